@@ -1,0 +1,83 @@
+"""`Run`: the only configuration there is, frozen and plain."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
+from typing import Any
+
+DECAYS = ("exponential", "cosine")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A task, model or method by file name, with the options of its `load` or `build`."""
+
+    name: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in sorted(self.kwargs.items()))
+        return f"{self.name}({options})" if options else self.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what is trained on what and how, and how it is scored.
+
+    `validations` is how often in a run the best state is looked for; `elements` and `samples`
+    are the number of group elements and of inputs per split behind the equivariance errors.
+    """
+
+    task: Plugin
+    model: Plugin
+    method: Plugin
+    steps: int = 2000
+    batch_size: int = 64
+    lr: float = 3e-4
+    decay: str = "exponential"
+    clip: float = 10.0
+    seed: int = 0
+    validations: int = 20
+    elements: int = 20
+    samples: int = 500
+
+    def __post_init__(self) -> None:
+        whole = ("steps", "batch_size", "validations", "elements", "samples")
+        for name in whole:
+            _require(name, getattr(self, name), lambda x: x >= 1 and x == int(x), "a whole number")
+        for name in ("lr", "clip"):
+            _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
+        _require("seed", self.seed, lambda x: x >= 0 and x == int(x), "0 or more")
+        _require("decay", self.decay, DECAYS.__contains__, "one of " + ", ".join(DECAYS))
+
+
+def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: ANN401 - any value
+    try:
+        good = holds(value)
+    except TypeError:
+        good = False
+    if not good:
+        raise ValueError(f"{name} has to be {wanted}, got {value!r}")
+
+
+def canonical(run: Run) -> str:
+    """The run as JSON with sorted keys: equal runs give equal text."""
+    return json.dumps(asdict(run), sort_keys=True)
+
+
+def from_plain(plain: Mapping[str, Any]) -> Run:
+    """The run that `dataclasses.asdict` took apart. Raises `ValueError` for what is no run."""
+    try:
+        parts = {name: Plugin(**plain[name]) for name in ("task", "model", "method")}
+        return Run(**{**plain, **parts})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a run: {error}") from None
+
+
+def cell(run: Run) -> Run:
+    """The run without its seed: runs of one cell are repetitions of each other."""
+    return replace(run, seed=0)
+
+
+OPTIONS = tuple(f.name for f in fields(Run))

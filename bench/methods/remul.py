@@ -1,0 +1,13 @@
+"""REMUL with a constant penalty: fit the samples and their turned copies together."""
+
+from bench.methods._multitask import multitask
+from bench.plugins import Method, Task
+from remul import Constant
+
+
+def build(task: Task, alpha: float = 1.0, beta: float = 1.0) -> Method:
+    """The loss alpha l(f(x), y) + beta l(f(g x), g y), g Haar on SO(3) (REMUL, Eq. 6).
+
+    Raises `ValueError` for weights that are negative, not finite or both zero.
+    """
+    return multitask(task, Constant(alpha, beta))

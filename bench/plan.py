@@ -1,0 +1,110 @@
+"""Which runs of a sweep are to be done: selection, overrides, shards, and what is finished."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from bench import plugins, records
+from bench.config import OPTIONS, Run, cell
+
+
+def sweep(name: str) -> list[Run]:
+    """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
+    runs = list(plugins.load("sweeps", name).runs())
+    for run in runs:
+        parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
+        for kind, part in parts:
+            plugins.find(kind, part.name)
+    return runs
+
+
+def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]:
+    """The runs with so many seeds of each cell, from 0, and so many steps each."""
+    if seeds is not None:
+        if seeds < 1:
+            raise ValueError(f"seeds has to be at least 1, got {seeds}")
+        cells = list({records.key(run): cell(run) for run in runs}.values())
+        runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
+    return runs if steps is None else [replace(run, steps=steps) for run in runs]
+
+
+def only(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
+    """The runs that meet every `key=glob`; keys are fields of `Run` and `method.beta` and such.
+
+    Raises `ValueError` for an unknown key and when nothing is left.
+    """
+    for condition in conditions:
+        key, equals, glob = condition.partition("=")
+        if not equals:
+            raise ValueError(f"--only takes key=glob, got {condition!r}")
+        values = [_value(run, key) for run in runs]
+        kept = [
+            run for run, value in zip(runs, values, strict=True) if fnmatchcase(str(value), glob)
+        ]
+        if not kept:
+            there = ", ".join(sorted({str(value) for value in values}))
+            raise ValueError(f"no run has {condition}; {key} is one of {there}")
+        runs = kept
+    return runs
+
+
+def shard(runs: list[Run], part: str | None) -> list[Run]:
+    """Part i of n of the runs, `i/n` from 1 on; without it Slurm's array variables decide."""
+    if part is None:
+        part = _slurm_part()
+    if part is None:
+        return runs
+    index, slash, count = part.partition("/")
+    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise ValueError(f"--shard takes i/n with 1 <= i <= n, got {part!r}")
+    return runs[int(index) - 1 :: int(count)]
+
+
+def missing(runs: Iterable[Run], root: Path) -> list[Run]:
+    """The runs without a finished record; a file that is no record is set aside with a line."""
+    return [run for run in runs if not finished(run, root)]
+
+
+def finished(run: Run, root: Path) -> dict[str, Any] | None:
+    """The finished record of a run, or None. A file that is no record is set aside."""
+    file = records.path(root, run)
+    if not file.exists():
+        return None
+    try:
+        record = records.read(file)
+    except ValueError as error:
+        print(f"{error}; set aside as {records.set_aside(file).name}, to be run again")
+        return None
+    return record if record["status"] == "done" else None
+
+
+def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs by their key: each list holds the seeds of one configuration."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(records.key(run), []).append(run)
+    return found
+
+
+def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
+    part, _, option = key.partition(".")
+    if part in ("task", "model", "method"):
+        plugin = getattr(run, part)
+        return plugin.kwargs.get(option) if option else plugin.name
+    if key not in OPTIONS:
+        raise ValueError(
+            f"no key {key!r}; there are {', '.join(OPTIONS)}, and method.beta and such"
+        )
+    return asdict(run)[key]
+
+
+def _slurm_part() -> str | None:
+    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+    found = [os.environ.get(name) for name in names]
+    if None in found:
+        return None
+    index, low, count = map(int, found)
+    return f"{index - low + 1}/{count}"

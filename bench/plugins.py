@@ -1,0 +1,118 @@
+"""Plug-ins: a task, model, method or sweep is one file, found by its name; nothing registers."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from remul import Batch, Distance, Model, Signature, Terms
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {
+    "tasks": ROOT / "bench" / "tasks",
+    "models": ROOT / "models",
+    "methods": ROOT / "bench" / "methods",
+    "sweeps": ROOT / "bench" / "sweeps",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What `load(seed, **options)` of a task file returns: typed data and how it is scored."""
+
+    signature: Signature
+    train: Batch
+    val: Batch
+    test: Batch
+    distance: Distance
+    more: Mapping[str, Batch] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> dict[str, Batch]:
+        """The splits that are scored, by the name that ends a score's name."""
+        return {"test": self.test, **self.more}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What `build(task, **hparams)` of a method file returns: loss terms, and how they add up.
+
+    `terms(model, batch, generator)` draws its group elements from the generator alone.
+    """
+
+    terms: Callable[[Model, Batch, Generator], Terms]
+    penalty: Callable[[Terms], Tensor]
+
+
+def names(kind: str) -> list[str]:
+    """The plug-ins of a kind: its files whose name does not begin with an underscore."""
+    return sorted(p.stem for p in FOLDERS[kind].glob("*.py") if not p.name.startswith("_"))
+
+
+def find(kind: str, name: str) -> Path:
+    """The file of a plug-in, given by its name or by a path that ends in .py.
+
+    Raises `ValueError` with the nearest name if there is none.
+    """
+    path = Path(name) if name.endswith(".py") else FOLDERS[kind] / f"{name}.py"
+    if path.is_file() and not path.name.startswith("_"):
+        return path
+    known = names(kind)
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    raise ValueError(f"no {kind[:-1]} {name!r}; {hint}")
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """The imported plug-in. Raises `ValueError` if there is none of that name."""
+    path = find(kind, name)
+    if name.endswith(".py"):
+        return _load_path(path)
+    return importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def describe(kind: str, name: str) -> str:
+    """First line of the plug-in's docstring, read without importing it."""
+    return (ast.get_docstring(_tree(find(kind, name))) or "").partition("\n")[0]
+
+
+def version(kind: str, name: str) -> int:
+    """The plug-in's declared `VERSION`, 1 if it declares none, read without importing it."""
+    return _constant(find(kind, name), "VERSION", 1)
+
+
+def claims_equivariance(model: str) -> bool:
+    """Whether the model's file says `EQUIVARIANT = True`, read without importing it."""
+    return _constant(find("models", model), "EQUIVARIANT", False)
+
+
+def _constant(path: Path, name: str, default: int) -> int:
+    for node in _tree(path).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return ast.literal_eval(node.value)
+    return default
+
+
+def _tree(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from None
+
+
+def _load_path(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

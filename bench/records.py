@@ -1,0 +1,115 @@
+"""Records: one JSON file per run, written whole or not at all. A finished one is the cache."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import plugins
+from bench.config import Run, canonical, cell, from_plain
+
+SCHEMA = 1
+Record = dict[str, Any]
+
+
+def key(run: Run) -> str:
+    """Eight hex digits of the configuration without its seed, and of each plug-in's VERSION."""
+    parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
+    versions = [plugins.version(kind, part.name) for kind, part in parts]
+    text = canonical(cell(run)) + json.dumps(versions)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def name(run: Run) -> str:
+    """The name of a run: `<model>-<method>-<key8>-s<seed>`."""
+    model, method = Path(run.model.name).stem, Path(run.method.name).stem
+    return f"{model}-{method}-{key(run)}-s{run.seed}"
+
+
+def new(run: Run) -> Record:
+    """The record of a run of which nothing is known yet but that it went well."""
+    return {
+        "schema": SCHEMA,
+        "run": asdict(run),
+        "status": "done",
+        "reason": None,
+        "equivariant": plugins.claims_equivariance(run.model.name),
+        "scores": {},
+        "timings": {},
+        "counters": {},
+        "machine": {},
+    }
+
+
+def path(root: Path, run: Run) -> Path:
+    """Where the record of a run lives under a machine's folder."""
+    return root / "runs" / Path(run.task.name).stem / f"{name(run)}.json"
+
+
+def read(file: Path) -> Record:
+    """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
+    try:
+        record = json.loads(file.read_text())
+        from_plain(record["run"])
+        schema, _ = record["schema"], record["status"]
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: not a record: {error}") from None
+    if schema != SCHEMA:
+        raise ValueError(f"{file}: schema {schema}, this version reads {SCHEMA}")
+    return record
+
+
+def write(root: Path, record: Record) -> Path:
+    """Writes a record beside its final name, flushes it, and moves it into place."""
+    file = path(root, from_plain(record["run"]))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        with part.open("w") as stream:
+            stream.write(json.dumps(record, indent=1) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file
+
+
+def files(root: Path) -> Iterator[Path]:
+    """The record files of one machine, in order of name."""
+    yield from sorted((root / "runs").glob("*/*.json"))
+
+
+def load(root: Path) -> tuple[list[Record], list[str]]:
+    """All records of one machine that can be read, and a line for each file that cannot."""
+    records, problems = [], []
+    for file in files(root):
+        try:
+            records.append(read(file))
+        except ValueError as error:
+            problems.append(str(error))
+    return records, problems
+
+
+def set_aside(file: Path) -> Path:
+    """Moves a file that is no record out of the way, under a name that nothing reads."""
+    return file.rename(file.with_name(f"{file.name}.torn"))
+
+
+def check_writable(root: Path) -> None:
+    """Raises `ValueError` if no record could be written under the folder."""
+    probe = root / f".probe.{os.getpid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"results folder {root} cannot be written ({error.strerror}); choose another one "
+            "with --results"
+        ) from None

@@ -1,0 +1,127 @@
+"""Tables as text, Markdown and LaTeX: columns that know how to write their numbers."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
+
+Row = Mapping[str, Any]
+ABSENT = "–"
+SMALL = 1e-3
+LATEX = {"±": r"$\pm$", "_": r"\_", "%": r"\%", "&": r"\&", "–": "--", "x 1e3": r"$\times 10^3$"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, the name of the value and how it is written."""
+
+    heading: str
+    name: str
+    write: Callable[[Row, str], str]
+
+
+def word(row: Row, name: str) -> str:
+    """A string as it is."""
+    return row[name] if isinstance(row[name], str) else ABSENT
+
+
+def whole(row: Row, name: str) -> str:
+    """A count with its thousands apart."""
+    return ABSENT if _absent(row[name]) else f"{int(row[name]):,}"
+
+
+def number(row: Row, name: str) -> str:
+    """Three significant digits; a trailing C marks a disturbed timing."""
+    if _absent(row[name]):
+        return ABSENT
+    disturbed = row.get(name.replace("_ms", "_quality")) == "C"
+    return f"{row[name]:.3g}" + " C" * disturbed
+
+
+def ratio(row: Row, name: str) -> str:
+    """How many times faster."""
+    return ABSENT if _absent(row[name]) else f"{row[name]:.2g}"
+
+
+def spread(row: Row, name: str, scale: float = 1.0) -> str:
+    """Mean ± standard deviation, with the digits of three significant ones of the mean."""
+    if _absent(row[name]):
+        return ABSENT
+    mean, deviation = scale * row[name], scale * row[f"{name}_std"]
+    tail = "" if _absent(deviation) else " ± {}"
+    if 0 < abs(mean) < SMALL:
+        return f"{mean:.1e}" + tail.format(f"{deviation:.0e}")
+    digits = max(0, 2 - floor(log10(abs(mean)))) if mean else 0
+    return f"{mean:.{digits}f}" + tail.format(f"{deviation:.{digits}f}")
+
+
+def thousandths(row: Row, name: str) -> str:
+    """`spread` in units of 1e-3."""
+    return spread(row, name, 1e3)
+
+
+def table(form: str, title: str, columns: Sequence[Column], rows: Any, notes: list[str]) -> str:  # noqa: ANN401 - a pandas frame
+    """The rows of a frame as a titled table in one of the forms, notes below."""
+    cells = [[column.write(row, column.name) for column in columns] for _, row in rows.iterrows()]
+    headings = [column.heading for column in columns]
+    return {"text": _text, "md": _markdown, "latex": _latex}[form](title, headings, cells, notes)
+
+
+def _absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
+    return value is None or value != value
+
+
+def _markdown(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+    rule = ["---", "---", *["---:"] * (len(headings) - 2)]
+    lines = ["| " + " | ".join(row) + " |" for row in (headings, rule, *cells)]
+    return "\n".join([f"**{title}**", "", *lines, "", *[f"- {note}" for note in notes], ""])
+
+
+def _latex(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+    def line(row: list[str]) -> str:
+        return " & ".join(map(_escaped, row)) + r" \\"
+
+    lines = [
+        *[f"% {comment}" for comment in (title, *notes)],
+        rf"\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}",
+        r"\toprule",
+        line(headings),
+        r"\midrule",
+        *map(line, cells),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    for old, new in LATEX.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _text(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+    """Aligned columns, in as many blocks as the terminal is too narrow for, names in each."""
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    room = shutil.get_terminal_size((160, 24)).columns
+    blocks = [_lines(block, widths, headings, cells) for block in _blocks(widths, room)]
+    return "\n\n".join([title, *blocks, "\n".join(notes)]) + "\n"
+
+
+def _blocks(widths: list[int], room: int) -> list[list[int]]:
+    blocks: list[list[int]] = [[0, 1]]
+    for column in range(2, len(widths)):
+        wide = sum(widths[i] + 2 for i in (*blocks[-1], column)) - 2
+        if wide > room and len(blocks[-1]) > 2:
+            blocks.append([0, 1])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _lines(block: list[int], widths: list[int], headings: list[str], cells: list[list[str]]) -> str:
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "  ".join(row[i].ljust(widths[i]) if i < 2 else row[i].rjust(widths[i]) for i in block)
+        for row in (headings, rule, *cells)
+    )

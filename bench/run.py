@@ -1,0 +1,124 @@
+"""`run`: train and score what a sweep lacks, then time its cells in one session."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, plan, pool, records
+from bench.config import Run
+from bench.plan import cells_of, finished
+from bench.progress import Tracker, duration, tracking
+from bench.timing import now
+
+ROUNDS = 40
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: selected runs of a sweep, and where and how to run them."""
+
+    runs: list[Run]
+    sweep: list[Run]
+    root: Path
+    device: str
+    jobs: int
+    budget_s: float
+    force: bool
+
+
+def run_sweep(request: Request) -> bool:
+    """Trains what is missing and times what was never timed; whether every run has finished."""
+    records.check_writable(request.root)
+    todo = request.runs if request.force else plan.missing(request.runs, request.root)
+    print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
+    if todo:
+        _train(todo, request)
+    _time(request)
+    unfinished = plan.missing(request.runs, request.root)
+    for run in unfinished:
+        print(f"not finished: {_described(run, request.root)}")
+    return not any(records.path(request.root, run).exists() for run in unfinished)
+
+
+def estimate(request: Request) -> str:
+    """The cells of the selection with what is left to do, and how long that takes here."""
+    cells = cells_of(request.runs)
+    todo = {key: len(plan.missing(runs, request.root)) for key, runs in cells.items()}
+    first = [asdict(runs[0]) for runs in cells.values()]
+    steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+    lines, total = [], 0.0
+    for (key, runs), step_s in zip(cells.items(), steps, strict=True):
+        run_s = runs[0].steps * (step_s or 0.0)
+        total += run_s * todo[key]
+        took = duration(run_s) if step_s else "?"
+        lines.append(
+            f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
+            f"{len(runs)} seeds, {todo[key]} to do, {took} each"
+        )
+    lines.append(
+        f"{sum(todo.values())} of {len(request.runs)} runs to do, about "
+        f"{duration(total / request.jobs)} of training with {request.jobs} jobs on "
+        f"{machine.folder(request.device)}, from three steps of each cell"
+    )
+    return "\n".join(lines)
+
+
+def _train(todo: list[Run], request: Request) -> None:
+    """Trains in parallel workers, each of which writes its own records."""
+    started = now()
+    root, device = str(request.root), request.device
+    requests = [{"do": "train", "run": asdict(run), "root": root, "device": device} for run in todo]
+    ended = 0
+    with tracking(sum(run.steps for run in todo)) as tracker:
+
+        def replied(index: int, message: pool.Message) -> None:
+            nonlocal ended
+            if "step" in message:
+                tracker.step(index, message["step"])
+                return
+            ended += 1
+            _end(todo[index], message, request, tracker)
+            tracker.step(index, todo[index].steps)
+            tracker.line(f"[{ended}/{len(todo)}] {_described(todo[index], request.root)}")
+
+        pool.serve(requests, request.jobs, replied, lambda: now() - started < request.budget_s)
+
+
+def _end(run: Run, message: pool.Message, request: Request, tracker: Tracker) -> None:
+    if "died" in message:
+        tracker.line(f"{records.name(run)}: {message['died']}")
+        lost = {"status": "failed", "reason": message["died"]}
+        records.write(request.root, records.new(run) | lost)
+
+
+def _described(run: Run, root: Path) -> str:
+    """How a run ended, in one line."""
+    file = records.path(root, run)
+    if not file.exists():
+        return f"{records.name(run)}: not started"
+    record = records.read(file)
+    if record["status"] != "done":
+        return f"{records.name(run)}: {record['status']}: {record['reason']}"
+    error = record["scores"]["mse_test"]
+    return f"{records.name(run)}: mse_test {error:.3g} in {duration(record['seconds'])}"
+
+
+def _time(request: Request) -> None:
+    """Times all finished cells of the sweep in one session if one of the selection lacks it."""
+    selected = [run for run in request.runs if finished(run, request.root)]
+    if all(finished(run, request.root)["timings"] for run in selected):
+        return
+    runs = {(records.key(run), run.seed): run for run in [*request.sweep, *selected]}
+    cells = cells_of(run for run in runs.values() if finished(run, request.root))
+    print(f"timing {len(cells)} cells, one at a time, one thread")
+    first = [asdict(seeds[0]) for seeds in cells.values()]
+    ask = {"do": "time", "runs": first, "device": request.device, "rounds": ROUNDS}
+    session = datetime.now(UTC).isoformat(timespec="seconds")
+    for seeds, found in zip(cells.values(), pool.ask(ask), strict=True):
+        if "reason" in found:
+            print(f"no timing for {records.name(seeds[0])}: {found['reason']}")
+            continue
+        timings = {kind: t | {"session": session} for kind, t in found["timings"].items()}
+        for run in seeds:
+            record = finished(run, request.root)
+            records.write(request.root, record | found | {"timings": timings})

@@ -1,0 +1,84 @@
+"""The one clock: interleaved samples of several functions, warm, pinned and marked for quality."""
+
+import time
+from collections.abc import Callable, Mapping
+from math import ceil
+from statistics import median, quantiles
+from typing import Any
+
+SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
+WARM_UP_S = 0.3
+ATTEMPTS = 3
+Function = Callable[[], Any]
+Timing = dict[str, Any]
+
+now = time.perf_counter
+
+
+def measure(
+    functions: Mapping[str, Function], rounds: int = 40, synchronise: Function | None = None
+) -> dict[str, Timing]:
+    """Timings of all functions, sampled in turn so that a disturbance strikes all alike.
+
+    `synchronise` waits for the device, None on a CPU. A session with a timing of quality C is
+    repeated, and after `ATTEMPTS` sessions the best one stands.
+    """
+    first = {name: seconds(function, 1, synchronise) for name, function in functions.items()}
+    calls = {name: _warm_up(function, synchronise) for name, function in functions.items()}
+    sessions = []
+    while len(sessions) < ATTEMPTS and (not sessions or _spoilt(sessions[-1])):
+        samples = {name: [] for name in functions}
+        for _ in range(rounds):
+            for name, function in functions.items():
+                samples[name].append(1e3 * seconds(function, calls[name], synchronise))
+        sessions.append({name: summary(found) for name, found in samples.items()})
+    best = min(sessions, key=_spoilt)
+    return {name: {**timing, "first_call_s": first[name]} for name, timing in best.items()}
+
+
+def summary(samples_ms: list[float]) -> Timing:
+    """Median, best, spread and quality of raw samples in milliseconds."""
+    low, middle, high = quantiles(samples_ms, n=4)
+    return {
+        "median_ms": middle,
+        "best_ms": min(samples_ms),
+        "iqr_ms": high - low,
+        "rounds": len(samples_ms),
+        "samples_ms": [round(sample, 6) for sample in samples_ms],
+        "quality": quality(middle, min(samples_ms), high - low),
+    }
+
+
+def quality(middle: float, best: float, spread: float) -> str:
+    """A: quiet; B: usable; C: disturbed, kept out of every headline."""
+    if spread < 0.05 * middle and middle < 1.1 * best:
+        return "A"
+    return "B" if spread < 0.2 * middle and middle < 1.5 * best else "C"
+
+
+def _spoilt(session: dict[str, Timing]) -> int:
+    return sum(timing["quality"] == "C" for timing in session.values())
+
+
+def _warm_up(function: Function, synchronise: Function | None) -> int:
+    """Runs until the last five calls are as fast as the five before; returns calls per sample."""
+    times, started = [], now()
+    while now() - started < WARM_UP_S or not _flat(times):
+        times.append(seconds(function, 1, synchronise))
+    return ceil(SHORTEST_S / median(times[-5:]))
+
+
+def _flat(times: list[float]) -> bool:
+    if len(times) < 10:
+        return False
+    return median(times[-5:]) > 0.95 * median(times[-10:-5]) or len(times) > 1000
+
+
+def seconds(function: Function, calls: int, synchronise: Function | None) -> float:
+    """Mean seconds per call over so many calls."""
+    started = now()
+    for _ in range(calls):
+        function()
+    if synchronise:
+        synchronise()
+    return (now() - started) / calls

@@ -1,0 +1,114 @@
+"""The training loop."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from math import cos, isfinite, pi
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bench.config import Run
+from bench.evaluate import mean_squared_error
+from bench.plugins import Method, Task
+from remul import Batch
+
+FINAL_LR = 0.01  # share of the learning rate that is left at the last step
+Progress = Callable[[int], None]
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A model in training, with all that one step needs."""
+
+    model: nn.Module
+    method: Method
+    optimiser: torch.optim.Optimizer
+    generator: Generator
+    clip: float
+
+    def step(self, batch: Batch) -> Tensor:
+        """One step: terms, backward, clip, update. Returns the loss."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.method.penalty(self.method.terms(self.model, batch, self.generator))
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimiser.step()
+        return loss.detach()
+
+
+def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
+    """The trainer of a run, its group elements drawn from the run's seed."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=run.lr, fused=True)
+    return Trainer(model, method, optimiser, stream("elements", run.seed), run.clip)
+
+
+def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Progress) -> dict:
+    """Trains the model in place and leaves it in its best state on the validation split.
+
+    Returns that state's score and step. Raises `DivergedError` when the loss is not finite.
+    """
+    training = trainer(run, model, method)
+    batches = batches_of(task.train, run.batch_size, stream("batches", run.seed))
+    best, best_state = {"mse_val": float("inf"), "best_step": 0}, None
+    for step in range(1, run.steps + 1):
+        set_lr(training.optimiser, run.lr * decayed(run.decay, (step - 1) / run.steps))
+        loss = training.step(next(batches))
+        if is_checkpoint(step, run):
+            score = validate(step, loss, model, task)
+            if score < best["mse_val"]:
+                best, best_state = {"mse_val": score, "best_step": step}, deepcopy_state(model)
+            progress(step)
+    model.load_state_dict(best_state)
+    return best
+
+
+def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
+    """Mean squared error on the validation split; raises `DivergedError` if it is not finite."""
+    score = mean_squared_error(model, task.val)
+    if not (isfinite(score) and isfinite(loss.item())):
+        raise DivergedError(f"loss {loss.item():.3g}, validation error {score:.3g} at step {step}")
+    return score
+
+
+def deepcopy_state(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights that further training does not touch."""
+    return deepcopy(model.state_dict())
+
+
+def is_checkpoint(step: int, run: Run) -> bool:
+    """Whether the state after this step is scored: `validations` times a run, and at its end."""
+    return step * run.validations // run.steps > (step - 1) * run.validations // run.steps
+
+
+def decayed(decay: str, progress: float) -> float:
+    """Factor on the learning rate after a share `progress` of the run, from 1 to `FINAL_LR`."""
+    if decay == "cosine":
+        return FINAL_LR + (1 - FINAL_LR) * (1 + cos(pi * progress)) / 2
+    return FINAL_LR**progress
+
+
+def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Sets the learning rate of the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
+def batches_of(data: Batch, size: int, generator: Generator) -> Iterator[Batch]:
+    """Endless batches of one size, each pass over the samples in a fresh random order."""
+    pool = torch.empty(0, dtype=torch.long)
+    while True:
+        while len(pool) < size:
+            pool = torch.cat([pool, torch.randperm(len(data), generator=generator)])
+        yield data[pool[:size]]
+        pool = pool[size:]
+
+
+def stream(purpose: str, seed: int) -> Generator:
+    """The random generator of one purpose: methods with one seed see the same data."""
+    purposes = ("weights", "batches", "elements", "scores")
+    return Generator().manual_seed(seed * len(purposes) + purposes.index(purpose))

@@ -1,0 +1,67 @@
+"""A worker process: reads one request per line on stdin, answers in lines of JSON on stdout.
+
+It lives as long as its parent holds the pipes: a parent that is killed takes it along, and what
+it had finished is on disk.
+"""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import records
+from bench.config import from_plain
+from bench.execute import execute, seconds_per_step, time_cells
+
+Reply = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Serves requests until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reply = _claim_stdout()
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        HANDLERS[request["do"]](request, reply)
+
+
+def train(request: dict[str, Any], reply: Reply) -> None:
+    """Trains, scores and writes one record."""
+    run = from_plain(request["run"])
+    record = execute(run, request["device"], lambda step: reply({"step": step}))
+    records.write(Path(request["root"]), record)
+    reply({"done": {k: record[k] for k in ("status", "reason", "scores", "seconds")}})
+
+
+def time(request: dict[str, Any], reply: Reply) -> None:
+    """Times the cells of a sweep in one session."""
+    runs = [from_plain(run) for run in request["runs"]]
+    reply({"done": time_cells(runs, request["device"], request["rounds"])})
+
+
+def estimate(request: dict[str, Any], reply: Reply) -> None:
+    """Measures a few training steps of each run."""
+    runs = [from_plain(run) for run in request["runs"]]
+    reply({"done": seconds_per_step(runs, request["device"])})
+
+
+HANDLERS = {"train": train, "time": time, "estimate": estimate}
+
+
+def _claim_stdout() -> Reply:
+    """Keeps stdout for replies: what plug-ins print goes to stderr."""
+    stream = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    return lambda message: print(json.dumps(message), file=stream, flush=True)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()

@@ -1,0 +1,84 @@
+"""E(n)-equivariant graph network with velocities, over all pairs; exact for E(3)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from models._layers import (
+    centroid,
+    coordinates,
+    copies,
+    join_degrees,
+    linear,
+    mlp,
+    origins,
+    pair_share,
+    split_degrees,
+)
+from remul.fields import Fields, Signature
+
+EQUIVARIANT = True
+
+
+def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EGNN":
+    """EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
+
+    Invariant features are the scalars and the lengths of all vectors; the coordinates that move
+    are those of the first point field. Points also count as vectors from the centroid. Takes 0e
+    and 1o; fields are (batch, n, dim). Raises `ValueError` for other irreps.
+    """
+    return EGNN(signature, channels, layers)
+
+
+class Layer(nn.Module):
+    def __init__(self, channels: int, vectors: int) -> None:
+        super().__init__()
+        self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
+        self.by_distance = nn.Linear(1, channels, bias=False)
+        self.message = mlp(channels, channels, last=True)
+        self.update = mlp(2 * channels, channels, channels)
+        self.attract = mlp(channels, channels, 1)
+        self.drift = mlp(channels, channels, vectors)
+        nn.init.xavier_uniform_(self.attract[-1].weight, gain=1e-3)
+
+    def forward(self, h: Tensor, x: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        apart = x[:, :, None] - x[:, None]  # (batch, n, n, 3)
+        squared = apart.square().sum(-1, keepdim=True)
+        pair = self.receive(h)[:, :, None] + self.send(h)[:, None] + self.by_distance(squared)
+        message = share * self.message(silu(pair))  # (batch, n, n, channels)
+        x = x + (share * self.attract(message) * apart).sum(2)
+        x = x + (self.drift(h).unsqueeze(-1) * v).sum(2)
+        return h + self.update(torch.cat([h, message.sum(2)], -1)), x
+
+
+class EGNN(nn.Module):
+    def __init__(self, signature: Signature, channels: int, depth: int) -> None:
+        super().__init__()
+        self.signature = signature
+        scalars, vectors = copies(signature.inputs, 1, "egnn").values()
+        self.outputs = copies(signature.outputs, 1, "egnn")
+        self.embed = linear(scalars + vectors, channels)
+        self.layers = nn.ModuleList(Layer(channels, vectors) for _ in range(depth))
+        self.scalars = mlp(channels, channels, self.outputs[0])
+        self.mix = mlp(channels, channels, self.outputs[1] * (vectors + 1))
+
+    def forward(self, inputs: Fields) -> Fields:
+        h, start, v = self.read(inputs)
+        x, share = start, pair_share(inputs, start)
+        for layer in self.layers:
+            h, x = layer(h, x, v, share)
+        return self.write(inputs, h, x - start, v)
+
+    def read(self, inputs: Fields) -> tuple[Tensor, Tensor, Tensor]:
+        types = self.signature.inputs
+        centre = centroid(inputs, types)
+        scalars, v = split_degrees(inputs, types, centre, 1).values()
+        h = self.embed(torch.cat([scalars.squeeze(-1), v.norm(dim=-1)], -1))
+        return h, coordinates(inputs, types, centre), v
+
+    def write(self, inputs: Fields, h: Tensor, moved: Tensor, v: Tensor) -> Fields:
+        moved = moved.unsqueeze(2)  # (batch, n, 1, 3)
+        mix = self.mix(h).unflatten(-1, (self.outputs[1], v.shape[2] + 1))
+        vectors = moved + mix @ torch.cat([moved, v], 2)  # (batch, n, outputs, 3)
+        values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
+        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))

@@ -1,0 +1,39 @@
+"""MLP over all objects of a sample side by side, unconstrained in every way."""
+
+import torch
+from torch import nn
+from torch.nn.functional import pad
+
+from models._layers import centroid, mlp, pack, unpack, width
+from remul.fields import MASK, Fields, Signature
+
+
+def build(
+    signature: Signature, channels: int = 256, layers: int = 3, objects: int = 32
+) -> "ObjectsMLP":
+    """Hidden layers of `channels` over the concatenated fields of up to `objects` objects.
+
+    Points are relative to the centroid; smaller sets and padded objects enter as zeros beside a
+    presence flag. Takes any irreps; fields are (batch, n, dim). The forward pass raises
+    `ValueError` for more than `objects` objects.
+    """
+    return ObjectsMLP(signature, channels, layers, objects)
+
+
+class ObjectsMLP(nn.Module):
+    def __init__(self, signature: Signature, channels: int, depth: int, objects: int) -> None:
+        super().__init__()
+        self.signature, self.objects = signature, objects
+        width_in, width_out = width(signature.inputs) + 1, width(signature.outputs)
+        self.net = mlp(objects * width_in, *[channels] * depth, objects * width_out)
+
+    def forward(self, inputs: Fields) -> Fields:
+        centre = centroid(inputs, self.signature.inputs)
+        x = pack(inputs, self.signature.inputs, centre)  # (batch, n, width)
+        n = x.shape[1]
+        if n > self.objects:
+            raise ValueError(f"this mlp takes up to {self.objects} objects, got {n}; set objects")
+        present = inputs[MASK].to(x) if MASK in inputs else torch.ones_like(x[..., :1])
+        x = pad(torch.cat([x, present], -1), (0, 0, 0, self.objects - n))
+        y = self.net(x.flatten(1)).unflatten(-1, (self.objects, -1))[:, :n]
+        return unpack(y, self.signature.outputs, centre)

@@ -1,0 +1,107 @@
+"""Group elements and how they act on typed fields."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from e3nn import o3
+from torch import Tensor
+
+from remul.fields import MASK, Fields, Rep, Types, check
+
+
+@dataclass(frozen=True)
+class Element:
+    """Elements of E(3), one per sample, or a single one for all samples.
+
+    `rotation` is (batch, 3, 3), orthogonal, a determinant of -1 being a reflection; `translation`
+    is (batch, 3) in the units of the points. They act on a point as R x + t. Both are kept in
+    float64 and cast when they act, so float64 fields see round-off of 1e-15 only.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+
+    def __matmul__(self, other: "Element") -> "Element":
+        """The product: `other` acts first."""
+        moved = (self.rotation @ other.translation.unsqueeze(-1)).squeeze(-1)
+        return Element(self.rotation @ other.rotation, moved + self.translation)
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+
+def act(g: Element, fields: Fields, types: Types) -> Fields:
+    """The fields after g: rho(g) x for each field x of shape (batch, ..., rep.dim).
+
+    Irreps of degree l and parity p turn with D^l(R), times det(R) where p differs from (-1)^l;
+    affine fields are then moved by the translation. Components follow e3nn's real basis, in which
+    D^1(R) = R. Scalars and `mask` come back as they are. Raises `ValueError` for a field that is
+    missing, undeclared, of the wrong width, or of another batch size than g.
+    """
+    check(fields, types)
+    blocks = _blocks(g.rotation, types)
+    return {
+        name: x if name == MASK else _transform(name, x, types[name], g, blocks)
+        for name, x in fields.items()
+    }
+
+
+def wigner(degree: int, rotation: Tensor) -> Tensor:
+    """D^l(R) of orthogonal matrices: (batch, 3, 3) -> (batch, 2 l + 1, 2 l + 1).
+
+    Built up from D^1(R) = R by D^l = C^T (D^(l-1) x D^1) C with C the Clebsch-Gordan table of
+    e3nn, so it is polynomial in R, exact to round-off in any dtype, and differentiable. A
+    reflection gives the natural parity (-1)^l.
+    """
+    if degree == 0:
+        return torch.ones_like(rotation[:, :1, :1])
+    block = rotation
+    for higher in range(2, degree + 1):
+        table = _coupling(higher).to(rotation)
+        product = torch.einsum("zac,zbd->zabcd", block, rotation)
+        product = product.flatten(3, 4).flatten(1, 2)
+        block = table.mT @ product @ table
+    return block
+
+
+@cache
+def _coupling(degree: int) -> Tensor:
+    table = o3.wigner_3j(degree - 1, 1, degree, dtype=torch.float64)
+    return (2 * degree + 1) ** 0.5 * table.flatten(0, 1)  # (3 (2 l - 1), 2 l + 1)
+
+
+def _blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tensor]:
+    needed = {(degree, parity) for rep in types.values() for _, degree, parity in rep.chunks}
+    return {
+        (degree, parity): wigner(degree, rotation) * _handedness(degree, parity, rotation)
+        for degree, parity in needed - {(0, 1)}
+    }
+
+
+def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
+    if parity == (-1) ** degree:
+        return 1.0
+    return torch.linalg.det(rotation).sign()[:, None, None]
+
+
+def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
+    if len(g) not in (1, len(x)):
+        raise ValueError(f"field {name!r} has {len(x)} samples, the group element has {len(g)}")
+    widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]
+    parts = [
+        part if (degree, parity) == (0, 1) else _turn(part, blocks[degree, parity].to(x))
+        for part, (_, degree, parity) in zip(x.split(widths, -1), rep.chunks, strict=True)
+    ]
+    turned = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+    return turned + _shift(g, x, rep) if rep.affine else turned
+
+
+def _turn(x: Tensor, block: Tensor) -> Tensor:
+    copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (batch, copies, 2 l + 1)
+    return (copies @ block.mT).reshape(x.shape)
+
+
+def _shift(g: Element, x: Tensor, rep: Rep) -> Tensor:
+    shift = g.translation.to(x).repeat(1, rep.dim // 3)
+    return shift.view(len(g), *(1,) * (x.dim() - 2), rep.dim)

@@ -1,0 +1,145 @@
+"""Typed fields: which named tensor is a scalar, a vector, a point or any other e3nn irreps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from e3nn import o3
+from torch import Tensor
+
+MASK = "mask"
+
+
+@cache
+def _parse(irreps: str) -> tuple[tuple[int, int, int], ...]:
+    try:
+        return tuple((mul, ir.l, ir.p) for mul, ir in o3.Irreps(irreps) if mul > 0)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(
+            f"unknown irreps {irreps!r}; write them as e3nn does, such as '0e' or '2x0e+1o'"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Rep:
+    """How the last axis of a field transforms: e3nn irreps, and whether translations act too.
+
+    `affine` is for points: every irrep must then be 1o. Raises `ValueError` for unknown or empty
+    irreps and for an affine field that is not made of 1o.
+    """
+
+    irreps: str
+    affine: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dim == 0:
+            raise ValueError(f"irreps {self.irreps!r} have no components")
+        if self.affine and any((degree, parity) != (1, -1) for _, degree, parity in self.chunks):
+            raise ValueError(f"an affine field consists of 1o alone, not of {self.irreps!r}")
+
+    @property
+    def chunks(self) -> tuple[tuple[int, int, int], ...]:
+        """The (multiplicity, degree, parity) of each irrep, in the order of the components."""
+        return _parse(self.irreps)
+
+    @property
+    def dim(self) -> int:
+        """Number of components."""
+        return sum(mul * (2 * degree + 1) for mul, degree, _ in self.chunks)
+
+
+SCALAR = Rep("0e")
+VECTOR = Rep("1o")
+POINT = Rep("1o", affine=True)
+
+Fields = dict[str, Tensor]
+Types = Mapping[str, Rep]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The types of a model's inputs and outputs by field name.
+
+    The input field `mask`, (batch, n, 1) of 0 and 1, marks the real objects of padded sets. It
+    needs no type, and none of the other fields may be called so.
+    """
+
+    inputs: Types
+    outputs: Types
+
+    def __post_init__(self) -> None:
+        if not self.inputs or not self.outputs:
+            raise ValueError("a signature needs at least one input field and one output field")
+        if self.inputs.get(MASK, SCALAR) != SCALAR or MASK in self.outputs:
+            raise ValueError(f"the name {MASK!r} is kept for the input scalar that marks padding")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets of the same samples, first axis the batch."""
+
+    inputs: Fields
+    targets: Fields
+
+    def __len__(self) -> int:
+        return batch_size(self.inputs)
+
+    def __getitem__(self, index: Tensor | slice) -> "Batch":
+        return self._map(lambda x: x[index])
+
+    def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
+        """The same samples on another device or in another floating dtype."""
+        return self._map(lambda x: x.to(*args))
+
+    def _map(self, function) -> "Batch":  # noqa: ANN001 - any Tensor -> Tensor
+        inputs, targets = (
+            {k: function(x) for k, x in f.items()} for f in (self.inputs, self.targets)
+        )
+        return Batch(inputs, targets)
+
+
+def batch_size(fields: Fields) -> int:
+    """Length of the first axis, the same in every field."""
+    sizes = {name: len(x) for name, x in fields.items()}
+    if len(set(sizes.values())) != 1 or 0 in sizes.values():
+        raise ValueError(f"fields need one common batch size of at least 1, got {sizes}")
+    return next(iter(sizes.values()))
+
+
+def check(fields: Fields, types: Types) -> None:
+    """Raises `ValueError` where a field is undeclared, missing or of the wrong width."""
+    missing, unknown = types.keys() - fields.keys() - {MASK}, fields.keys() - types.keys() - {MASK}
+    if missing or unknown:
+        wrong = [f"field {n!r} is missing" for n in sorted(missing)]
+        wrong += [f"field {n!r} has no declared type" for n in sorted(unknown)]
+        raise ValueError(f"{'; '.join(wrong)}; declared are {', '.join(sorted(types))}")
+    for name, rep in types.items():
+        if name in fields and fields[name].shape[-1] != rep.dim:
+            raise ValueError(
+                f"field {name!r} has {fields[name].shape[-1]} components, "
+                f"{rep.irreps!r} has {rep.dim}"
+            )
+
+
+def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
+    """Fields with the components of padded objects set to zero.
+
+    `mask` is (batch, n, 1). A field without an object axis, (batch, k), stays as it is; a pair
+    field, (batch, n, n, k), is kept where both objects are real.
+    """
+    if mask is None:
+        return fields
+    return {name: torch.where(_real(x, mask), x, 0) for name, x in fields.items()}
+
+
+def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:
+    """Share of the entries of one field that belong to real objects."""
+    return 1.0 if mask is None else _real(x, mask).expand(x.shape).to(x.dtype).mean()
+
+
+def _real(x: Tensor, mask: Tensor) -> Tensor:
+    real = mask.bool()
+    if x.dim() == 2:
+        return real.new_ones(())
+    return real if x.dim() == 3 else real[:, :, None] & real[:, None]

@@ -1,0 +1,3 @@
+"""The version of the distribution, readable without torch."""
+
+VERSION = "0.1.0"
