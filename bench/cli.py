@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
+    sys.stdout.reconfigure(line_buffering=True)
     try:
         options = parser().parse_args(arguments)
         return options.command(options)

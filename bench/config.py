@@ -17,8 +17,12 @@ class Plugin:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        options = ", ".join(f"{key}={value}" for key, value in sorted(self.kwargs.items()))
+        options = ", ".join(f"{key}={_short(value)}" for key, value in sorted(self.kwargs.items()))
         return f"{self.name}({options})" if options else self.name
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any option
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a worker does: train and score one run, and time the cells of a sweep together."""
 
+import traceback
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
@@ -12,7 +13,7 @@ from bench.config import Run
 from bench.evaluate import score
 from bench.plugins import Task
 from bench.records import Record, new
-from bench.timing import measure, now, seconds
+from bench.timing import Clock, event_clock, measure, now, wall_clock
 from bench.train import DivergedError, Progress, batches_of, stream, train, trainer
 from remul import Batch
 
@@ -28,7 +29,8 @@ def execute(run: Run, device: str, progress: Progress) -> Record:
     except (MemoryError, torch.OutOfMemoryError) as error:
         record |= {"status": "oom", "reason": _reason(error)}
     except Exception as error:
-        record |= {"status": "failed", "reason": _reason(error)}
+        lines = traceback.format_exc().splitlines()
+        record |= {"status": "failed", "reason": _reason(error), "traceback": lines}
     return record | {"seconds": round(now() - started, 2)}
 
 
@@ -55,11 +57,12 @@ def time_cells(runs: Iterable[Run], device: str, rounds: int) -> list[dict[str, 
     for index, run in enumerate(runs):
         try:
             step, inference, model = closures(run, device)
+            step()
             cells.append({"timings": {}, "counters": counters.count(model, inference, device)})
             functions |= {(index, "train_step"): step, (index, "inference"): inference}
         except Exception as error:
             cells.append({"reason": _reason(error)})
-    timings = measure(functions, rounds, synchroniser(device)) if functions else {}
+    timings = measure(functions, rounds, clock(device)) if functions else {}
     for (index, kind), timing in timings.items():
         cells[index]["timings"][kind] = timing
     return cells
@@ -72,15 +75,15 @@ def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:
         try:
             step, _, _ = closures(run, device)
             step()
-            found.append(seconds(step, 3, synchroniser(device)))
+            found.append(clock(device)(step, 3))
         except Exception:
             found.append(None)
     return found
 
 
-def synchroniser(device: str) -> Callable | None:
-    """What waits for the device to finish; None on a CPU, where calls return when done."""
-    return torch.cuda.synchronize if device == "cuda" else None
+def clock(device: str) -> Clock:
+    """The clock that fits the device."""
+    return event_clock if device == "cuda" else wall_clock
 
 
 def closures(run: Run, device: str) -> tuple[Callable, Callable, nn.Module]:

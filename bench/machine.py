@@ -1,5 +1,6 @@
 """What machine this is: the name of its results folder, and the facts of every record."""
 
+import hashlib
 import os
 import platform
 import re
@@ -13,12 +14,12 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 def folder(device: str) -> str:
-    """Name of the machine's folder under results/: its GPU, or its processor and cores.
+    """Name of the machine's folder under results/: its GPU, or its processor, cores and identity.
 
     Raises `ValueError` for a device that is not "cpu" or "cuda", and without a GPU for the latter.
     """
     if device == "cpu":
-        return f"{_slug(processor())}-{cores()}c"
+        return f"{_slug(processor())}-{cores()}c-{_identity()}"
     if device != "cuda":
         raise ValueError(f"no device {device!r}; there are cpu, cuda")
     name = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
@@ -68,7 +69,17 @@ def facts(device: str) -> dict[str, str | int | bool | None]:
 
 def one_thread() -> dict[str, str]:
     """The environment of a worker: this one with every thread pool pinned to one thread."""
-    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **dict.fromkeys(THREAD_VARIABLES, "1")}
+
+
+def _identity() -> str:
+    """Four hex digits that tell machines of one processor apart."""
+    try:
+        name = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        name = platform.node()
+    return hashlib.sha256(f"remul {name}".encode()).hexdigest()[:4]
 
 
 def _slug(name: str) -> str:

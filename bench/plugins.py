@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -74,8 +75,9 @@ def find(kind: str, name: str) -> Path:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """The imported plug-in. Raises `ValueError` if there is none of that name."""
+    """The imported plug-in. Raises `ValueError` if there is none, or if it does not parse."""
     path = find(kind, name)
+    _tree(path)
     if name.endswith(".py"):
         return _load_path(path)
     return importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
@@ -96,6 +98,7 @@ def claims_equivariance(model: str) -> bool:
     return _constant(find("models", model), "EQUIVARIANT", False)
 
 
+@cache
 def _constant(path: Path, name: str, default: int) -> int:
     for node in _tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:

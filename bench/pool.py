@@ -26,11 +26,11 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=machine.ROOT,
             env=machine.one_thread(),
             start_new_session=True,
         )
-        Thread(target=self._listen, daemon=True).start()
+        self.listener = Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def send(self, index: int, request: Message) -> None:
         """Starts the worker on a request; if it is dead, its death is the reply."""
@@ -40,9 +40,12 @@ class Worker:
             self.process.stdin.flush()
 
     def kill(self) -> None:
-        """Ends the process at once."""
+        """Ends the process at once and closes its pipes."""
         self.process.kill()
-        self.process.wait()
+        self.listener.join()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
 
     def _listen(self) -> None:
         for line in self.process.stdout:

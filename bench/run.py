@@ -8,6 +8,7 @@ from bench import machine, plan, pool, records
 from bench.config import Run
 from bench.plan import cells_of, finished
 from bench.progress import Tracker, duration, tracking
+from bench.records import Record
 from bench.timing import now
 
 ROUNDS = 40
@@ -114,7 +115,7 @@ def _time(request: Request) -> None:
     first = [asdict(seeds[0]) for seeds in cells.values()]
     ask = {"do": "time", "runs": first, "device": request.device, "rounds": ROUNDS}
     session = datetime.now(UTC).isoformat(timespec="seconds")
-    for seeds, found in zip(cells.values(), pool.ask(ask), strict=True):
+    for seeds, found in zip(cells.values(), _answers(ask, len(cells)), strict=True):
         if "reason" in found:
             print(f"no timing for {records.name(seeds[0])}: {found['reason']}")
             continue
@@ -122,3 +123,11 @@ def _time(request: Request) -> None:
         for run in seeds:
             record = finished(run, request.root)
             records.write(request.root, record | found | {"timings": timings})
+
+
+def _answers(ask: pool.Message, count: int) -> list[Record]:
+    """What the timing worker found of each cell; why there is nothing, if it died."""
+    try:
+        return pool.ask(ask)
+    except RuntimeError as error:
+        return [{"reason": str(error)}] * count

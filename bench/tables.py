@@ -120,8 +120,8 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
             row[name] = seeds[name].iloc[0] if name in seeds else None
         rows.append(row)
     table = pd.DataFrame(rows, columns=[*CELL, "seeds", "equivariant", *ROW])
-    order = ["equivariant", "model", "mse_ood"]
-    return table.sort_values(order, ascending=[False, True, False], ignore_index=True)
+    order = ["equivariant", "model", "method", "steps", "key"]
+    return table.sort_values(order, ascending=[False, *[True] * 4], ignore_index=True)
 
 
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:

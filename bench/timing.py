@@ -10,30 +10,49 @@ SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
 WARM_UP_S = 0.3
 ATTEMPTS = 3
 Function = Callable[[], Any]
+Clock = Callable[[Function, int], float]
 Timing = dict[str, Any]
 
 now = time.perf_counter
 
 
+def wall_clock(function: Function, calls: int) -> float:
+    """Mean seconds per call on a device whose calls return when they are done."""
+    started = now()
+    for _ in range(calls):
+        function()
+    return (now() - started) / calls
+
+
+def event_clock(function: Function, calls: int) -> float:
+    """Mean seconds per call on a CUDA device, between two events on its stream."""
+    from torch.cuda import Event
+
+    start, end = Event(enable_timing=True), Event(enable_timing=True)
+    start.record()
+    for _ in range(calls):
+        function()
+    end.record()
+    end.synchronize()
+    return 1e-3 * start.elapsed_time(end) / calls
+
+
 def measure(
-    functions: Mapping[str, Function], rounds: int = 40, synchronise: Function | None = None
+    functions: Mapping[str, Function], rounds: int, clock: Clock = wall_clock
 ) -> dict[str, Timing]:
     """Timings of all functions, sampled in turn so that a disturbance strikes all alike.
 
-    `synchronise` waits for the device, None on a CPU. A session with a timing of quality C is
-    repeated, and after `ATTEMPTS` sessions the best one stands.
+    A session with a timing of quality C is repeated; after `ATTEMPTS` sessions the best stands.
     """
-    first = {name: seconds(function, 1, synchronise) for name, function in functions.items()}
-    calls = {name: _warm_up(function, synchronise) for name, function in functions.items()}
+    calls = {name: _warm_up(function, clock) for name, function in functions.items()}
     sessions = []
     while len(sessions) < ATTEMPTS and (not sessions or _spoilt(sessions[-1])):
         samples = {name: [] for name in functions}
         for _ in range(rounds):
             for name, function in functions.items():
-                samples[name].append(1e3 * seconds(function, calls[name], synchronise))
+                samples[name].append(1e3 * clock(function, calls[name]))
         sessions.append({name: summary(found) for name, found in samples.items()})
-    best = min(sessions, key=_spoilt)
-    return {name: {**timing, "first_call_s": first[name]} for name, timing in best.items()}
+    return min(sessions, key=_spoilt)
 
 
 def summary(samples_ms: list[float]) -> Timing:
@@ -60,11 +79,11 @@ def _spoilt(session: dict[str, Timing]) -> int:
     return sum(timing["quality"] == "C" for timing in session.values())
 
 
-def _warm_up(function: Function, synchronise: Function | None) -> int:
+def _warm_up(function: Function, clock: Clock) -> int:
     """Runs until the last five calls are as fast as the five before; returns calls per sample."""
     times, started = [], now()
     while now() - started < WARM_UP_S or not _flat(times):
-        times.append(seconds(function, 1, synchronise))
+        times.append(clock(function, 1))
     return ceil(SHORTEST_S / median(times[-5:]))
 
 
@@ -72,13 +91,3 @@ def _flat(times: list[float]) -> bool:
     if len(times) < 10:
         return False
     return median(times[-5:]) > 0.95 * median(times[-10:-5]) or len(times) > 1000
-
-
-def seconds(function: Function, calls: int, synchronise: Function | None) -> float:
-    """Mean seconds per call over so many calls."""
-    started = now()
-    for _ in range(calls):
-        function()
-    if synchronise:
-        synchronise()
-    return (now() - started) / calls

@@ -56,10 +56,17 @@ HANDLERS = {"train": train, "time": time, "estimate": estimate}
 
 
 def _claim_stdout() -> Reply:
-    """Keeps stdout for replies: what plug-ins print goes to stderr."""
+    """Keeps stdout for replies: what plug-ins print goes to stderr. Ends if nobody listens."""
     stream = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    return lambda message: print(json.dumps(message), file=stream, flush=True)
+
+    def reply(message: dict[str, Any]) -> None:
+        try:
+            print(json.dumps(message), file=stream, flush=True)
+        except BrokenPipeError:
+            os._exit(1)
+
+    return reply
 
 
 if __name__ == "__main__":

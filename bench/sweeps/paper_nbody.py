@@ -1,0 +1,27 @@
+"""Table 1 of REMUL in full: published sizes, 50,000 steps, the beta grid; for a GPU."""
+
+from collections.abc import Iterator
+
+from bench.config import Plugin, Run
+
+SEEDS = 3
+TASK = Plugin("nbody_gravity")
+TRANSFORMER = Plugin("transformer", {"channels": 384, "layers": 10, "heads": 8})
+EQUIVARIANT = (
+    Plugin("egnn", {"channels": 128, "layers": 4}),
+    Plugin("tfn", {"channels": 64, "layers": 4}),
+)
+BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)
+STEPS = 50_000
+
+
+def runs() -> Iterator[Run]:
+    """Transformer x {plain, augment, augment at twice the steps, remul}, egnn, tfn and drift."""
+    methods = [Plugin("plain"), Plugin("augment")]
+    methods += [Plugin("remul", {"beta": beta}) for beta in BETAS]
+    for seed in range(SEEDS):
+        for method in methods:
+            yield Run(TASK, TRANSFORMER, method, STEPS, seed=seed)
+        yield Run(TASK, TRANSFORMER, Plugin("augment"), 2 * STEPS, seed=seed)
+        for model in (*EQUIVARIANT, Plugin("drift")):
+            yield Run(TASK, model, Plugin("plain"), STEPS, seed=seed)

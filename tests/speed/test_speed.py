@@ -1,0 +1,81 @@
+"""Speed with pytest-benchmark: `tox run -e speed`. Disabled, each test runs once, for smoke."""
+
+from dataclasses import replace
+from statistics import median
+
+import pytest
+import torch
+
+from bench import plugins
+from bench.config import Plugin, Run
+from bench.execute import build, closures
+from bench.timing import measure
+from bench.train import train, trainer
+
+TASK = Plugin("nbody_gravity", {"train": 100, "val": 1, "test": 8, "ood": 8})
+TRANSFORMER = Plugin("transformer", {"channels": 64, "layers": 4, "heads": 4})
+PLAIN = Run(TASK, TRANSFORMER, Plugin("plain"), steps=20, validations=1)
+REMUL = replace(PLAIN, method=Plugin("remul"))
+METHODS = {"plain": PLAIN, "augment": replace(PLAIN, method=Plugin("augment")), "remul": REMUL}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def timed(benchmark, group, function):
+    benchmark.group = group
+    benchmark.pedantic(function, rounds=30, warmup_rounds=5)
+
+
+@pytest.mark.parametrize("model", plugins.names("models"))
+def test_inference_of(model, benchmark):
+    _, inference, _ = closures(replace(PLAIN, model=Plugin(model)), "cpu")
+    timed(benchmark, "inference, batch 64, 4 bodies, default sizes", inference)
+
+
+@pytest.mark.parametrize("model", plugins.names("models"))
+def test_training_step_of(model, benchmark):
+    step, _, _ = closures(replace(PLAIN, model=Plugin(model)), "cpu")
+    timed(benchmark, "training step, batch 64, 4 bodies, default sizes", step)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_step_with(method, benchmark):
+    step, _, _ = closures(METHODS[method], "cpu")
+    timed(benchmark, "training step of the quick transformer", step)
+
+
+def ratio(slower, faster, rounds):
+    """Median over rounds of the quotient of interleaved times."""
+    timings = measure({"slower": slower, "faster": faster}, rounds)
+    pairs = zip(timings["slower"]["samples_ms"], timings["faster"]["samples_ms"], strict=True)
+    return median(a / b for a, b in pairs)
+
+
+def test_a_remul_step_costs_at_most_2_1_plain_ones(benchmark):
+    plain, remul = (closures(run, "cpu")[0] for run in (PLAIN, REMUL))
+    benchmark.pedantic(remul)
+    if benchmark.enabled:
+        assert ratio(remul, plain, 60) <= 2.1
+
+
+def test_the_training_loop_costs_under_5_percent(benchmark):
+    task, model, method = build(PLAIN, "cpu")
+    training = trainer(PLAIN, model, method)
+    batch = task.train[: PLAIN.batch_size]
+
+    def loop():
+        train(PLAIN, task, model, method, lambda _: None)
+
+    def bare():
+        for _ in range(PLAIN.steps):
+            training.step(batch)
+
+    benchmark.pedantic(loop)
+    if benchmark.enabled:
+        assert ratio(loop, bare, 20) < 1.05

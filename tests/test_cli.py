@@ -1,0 +1,107 @@
+"""The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import plugins
+from bench.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("kind", plugins.FOLDERS)
+def test_list_shows_every_plugin_with_a_line(kind, capsys):
+    assert main(["list", kind]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == plugins.names(kind)
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize("command", [["--help"], ["list"]])
+def test_help_and_list_answer_at_once(command):
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "bench", *command], cwd=ROOT, check=True)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("command", ["list", "run", "table", "plot"])
+def test_every_command_has_help_with_an_example(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"example: python -m bench {command}" in capsys.readouterr().out
+
+
+def bad_sweep(folder, **changes):
+    """A sweep file with one run, something about it changed."""
+    run = {"model": "drift", "task": "nbody_gravity", "method": "plain", "more": ""} | changes
+    file = folder / "bad.py"
+    file.write_text(
+        '"""Bad."""\nfrom bench.config import Plugin, Run\ndef runs():\n'
+        f"    yield Run(Plugin({run['task']!r}), Plugin({run['model']!r}), "
+        f"Plugin({run['method']!r}){run['more']})\n"
+    )
+    return str(file)
+
+
+MISTAKES = {
+    "command": (["rum"], "invalid choice: 'rum'"),
+    "sweep": (["run", "quik"], "no sweep 'quik'; did you mean 'quick'?"),
+    "option": (["run", "quick", "--stepz", "3"], "--stepz"),
+    "number": (["run", "quick", "--steps", "many"], "invalid int value: 'many'"),
+    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number"),
+    "seeds": (["run", "quick", "--seeds", "0"], "seeds has to be at least 1"),
+    "jobs": (["run", "quick", "--jobs", "0"], "--jobs has to be at least 1"),
+    "device": (["run", "quick", "--device", "tpu"], "no device 'tpu'; there are cpu, cuda"),
+    "key": (["run", "quick", "--only", "modell=x"], "no key 'modell'"),
+    "glob": (["run", "quick", "--only", "model=resnet"], "model is one of drift"),
+    "condition": (["run", "quick", "--only", "drift"], "--only takes key=glob"),
+    "shard": (["run", "quick", "--shard", "4/3"], "--shard takes i/n"),
+    "budget": (["run", "quick", "--budget", "soon"], "write 90s, 30m or 2h"),
+    "format": (["table", "--format", "pdf"], "invalid choice: 'pdf'"),
+    "results": (["table", "--results", "/nowhere"], "no records under /nowhere"),
+    "folder": (["run", "quick", "--results", "/proc/results"], "cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys):
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "transformr"}, "no model 'transformr'; did you mean 'transformer'?"),
+        ({"task": "nbody_gravty"}, "no task 'nbody_gravty'; did you mean 'nbody_gravity'?"),
+        ({"method": "magic"}, "no method 'magic'; there are "),
+        ({"model": "_layers"}, "no model '_layers'"),
+        ({"more": ", lr=-1.0"}, "lr has to be positive, got -1.0"),
+        ({"more": ", decay='linear'"}, "decay has to be one of exponential, cosine"),
+        ({"more": ", batch_size=2.5"}, "batch_size has to be a whole number"),
+    ],
+)
+def test_a_bad_sweep_is_one_line_and_exit_code_2(change, words, tmp_path, capsys):
+    assert main(["run", bad_sweep(tmp_path, **change)]) == 2
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
+    file = tmp_path / "torn.py"
+    file.write_text("def runs(:\n")
+    assert main(["run", str(file)]) == 2
+    assert f"{file}, line 1" in capsys.readouterr().err
+
+
+def test_an_unknown_task_of_a_table_is_a_mistake(tmp_path, capsys):
+    (tmp_path / "machine" / "runs").mkdir(parents=True)
+    assert main(["table", "--task", "chess", "--results", str(tmp_path)]) == 2
+    assert "no records of task 'chess'" in capsys.readouterr().err

@@ -1,0 +1,184 @@
+"""Groups: uniform by their moments, within their ranges, reproducible.
+
+Tolerances are five standard errors of a mean over `SIZE` elements.
+"""
+
+from math import pi, radians
+
+import pytest
+import torch
+
+from remul import E3, O3, SE3, SO3, about_axis, cone, wigner
+
+SIZE = 20_000
+GROUPS = {
+    "SO3": SO3, "O3": O3, "SE3": SE3, "E3": E3,
+    "about_x": about_axis("x"), "about_y": about_axis("y"), "about_z": about_axis("z"),
+    "cone": cone(30, 60),
+}  # fmt: skip
+HAAR = ["SO3", "O3", "SE3", "E3"]
+every_group = pytest.mark.parametrize("name", GROUPS)
+every_haar_group = pytest.mark.parametrize("name", HAAR)
+
+
+def elements(group, generator, size=SIZE):
+    return group.sample({"x": torch.zeros(size, 2, 3)}, generator)
+
+
+def sigmas(values, mean, deviation):
+    """How many standard errors the mean of each column is off, at most."""
+    return ((values.mean(0) - mean).abs().max() / deviation * len(values) ** 0.5).item()
+
+
+def angles(rotation):
+    trace = rotation.diagonal(dim1=1, dim2=2).sum(-1)
+    return ((trace - 1) / 2).clamp(-1, 1).acos()
+
+
+@every_group
+def test_elements_are_orthogonal(name, generator):
+    rotation = elements(GROUPS[name], generator, 100).rotation
+    assert (rotation @ rotation.mT - torch.eye(3)).abs().max() < 1e-12
+
+
+@every_group
+def test_there_is_one_element_per_sample(name, generator):
+    assert len(elements(GROUPS[name], generator, 7)) == 7
+
+
+@every_group
+def test_elements_are_drawn_in_float64(name, generator):
+    g = elements(GROUPS[name], generator, 2)
+    assert {g.rotation.dtype, g.translation.dtype} == {torch.float64}
+
+
+@every_group
+def test_one_seed_gives_one_set_of_elements(name):
+    first, second = (elements(GROUPS[name], torch.Generator().manual_seed(3), 5) for _ in range(2))
+    assert torch.equal(first.rotation, second.rotation)
+
+
+@every_group
+def test_successive_draws_differ(name, generator):
+    first, second = (elements(GROUPS[name], generator, 5) for _ in range(2))
+    assert not torch.isclose(first.rotation, second.rotation).flatten(1).all(1).any()
+
+
+@every_haar_group
+def test_haar_entries_have_mean_zero(name, generator):
+    entries = elements(GROUPS[name], generator).rotation.flatten(1)
+    assert sigmas(entries, 0, (1 / 3) ** 0.5) < 5
+
+
+@every_haar_group
+def test_haar_entries_are_uncorrelated_with_variance_one_third(name, generator):
+    entries = elements(GROUPS[name], generator).rotation.flatten(1)
+    products = (entries[:, :, None] * entries[:, None]).flatten(1)
+    assert sigmas(products, torch.eye(9).double().flatten() / 3, (1 / 5) ** 0.5) < 5
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_haar_characters_have_mean_zero(degree, generator):
+    block = wigner(degree, elements(SO3, generator).rotation)
+    assert sigmas(block.diagonal(dim1=1, dim2=2).sum(-1, keepdim=True), 0, 1) < 5
+
+
+def farthest_from_haar(rotation):
+    """Kolmogorov's distance times sqrt(size), from the angles' law (angle - sin angle) / pi."""
+    angle = angles(rotation).sort().values
+    steps = torch.arange(1, len(angle) + 1) / len(angle)
+    return ((angle - angle.sin()) / pi - steps).abs().max().item() * len(angle) ** 0.5
+
+
+def test_haar_traces_follow_their_law(generator):
+    assert farthest_from_haar(elements(SO3, generator).rotation) < 2  # 1.95 is one in a thousand
+
+
+def test_uniform_angles_break_that_law(generator):
+    assert farthest_from_haar(elements(cone(0, 180), generator).rotation) > 10
+
+
+@pytest.mark.parametrize("name", ["SO3", "SE3", "about_x", "about_y", "about_z", "cone"])
+def test_rotations_do_not_reflect(name, generator):
+    assert torch.linalg.det(elements(GROUPS[name], generator, 100).rotation).min() > 0.999
+
+
+@pytest.mark.parametrize("name", ["O3", "E3"])
+def test_half_of_the_elements_reflect(name, generator):
+    determinant = torch.linalg.det(elements(GROUPS[name], generator).rotation)
+    assert sigmas(determinant[:, None], 0, 1) < 5
+
+
+@pytest.mark.parametrize("name", ["SE3", "E3"])
+def test_translations_have_mean_zero(name, generator):
+    assert sigmas(elements(GROUPS[name], generator).translation, 0, 1) < 5
+
+
+@pytest.mark.parametrize("name", ["SE3", "E3"])
+def test_translations_have_variance_one(name, generator):
+    assert sigmas(elements(GROUPS[name], generator).translation.square(), 1, 2**0.5) < 5
+
+
+@pytest.mark.parametrize("name", ["SO3", "O3", "about_x", "cone"])
+def test_other_groups_do_not_translate(name, generator):
+    assert not elements(GROUPS[name], generator, 10).translation.any()
+
+
+@pytest.mark.parametrize(("axis", "index"), [("x", 0), ("y", 1), ("z", 2)])
+def test_about_axis_keeps_its_axis(axis, index, generator):
+    rotation = elements(about_axis(axis), generator, 100).rotation
+    assert (rotation[:, :, index] - torch.eye(3)[index]).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(("axis", "first", "second"), [("x", 1, 2), ("y", 2, 0), ("z", 0, 1)])
+def test_about_axis_turns_by_uniform_angles(axis, first, second, generator):
+    rotation = elements(about_axis(axis), generator).rotation
+    cosine, sine = rotation[:, first, first], rotation[:, second, first]
+    turns = torch.stack([cosine, sine, cosine * sine, cosine**2 - sine**2], -1)
+    assert sigmas(turns, 0, 0.5**0.5) < 5
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 10), (30, 60), (90, 180), (45, 45)])
+def test_cone_angles_stay_in_their_range(low, high, generator):
+    angle = angles(elements(cone(low, high), generator, 1000).rotation).rad2deg()
+    assert low - 1e-5 < angle.min() <= angle.max() < high + 1e-5
+
+
+def test_cone_angles_are_uniform_in_their_range(generator):
+    angle = angles(elements(cone(30, 90), generator).rotation)
+    assert sigmas(angle[:, None], radians(60), radians(60) / 12**0.5) < 5
+
+
+def test_cone_axes_are_uniform(generator):
+    rotation = elements(cone(90, 90), generator).rotation
+    axis = torch.stack([rotation[:, 2, 1], rotation[:, 0, 2], rotation[:, 1, 0]], -1)
+    axis = axis - torch.stack([rotation[:, 1, 2], rotation[:, 2, 0], rotation[:, 0, 1]], -1)
+    products = (axis[:, :, None] * axis[:, None] / 4).flatten(1)
+    assert sigmas(products, torch.eye(3).double().flatten() / 3, (4 / 45) ** 0.5) < 5
+
+
+def test_a_closed_cone_is_the_identity(generator):
+    rotation = elements(cone(0, 0), generator, 10).rotation
+    assert torch.equal(rotation, torch.eye(3).double().expand(10, 3, 3))
+
+
+@pytest.mark.parametrize("axis", ["w", "X", "", 0])
+def test_about_axis_refuses_other_axes(axis):
+    with pytest.raises(ValueError, match="x, y, z"):
+        about_axis(axis)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-1, 10), (20, 10), (0, 181), (float("nan"), 10), (0, float("nan"))]
+)
+def test_cone_refuses_impossible_angles(low, high):
+    with pytest.raises(ValueError, match="180 degrees"):
+        cone(low, high)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"x": 0}, {"x": 2, "y": 3}], ids=["none", "empty", "different"]
+)
+def test_elements_need_one_batch_size(sizes, generator):
+    with pytest.raises(ValueError, match="one common batch size"):
+        SO3.sample({name: torch.zeros(size, 3) for name, size in sizes.items()}, generator)

@@ -1,0 +1,286 @@
+"""The harness end to end, on runs of a few steps: resume, failures, kills, timings, tables."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import plan, records
+from bench.cli import main
+from bench.config import Plugin, Run
+
+ROOT = Path(__file__).resolve().parent.parent
+TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
+SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
+SWEEP = '''"""A sweep for tests."""
+from bench.config import Plugin, Run
+TASK = Plugin("nbody_gravity", {task})
+def runs():
+    for seed in range({seeds}):
+        for model in {models}:
+            yield Run(TASK, Plugin(model), Plugin("plain"), seed=seed, **{small})
+'''
+BROKEN = '''"""A model that fails."""
+def build(signature):
+    raise RuntimeError("this model is broken")
+'''
+DIVERGING = '''"""A model whose output is not a number."""
+import torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(1))
+    def forward(self, inputs):
+        return {"position": inputs["position"] * self.w * float("nan")}
+def build(signature):
+    return Model()
+'''
+
+
+def sweep_file(folder, models=("drift",), seeds=2, **changes):
+    file = folder / "sweep.py"
+    small = SMALL | changes
+    text = SWEEP.format(task=dict(TASK.kwargs), seeds=seeds, models=list(models), small=small)
+    file.write_text(text)
+    return str(file)
+
+
+def run(folder, *arguments, **options):
+    return main(["run", sweep_file(folder, **options), "--results", str(folder / "r"), *arguments])
+
+
+def found(folder):
+    (root,) = (folder / "r").iterdir()
+    return {file.name: json.loads(file.read_text()) for file in records.files(root)}
+
+
+def scores(folder):
+    return {name: record["scores"] for name, record in found(folder).items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished sweep of two models and two seeds: its folder."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert run(folder, models=("drift", "egnn")) == 0
+    return folder
+
+
+def test_a_sweep_writes_a_record_per_run(finished):
+    assert len(found(finished)) == 4
+
+
+def test_a_record_has_the_fields_of_the_contract(finished):
+    contract = ["schema", "run", "status", "reason", "scores", "timings", "counters", "machine"]
+    assert all(set(contract) <= record.keys() for record in found(finished).values())
+
+
+@pytest.mark.parametrize("score", ["mse", "expected_error", "mean_error", "equivariance_error"])
+@pytest.mark.parametrize("split", ["test", "ood"])
+def test_every_split_has_every_score(finished, score, split):
+    assert all(values[f"{score}_{split}"] >= 0 for values in scores(finished).values())
+
+
+@pytest.mark.parametrize("kind", ["train_step", "inference"])
+def test_a_timing_keeps_its_raw_samples(finished, kind):
+    for record in found(finished).values():
+        timing = record["timings"][kind]
+        assert len(timing["samples_ms"]) == timing["rounds"]
+        assert timing["best_ms"] <= timing["median_ms"]
+
+
+def test_a_sweep_is_timed_in_one_session(finished):
+    assert len({r["timings"]["inference"]["session"] for r in found(finished).values()}) == 1
+
+
+def test_counters_are_exact(finished):
+    (drift,) = {
+        json.dumps(r["counters"])
+        for r in found(finished).values()
+        if r["run"]["model"]["name"] == "drift"
+    }
+    assert json.loads(drift)["parameters"] == 1
+
+
+def test_a_second_run_trains_nothing(finished, capsys):
+    before = found(finished)
+    assert run(finished, models=("drift", "egnn")) == 0
+    assert "4 runs, 4 finished before" in capsys.readouterr().out
+    assert found(finished) == before
+
+
+def test_force_runs_again_to_the_same_scores(finished):
+    before = scores(finished)
+    assert run(finished, "--force", models=("drift", "egnn")) == 0
+    assert scores(finished) == before
+
+
+def test_scores_do_not_depend_on_the_jobs(finished, tmp_path):
+    assert run(tmp_path, "--jobs", "1", models=("drift", "egnn")) == 0
+    assert scores(tmp_path) == scores(finished)
+
+
+def test_a_torn_record_is_named_set_aside_and_run_again(tmp_path, capsys):
+    assert run(tmp_path) == 0
+    before = scores(tmp_path)
+    (root,) = (tmp_path / "r").iterdir()
+    torn = next(records.files(root))
+    torn.write_text(torn.read_text()[:100])
+    assert run(tmp_path) == 0
+    assert f"{torn}: not a record" in capsys.readouterr().out
+    assert torn.with_name(f"{torn.name}.torn").exists()
+    assert scores(tmp_path) == before
+
+
+def test_table_survives_a_torn_record(finished, tmp_path, capsys):
+    copy = tmp_path / "r" / "machine" / "runs" / "nbody_gravity"
+    copy.mkdir(parents=True)
+    (root,) = (finished / "r").iterdir()
+    for file in records.files(root):
+        (copy / file.name).write_text(file.read_text())
+    (copy / "torn.json").write_text('{"schema"')
+    assert main(["table", "--results", str(tmp_path / "r")]) == 0
+    shown = capsys.readouterr()
+    assert "egnn" in shown.out
+    assert "torn.json: not a record" in shown.err
+
+
+def test_a_failing_model_is_a_row_and_the_rest_goes_on(tmp_path, capsys):
+    broken = tmp_path / "broken.py"
+    broken.write_text(BROKEN)
+    assert run(tmp_path, models=(str(broken), "drift"), seeds=1) == 4
+    statuses = {r["run"]["model"]["name"]: r["status"] for r in found(tmp_path).values()}
+    assert statuses == {str(broken): "failed", "drift": "done"}
+    shown = capsys.readouterr().out
+    assert "not finished: broken plain, seed 0: failed: RuntimeError: this model is broken" in shown
+
+
+def test_a_diverging_model_is_a_row_with_its_reason(tmp_path):
+    model = tmp_path / "diverging.py"
+    model.write_text(DIVERGING)
+    assert run(tmp_path, models=(str(model),), seeds=1) == 4
+    (record,) = found(tmp_path).values()
+    assert record["status"] == "diverged"
+    assert "nan" in record["reason"]
+
+
+def test_a_failed_run_is_not_finished(tmp_path, capsys):
+    broken = tmp_path / "broken.py"
+    broken.write_text(BROKEN)
+    assert run(tmp_path, models=(str(broken),), seeds=1) == 4
+    broken.write_text((ROOT / "models" / "drift.py").read_text())
+    assert run(tmp_path, models=(str(broken),), seeds=1) == 0
+
+
+def test_a_killed_worker_is_a_failed_row(tmp_path):
+    model = tmp_path / "suicide.py"
+    model.write_text('"""Ends its process."""\nimport os\ndef build(signature): os._exit(9)\n')
+    assert run(tmp_path, models=(str(model), "drift"), seeds=1) == 4
+    statuses = sorted(record["status"] for record in found(tmp_path).values())
+    assert statuses == ["done", "failed"]
+
+
+def started(folder, **options):
+    """The sweep as a process of its own."""
+    command = [sys.executable, "-m", "bench", "run", sweep_file(folder, **options)]
+    return subprocess.Popen(
+        [*command, "--results", str(folder / "r"), "--jobs", "1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_for_a_record(folder):
+    limit = time.monotonic() + 60
+    while not list(folder.glob("r/*/runs/*/*.json")):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_killed_sweep_loses_only_the_unfinished(finished, tmp_path, sent, code):
+    process = started(tmp_path, models=("drift", "egnn"))
+    wait_for_a_record(tmp_path)
+    os.kill(process.pid, sent)
+    process.communicate(timeout=30)
+    assert process.returncode == code
+    kept = found(tmp_path)
+    assert 1 <= len(kept) < 4
+    assert run(tmp_path, models=("drift", "egnn")) == 0
+    assert all(found(tmp_path)[name]["seconds"] == kept[name]["seconds"] for name in kept)
+    assert scores(tmp_path) == scores(finished)
+
+
+def test_rebuilding_changes_no_byte(finished):
+    def rebuilt():
+        for command in ("table", "plot"):
+            assert main([command, "--results", str(finished / "r")]) == 0
+        files = [*finished.glob("r/*/tables/*"), *finished.glob("r/*/figures/*")]
+        return {file: file.read_bytes() for file in files}
+
+    first = rebuilt()
+    assert len(first) >= 7
+    assert rebuilt() == first
+
+
+def test_a_dry_run_lists_cells_and_writes_nothing(tmp_path, capsys):
+    assert run(tmp_path, "--dry-run", models=("drift",)) == 0
+    shown = capsys.readouterr().out
+    assert "drift plain, 4 steps: 2 seeds, 2 to do" in shown
+    assert not list(tmp_path.glob("r/*/runs"))
+
+
+def test_a_spent_budget_starts_nothing(tmp_path, capsys):
+    assert run(tmp_path, "--budget", "0s") == 0
+    assert "not started" in capsys.readouterr().out
+
+
+RUN = Run(TASK, Plugin("drift"), Plugin("remul", {"beta": 2.0}), **SMALL)
+
+
+def test_a_comment_edit_keeps_the_key(tmp_path):
+    file = tmp_path / "model.py"
+    file.write_text("VERSION = 3\n")
+    before = records.key(replace(RUN, model=Plugin(str(file))))
+    file.write_text("VERSION = 3  # a comment\n")
+    assert records.key(replace(RUN, model=Plugin(str(file)))) == before
+
+
+@pytest.mark.parametrize("change", [{"lr": 1.0}, {"steps": 5}, {"method": Plugin("plain")}])
+def test_another_configuration_has_another_key(change):
+    assert records.key(replace(RUN, **change)) != records.key(RUN)
+
+
+def test_seeds_share_a_key():
+    assert records.key(replace(RUN, seed=5)) == records.key(RUN)
+
+
+def test_shards_are_a_partition():
+    runs = [replace(RUN, seed=seed) for seed in range(7)]
+    parts = [plan.shard(runs, f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(run.seed for part in parts for run in part) == list(range(7))
+
+
+def test_slurm_says_which_shard(monkeypatch):
+    for name, value in (("ID", "3"), ("MIN", "2"), ("COUNT", "4")):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    runs = [replace(RUN, seed=seed) for seed in range(8)]
+    assert [run.seed for run in plan.shard(runs, None)] == [1, 5]
+
+
+def test_only_matches_options_of_the_method():
+    runs = [RUN, replace(RUN, method=Plugin("plain"))]
+    assert plan.only(runs, ["method.beta=2*"]) == [RUN]
+
+
+def test_seeds_override_those_of_the_sweep():
+    runs = plan.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
+    assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]

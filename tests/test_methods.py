@@ -1,0 +1,279 @@
+"""Methods and the training loop that runs them."""
+
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from bench import plugins
+from bench.config import Plugin, Run
+from bench.evaluate import mean_squared_error
+from bench.execute import build
+from bench.train import (
+    FINAL_LR,
+    DivergedError,
+    batches_of,
+    decayed,
+    deepcopy_state,
+    is_checkpoint,
+    stream,
+    train,
+    trainer,
+)
+from remul import Batch
+
+METHODS = plugins.names("methods")
+PLAIN = Run(
+    Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8}),
+    Plugin("transformer", {"channels": 16, "layers": 1, "heads": 2}),
+    Plugin("plain"),
+    steps=5,
+    batch_size=4,
+    lr=1e-3,
+    validations=5,
+)
+UNSTEADY = replace(PLAIN, lr=0.1, steps=20, validations=20)  # at its best before its end
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+def using(name, **kwargs):
+    return replace(PLAIN, method=Plugin(name, kwargs))
+
+
+def ignore(step):
+    pass
+
+
+def trained(run):
+    """The weights after a run."""
+    task, model, method = build(run, "cpu")
+    train(run, task, model, method, ignore)
+    return model.state_dict()
+
+
+class Recorder(nn.Module):
+    """A model that remembers what it was given while training."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.seen = model, []
+
+    def forward(self, inputs):
+        if self.training:
+            self.seen.append(inputs["position"])
+        return self.model(inputs)
+
+
+def seen(run):
+    """The positions of every forward pass in training."""
+    task, model, method = build(run, "cpu")
+    recorder = Recorder(model)
+    train(run, task, recorder, method, ignore)
+    return recorder.seen
+
+
+@every_method
+def test_the_penalty_is_a_number_with_a_gradient(name):
+    task, model, method = build(using(name), "cpu")
+    method.penalty(method.terms(model, task.train, stream("elements", 0))).backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
+
+
+@every_method
+def test_terms_are_drawn_from_the_generator_given(name):
+    task, model, method = build(using(name), "cpu")
+    first, second = (method.terms(model, task.train, stream("elements", 0)) for _ in range(2))
+    assert_close(first, second, rtol=0, atol=0)
+
+
+@every_method
+def test_training_changes_the_weights(name):
+    before = build(using(name), "cpu")[1].state_dict()
+    after = trained(using(name))
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+@every_method
+def test_a_run_is_repeatable_to_the_bit(name):
+    assert_close(trained(using(name)), trained(using(name)), rtol=0, atol=0)
+
+
+def test_remul_without_beta_is_plain_training_to_the_bit():
+    assert_close(trained(using("remul", beta=0.0)), trained(using("plain")), rtol=0, atol=0)
+
+
+def test_remul_without_alpha_is_augmentation_to_the_bit():
+    remul = using("remul", alpha=0.0, beta=1.0)
+    assert_close(trained(remul), trained(using("augment")), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["remul", "augment"])
+def test_turned_samples_make_a_difference(name):
+    other, plain = trained(using(name)), trained(using("plain"))
+    assert any(not torch.equal(other[key], plain[key]) for key in plain)
+
+
+@pytest.mark.parametrize(("name", "size"), [("plain", 4), ("augment", 4), ("remul", 8)])
+def test_a_step_takes_one_forward_pass(name, size):
+    assert [len(x) for x in seen(using(name))] == 5 * [size]
+
+
+def test_methods_of_one_seed_see_the_same_batches():
+    originals = [x[:4] for x in seen(using("remul"))]
+    assert_close(originals, seen(using("plain")), rtol=0, atol=0)
+
+
+def test_methods_of_one_seed_see_the_same_group_elements():
+    turned = [x[4:] for x in seen(using("remul"))]
+    assert_close(turned, seen(using("augment")), rtol=0, atol=0)
+
+
+def test_another_seed_sees_other_batches():
+    first, second = seen(using("plain")), seen(replace(PLAIN, seed=1))
+    assert not torch.equal(first[0], second[0])
+
+
+@pytest.mark.parametrize("weights", [{"alpha": 0.0, "beta": 0.0}, {"beta": -1.0}])
+def test_remul_refuses_impossible_weights(weights):
+    with pytest.raises(ValueError, match="alpha and beta"):
+        build(using("remul", **weights), "cpu")
+
+
+def test_a_copied_state_is_not_trained_on():
+    task, model, method = build(PLAIN, "cpu")
+    state = deepcopy_state(model)
+    before = {key: weight.clone() for key, weight in state.items()}
+    trainer(PLAIN, model, method).step(task.train)
+    assert_close(state, before, rtol=0, atol=0)
+
+
+def test_training_ends_in_its_best_state():
+    task, model, method = build(UNSTEADY, "cpu")
+    best = train(UNSTEADY, task, model, method, ignore)
+    assert mean_squared_error(model, task.val) == best["mse_val"]
+
+
+def test_an_unsteady_run_is_best_before_its_end():
+    task, model, method = build(UNSTEADY, "cpu")
+    assert train(UNSTEADY, task, model, method, ignore)["best_step"] < 20
+
+
+def test_the_best_state_is_the_best_of_all_checkpoints():
+    scores = []
+    task, model, method = build(UNSTEADY, "cpu")
+
+    def score(step):
+        scores.append(mean_squared_error(model, task.val))
+
+    best = train(UNSTEADY, task, model, method, score)
+    assert (best["mse_val"], best["best_step"]) == (min(scores), scores.index(min(scores)) + 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "validations"), [(20, 20), (100, 20), (2000, 20), (7, 3), (5, 1)]
+)
+def test_there_are_as_many_checkpoints_as_asked_for(steps, validations):
+    run = replace(PLAIN, steps=steps, validations=validations)
+    assert sum(is_checkpoint(step, run) for step in range(1, steps + 1)) == validations
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(5, 20), (7, 3), (100, 20), (1, 1)])
+def test_the_last_state_is_a_checkpoint(steps, validations):
+    assert is_checkpoint(steps, replace(PLAIN, steps=steps, validations=validations))
+
+
+@pytest.mark.parametrize("decay", ["exponential", "cosine"])
+def test_the_learning_rate_decays_to_one_percent(decay):
+    assert (decayed(decay, 0), decayed(decay, 1)) == pytest.approx((1, 0.01))
+
+
+@pytest.mark.parametrize("decay", ["exponential", "cosine"])
+def test_the_learning_rate_never_rises(decay):
+    factors = [decayed(decay, step / 100) for step in range(101)]
+    assert factors == sorted(factors, reverse=True)
+
+
+@pytest.mark.parametrize(("decay", "middle"), [("exponential", 0.1), ("cosine", 0.505)])
+def test_the_two_decays_differ_half_way(decay, middle):
+    assert decayed(decay, 0.5) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("decay", ["exponential", "cosine"])
+def test_the_last_step_is_taken_near_one_percent(decay, monkeypatch):
+    run, rates = replace(PLAIN, steps=100, decay=decay), []
+    task, model, method = build(run, "cpu")
+    monkeypatch.setattr("bench.train.set_lr", lambda _, lr: rates.append(lr))
+    train(run, task, model, method, ignore)
+    assert (rates[0], rates[-1]) == pytest.approx((run.lr, FINAL_LR * run.lr), rel=0.05)
+
+
+def gradient_norm(clip):
+    """Norm of the gradient that the first step is taken with."""
+    task, model, method = build(PLAIN, "cpu")
+    training = trainer(replace(PLAIN, clip=clip), model, method)
+    training.step(task.train)
+    return nn.utils.get_total_norm([weight.grad for weight in model.parameters()])
+
+
+def test_gradients_are_clipped():
+    assert gradient_norm(1e-3).item() == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_short_gradients_are_left_alone():
+    assert torch.equal(gradient_norm(1e6), gradient_norm(1e7))
+
+
+def test_a_step_returns_the_loss_before_it():
+    task, model, method = build(PLAIN, "cpu")
+    expected = mean_squared_error(model, task.train)
+    loss = trainer(PLAIN, model, method).step(task.train)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_that_is_not_a_number_is_an_error():
+    task, model, method = build(PLAIN, "cpu")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(DivergedError, match="at step 1"):
+        train(PLAIN, task, model, method, ignore)
+
+
+def test_one_pass_of_batches_takes_every_sample_once():
+    data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
+    batches = islice(batches_of(data, 4, torch.Generator().manual_seed(0)), 3)
+    assert torch.cat([b.inputs["x"] for b in batches]).flatten().sort()[0].tolist() == [*range(12)]
+
+
+def test_passes_come_in_fresh_orders():
+    data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
+    first, second = islice(batches_of(data, 12, torch.Generator().manual_seed(0)), 2)
+    assert not torch.equal(first.inputs["x"], second.inputs["x"])
+
+
+@pytest.mark.parametrize("size", [5, 12, 30])
+def test_every_batch_has_the_size_asked_for(size):
+    data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
+    batches = islice(batches_of(data, size, torch.Generator().manual_seed(0)), 6)
+    assert {len(batch) for batch in batches} == {size}
+
+
+def test_no_two_purposes_and_seeds_share_a_stream():
+    purposes = ("weights", "batches", "elements", "scores")
+    seeds = [stream(purpose, seed).initial_seed() for purpose in purposes for seed in range(100)]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_validation_does_not_disturb_training():
+    often, seldom = replace(PLAIN, validations=5), replace(PLAIN, validations=1)
+    assert_close(seen(often), seen(seldom), rtol=0, atol=0)
+
+
+def test_scoring_leaves_the_weights_alone():
+    task, model, _ = build(PLAIN, "cpu")
+    before = deepcopy(model.state_dict())
+    mean_squared_error(model, task.val)
+    assert_close(model.state_dict(), before, rtol=0, atol=0)

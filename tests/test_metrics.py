@@ -1,0 +1,178 @@
+"""Measures of equivariance: closed forms of a constant offset, an exact and a broken model."""
+
+from math import sqrt
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from remul import (
+    E3,
+    SO3,
+    VECTOR,
+    Element,
+    Signature,
+    equivariance_error,
+    expected_error,
+    mean_error,
+)
+from remul.metrics import errors
+
+SIGNATURE = Signature({"x": VECTOR}, {"y": VECTOR})
+MEASURES = {"mean_error": mean_error, "expected_error": expected_error}
+NAMES = ["equivariance_error", "mean_error", "expected_error"]
+every_measure = pytest.mark.parametrize("name", NAMES)
+
+
+def quarter_turns(count):
+    """Turns by `count` quarters about z, one for all samples."""
+    turn = torch.tensor([[[0, -1, 0], [1, 0, 0], [0, 0, 1]]], dtype=torch.float64)
+    return Element(torch.linalg.matrix_power(turn, count), torch.zeros(1, 3, dtype=torch.float64))
+
+
+FOUR_TURNS = [quarter_turns(count) for count in range(4)]
+
+
+def offset(inputs):
+    """f(x) = x + c with c = (1, 0, 0): f(g x) - g f(x) = c - R c."""
+    return {"y": inputs["x"] + torch.tensor([1.0, 0, 0], dtype=torch.float64)}
+
+
+def at(*points):
+    """One sample with one object at each point."""
+    return {"x": torch.tensor([points], dtype=torch.float64)}
+
+
+def draws(inputs, generator, group=E3, count=5):
+    return [group.sample(inputs, generator) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 0), (1, sqrt(2)), (2, 2), (3, sqrt(2))])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_offset_has_the_error_of_its_turn(measure, count, size):
+    error = MEASURES[measure](offset, at((3, 3, 0)), SIGNATURE, [quarter_turns(count)])
+    assert_close(error, torch.tensor([size]).double())
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 0), (1, sqrt(2)), (2, 2), (3, sqrt(2))])
+def test_the_relative_error_is_over_the_output(count, size):
+    error = equivariance_error(offset, at((3, 3, 0)), SIGNATURE, quarter_turns(count))
+    assert_close(error, torch.tensor([size / 5]).double())  # |f(x)| = |(4, 3, 0)| = 5
+
+
+def test_expected_error_is_the_mean_of_the_norms():
+    error = expected_error(offset, at((3, 3, 0)), SIGNATURE, FOUR_TURNS)
+    assert_close(error, torch.tensor([(2 + 2 * sqrt(2)) / 4]).double())
+
+
+def test_mean_error_is_the_norm_of_the_mean():
+    error = mean_error(offset, at((3, 3, 0)), SIGNATURE, FOUR_TURNS)
+    assert_close(error, torch.tensor([1.0]).double())  # the turned offsets cancel
+
+
+def test_a_mean_over_haar_rotations_leaves_the_offset(generator):
+    elements = [SO3.sample({"x": torch.zeros(1, 1)}, generator) for _ in range(2000)]
+    error = mean_error(offset, at((3, 3, 0)), SIGNATURE, elements)
+    assert abs(error.item() - 1) < 5 / sqrt(3 * 2000)  # five standard errors
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_norms_run_over_the_whole_sample(measure):
+    error = MEASURES[measure](offset, at((3, 3, 0), (0, 0, 5)), SIGNATURE, [quarter_turns(2)])
+    assert_close(error, torch.tensor([2 * sqrt(2)]).double())
+
+
+def test_norms_run_over_all_output_fields():
+    signature = Signature({"x": VECTOR}, {"y": VECTOR, "z": VECTOR})
+    error = expected_error(
+        lambda x: {"z": offset(x)["y"], "y": offset(x)["y"]},
+        at((3, 3, 0)), signature, [quarter_turns(2)],
+    )  # fmt: skip
+    assert_close(error, torch.tensor([2 * sqrt(2)]).double())
+
+
+@every_measure
+def test_there_is_one_number_per_sample(name, exact, vectors, generator):
+    assert errors(*arguments(exact, vectors, generator))[name].shape == (5,)
+
+
+def arguments(case, vectors, generator):
+    model, signature = case
+    return model, vectors, signature, draws(vectors, generator)
+
+
+@every_measure
+def test_exact_models_pass(name, exact, vectors, generator):
+    assert errors(*arguments(exact, vectors, generator))[name].max() < 1e-12
+
+
+@every_measure
+def test_broken_models_fail(name, broken, vectors, generator):
+    assert errors(*arguments(broken, vectors, generator))[name].min() > 1e-2
+
+
+def test_mean_error_is_at_most_expected_error(broken, vectors, generator):
+    found = errors(*arguments(broken, vectors, generator))
+    assert (found["mean_error"] <= found["expected_error"] + 1e-12).all()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_measures_alone_are_those_of_one_pass(measure, broken, vectors, generator):
+    given = arguments(broken, vectors, generator)
+    assert torch.equal(MEASURES[measure](*given), errors(*given)[measure])
+
+
+def test_the_relative_error_is_averaged_over_elements(broken, vectors, generator):
+    model, inputs, signature, elements = arguments(broken, vectors, generator)
+    each = [equivariance_error(model, inputs, signature, g) for g in elements]
+    found = errors(model, inputs, signature, elements)["equivariance_error"]
+    assert_close(found, torch.stack(each).mean(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"), [("equivariance_error", 1), ("mean_error", 8), ("expected_error", 8)]
+)
+def test_only_the_relative_error_ignores_units(name, factor, broken, vectors, generator):
+    model, inputs, signature, elements = arguments(broken, vectors, generator)
+    scaled = errors(lambda x: {"y": 8 * model(x)["y"]}, inputs, signature, elements)[name]
+    assert_close(scaled, factor * errors(model, inputs, signature, elements)[name])
+
+
+@every_measure
+def test_errors_are_those_of_real_objects(name, draw):
+    mask = torch.tensor([1.0, 0, 1, 0]).view(1, 4, 1).expand(5, 4, 1)
+    x = torch.where(mask.bool(), draw(5, 4, 3), float("nan"))
+    expected = errors(offset, {"x": x[:, ::2]}, SIGNATURE, FOUR_TURNS)[name]
+    found = errors(offset, {"x": x, "mask": mask}, SIGNATURE, FOUR_TURNS)[name]
+    assert_close(found, expected)
+
+
+@every_measure
+def test_a_model_of_zeros_has_no_error(name):
+    found = errors(lambda inputs: {"y": 0 * inputs["x"]}, at((1, 0, 0)), SIGNATURE, FOUR_TURNS)
+    assert found[name].item() == 0
+
+
+def test_the_relative_error_over_nothing_is_infinite():
+    def half_space(inputs):
+        return {"y": inputs["x"].clamp_min(0)}
+
+    error = equivariance_error(half_space, at((-1, 0, 0)), SIGNATURE, quarter_turns(2))
+    assert error.item() == float("inf")
+
+
+@every_measure
+def test_elements_may_come_from_an_iterator(name):
+    listed = errors(offset, at((3, 3, 0)), SIGNATURE, FOUR_TURNS)[name]
+    assert torch.equal(errors(offset, at((3, 3, 0)), SIGNATURE, iter(FOUR_TURNS))[name], listed)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_measure_needs_an_element(measure):
+    with pytest.raises(ValueError, match="at least one group element"):
+        MEASURES[measure](offset, at((3, 3, 0)), SIGNATURE, [])
+
+
+def test_errors_name_the_field():
+    with pytest.raises(ValueError, match="'x' has 2 components"):
+        equivariance_error(lambda _: {}, at((3, 3)), SIGNATURE, quarter_turns(1))

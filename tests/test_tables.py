@@ -1,0 +1,90 @@
+"""Tables from records made by hand: means, speed-ups, published numbers, failures."""
+
+import json
+
+import pytest
+
+from bench import records, tables
+from bench.config import Plugin, Run
+
+SESSION = "2026-01-01T00:00:00+00:00"
+
+
+def made(model, seed, mse, ms, session=SESSION, quality="A", method="plain"):
+    record = records.new(Run(Plugin("nbody_gravity"), Plugin(model), Plugin(method), seed=seed))
+    timing = {"median_ms": ms, "quality": quality, "session": session}
+    scores = {
+        f"{kind}_{split}": mse
+        for kind in ("mse", "expected_error", "mean_error", "equivariance_error")
+        for split in ("test", "ood")
+    }
+    return record | {
+        "scores": scores,
+        "timings": {"train_step": timing, "inference": timing},
+        "counters": {"parameters": 7, "flops": 8, "dispatched_ops": 9},
+    }
+
+
+def rows(found):
+    table = tables.with_speed(tables.summary(tables.frame(found)))
+    return {row["model"]: row for _, row in table.iterrows()}
+
+
+def test_scores_are_means_with_the_deviation_of_a_sample():
+    found = [made("egnn", 0, 1.0, 1.0), made("egnn", 1, 3.0, 1.0)]
+    row = rows(found)["egnn"]
+    assert (row["mse_test"], row["mse_test_std"], row["seeds"]) == (2.0, 2**0.5, 2)
+
+
+def test_the_baseline_is_the_most_accurate_equivariant_model():
+    found = [made("drift", 0, 9.0, 1.0), made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)]
+    assert rows(found)["gnn"]["inference_faster"] == 3.0
+
+
+def test_a_disturbed_timing_gives_no_speed_up():
+    found = [made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0, quality="C")]
+    assert rows(found)["gnn"]["inference_faster"] is None
+
+
+def test_timings_of_two_sessions_give_no_speed_up():
+    found = [made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0, session="another")]
+    assert rows(found)["gnn"]["inference_faster"] is None
+
+
+def shown(found, folder, form="md"):
+    return tables.write(folder / "machine", found, form, None)
+
+
+@pytest.mark.parametrize("form", ["text", "md", "latex"])
+def test_published_numbers_carry_their_label(form, tmp_path):
+    text = shown([made("transformer", 0, 1e-3, 1.0)], tmp_path, form)
+    assert "8.99 / 27.1 [B]" in text
+
+
+def test_published_models_without_a_run_have_a_row(tmp_path):
+    assert "| GATr | plain | – |" in shown([made("egnn", 0, 1.0, 1.0)], tmp_path)
+
+
+def test_a_failed_run_is_named_below_the_table(tmp_path):
+    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large"}
+    text = shown([made("egnn", 0, 1.0, 1.0), failed], tmp_path)
+    assert "not finished: gnn plain, seed 0: oom: too large" in text
+
+
+def test_failed_runs_alone_still_make_a_table(tmp_path):
+    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large", "scores": {}}
+    assert "oom: too large" in shown([failed], tmp_path)
+
+
+def test_a_narrow_terminal_gets_two_blocks(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = shown([made("egnn", 0, 1.0, 1.0)], tmp_path, "text")
+    table = text.partition("\nmean ±")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    assert text.count("egnn ") >= 2
+
+
+def test_published_numbers_have_a_source_and_a_label():
+    for task in json.loads(tables.PUBLISHED.read_text()).values():
+        assert task["source"]
+        assert all(row["label"] in "ABCD" for row in task["rows"])
