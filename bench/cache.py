@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def cached(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) ->
     text = json.dumps(options, sort_keys=True)
     path = folder() / name / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         arrays = make()
@@ -46,4 +47,5 @@ def _keep(path: Path, arrays: Arrays) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()

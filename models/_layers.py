@@ -25,15 +25,25 @@ def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
     return Offset(width_out, bias)
 
 
+def nearly_zero(net: nn.Sequential) -> nn.Sequential:
+    """The same network, its last layer scaled down so that its output starts near zero."""
+    with torch.no_grad():
+        for parameter in net[-1].parameters():
+            parameter.mul_(1e-2)
+    return net
+
+
 class Offset(nn.Module):
     """A linear map without inputs: its bias, zero at first, for every object."""
 
     def __init__(self, width: int, bias: bool) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(width), requires_grad=bias and width > 0)
+        self.width = width
+        self.bias = nn.Parameter(torch.zeros(width)) if bias and width else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bias.expand(*x.shape[:-1], -1)
+        offset = x.new_zeros(self.width) if self.bias is None else self.bias
+        return offset.expand(*x.shape[:-1], -1)
 
 
 def features(types: Types) -> dict[str, Rep]:
@@ -121,6 +131,13 @@ def copies(types: Types, max_degree: int, model: str) -> dict[int, int]:
     return count
 
 
+def check_points(signature: Signature, model: str) -> None:
+    """Raises `ValueError` for a point among the outputs that no input point could carry along."""
+    points = [name for name, rep in signature.outputs.items() if rep.affine]
+    if points and not any(rep.affine for rep in signature.inputs.values()):
+        raise ValueError(f"{model} needs a point among the inputs to place the point {points[0]!r}")
+
+
 def split_degrees(
     inputs: Fields, types: Types, centre: Tensor, max_degree: int
 ) -> dict[int, Tensor]:
@@ -154,13 +171,10 @@ def join_degrees(values: dict[int, Tensor], types: Types, starts: Fields) -> Fie
 def origins(inputs: Fields, signature: Signature) -> Fields:
     """Where each point among the outputs is counted from, (batch, n, dim), by field name.
 
-    That is the input point of the same name and width, else the first input point; without input
-    points it is the origin.
+    That is the input point of the same name and width, else the first input point.
     """
     points = {n: inputs[n] for n, rep in features(signature.inputs).items() if rep.affine}
-    if not points:
-        return {}
-    first = next(iter(points.values()))[..., :3]
+    first = next(iter(points.values()), torch.empty(0))[..., :3]
     return {
         name: hide(inputs, points[name])
         if signature.inputs.get(name) == rep

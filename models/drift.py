@@ -3,7 +3,15 @@
 import torch
 from torch import nn
 
-from models._layers import centroid, copies, join_degrees, linear, origins, split_degrees
+from models._layers import (
+    centroid,
+    check_points,
+    copies,
+    join_degrees,
+    linear,
+    origins,
+    split_degrees,
+)
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -24,6 +32,7 @@ class Drift(nn.Module):
         super().__init__()
         self.signature = signature
         self.moving = {name: rep for name, rep in signature.inputs.items() if not rep.affine}
+        check_points(signature, "drift")
         inputs = copies(self.moving, 1, "drift")
         outputs = copies(signature.outputs, 1, "drift")
         self.scalars = linear(inputs[0], outputs[0])

@@ -6,11 +6,13 @@ from torch.nn.functional import silu
 
 from models._layers import (
     centroid,
+    check_points,
     coordinates,
     copies,
     join_degrees,
     linear,
     mlp,
+    nearly_zero,
     origins,
     pair_share,
     split_degrees,
@@ -23,7 +25,8 @@ EQUIVARIANT = True
 def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EGNN":
     """EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
 
-    Invariant features are the scalars and the lengths of all vectors; the coordinates that move
+    Squared distances enter as log(1 + d^2), which keeps wide clouds from blowing up. Invariant
+    features are the scalars and the lengths of all vectors; the coordinates that move
     are those of the first point field. Points also count as vectors from the centroid. Takes 0e
     and 1o; fields are (batch, n, dim). Raises `ValueError` for other irreps.
     """
@@ -37,24 +40,26 @@ class Layer(nn.Module):
         self.by_distance = nn.Linear(1, channels, bias=False)
         self.message = mlp(channels, channels, last=True)
         self.update = mlp(2 * channels, channels, channels)
-        self.attract = mlp(channels, channels, 1)
-        self.drift = mlp(channels, channels, vectors)
-        nn.init.xavier_uniform_(self.attract[-1].weight, gain=1e-3)
+        self.attract = nearly_zero(mlp(channels, channels, 1))
+        self.drift = nearly_zero(mlp(channels, channels, vectors))
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         apart = x[:, :, None] - x[:, None]  # (batch, n, n, 3)
         squared = apart.square().sum(-1, keepdim=True)
-        pair = self.receive(h)[:, :, None] + self.send(h)[:, None] + self.by_distance(squared)
-        message = share * self.message(silu(pair))  # (batch, n, n, channels)
+        pair = (
+            self.receive(h)[:, :, None] + self.send(h)[:, None] + self.by_distance(squared.log1p())
+        )
+        message = self.message(silu(pair))  # (batch, n, n, channels)
         x = x + (share * self.attract(message) * apart).sum(2)
         x = x + (self.drift(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, message.sum(2)], -1)), x
+        return h + self.update(torch.cat([h, (share * message).sum(2)], -1)), x
 
 
 class EGNN(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int) -> None:
         super().__init__()
         self.signature = signature
+        check_points(signature, "egnn")
         scalars, vectors = copies(signature.inputs, 1, "egnn").values()
         self.outputs = copies(signature.outputs, 1, "egnn")
         self.embed = linear(scalars + vectors, channels)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models._layers import (
     centroid,
+    check_points,
     coordinates,
     copies,
     join_degrees,
@@ -110,6 +111,7 @@ class TFN(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, degree: int) -> None:
         super().__init__()
         self.signature, self.degree = signature, degree
+        check_points(signature, "tfn")
         inputs = copies(signature.inputs, degree, "tfn")
         outputs = copies(signature.outputs, degree, "tfn")
         lengths = sum(inputs.values()) - inputs[0]

@@ -137,6 +137,20 @@ def test_another_seed_sees_other_batches():
     assert not torch.equal(first[0], second[0])
 
 
+@pytest.mark.parametrize("run", [using("plain"), using("remul", beta=0.0)], ids=["plain", "beta=0"])
+def test_no_group_element_is_drawn_for_nothing(run):
+    task, model, method = build(run, "cpu")
+    generator = stream("elements", 0)
+    method.terms(model, task.train, generator)
+    assert torch.equal(generator.get_state(), stream("elements", 0).get_state())
+
+
+def test_group_elements_have_a_stream_of_their_own():
+    _, model, method = build(PLAIN, "cpu")
+    seed = trainer(PLAIN, model, method).generator.initial_seed()
+    assert seed == stream("elements", PLAIN.seed).initial_seed()
+
+
 @pytest.mark.parametrize("weights", [{"alpha": 0.0, "beta": 0.0}, {"beta": -1.0}])
 def test_remul_refuses_impossible_weights(weights):
     with pytest.raises(ValueError, match="alpha and beta"):

@@ -43,13 +43,14 @@ moving_points = pytest.mark.parametrize("kind", ["points", "renamed_points", "bo
 
 
 def made(name, signature, seed=0):
-    """The model with its defaults in float64, all that it learns drawn at random."""
+    """The model with its defaults in float64, all that it learns drawn by its fan-in."""
     generator = torch.Generator().manual_seed(seed)
     model = plugins.load("models", name).build(signature).double()
     with torch.no_grad():
         for weight in filter(lambda weight: weight.requires_grad, model.parameters()):
             shape = weight.shape
-            weight.copy_(0.2 * torch.randn(shape, generator=generator, dtype=torch.float64))
+            drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+            weight.copy_(drawn / shape[-1] ** 0.5)
     return model
 
 
