@@ -104,7 +104,7 @@ def _escaped(text: str) -> str:
 def _text(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
     """Aligned columns, in as many blocks as the terminal is too narrow for, names in each."""
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    room = shutil.get_terminal_size((160, 24)).columns
+    room = shutil.get_terminal_size((180, 24)).columns
     blocks = [_lines(block, widths, headings, cells) for block in _blocks(widths, room)]
     return "\n\n".join([title, *blocks, "\n".join(notes)]) + "\n"
 
