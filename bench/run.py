@@ -54,7 +54,7 @@ def estimate(request: Request) -> str:
         took = duration(run_s) if step_s else "?"
         lines.append(
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
-            f"{len(runs)} seeds, {todo[key]} to do, {took} each"
+            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo[key]} to do, {took} each"
         )
     lines.append(
         f"{sum(todo.values())} of {len(request.runs)} runs to do, about "

@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
+import json
 import subprocess
 import sys
 import time
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import plugins
+from bench import plugins, records
 from bench.cli import main
+from bench.config import Plugin, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,6 +101,18 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     file.write_text("def runs(:\n")
     assert main(["run", str(file)]) == 2
     assert f"{file}, line 1" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    folder = tmp_path / "machine" / "runs" / "nbody_gravity"
+    folder.mkdir(parents=True)
+    (tmp_path / "machine" / "tables").touch()
+    record = records.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
+    (folder / "record.json").write_text(json.dumps(record))
+    assert main(["table", "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr().err
+    assert str(tmp_path / "machine" / "tables") in shown
+    assert shown.count("\n") == 1
 
 
 def test_an_unknown_task_of_a_table_is_a_mistake(tmp_path, capsys):
