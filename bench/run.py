@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import machine, plan, pool, records
 from bench.config import Run
 from bench.plan import cells_of, finished
-from bench.progress import Tracker, duration, tracking
+from bench.progress import duration, tracking
 from bench.records import Record
 from bench.timing import now
 
@@ -78,18 +78,13 @@ def _train(todo: list[Run], request: Request) -> None:
                 tracker.step(index, message["step"])
                 return
             ended += 1
-            _end(todo[index], message, request, tracker)
+            if "died" in message:
+                lost = {"status": "failed", "reason": message["died"]}
+                records.write(request.root, records.new(todo[index]) | lost)
             tracker.step(index, todo[index].steps)
             tracker.line(f"[{ended}/{len(todo)}] {_described(todo[index], request.root)}")
 
         pool.serve(requests, request.jobs, replied, lambda: now() - started < request.budget_s)
-
-
-def _end(run: Run, message: pool.Message, request: Request, tracker: Tracker) -> None:
-    if "died" in message:
-        tracker.line(f"{records.name(run)}: {message['died']}")
-        lost = {"status": "failed", "reason": message["died"]}
-        records.write(request.root, records.new(run) | lost)
 
 
 def _described(run: Run, root: Path) -> str:
