@@ -21,6 +21,7 @@ from remul.metrics import (
     mean_error,
 )
 from remul.profiles import PoseShift, error_by_axis, pose_shift
+from remul.spectrum import error_spectrum
 from remul.version import VERSION
 from remul.weights import Constant
 
@@ -29,7 +30,7 @@ __version__ = VERSION
 __all__ = [
     "E3", "O3", "POINT", "SCALAR", "SE3", "SO3", "VECTOR", "Batch", "Constant", "Distance",
     "Element", "Fields", "Group", "Interval", "Model", "PoseShift", "Rep", "Signature",     "Terms", "Types", "about_axis", "act", "cone", "consistency_loss", "equivariance_error",
-    "equivariance_loss", "error_by_axis", "error_over_floor", 
+    "equivariance_loss", "error_by_axis", "error_over_floor", "error_spectrum",
     "expected_error", "field_distance", "interval",     "loss_terms", "mean_error", "pose_shift",
     "wigner",
 ]  # fmt: skip
