@@ -182,3 +182,27 @@ def origins(inputs: Fields, signature: Signature) -> Fields:
         for name, rep in signature.outputs.items()
         if rep.affine
     }
+
+
+def carry(inputs: Fields, signature: Signature, centre: Tensor) -> Tensor:
+    """An exactly equivariant map without parameters, packed as outputs: (batch, n, width).
+
+    An output field is the input of its name and type. Without one, each of its irreps is the first
+    of its kind among the inputs, points counting as vectors from the centre, or else zero.
+    """
+    types = signature.inputs
+    packed = pack(inputs, types, centre)
+    chunks = [chunk for rep in features(types).values() for chunk in rep.chunks]
+    widths = [mul * (2 * degree + 1) for mul, degree, _ in chunks]
+    first: dict[tuple[int, int], Tensor] = {}
+    for part, (_, degree, parity) in zip(packed.split(widths, -1), chunks, strict=True):
+        first.setdefault((degree, parity), part[..., : 2 * degree + 1])
+    parts = []
+    for name, rep in signature.outputs.items():
+        if types.get(name) == rep:
+            parts.append(pack(inputs, {name: rep}, centre))
+            continue
+        for mul, degree, parity in rep.chunks:
+            zero = packed.new_zeros(*packed.shape[:2], 2 * degree + 1)
+            parts += [first.get((degree, parity), zero)] * mul
+    return torch.cat(parts, -1)

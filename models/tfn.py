@@ -5,7 +5,7 @@ Exact for E(3), over all pairs. Features are one stack of channels for each degr
 is exact to float64.
 """
 
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import torch
@@ -24,7 +24,8 @@ from models._layers import (
     pair_share,
     split_degrees,
 )
-from remul.fields import Fields, Signature
+from remul.fields import Fields, Rep, Signature
+from remul.lie import Stages
 
 EQUIVARIANT = True
 RADII = 16
@@ -122,18 +123,50 @@ class TFN(nn.Module):
         self.readout = nn.ModuleList(linear(channels, outputs[d], bias=d == 0) for d in outputs)
 
     def forward(self, inputs: Fields) -> Fields:
-        types = self.signature.inputs
-        centre = centroid(inputs, types)
-        x = coordinates(inputs, types, centre)
-        edges = Edges(x, pair_share(inputs, x), self.degree)
-        h = self.read(split_degrees(inputs, types, centre, self.degree))
+        centre = centroid(inputs, self.signature.inputs)
+        edges = self.edges(inputs, centre)
+        h = self.read(inputs, centre)
         for layer in self.layers:
             h = layer(h, edges)
-        values = {d: readout(h[d]).mT for d, readout in enumerate(self.readout)}
-        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))
+        return self.write(inputs, h)
 
-    def read(self, parts: dict[int, Tensor]) -> list[Tensor]:
+    def edges(self, inputs: Fields, centre: Tensor) -> Edges:
+        x = coordinates(inputs, self.signature.inputs, centre)
+        return Edges(x, pair_share(inputs, x), self.degree)
+
+    def read(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
         """Features (batch, n, 2 l + 1, channels) by degree; lengths count among the scalars."""
+        parts = split_degrees(inputs, self.signature.inputs, centre, self.degree)
         lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
         parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
         return [embed(parts[d].mT) for d, embed in enumerate(self.embed)]
+
+    def write(self, inputs: Fields, h: list[Tensor]) -> Fields:
+        values = {d: readout(h[d]).mT for d, readout in enumerate(self.readout)}
+        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))
+
+    def stages(self) -> Stages:
+        """The forward pass as a chain: features join the inputs as typed fields, by degree."""
+        known = self.signature.inputs
+        hidden = {f"hidden {d}": Rep(f"{d}{'eo'[d % 2]}") for d in range(self.degree + 1)}
+
+        def named(fields: Fields, h: list[Tensor]) -> Fields:
+            return fields | {name: x.mT for name, x in zip(hidden, h, strict=True)}
+
+        def unnamed(fields: Fields) -> list[Tensor]:
+            return [fields[name].mT for name in hidden]
+
+        def read(fields: Fields) -> Fields:
+            return named(fields, self.read(fields, centroid(fields, known)))
+
+        def step(layer: Layer, fields: Fields) -> Fields:
+            edges = self.edges(fields, centroid(fields, known))
+            return named(fields, layer(unnamed(fields), edges))
+
+        def write(fields: Fields) -> Fields:
+            return self.write(fields, unnamed(fields))
+
+        steps = {f"layers.{i}": partial(step, layer) for i, layer in enumerate(self.layers)}
+        types = {**known, **hidden}
+        chain = {name: (stage, types) for name, stage in ({"read": read} | steps).items()}
+        return chain | {"write": (write, self.signature.outputs)}

@@ -3,6 +3,13 @@
 from remul.actions import Element, act, wigner
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, Group, about_axis, cone
+from remul.lie import (
+    Stages,
+    lie_derivative,
+    lie_derivative_error,
+    lie_error_by_field,
+    lie_error_by_layer,
+)
 from remul.losses import (
     Distance,
     Model,
@@ -12,7 +19,16 @@ from remul.losses import (
     field_distance,
     loss_terms,
 )
-from remul.metrics import equivariance_error, expected_error, mean_error
+from remul.metrics import (
+    Interval,
+    equivariance_error,
+    error_over_floor,
+    expected_error,
+    interval,
+    mean_error,
+)
+from remul.profiles import PoseShift, error_by_axis, pose_shift
+from remul.spectrum import error_spectrum
 from remul.version import VERSION
 from remul.weights import Constant
 
@@ -20,7 +36,10 @@ __version__ = VERSION
 
 __all__ = [
     "E3", "O3", "POINT", "SCALAR", "SE3", "SO3", "VECTOR", "Batch", "Constant", "Distance",
-    "Element", "Fields", "Group", "Model", "Rep", "Signature", "Terms", "Types", "about_axis",
-    "act", "cone", "consistency_loss", "equivariance_error", "equivariance_loss",
-    "expected_error", "field_distance", "loss_terms", "mean_error", "wigner",
+    "Element", "Fields", "Group", "Interval", "Model", "PoseShift", "Rep", "Signature", "Stages",
+    "Terms", "Types", "about_axis", "act", "cone", "consistency_loss", "equivariance_error",
+    "equivariance_loss", "error_by_axis", "error_over_floor", "error_spectrum",
+    "expected_error", "field_distance", "interval", "lie_derivative", "lie_derivative_error",
+    "lie_error_by_field", "lie_error_by_layer", "loss_terms", "mean_error", "pose_shift",
+    "wigner",
 ]  # fmt: skip

@@ -1,13 +1,16 @@
 """Measures of equivariance: how far f(g x) is from g f(x). None of them needs labels."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Signature, zero_padding
+from remul.fields import MASK, Fields, Signature, batch_size, check, zero_padding
 from remul.losses import Model
+
+RESAMPLES = 2000
 
 
 def equivariance_error(
@@ -16,7 +19,8 @@ def equivariance_error(
     """Relative error |f(g x) - g f(x)| / |g f(x)| of each sample, dimensionless.
 
     Norms run over the whole output of a sample, padded objects left out. Where g f(x) is zero the
-    error is zero if f(g x) is too, and infinite otherwise. Raises `ValueError` as `act` does.
+    error is zero if f(g x) is too, and infinite otherwise. Raises `ValueError` as `act` does, and
+    for an empty batch or a NaN in a real object.
     """
     return errors(model, inputs, signature, [g])["equivariance_error"]
 
@@ -42,6 +46,47 @@ def expected_error(
     return errors(model, inputs, signature, elements)["expected_error"]
 
 
+def error_over_floor(
+    model: Model, exact: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+) -> Tensor:  # (batch,)
+    """The relative error of each sample over the round-off of an exactly equivariant model.
+
+    `exact` runs in the same dtype and mode (compiled, mixed precision) as `model`; the floor is its
+    relative error, mean over samples, and no less than the machine epsilon of the dtype. About 1
+    is round-off, far above it a symmetry that is broken. Raises as `equivariance_error`.
+    """
+    elements = list(elements)
+    found, floor = (
+        errors(each, inputs, signature, elements)["equivariance_error"] for each in (model, exact)
+    )
+    return found / floor.mean().clamp_min(torch.finfo(floor.dtype).eps)
+
+
+class Interval(NamedTuple):
+    """The mean over samples and the ends of its confidence interval."""
+
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Interval:
+    """Mean of a measure (batch,) over samples, with its percentile bootstrap interval.
+
+    Samples are drawn again with replacement, from `generator` on the CPU (Efron 1979). Raises
+    `ValueError` for no samples, for a NaN, and unless 0 < level < 1.
+    """
+    if values.dim() != 1 or not len(values) or _has_nan(values) or not 0 < level < 1:
+        raise ValueError(
+            "an interval needs values (batch,) without NaN and a level between 0 and 1, "
+            f"got {tuple(values.shape)} and {level}"
+        )
+    drawn = torch.randint(len(values), (RESAMPLES, len(values)), generator=generator)
+    means = values[drawn.to(values.device)].mean(-1)
+    low, high = means.quantile(means.new_tensor([(1 - level) / 2, (1 + level) / 2])).unbind()
+    return Interval(values.mean(), low, high)
+
+
 def errors(
     model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
 ) -> dict[str, Tensor]:
@@ -63,6 +108,7 @@ def _both_ways(
     model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
 ) -> tuple[Tensor, Tensor]:
     """f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
+    check_inputs(inputs, signature)
     mask, output = inputs.get(MASK), model(inputs)
     pairs = [
         (model(act(g, inputs, signature.inputs)), act(g, output, signature.outputs))
@@ -71,11 +117,33 @@ def _both_ways(
     if not pairs:
         raise ValueError("a measure needs at least one group element, got none")
     turned, expected = (
-        torch.stack([_flat(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
+        torch.stack([flat(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
     )
     return turned, expected
 
 
-def _flat(fields: Fields, mask: Tensor | None) -> Tensor:
+def flat(fields: Fields, mask: Tensor | None) -> Tensor:  # (batch, components)
+    """The whole output of each sample in one row, padded objects zero."""
     kept = zero_padding(fields, mask)
     return torch.cat([kept[name].flatten(1) for name in sorted(kept)], -1)
+
+
+def check_inputs(inputs: Fields, signature: Signature) -> None:
+    """Raises `ValueError` for fields of wrong type, an empty batch or a NaN in a real object.
+
+    Under `torch.compile` and `torch.func.vmap`, where values are not at hand, NaN passes.
+    """
+    check(inputs, signature.inputs)
+    batch_size(inputs)
+    for name, x in zero_padding(inputs, inputs.get(MASK)).items():
+        if _has_nan(x):
+            raise ValueError(f"field {name!r} holds a NaN; measures need numbers")
+
+
+def _has_nan(x: Tensor) -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    try:
+        return bool(x.isnan().any())
+    except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
+        return False

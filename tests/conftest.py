@@ -6,6 +6,7 @@ import pytest
 import torch
 from e3nn import o3
 
+from bench import plugins
 from remul import VECTOR, Rep, Signature
 
 torch.set_num_threads(1)
@@ -68,3 +69,15 @@ def broken(exact):
 def vectors(draw):
     """Inputs of `exact` and `broken`: five samples of four objects."""
     return {"v": draw(5, 4, 3), "s": draw(5, 4, 1)}
+
+
+@pytest.fixture
+def network():
+    """Builds a model by name in float64, its weights from one seed."""
+
+    def build(name, signature, **hparams):
+        with torch.random.fork_rng(devices=[]):
+            torch.random.manual_seed(0)
+            return plugins.load("models", name).build(signature, **hparams).double()
+
+    return build

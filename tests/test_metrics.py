@@ -13,8 +13,12 @@ from remul import (
     Element,
     Signature,
     equivariance_error,
+    error_by_axis,
+    error_over_floor,
     expected_error,
+    interval,
     mean_error,
+    pose_shift,
 )
 from remul.metrics import errors
 
@@ -176,3 +180,90 @@ def test_a_measure_needs_an_element(measure):
 def test_errors_name_the_field():
     with pytest.raises(ValueError, match="'x' has 2 components"):
         equivariance_error(lambda _: {}, at((3, 3)), SIGNATURE, quarter_turns(1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.full((1, 2, 3), float("nan")), "'x' holds a NaN"),
+        (torch.zeros(0, 2, 3), "batch size of at least 1.*'x'"),
+    ],
+)
+def test_bad_inputs_are_named(name, x, message):
+    with pytest.raises(ValueError, match=message):
+        errors(offset, {"x": x}, SIGNATURE, FOUR_TURNS)[name]
+
+
+def identity(inputs):
+    return {"y": inputs["x"]}
+
+
+def test_an_exact_model_is_at_the_floor(exact, vectors, generator):
+    model, inputs, signature, elements = arguments(exact, vectors, generator)
+    found = error_over_floor(model, model, inputs, signature, elements)
+    assert found.max() < 10
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_floor_is_at_least_the_machine_epsilon(dtype):
+    inputs = {name: x.to(dtype) for name, x in at((3, 3, 0)).items()}
+    found = error_over_floor(offset32, identity, inputs, SIGNATURE, [quarter_turns(2)])
+    assert_close(found, torch.tensor([2 / 5 / torch.finfo(dtype).eps], dtype=dtype))
+
+
+def offset32(inputs):
+    return {"y": offset(inputs)["y"].to(inputs["x"])}
+
+
+def test_the_interval_is_about_the_mean(draw, generator):
+    values = draw(50)
+    found = interval(values, generator)
+    assert found.low < found.mean < found.high
+    assert found.mean == values.mean()
+
+
+def test_the_interval_has_the_width_of_the_standard_error(draw, generator):
+    values = draw(400)
+    found = interval(values, generator, 0.95)
+    assert_close(found.high - found.low, 2 * 1.96 * values.std() / 20, rtol=0.1, atol=0)
+
+
+def test_the_interval_covers_at_its_level(draw, generator):
+    found = [interval(draw(30), generator, 0.8) for _ in range(200)]
+    covered = sum(bool(each.low < 0 < each.high) for each in found)
+    assert 140 < covered < 180
+
+
+def test_equal_values_have_no_interval(generator):
+    found = interval(torch.ones(5), generator)
+    assert (found.low, found.high) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        (torch.ones(0), 0.9),
+        (torch.ones(2, 2), 0.9),
+        (torch.ones(2), 1.0),
+        (torch.tensor([1.0, float("nan")]), 0.9),
+    ],
+)
+def test_intervals_need_values_and_a_level(values, level, generator):
+    with pytest.raises(ValueError, match="an interval needs"):
+        interval(values, generator, level)
+
+
+def test_the_pose_shift_curve_begins_at_zero(broken, vectors, generator):
+    curve = pose_shift(broken[0], vectors, broken[1], generator, 2)
+    assert curve.errors[0].max() < 1e-12
+
+
+def test_the_pose_shift_curve_is_one_error_per_angle_and_sample(broken, vectors, generator):
+    curve = pose_shift(broken[0], vectors, broken[1], generator, 2)
+    assert (curve.errors.shape, curve.area.shape) == ((13, 5), (5,))
+
+
+def test_errors_by_axis_are_one_per_sample(broken, vectors, generator):
+    found = error_by_axis(broken[0], vectors, broken[1], generator, 2)
+    assert {axis: error.shape for axis, error in found.items()} == dict.fromkeys("xyz", (5,))
