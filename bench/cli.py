@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return OK
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'system'}: {error.strerror}", file=sys.stderr)
         return USAGE
 
 
@@ -122,13 +122,13 @@ def do_list(options: argparse.Namespace) -> int:
     for kind in [options.kind] if options.kind else plugins.FOLDERS:
         print(kind)
         for name in plugins.names(kind):
-            print(f"  {name:<16} {plugins.describe(kind, name)}")
+            print(f"  {name:<16} {_line(kind, name)}")
     return OK
 
 
 def do_run(options: argparse.Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
-    from bench import plan
+    from bench import plan, tables
     from bench.run import Request, estimate, run_sweep
 
     sweep = plan.override(plan.sweep(options.sweep), options.seeds, options.steps)
@@ -141,23 +141,29 @@ def do_run(options: argparse.Namespace) -> int:
         print(estimate(request))
         return OK
     complete = run_sweep(request)
-    _show(root, "text", None)
+    print(tables.write(root, _readable(root), "text", None))
     return OK if complete else FAILED
 
 
 def do_table(options: argparse.Namespace) -> int:
     """rebuild the tables from the records, and print them"""
-    for root in _machines(options.results):
-        _show(root, options.format, options.task)
+    from bench import tables
+
+    found = {root: _readable(root) for root in _machines(options.results)}
+    tables.check_task(found.values(), options.task)
+    for root, some in found.items():
+        print(tables.write(root, some, options.format, options.task))
     return OK
 
 
 def do_plot(options: argparse.Namespace) -> int:
     """rebuild the figures from the records"""
-    from bench import plots
+    from bench import plots, tables
 
-    for root in _machines(options.results):
-        for file in plots.write(root, _readable(root)):
+    found = {root: _readable(root) for root in _machines(options.results)}
+    tables.check_task(found.values(), None)
+    for root, some in found.items():
+        for file in plots.write(root, some):
             print(file)
     return OK
 
@@ -176,10 +182,11 @@ def _machines(results: Path) -> list[Path]:
     return found
 
 
-def _show(root: Path, form: str, task: str | None) -> None:
-    from bench import tables
-
-    print(tables.write(root, _readable(root), form, task))
+def _line(kind: str, name: str) -> str:
+    try:
+        return plugins.describe(kind, name)
+    except ValueError as error:
+        return f"cannot be read: {error}"
 
 
 def _readable(root: Path) -> list[records.Record]:

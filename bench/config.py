@@ -49,11 +49,16 @@ class Run:
     def __post_init__(self) -> None:
         whole = ("steps", "batch_size", "validations", "elements", "samples")
         for name in whole:
-            _require(name, getattr(self, name), lambda x: x >= 1 and x == int(x), "a whole number")
+            value = getattr(self, name)
+            _require(name, value, lambda x: _whole(x) and x >= 1, "a whole number from 1")
         for name in ("lr", "clip"):
             _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
-        _require("seed", self.seed, lambda x: x >= 0 and x == int(x), "0 or more")
+        _require("seed", self.seed, lambda x: _whole(x) and x >= 0, "a whole number from 0")
         _require("decay", self.decay, DECAYS.__contains__, "one of " + ", ".join(DECAYS))
+
+
+def _whole(value: Any) -> bool:  # noqa: ANN401 - any value
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: ANN401 - any value

@@ -7,8 +7,8 @@ from torch import Generator, nn
 
 from bench.config import Run
 from bench.plugins import Task
-from remul import SO3, Batch, Signature, field_distance
-from remul.fields import MASK
+from remul import SO3, Batch, Signature
+from remul.fields import MASK, real_fraction, zero_padding
 from remul.metrics import errors
 
 CHUNK = 500
@@ -18,13 +18,17 @@ CHUNK = 500
 def mean_squared_error(model: nn.Module, data: Batch) -> float:
     """Mean square over samples, real objects and components, summed over the output fields."""
     model.eval()
-    total = 0.0
+    squares: dict[str, float] = {}
+    counts: dict[str, float] = {}
     for chunk in chunks(data):
-        target, mask = chunk.targets, chunk.inputs.get(MASK)
-        distance = field_distance(model(chunk.inputs), target, torch.nn.functional.mse_loss, mask)
-        total += distance.item() * len(chunk) / len(data)
+        mask, output = chunk.inputs.get(MASK), model(chunk.inputs)
+        for name, target in zero_padding(chunk.targets, mask).items():
+            error = zero_padding({name: output[name]}, mask)[name] - target
+            squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()
+            real = target.numel() * float(real_fraction(target, mask))
+            counts[name] = counts.get(name, 0.0) + real
     model.train()
-    return total
+    return sum(squares[name] / counts[name] for name in squares)
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import plugins, records
-from bench.config import OPTIONS, Run, cell
+from bench.config import OPTIONS, Run, canonical, cell
 
 
 def sweep(name: str) -> list[Run]:
     """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
-    runs = list(plugins.load("sweeps", name).runs())
+    file = plugins.find("sweeps", name)
+    try:
+        runs = list(plugins.load("sweeps", name).runs())
+    except (AttributeError, ImportError, NameError, TypeError) as error:
+        raise ValueError(f"{file} is no sweep: {error}") from None
     for run in runs:
+        if not isinstance(run, Run):
+            raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {run!r}")
         parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
         for kind, part in parts:
             plugins.find(kind, part.name)
-    return runs
+    return list({canonical(run): run for run in runs}.values())
 
 
 def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]:
@@ -102,9 +108,9 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
 
 
 def _slurm_part() -> str | None:
-    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-    found = [os.environ.get(name) for name in names]
+    names = ("ID", "MIN", "STEP", "COUNT")
+    found = [os.environ.get(f"SLURM_ARRAY_TASK_{name}") for name in names]
     if None in found:
         return None
-    index, low, count = map(int, found)
-    return f"{index - low + 1}/{count}"
+    index, low, step, count = map(int, found)
+    return f"{(index - low) // step + 1}/{count}"

@@ -90,23 +90,34 @@ def describe(kind: str, name: str) -> str:
 
 def version(kind: str, name: str) -> int:
     """The plug-in's declared `VERSION`, 1 if it declares none, read without importing it."""
-    return _constant(find(kind, name), "VERSION", 1)
+    return _constant(_tree(find(kind, name)), "VERSION", 1)
 
 
 def claims_equivariance(model: str) -> bool:
     """Whether the model's file says `EQUIVARIANT = True`, read without importing it."""
-    return _constant(find("models", model), "EQUIVARIANT", False)
+    return _constant(_tree(find("models", model)), "EQUIVARIANT", False)
 
 
-@cache
-def _constant(path: Path, name: str, default: int) -> int:
-    for node in _tree(path).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+def is_trivial(model: str) -> bool:
+    """Whether the model's file says `TRIVIAL = True`: shown in tables, never a baseline."""
+    return _constant(_tree(find("models", model)), "TRIVIAL", False)
+
+
+def _constant(tree: ast.Module, name: str, default: int) -> int:
+    for node in tree.body:
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        if getattr(targets[0], "id", "") == name:
             return ast.literal_eval(node.value)
     return default
 
 
 def _tree(path: Path) -> ast.Module:
+    return _parse(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parse(path: Path, changed: int) -> ast.Module:
+    """The file's syntax; `changed`, its time, has an edited file read again."""
     try:
         return ast.parse(path.read_text())
     except SyntaxError as error:

@@ -1,6 +1,7 @@
 """One table per task from records alone: accuracy, equivariance error and speed in each row."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,19 @@ COLUMNS = [
 ]
 
 
-def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
-    """Writes every task's tables under root/tables, and returns those of one form as text.
+def check_task(machines: Iterable[list[Record]], task: str | None) -> None:
+    """Raises `ValueError` if no machine has a record, or none of the task."""
+    tasks = {Path(record["run"]["task"]["name"]).stem for found in machines for record in found}
+    if not tasks:
+        raise ValueError("no record that can be read")
+    if task not in (None, *tasks):
+        raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
 
-    Raises `ValueError` if there are no records of `task`.
-    """
+
+def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
+    """Writes every task's tables under root/tables, and returns those of one form as text."""
     data = frame(found)
     tasks = sorted(data["name"].unique()) if len(data) else []
-    if task is not None and task not in tasks:
-        raise ValueError(f"no records of task {task!r}; there are {', '.join(tasks) or 'none'}")
     shown = []
     for name in tasks:
         forms = render_task(data[data["name"] == name], root.name)

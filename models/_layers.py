@@ -56,6 +56,14 @@ def width(types: Types) -> int:
     return sum(rep.dim for rep in features(types).values())
 
 
+def check_objects(inputs: Fields, types: Types) -> None:
+    """Raises `ValueError` for a field that is not one value per object, (batch, n, dim)."""
+    for name in features(types):
+        if inputs[name].dim() != 3:
+            shape = tuple(inputs[name].shape)
+            raise ValueError(f"models take fields (batch, n, dim); field {name!r} is {shape}")
+
+
 def centroid(inputs: Fields, types: Types) -> Tensor:
     """Mean of all points of the real objects, (batch, 1, 3); the origin where there are none."""
     some = inputs[next(iter(features(types)))]
@@ -90,6 +98,7 @@ def hide(inputs: Fields, x: Tensor) -> Tensor:
 
 def pack(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
     """All fields side by side, points relative to the centre: (batch, n, width)."""
+    check_objects(inputs, types)
     parts = [
         inputs[name] - centre.repeat(1, 1, rep.dim // 3) if rep.affine else inputs[name]
         for name, rep in features(types).items()

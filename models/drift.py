@@ -15,6 +15,7 @@ from models._layers import (
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+TRIVIAL = True
 
 
 def build(signature: Signature) -> "Drift":

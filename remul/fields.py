@@ -125,8 +125,8 @@ def check(fields: Fields, types: Types) -> None:
 def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
     """Fields with the components of padded objects set to zero.
 
-    `mask` is (batch, n, 1). A field without an object axis, (batch, k), stays as it is; a pair
-    field, (batch, n, n, k), is kept where both objects are real.
+    `mask` is (batch, n, 1). A pair field, (batch, n, n, k), is kept where both objects are real;
+    a field without n objects, such as (batch, k), stays as it is.
     """
     if mask is None:
         return fields
@@ -139,7 +139,10 @@ def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:
 
 
 def _real(x: Tensor, mask: Tensor) -> Tensor:
-    real = mask.bool()
-    if x.dim() == 2:
-        return real.new_ones(())
-    return real if x.dim() == 3 else real[:, :, None] & real[:, None]
+    """Which entries of a field are of real objects, to be broadcast; all where it has none."""
+    real, n = mask.bool(), mask.shape[1]
+    if x.shape[1:-1] == (n,):
+        return real
+    if x.shape[1:-1] == (n, n):
+        return real[:, :, None] & real[:, None]
+    return real.new_ones(())

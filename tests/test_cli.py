@@ -1,6 +1,5 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
-import json
 import subprocess
 import sys
 import time
@@ -54,7 +53,7 @@ MISTAKES = {
     "sweep": (["run", "quik"], "no sweep 'quik'; did you mean 'quick'?"),
     "option": (["run", "quick", "--stepz", "3"], "--stepz"),
     "number": (["run", "quick", "--steps", "many"], "invalid int value: 'many'"),
-    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number"),
+    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number from 1, got 0"),
     "seeds": (["run", "quick", "--seeds", "0"], "seeds has to be at least 1"),
     "jobs": (["run", "quick", "--jobs", "0"], "--jobs has to be at least 1"),
     "device": (["run", "quick", "--device", "tpu"], "no device 'tpu'; there are cpu, cuda"),
@@ -103,12 +102,15 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     assert f"{file}, line 1" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
-    folder = tmp_path / "machine" / "runs" / "nbody_gravity"
-    folder.mkdir(parents=True)
-    (tmp_path / "machine" / "tables").touch()
+def record_in(results):
+    """A store with the record of one run."""
     record = records.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
-    (folder / "record.json").write_text(json.dumps(record))
+    return records.write(results / "machine", record)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    record_in(tmp_path)
+    (tmp_path / "machine" / "tables").touch()
     assert main(["table", "--results", str(tmp_path)]) == 2
     shown = capsys.readouterr().err
     assert str(tmp_path / "machine" / "tables") in shown
@@ -116,6 +118,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
 
 
 def test_an_unknown_task_of_a_table_is_a_mistake(tmp_path, capsys):
-    (tmp_path / "machine" / "runs").mkdir(parents=True)
+    assert main(["table", "--task", "chess", "--results", str(tmp_path / "r")]) == 2
+    record_in(tmp_path)
     assert main(["table", "--task", "chess", "--results", str(tmp_path)]) == 2
-    assert "no records of task 'chess'" in capsys.readouterr().err
+    assert "no records of task 'chess'; there are nbody_gravity" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["table", "plot"])
+def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
+    record_in(tmp_path).write_text("{")
+    assert main([command, "--results", str(tmp_path)]) == 2
+    assert "no record that can be read" in capsys.readouterr().err

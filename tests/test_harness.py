@@ -254,6 +254,15 @@ def test_a_comment_edit_keeps_the_key(tmp_path):
     assert records.key(replace(RUN, model=Plugin(str(file)))) == before
 
 
+@pytest.mark.parametrize("line", ["VERSION = 4", "VERSION: int = 4"])
+def test_another_version_has_another_key(tmp_path, line):
+    file = tmp_path / "model.py"
+    file.write_text("VERSION = 3\n")
+    before = records.key(replace(RUN, model=Plugin(str(file))))
+    file.write_text(f"{line}\n")
+    assert records.key(replace(RUN, model=Plugin(str(file)))) != before
+
+
 @pytest.mark.parametrize("change", [{"lr": 1.0}, {"steps": 5}, {"method": Plugin("plain")}])
 def test_another_configuration_has_another_key(change):
     assert records.key(replace(RUN, **change)) != records.key(RUN)
@@ -270,7 +279,7 @@ def test_shards_are_a_partition():
 
 
 def test_slurm_says_which_shard(monkeypatch):
-    for name, value in (("ID", "3"), ("MIN", "2"), ("COUNT", "4")):
+    for name, value in (("ID", "5"), ("MIN", "2"), ("STEP", "3"), ("COUNT", "4")):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
     runs = [replace(RUN, seed=seed) for seed in range(8)]
     assert [run.seed for run in plan.shard(runs, None)] == [1, 5]
