@@ -152,6 +152,14 @@ def test_a_state_that_is_not_finite_is_not_kept(penalty):
         penalty.state_dict()
 
 
+@every_penalty
+def test_no_step_reads_a_value(penalty):
+    w = torch.empty(2, device="meta", requires_grad=True)  # has none: reading one raises
+    penalty = called(penalty, 2, w)
+    penalty(two_terms(w)).backward()
+    assert w.grad.is_meta
+
+
 def test_a_ramp_is_a_line_and_then_flat():
     ramp, betas = Ramp(2.0, 4), []
     for _ in range(7):
