@@ -94,19 +94,19 @@ class Dual:
 
     Dual ascent on the logarithm of the multiplier, with v = log(mean / level) the relative
     violation of the term's running mean: after each step log(beta) grows by `lr` * v, and by
-    `damping` times what v rose, which keeps beta from winding up while training still closes in on
-    the level by itself (the PI form of Stooke, Achiam, Abbeel 2020). The logarithms make one `lr`
-    do for levels decades apart, and beta positive: it stays within `BOUNDS`, at the lower one
-    where training undercuts the level by itself. `level` is in units of the term: choose
-    `consistency_terms`, f(g x) against g f(x), where it is to bound asymmetry; the label-anchored
-    term cannot fall below the fit. It is the end of training that meets the level.
-    Raises `ValueError` unless `level`, `lr`, `alpha`, `beta` are finite and positive, `damping` is
-    finite and not negative and `smoothing` is in [0, 1).
+    `damping` times what v rose, which keeps beta from winding up while the term still falls, so
+    that it comes down to the level without undercutting it (the PI form of Stooke et al. 2020).
+    The logarithms make one `lr` do for levels decades apart, and beta positive: it stays within
+    `BOUNDS`, at the lower one where training undercuts the level by itself. `level` is in units
+    of the term: choose `consistency_terms`, f(g x) against g f(x), where it is to bound asymmetry;
+    the label-anchored term cannot fall below the fit. It is the end of training that meets the
+    level, not a state picked on the way. Raises `ValueError` unless `level`, `lr`, `alpha`, `beta`
+    are finite and positive, `damping` is finite and not negative and `smoothing` is in [0, 1).
     """
 
     level: float
-    lr: float = 0.01
-    damping: float = 1.0
+    lr: float = 0.03
+    damping: float = 4.0
     smoothing: float = 0.9
     alpha: float = 1.0
     beta: float = 1.0
@@ -137,13 +137,12 @@ class Dual:
         total = weighted(terms, self.weights)
         before = value if self._mean is None else self._mean.to(value)
         self._mean = self.smoothing * before + (1 - self.smoothing) * value
-        violation, rise = (
-            self._violation(self._mean),
-            self._violation(self._mean) - self._violation(before),
-        )
-        log_beta = self._log_beta + self.lr * violation + self.damping * rise
-        self._log_beta = log_beta.clamp(*map(log, BOUNDS))
+        self._ascend(self._violation(before), self._violation(self._mean))
         return total
+
+    def _ascend(self, before: Tensor, now: Tensor) -> None:
+        moved = self._log_beta + self.lr * now + self.damping * (now - before)
+        self._log_beta = moved.clamp(*map(log, BOUNDS))
 
     def _violation(self, mean: Tensor) -> Tensor:
         return (mean / self.level).log().clamp(-log(WIDEST), log(WIDEST))
@@ -161,7 +160,7 @@ class Dual:
 
 
 LEAST = 1e-3  # no weight of GradNorm's falls below it before they are rescaled
-WIDEST = 100.0  # the violation, a factor on the level, from which on Dual does not hurry more
+WIDEST = 1e4  # violations of the level beyond this factor count as it
 BOUNDS = (1e-4, 1e6)  # of the multiplier of Dual
 
 

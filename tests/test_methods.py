@@ -178,6 +178,12 @@ def test_an_unsteady_run_is_best_before_its_end():
     assert train(UNSTEADY, task, model, method, ignore)["best_step"] < 20
 
 
+def test_constrained_training_ends_in_its_last_state():
+    run = replace(UNSTEADY, method=Plugin("dual"))
+    task, model, method = build(run, "cpu")
+    assert train(run, task, model, method, ignore)["best_step"] == 20
+
+
 def test_the_best_state_is_the_best_of_all_checkpoints():
     scores = []
     task, model, method = build(UNSTEADY, "cpu")

@@ -1,5 +1,7 @@
 """Constrained training: the best fit that keeps the equivariance loss at a stated level."""
 
+from dataclasses import replace
+
 from bench.methods._multitask import multitask
 from bench.plugins import Method, Task
 from remul import Dual
@@ -8,7 +10,7 @@ from remul import Dual
 def build(
     task: Task,
     level: float = 1e-3,
-    lr: float = 0.01,
+    lr: float = 0.03,
     variant: str = "functional",
     samples: int = 1,
 ) -> Method:
@@ -16,4 +18,5 @@ def build(
 
     `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
     """
-    return multitask(task, Dual(level, lr), variant, samples)
+    method = multitask(task, Dual(level, lr), variant, samples)
+    return replace(method, constrained=True)
