@@ -3,12 +3,13 @@
 import traceback
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from bench import counters, machine, plugins
+from bench import counters, curves, machine, plugins
 from bench.config import Run
 from bench.evaluate import score
 from bench.plugins import Task
@@ -18,12 +19,19 @@ from bench.train import DivergedError, Progress, batches_of, stream, train, trai
 from remul import Batch
 
 
-def execute(run: Run, device: str, progress: Progress) -> Record:
-    """Trains and scores one run; whatever goes wrong becomes the status of its record."""
-    started = now()
+def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
+    """Trains and scores one run; whatever goes wrong becomes the status of its record.
+
+    Returns the record and the curve of the training, as far as it came, as CSV.
+    """
+    started, points = now(), []
     record = new(run) | {"machine": machine.facts(device)}
     try:
-        record["scores"] = _train_and_score(run, device, progress)
+        task, model, method = build(run, device)
+        points = method.penalty.points
+        best = train(run, task, model, method, progress)
+        record["scores"] = best | score(run, task, model, stream("scores", run.seed))
+        record["penalty"] = curves.final(method.penalty.penalty)
     except DivergedError as error:
         record |= {"status": "diverged", "reason": str(error)}
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -31,21 +39,24 @@ def execute(run: Run, device: str, progress: Progress) -> Record:
     except Exception as error:
         lines = traceback.format_exc().splitlines()
         record |= {"status": "failed", "reason": _reason(error), "traceback": lines}
-    return record | {"seconds": round(now() - started, 2)}
+    return record | {"seconds": round(now() - started, 2)}, curves.as_csv(points)
 
 
 def build(run: Run, device: str) -> tuple[Task, nn.Module, plugins.Method]:
     """The task, model and method of a run, from its configuration and seed alone.
 
-    Weights come from the run's own stream: the global generator is put back as it was.
+    The penalty is told the model's last layer if it asks, and keeps its curve. Weights come from
+    the run's own stream: the global generator is put back as it was.
     """
     task = _on(plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs), device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
     module = plugins.load("models", run.model.name)
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(stream("weights", run.seed).initial_seed())
-        model = module.build(task.signature, **run.model.kwargs)
-    return task, model.to(device), method
+        model = module.build(task.signature, **run.model.kwargs).to(device)
+    if hasattr(method.penalty, "watch"):
+        method.penalty.watch(last_layer(model))
+    return task, model, replace(method, penalty=curves.traced(method.penalty, run.steps))
 
 
 def time_cells(runs: Iterable[Run], device: str, rounds: int) -> list[dict[str, Any]]:
@@ -100,10 +111,10 @@ def closures(run: Run, device: str) -> tuple[Callable, Callable, nn.Module]:
     return lambda: training.step(batch), inference, resting
 
 
-def _train_and_score(run: Run, device: str, progress: Progress) -> dict[str, float]:
-    task, model, method = build(run, device)
-    best = train(run, task, model, method, progress)
-    return best | score(run, task, model, stream("scores", run.seed))
+def last_layer(model: nn.Module) -> list[nn.Parameter]:
+    """The weights of the module with weights that the model declares last."""
+    layers = [list(module.parameters(recurse=False)) for module in model.modules()]
+    return [weights for weights in layers if weights][-1]
 
 
 def _on(task: Task, device: str) -> Task:

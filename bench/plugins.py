@@ -48,11 +48,13 @@ class Task:
 class Method:
     """What `build(task, **hparams)` of a method file returns: loss terms, and how they add up.
 
-    `terms(model, batch, generator)` draws its group elements from the generator alone.
+    `terms(model, batch, generator)` draws its group elements from the generator alone. Training
+    that is `constrained` keeps its last state, which meets the constraint, not its best one.
     """
 
     terms: Callable[[Model, Batch, Generator], Terms]
     penalty: Callable[[Terms], Tensor]
+    constrained: bool = False
 
 
 def names(kind: str) -> list[str]:

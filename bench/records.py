@@ -38,6 +38,7 @@ def new(run: Run) -> Record:
         "reason": None,
         "equivariant": plugins.claims_equivariance(run.model.name),
         "scores": {},
+        "penalty": {},
         "timings": {},
         "counters": {},
         "machine": {},
@@ -65,13 +66,22 @@ def read(file: Path) -> Record:
 
 
 def write(root: Path, record: Record) -> Path:
-    """Writes a record beside its final name, flushes it, and moves it into place."""
-    file = path(root, from_plain(record["run"]))
+    """Writes a record to its place under a machine's folder."""
+    return write_whole(path(root, from_plain(record["run"])), json.dumps(record, indent=1) + "\n")
+
+
+def write_curve(root: Path, run: Run, text: str) -> Path:
+    """Writes the curve of a run beside its record, under the same name but for its ending."""
+    return write_whole(path(root, run).with_suffix(".curve.csv"), text)
+
+
+def write_whole(file: Path, text: str) -> Path:
+    """Writes a text beside its final name, flushes it, and moves it into place."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         with part.open("w") as stream:
-            stream.write(json.dumps(record, indent=1) + "\n")
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)

@@ -50,7 +50,8 @@ def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
 def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Progress) -> dict:
     """Trains the model in place and leaves it in its best state on the validation split.
 
-    Returns that state's score and step. Raises `DivergedError` when the loss is not finite.
+    Constrained training is left in its last state. Returns that state's score and step. Raises
+    `DivergedError` when the loss is not finite.
     """
     training = trainer(run, model, method)
     batches = batches_of(task.train, run.batch_size, stream("batches", run.seed))
@@ -60,7 +61,7 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
         loss = training.step(next(batches))
         if is_checkpoint(step, run):
             score = validate(step, loss, model, task)
-            if score < best["mse_val"]:
+            if score < best["mse_val"] or method.constrained:
                 best, best_state = {"mse_val": score, "best_step": step}, deepcopy_state(model)
             progress(step)
     model.load_state_dict(best_state)

@@ -33,9 +33,10 @@ def main() -> None:
 
 
 def train(request: dict[str, Any], reply: Reply) -> None:
-    """Trains, scores and writes one record."""
+    """Trains, scores and writes one record, and its curve before it."""
     run = from_plain(request["run"])
-    record = execute(run, request["device"], lambda step: reply({"step": step}))
+    record, curve = execute(run, request["device"], lambda step: reply({"step": step}))
+    records.write_curve(Path(request["root"]), run, curve)
     records.write(Path(request["root"]), record)
     reply({"done": {k: record[k] for k in ("status", "reason", "scores", "seconds")}})
 

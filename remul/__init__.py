@@ -1,6 +1,7 @@
 """Train unconstrained networks to be nearly equivariant, and measure how near they are."""
 
 from remul.actions import Element, act, wigner
+from remul.adaptive import Dual, GradNorm
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, Group, about_axis, cone
 from remul.lie import (
@@ -12,9 +13,11 @@ from remul.lie import (
 )
 from remul.losses import (
     Distance,
+    Elements,
     Model,
     Terms,
     consistency_loss,
+    consistency_terms,
     equivariance_loss,
     field_distance,
     loss_terms,
@@ -30,16 +33,16 @@ from remul.metrics import (
 from remul.profiles import PoseShift, error_by_axis, pose_shift
 from remul.spectrum import error_spectrum
 from remul.version import VERSION
-from remul.weights import Constant
+from remul.weights import Constant, Penalty, Ramp
 
 __version__ = VERSION
 
 __all__ = [
-    "E3", "O3", "POINT", "SCALAR", "SE3", "SO3", "VECTOR", "Batch", "Constant", "Distance",
-    "Element", "Fields", "Group", "Interval", "Model", "PoseShift", "Rep", "Signature", "Stages",
-    "Terms", "Types", "about_axis", "act", "cone", "consistency_loss", "equivariance_error",
-    "equivariance_loss", "error_by_axis", "error_over_floor", "error_spectrum",
-    "expected_error", "field_distance", "interval", "lie_derivative", "lie_derivative_error",
-    "lie_error_by_field", "lie_error_by_layer", "loss_terms", "mean_error", "pose_shift",
-    "wigner",
+    "Batch", "Constant", "Distance", "Dual", "E3", "Element", "Elements", "Fields", "GradNorm",
+    "Group", "Interval", "Model", "O3", "POINT", "Penalty", "PoseShift", "Ramp", "Rep", "SCALAR",
+    "SE3", "SO3", "Signature", "Stages", "Terms", "Types", "VECTOR", "about_axis", "act", "cone",
+    "consistency_loss", "consistency_terms", "equivariance_error", "equivariance_loss",
+    "error_by_axis", "error_over_floor", "error_spectrum", "expected_error", "field_distance",
+    "interval", "lie_derivative", "lie_derivative_error", "lie_error_by_field",
+    "lie_error_by_layer", "loss_terms", "mean_error", "pose_shift", "wigner",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import torch
 from e3nn import o3
@@ -11,7 +11,6 @@ from torch import Tensor
 MASK = "mask"
 
 
-@cache
 def _parse(irreps: str) -> tuple[tuple[int, int, int], ...]:
     try:
         return tuple((mul, ir.l, ir.p) for mul, ir in o3.Irreps(irreps) if mul > 0)
@@ -38,7 +37,7 @@ class Rep:
         if self.affine and any((degree, parity) != (1, -1) for _, degree, parity in self.chunks):
             raise ValueError(f"an affine field consists of 1o alone, not of {self.irreps!r}")
 
-    @property
+    @cached_property
     def chunks(self) -> tuple[tuple[int, int, int], ...]:
         """The (multiplicity, degree, parity) of each irrep, in the order of the components."""
         return _parse(self.irreps)

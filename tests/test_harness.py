@@ -81,6 +81,13 @@ def test_a_record_has_the_fields_of_the_contract(finished):
     assert all(set(contract) <= record.keys() for record in found(finished).values())
 
 
+def test_a_record_has_a_curve_beside_it(finished):
+    (root,) = (finished / "r").iterdir()
+    files = list(records.files(root))
+    curves = [file.with_suffix(".curve.csv").read_text().splitlines() for file in files]
+    assert [len(lines) for lines in curves] == 4 * [1 + SMALL["steps"]]
+
+
 @pytest.mark.parametrize("score", ["mse", "expected_error", "mean_error", "equivariance_error"])
 @pytest.mark.parametrize("split", ["test", "ood"])
 def test_every_split_has_every_score(finished, score, split):

@@ -14,6 +14,7 @@ from remul import (
     Signature,
     act,
     consistency_loss,
+    consistency_terms,
     equivariance_loss,
     field_distance,
     loss_terms,
@@ -235,3 +236,180 @@ def test_a_mask_of_a_declared_type_is_no_other_field(padded):
     declared = Signature({"x": VECTOR, "mask": Rep("0e")}, {"y": VECTOR})
     expected = loss_terms(shifted, padded, SIGNATURE, G, mse_loss)
     assert_close(loss_terms(shifted, padded, declared, G, mse_loss), expected)
+
+
+@pytest.fixture
+def several(batch, generator):
+    """Three elements per sample of `batch`."""
+    return [E3.sample(batch.inputs, generator) for _ in range(3)]
+
+
+LOSSES = {
+    "label": lambda model, batch, g: equivariance_loss(model, batch, SIGNATURE, g, mse_loss),
+    "functional": lambda model, batch, g: consistency_loss(
+        model, batch.inputs, SIGNATURE, g, mse_loss
+    ),
+    "stop_gradient": lambda model, batch, g: consistency_loss(
+        model, batch.inputs, SIGNATURE, g, mse_loss, stop_gradient=True
+    ),
+    "terms": lambda model, batch, g: sum(loss_terms(model, batch, SIGNATURE, g, mse_loss).values()),
+    "functional_terms": lambda model, batch, g: sum(
+        consistency_terms(model, batch, SIGNATURE, g, mse_loss).values()
+    ),
+}
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+
+
+@every_loss
+def test_several_elements_give_the_mean_over_them(loss, batch, several):
+    one_by_one = torch.stack([loss(shifted, batch, g) for g in several]).mean()
+    assert_close(loss(shifted, batch, several), one_by_one)
+
+
+@every_loss
+def test_a_list_of_one_element_is_that_element_to_the_bit(loss, batch, several):
+    assert torch.equal(loss(shifted, batch, several[:1]), loss(shifted, batch, several[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*zip(LOSSES, [15, 20, 20, 20, 20], strict=True)],
+)
+def test_several_elements_take_one_forward_pass(name, size, batch, several):
+    model = Recorder(shifted)
+    LOSSES[name](model, batch, several)
+    assert model.sizes == [size]
+
+
+@pytest.mark.parametrize("g", [None, []])
+@every_loss
+def test_a_loss_asks_for_a_group_element(loss, g, batch):
+    with pytest.raises(ValueError, match="needs a group element"):
+        loss(shifted, batch, g)
+
+
+@every_loss
+def test_losses_refuse_empty_batches(loss):
+    empty = Batch({"x": torch.zeros(0, 4, 3)}, {"y": torch.zeros(0, 4, 3)})
+    with pytest.raises(ValueError, match="'x': 0"):
+        loss(shifted, empty, G)
+
+
+@every_loss
+def test_a_field_that_is_not_predicted_is_named(loss, batch):
+    with pytest.raises(ValueError, match=r"'y'.*(missing|not predicted)"):
+        loss(lambda inputs: {}, batch, G)
+
+
+def test_a_prediction_of_another_shape_is_named(batch):
+    with pytest.raises(ValueError, match=r"field 'y' is \(5, 1, 3\), its target \(5, 4, 3\)"):
+        equivariance_loss(lambda x: {"y": x["x"][:, :1]}, batch, SIGNATURE, G, mse_loss)
+
+
+def test_targets_are_as_many_as_inputs(batch):
+    uneven = Batch(batch.inputs, {"y": batch.targets["y"][:3]})
+    with pytest.raises(ValueError, match="inputs have 5 samples, targets 3"):
+        loss_terms(shifted, uneven, SIGNATURE, G, mse_loss)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(1, 3), (5, 3), (2, 4, 3), (2, 4, 4, 3)])
+@every_loss
+def test_losses_take_any_shape_and_dtype(loss, shape, dtype, draw):
+    batch = Batch({"x": draw(shape).to(dtype)}, {"y": draw(shape).to(dtype)})
+    found = loss(shifted, batch, G)
+    assert (found.dtype, found.shape) == (dtype, ())
+
+
+def scaled(scale):
+    """f(x) = scale x + (1, 0, 0), with a learnt scale per component: not equivariant."""
+    return lambda inputs: {"y": scale * inputs["x"] + shifted({"x": 0 * inputs["x"]})["y"]}
+
+
+@every_loss
+def test_losses_are_the_same_under_compile(loss, batch):
+    scale = torch.tensor([1.0, 2, 3], dtype=torch.float64)
+    compiled = torch.compile(lambda s: loss(scaled(s), batch, G), backend="eager", fullgraph=True)
+    assert_close(compiled(scale), loss(scaled(scale), batch, G))
+
+
+@every_loss
+def test_functional_gradients_are_those_of_backward(loss, batch):
+    scale = torch.tensor([1.0, 2, 3], dtype=torch.float64, requires_grad=True)
+    loss(scaled(scale), batch, G).backward()
+    found = torch.func.grad(lambda s: loss(scaled(s), batch, G))(scale.detach())
+    assert_close(found, scale.grad)
+
+
+@every_loss
+def test_losses_of_many_parameters_at_once_are_those_of_each(loss, batch, draw):
+    net = torch.nn.Linear(3, 3).double()
+    stacked = {"weight": draw(4, 3, 3), "bias": draw(4, 3)}
+
+    def of(parameters):
+        call = torch.func.functional_call
+        return loss(lambda x: {"y": call(net, parameters, (x["x"],))}, batch, G)
+
+    each = [of({name: x[i] for name, x in stacked.items()}) for i in range(4)]
+    assert_close(torch.func.vmap(of)(stacked), torch.stack(each))
+
+
+@pytest.mark.parametrize("stop_gradient", [False, True])
+def test_the_value_is_the_same_with_or_without_stop_gradient(stop_gradient, by_hand):
+    loss = consistency_loss(shifted, by_hand.inputs, SIGNATURE, G, mse_loss, stop_gradient)
+    assert loss.item() == pytest.approx(2 / 3, rel=1e-15)
+
+
+def test_stop_gradient_leaves_the_gradient_of_one_side(by_hand):
+    c = torch.tensor([1.0, 2, 3], dtype=torch.float64, requires_grad=True)
+    consistency_loss(
+        lambda inputs: {"y": inputs["x"] + c}, by_hand.inputs, SIGNATURE, G, mse_loss, True
+    ).backward()  # two thirds of c - R c = (c1 + c2, c2 - c1, 0)
+    assert_close(c.grad, torch.tensor([2.0, 2 / 3, 0], dtype=torch.float64))
+
+
+def test_functional_terms_are_the_fit_and_the_consistency_loss(batch, several):
+    found = consistency_terms(shifted, batch, SIGNATURE, several, mse_loss)
+    fit = loss_terms(shifted, batch, SIGNATURE, None, mse_loss, ["fit"])["fit"]
+    assert_close(found, {"fit": fit, "equivariance": LOSSES["functional"](shifted, batch, several)})
+
+
+@pytest.mark.parametrize("names", [["fit"], ["equivariance"], ["equivariance", "fit"]])
+def test_functional_terms_are_those_named(names, batch):
+    assert list(consistency_terms(shifted, batch, SIGNATURE, G, mse_loss, names)) == names
+
+
+def test_the_functional_fit_needs_no_group_element(batch):
+    found = consistency_terms(shifted, batch, SIGNATURE, None, mse_loss, ["fit"])
+    assert_close(found, loss_terms(shifted, batch, SIGNATURE, None, mse_loss, ["fit"]))
+
+
+@pytest.fixture
+def unlabelled(draw):
+    return {"x": draw(7, 4, 3)}
+
+
+def test_unlabelled_inputs_carry_the_equivariance_term(batch, unlabelled):
+    turning = scaled(torch.tensor([1.0, 2, 3], dtype=torch.float64))
+    found = consistency_terms(turning, batch, SIGNATURE, G, mse_loss, unlabelled=unlabelled)
+    expected = consistency_loss(turning, unlabelled, SIGNATURE, G, mse_loss)
+    assert_close(found["equivariance"], expected)
+
+
+def test_labelled_samples_carry_the_fit_alone(batch, unlabelled):
+    found = consistency_terms(shifted, batch, SIGNATURE, G, mse_loss, unlabelled=unlabelled)
+    assert_close(found["fit"], loss_terms(shifted, batch, SIGNATURE, G, mse_loss)["fit"])
+
+
+@pytest.mark.parametrize(("names", "size"), [(BOTH, 5 + 7 + 7), (["equivariance"], 7 + 7)])
+def test_unlabelled_inputs_share_the_forward_pass(names, size, batch, unlabelled):
+    model = Recorder(shifted)
+    consistency_terms(model, batch, SIGNATURE, G, mse_loss, names, unlabelled=unlabelled)
+    assert model.sizes == [size]
+
+
+def test_unlabelled_samples_are_like_those_of_the_batch(batch):
+    with pytest.raises(ValueError, match="unlabelled field 'x'"):
+        consistency_terms(
+            shifted, batch, SIGNATURE, G, mse_loss, unlabelled={"x": torch.zeros(7, 5, 3)}
+        )

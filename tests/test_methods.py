@@ -1,5 +1,6 @@
 """Methods and the training loop that runs them."""
 
+import csv
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -11,8 +12,9 @@ from torch.testing import assert_close
 
 from bench import plugins
 from bench.config import Plugin, Run
+from bench.curves import final, traced, weights
 from bench.evaluate import mean_squared_error
-from bench.execute import build
+from bench.execute import build, execute, last_layer
 from bench.train import (
     FINAL_LR,
     DivergedError,
@@ -24,7 +26,7 @@ from bench.train import (
     train,
     trainer,
 )
-from remul import Batch
+from remul import Batch, Constant
 
 METHODS = plugins.names("methods")
 PLAIN = Run(
@@ -176,6 +178,12 @@ def test_an_unsteady_run_is_best_before_its_end():
     assert train(UNSTEADY, task, model, method, ignore)["best_step"] < 20
 
 
+def test_constrained_training_ends_in_its_last_state():
+    run = replace(UNSTEADY, method=Plugin("dual"))
+    task, model, method = build(run, "cpu")
+    assert train(run, task, model, method, ignore)["best_step"] == 20
+
+
 def test_the_best_state_is_the_best_of_all_checkpoints():
     scores = []
     task, model, method = build(UNSTEADY, "cpu")
@@ -291,3 +299,124 @@ def test_scoring_leaves_the_weights_alone():
     before = deepcopy(model.state_dict())
     mean_squared_error(model, task.val)
     assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+adaptive = pytest.mark.parametrize("name", ["ramp", "gradnorm", "dual"])
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"variant": "functional"}, 8),
+        ({"variant": "stop_gradient"}, 8),
+        ({"samples": 3}, 16),
+        ({"variant": "functional", "samples": 3}, 16),
+    ],
+)
+def test_every_variant_takes_one_forward_pass(options, size):
+    assert [len(x) for x in seen(using("remul", **options))] == 5 * [size]
+
+
+@pytest.mark.parametrize("variant", ["functional", "stop_gradient"])
+def test_a_variant_makes_a_difference(variant):
+    other, label = trained(using("remul", variant=variant)), trained(using("remul"))
+    assert any(not torch.equal(other[key], label[key]) for key in label)
+
+
+@pytest.mark.parametrize("variant", ["label", "functional", "stop_gradient"])
+def test_no_variant_without_beta_departs_from_plain_training(variant):
+    remul = trained(using("remul", beta=0.0, variant=variant))
+    assert_close(remul, trained(using("plain")), rtol=0, atol=0)
+
+
+@adaptive
+def test_adaptive_methods_take_the_variants(name):
+    options = {"variant": "stop_gradient", "samples": 2}
+    assert {len(x) for x in seen(using(name, **options))[1:]} == {12}
+
+
+@pytest.mark.parametrize("name", ["remul", "ramp", "gradnorm", "dual"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "rotated"}, "no variant 'rotated'; there are label, functional"),
+        ({"samples": 0}, "samples needs to be at least 1"),
+    ],
+)
+def test_methods_refuse_unknown_options(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        build(using(name, **options), "cpu")
+
+
+def test_a_ramp_begins_as_plain_training():
+    run = using("ramp", steps=4)
+    assert [len(x) for x in seen(run)] == [4, 8, 8, 8, 8]
+
+
+def test_a_flat_ramp_is_remul_to_the_bit():
+    ramp, remul = using("ramp", beta=0.5, start=0.5), using("remul", beta=0.5)
+    assert_close(trained(ramp), trained(remul), rtol=0, atol=0)
+
+
+def test_the_last_layer_is_the_readout_of_a_transformer():
+    model = build(PLAIN, "cpu")[1]
+    assert last_layer(model) == [model.readout.weight, model.readout.bias]
+
+
+def test_gradnorm_and_remul_take_the_same_first_step():
+    runs = [replace(using(name, beta=2.0), steps=1) for name in ("gradnorm", "remul")]
+    assert_close(*map(trained, runs), rtol=0, atol=0)
+
+
+def executed(run):
+    """The record of a run and the rows of its curve."""
+    record, curve = execute(run, "cpu", ignore)
+    return record, list(csv.DictReader(curve.splitlines()))
+
+
+@every_method
+def test_a_record_keeps_the_final_weights_of_its_penalty(name):
+    penalty = executed(using(name))[0]["penalty"]
+    assert {"alpha", "beta", "state"} == penalty.keys()
+
+
+@every_method
+def test_a_curve_has_the_weights_and_terms_of_every_step(name):
+    rows = executed(using(name))[1]
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert all(row["alpha"] and row["beta"] and row["fit"] + row["equivariance"] for row in rows)
+
+
+def test_a_curve_leaves_out_what_was_not_computed():
+    rows = executed(using("plain"))[1]
+    assert {row["equivariance"] for row in rows} == {""}
+
+
+def test_a_curve_begins_with_the_weights_of_the_first_step():
+    row = executed(using("gradnorm", beta=3.0))[1][0]
+    assert (row["alpha"], row["beta"]) == ("1", "3")
+
+
+@pytest.mark.parametrize(("steps", "points"), [(1, 1), (250, 250), (251, 126), (1500, 250)])
+def test_a_long_curve_is_thinned(steps, points):
+    penalty = traced(Constant(), steps)
+    for _ in range(steps):
+        penalty({"fit": torch.zeros(()), "equivariance": torch.zeros(())})
+    assert len(penalty.points) == points
+
+
+def test_any_function_may_be_a_penalty():
+    def fit(terms):
+        return terms["fit"]
+
+    assert (weights(fit), final(fit)) == ({}, {"state": {}})
+
+
+def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
+    def diverging(run, task, model, method, progress):
+        method.penalty(method.terms(model, task.train, stream("elements", 0)))
+        raise DivergedError("at step 1")
+
+    monkeypatch.setattr("bench.execute.train", diverging)
+    record, rows = executed(PLAIN)
+    assert (record["status"], len(rows)) == ("diverged", 1)

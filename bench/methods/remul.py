@@ -5,9 +5,12 @@ from bench.plugins import Method, Task
 from remul import Constant
 
 
-def build(task: Task, alpha: float = 1.0, beta: float = 1.0) -> Method:
+def build(
+    task: Task, alpha: float = 1.0, beta: float = 1.0, variant: str = "label", samples: int = 1
+) -> Method:
     """The loss alpha l(f(x), y) + beta l(f(g x), g y), g Haar on SO(3) (REMUL, Eq. 6).
 
-    Raises `ValueError` for weights that are negative, not finite or both zero.
+    `variant` and `samples` as in `multitask`. Raises `ValueError` for weights that are negative,
+    not finite or both zero, and as `multitask` does.
     """
-    return multitask(task, Constant(alpha, beta))
+    return multitask(task, Constant(alpha, beta), variant, samples)

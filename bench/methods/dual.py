@@ -1,0 +1,22 @@
+"""Constrained training: the best fit that keeps the equivariance loss at a stated level."""
+
+from dataclasses import replace
+
+from bench.methods._multitask import multitask
+from bench.plugins import Method, Task
+from remul import Dual
+
+
+def build(
+    task: Task,
+    level: float = 1e-3,
+    lr: float = 0.03,
+    variant: str = "functional",
+    samples: int = 1,
+) -> Method:
+    """beta from `remul.Dual`: l(f(g x), g f(x)) is to end at `level`, in units of the distance.
+
+    `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
+    """
+    method = multitask(task, Dual(level, lr), variant, samples)
+    return replace(method, constrained=True)

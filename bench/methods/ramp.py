@@ -1,0 +1,21 @@
+"""REMUL with a scheduled penalty: beta grows along a line, then stays."""
+
+from bench.methods._multitask import multitask
+from bench.plugins import Method, Task
+from remul import Ramp
+
+
+def build(
+    task: Task,
+    beta: float = 1.0,
+    steps: int = 1000,
+    alpha: float = 1.0,
+    start: float = 0.0,
+    variant: str = "label",
+    samples: int = 1,
+) -> Method:
+    """Weights from `remul.Ramp`: beta goes from `start` to `beta` in the first `steps` steps.
+
+    `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
+    """
+    return multitask(task, Ramp(beta, steps, alpha, start), variant, samples)
