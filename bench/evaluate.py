@@ -1,17 +1,21 @@
 """Scores of a trained model: accuracy and equivariance errors on every split."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Generator, nn
 
 from bench.config import Run
 from bench.plugins import Task
-from remul import SO3, Batch, Signature
-from remul.fields import MASK, real_fraction, zero_padding
+from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, pose_shift
+from remul.fields import MASK, declared, real_fraction, zero_padding
 from remul.metrics import errors
 
 CHUNK = 500
+PROFILED = 100  # samples behind each profile
+AXES = 4  # axes of rotation for each angle, or angles for each axis
+L_MAX = 2
 
 
 @torch.inference_mode()
@@ -21,7 +25,7 @@ def mean_squared_error(model: nn.Module, data: Batch) -> float:
     squares: dict[str, float] = {}
     counts: dict[str, float] = {}
     for chunk in chunks(data):
-        mask, output = chunk.inputs.get(MASK), model(chunk.inputs)
+        mask, output = chunk.inputs.get(MASK), declared(model(chunk.inputs), chunk.targets)
         for name, target in zero_padding(chunk.targets, mask).items():
             error = zero_padding({name: output[name]}, mask)[name] - target
             squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()
@@ -55,6 +59,25 @@ def equivariance_errors(
             totals[kind] = totals.get(kind, 0.0) + share
     model.train()
     return totals
+
+
+@torch.inference_mode()
+def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
+    """Where the model errs on the test split: E' by angle and by axis, energy by degree.
+
+    Means over the first `PROFILED` samples.
+    """
+    model.eval()
+    inputs, signature = task.test[:PROFILED].inputs, task.signature
+    shift = pose_shift(model, inputs, signature, generator, AXES)
+    axes = error_by_axis(model, inputs, signature, generator, AXES)
+    spectrum = error_spectrum(model, inputs, signature, L_MAX)
+    return {
+        "angles_deg": shift.angles_deg.tolist(),
+        "expected_error_by_angle": shift.errors.mean(-1).tolist(),
+        "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
+        "energy_by_degree": spectrum.mean(0).tolist(),
+    }
 
 
 def chunks(data: Batch) -> Iterator[Batch]:

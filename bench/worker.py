@@ -11,6 +11,8 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import torch
@@ -23,13 +25,22 @@ Reply = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Serves requests until stdin ends."""
+    """Serves requests until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reply = _claim_stdout()
     torch.set_num_threads(1)
-    for line in sys.stdin:
-        request = json.loads(line)
+    requests: SimpleQueue = SimpleQueue()
+    Thread(target=_listen, args=(requests,), daemon=True).start()
+    while True:
+        request = requests.get()
         HANDLERS[request["do"]](request, reply)
+
+
+def _listen(requests: SimpleQueue) -> None:
+    """Queues what the parent asks for; a parent that is gone ends the worker at once."""
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(1)
 
 
 def train(request: dict[str, Any], reply: Reply) -> None:
@@ -38,7 +49,7 @@ def train(request: dict[str, Any], reply: Reply) -> None:
     record, curve = execute(run, request["device"], lambda step: reply({"step": step}))
     records.write_curve(Path(request["root"]), run, curve)
     records.write(Path(request["root"]), record)
-    reply({"done": {k: record[k] for k in ("status", "reason", "scores", "seconds")}})
+    reply({"done": record["status"]})
 
 
 def time(request: dict[str, Any], reply: Reply) -> None:

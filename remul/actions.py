@@ -86,6 +86,8 @@ def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
 
 
 def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
+    if not x.is_floating_point() and any(chunk[1:] != (0, 1) for chunk in rep.chunks):
+        raise ValueError(f"field {name!r} is {x.dtype}; what turns has to be floating")
     if len(g) not in (1, len(x)):
         raise ValueError(f"field {name!r} has {len(x)} samples, the group element has {len(g)}")
     widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]

@@ -106,6 +106,15 @@ def batch_size(fields: Fields) -> int:
     return next(iter(sizes.values()))
 
 
+def declared(fields: Fields, types: Types) -> Fields:
+    """The fields that have a type, whatever else there is; `ValueError` if one is missing."""
+    missing = ", ".join(sorted(types.keys() - fields.keys()))
+    if missing:
+        there = ", ".join(sorted(fields))
+        raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
+    return {name: fields[name] for name in types}
+
+
 def check(fields: Fields, types: Types) -> None:
     """Raises `ValueError` where a field is undeclared, missing or of the wrong width."""
     missing, unknown = types.keys() - fields.keys() - {MASK}, fields.keys() - types.keys() - {MASK}

@@ -11,8 +11,10 @@ from remul.fields import (
     Batch,
     Fields,
     Signature,
+    Types,
     batch_size,
     check,
+    declared,
     real_fraction,
     zero_padding,
 )
@@ -49,7 +51,8 @@ def loss_terms(
         EQUIVARIANCE: lambda: [_turned(batch, signature, h) for h in _listed(g)],
     }
     parts = {name: makers[name]() for name in names}
-    outputs = iter(_jointly(model, [part.inputs for made in parts.values() for part in made]))
+    inputs = [part.inputs for made in parts.values() for part in made]
+    outputs = iter(_jointly(model, inputs, signature.outputs))
     mask = batch.inputs.get(MASK)
     return {
         name: _mean_distance([(next(outputs), part.targets) for part in made], distance, mask)
@@ -81,7 +84,7 @@ def consistency_terms(
     _check_labels(batch, signature)
     _check_alike(batch.inputs, inputs)
     turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
-    outputs = _jointly(model, [*[batch.inputs] * apart, inputs, *turned])
+    outputs = _jointly(model, [*[batch.inputs] * apart, inputs, *turned], signature.outputs)
     makers = {
         FIT: lambda: field_distance(outputs[0], batch.targets, distance, batch.inputs.get(MASK)),
         EQUIVARIANCE: lambda: _inconsistency(
@@ -113,7 +116,7 @@ def consistency_loss(
     """
     turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
     batch_size(inputs)
-    outputs = _jointly(model, [inputs, *turned])
+    outputs = _jointly(model, [inputs, *turned], signature.outputs)
     return _inconsistency(outputs, signature, g, distance, inputs.get(MASK), stop_gradient)
 
 
@@ -170,11 +173,12 @@ def _turned(batch: Batch, signature: Signature, g: Element) -> Batch:
     return Batch(inputs, act(g, batch.targets, signature.outputs))
 
 
-def _jointly(model: Model, parts: list[Fields]) -> list[Fields]:
+def _jointly(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
     """The outputs of one forward pass over all parts, taken apart again."""
     if len(parts) == 1:
-        return [model(parts[0])]
-    joint = model({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+        return [declared(model(parts[0]), types)]
+    inputs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    joint = declared(model(inputs), types)
     sizes = [batch_size(part) for part in parts]
     pieces = {name: x.split(sizes) for name, x in joint.items()}
     return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Signature, batch_size, check, zero_padding
+from remul.fields import MASK, Fields, Signature, batch_size, check, declared, zero_padding
 from remul.losses import Model
 
 RESAMPLES = 2000
@@ -109,9 +109,10 @@ def _both_ways(
 ) -> tuple[Tensor, Tensor]:
     """f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
     check_inputs(inputs, signature)
-    mask, output = inputs.get(MASK), model(inputs)
+    mask, types = inputs.get(MASK), signature.outputs
+    output = declared(model(inputs), types)
     pairs = [
-        (model(act(g, inputs, signature.inputs)), act(g, output, signature.outputs))
+        (declared(model(act(g, inputs, signature.inputs)), types), act(g, output, types))
         for g in elements
     ]
     if not pairs:
