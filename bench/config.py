@@ -7,6 +7,9 @@ from math import isfinite
 from typing import Any
 
 DECAYS = ("exponential", "cosine")
+GROUPS = ("tetrahedral", "octahedral", "icosahedral")
+SYMMETRISE = ("none", "frame_average", "canonicalise", *(f"group_average({g})" for g in GROUPS))
+ADDED = ("symmetrise", "surface")  # fields younger than the first records
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class Run:
     """One training: what is trained on what and how, and how it is scored.
 
     `validations` is how often in a run the best state is looked for; `elements` and `samples`
-    are the number of group elements and of inputs per split behind the equivariance errors.
+    are the number of group elements and of inputs per split behind the equivariance errors. After
+    training, `symmetrise` wraps the model that is scored and whose inference is timed, and
+    `surface` asks for the loss around it, at so many points per side.
     """
 
     task: Plugin
@@ -45,6 +50,8 @@ class Run:
     validations: int = 20
     elements: int = 20
     samples: int = 500
+    symmetrise: str = "none"
+    surface: int = 0
 
     def __post_init__(self) -> None:
         whole = ("steps", "batch_size", "validations", "elements", "samples")
@@ -52,8 +59,10 @@ class Run:
             _require(name, getattr(self, name), lambda x: x >= 1 and x == int(x), "a whole number")
         for name in ("lr", "clip"):
             _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
-        _require("seed", self.seed, lambda x: x >= 0 and x == int(x), "0 or more")
-        _require("decay", self.decay, DECAYS.__contains__, "one of " + ", ".join(DECAYS))
+        for name in ("seed", "surface"):
+            _require(name, getattr(self, name), lambda x: x >= 0 and x == int(x), "0 or more")
+        for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
+            _require(name, getattr(self, name), known.__contains__, "one of " + ", ".join(known))
 
 
 def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: ANN401 - any value
@@ -66,8 +75,13 @@ def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: A
 
 
 def canonical(run: Run) -> str:
-    """The run as JSON with sorted keys: equal runs give equal text."""
-    return json.dumps(asdict(run), sort_keys=True)
+    """The run as JSON with sorted keys: equal runs give equal text.
+
+    Fields of `ADDED` are left out at their default, so that older runs keep their text.
+    """
+    defaults = {f.name: f.default for f in fields(Run) if f.name in ADDED}
+    plain = {k: v for k, v in asdict(run).items() if k not in ADDED or v != defaults[k]}
+    return json.dumps(plain, sort_keys=True)
 
 
 def from_plain(plain: Mapping[str, Any]) -> Run:

@@ -13,17 +13,22 @@ from bench.config import Run
 from bench.evaluate import score
 from bench.plugins import Task
 from bench.records import Record, new
+from bench.surface import slices
+from bench.symmetrise import symmetrised
 from bench.timing import Clock, event_clock, measure, now, wall_clock
 from bench.train import DivergedError, Progress, batches_of, stream, train, trainer
 from remul import Batch
 
 
 def execute(run: Run, device: str, progress: Progress) -> Record:
-    """Trains and scores one run; whatever goes wrong becomes the status of its record."""
+    """Trains and scores one run; whatever goes wrong becomes the status of its record.
+
+    A run that asks for it has its loss surface under the key `surface`.
+    """
     started = now()
     record = new(run) | {"machine": machine.facts(device)}
     try:
-        record["scores"] = _train_and_score(run, device, progress)
+        record |= _train_and_score(run, device, progress)
     except DivergedError as error:
         record |= {"status": "diverged", "reason": str(error)}
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -91,7 +96,7 @@ def closures(run: Run, device: str) -> tuple[Callable, Callable, nn.Module]:
     task, model, method = build(run, device)
     training = trainer(run, model, method)
     batch = next(batches_of(task.train, run.batch_size, stream("batches", run.seed)))
-    resting = deepcopy(model).eval()
+    resting = symmetrised(deepcopy(model).eval(), task.signature, run.symmetrise)
 
     @torch.inference_mode()
     def inference() -> dict[str, torch.Tensor]:
@@ -100,10 +105,14 @@ def closures(run: Run, device: str) -> tuple[Callable, Callable, nn.Module]:
     return lambda: training.step(batch), inference, resting
 
 
-def _train_and_score(run: Run, device: str, progress: Progress) -> dict[str, float]:
+def _train_and_score(run: Run, device: str, progress: Progress) -> dict[str, dict]:
     task, model, method = build(run, device)
     best = train(run, task, model, method, progress)
-    return best | score(run, task, model, stream("scores", run.seed))
+    wrapped = symmetrised(model, task.signature, run.symmetrise)
+    scores = best | score(run, task, wrapped, stream("scores", run.seed))
+    return {"scores": scores} | (
+        {"surface": slices(run, task, model, method)} if run.surface else {}
+    )
 
 
 def _on(task: Task, device: str) -> Task:

@@ -12,6 +12,7 @@ from bench import plugins
 from bench.config import Run, canonical, cell, from_plain
 
 SCHEMA = 1
+SURFACE = ".surface.json"
 Record = dict[str, Any]
 
 
@@ -65,13 +66,30 @@ def read(file: Path) -> Record:
 
 
 def write(root: Path, record: Record) -> Path:
-    """Writes a record beside its final name, flushes it, and moves it into place."""
-    file = path(root, from_plain(record["run"]))
+    """Writes a record whole or not at all; its surface, if it has one, first and beside it."""
+    run, record = from_plain(record["run"]), dict(record)
+    if "surface" in record:
+        _write(surface_path(root, run), record.pop("surface"))
+    return _write(path(root, run), record)
+
+
+def surface_path(root: Path, run: Run) -> Path:
+    """Where the loss surface of a run lives, beside its record."""
+    return path(root, run).with_suffix(SURFACE)
+
+
+def read_surface(root: Path, run: Run) -> dict[str, Any]:
+    """The loss surface of a finished run that asked for one."""
+    return json.loads(surface_path(root, run).read_text())
+
+
+def _write(file: Path, content: dict[str, Any]) -> Path:
+    """Writes beside the final name, flushes, and moves into place."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         with part.open("w") as stream:
-            stream.write(json.dumps(record, indent=1) + "\n")
+            stream.write(json.dumps(content, indent=1) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
@@ -82,7 +100,8 @@ def write(root: Path, record: Record) -> Path:
 
 def files(root: Path) -> Iterator[Path]:
     """The record files of one machine, in order of name."""
-    yield from sorted((root / "runs").glob("*/*.json"))
+    found = sorted((root / "runs").glob("*/*.json"))
+    yield from (file for file in found if not file.name.endswith(SURFACE))
 
 
 def load(root: Path) -> tuple[list[Record], list[str]]:

@@ -13,6 +13,7 @@ from bench.render import Column
 
 PUBLISHED = Path(__file__).with_name("published.json")
 SUFFIXES = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex"}
+AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
 COLUMNS = [
     Column("model", "model", render.word),
@@ -76,12 +77,12 @@ def frame(found: list[Record]) -> pd.DataFrame:
 
 def _row(record: Record) -> dict[str, Any]:
     run = from_plain(record["run"])
-    task = Plugin(Path(run.task.name).stem, run.task.kwargs)
+    task = task_of(run)
     return {
         "name": task.name,
         "task": str(task),
         "model": Path(run.model.name).stem,
-        "method": str(run.method),
+        "method": method_of(run),
         "key": key_of(run),
         **{name: getattr(run, name) for name in ("steps", "seed", "elements", "batch_size")},
         **{name: record[name] for name in ("status", "reason", "equivariant")},
@@ -89,6 +90,18 @@ def _row(record: Record) -> dict[str, Any]:
         **record["scores"],
         **_timings(record),
     }
+
+
+def task_of(run: Run) -> Plugin:
+    """The task by its name, wherever its file was."""
+    return Plugin(Path(run.task.name).stem, run.task.kwargs)
+
+
+def method_of(run: Run) -> str:
+    """The method with its options, and what was done after training."""
+    after = [run.symmetrise] if run.symmetrise != "none" else []
+    after += [f"surface({run.surface})"] if run.surface else []
+    return AND.join([str(run.method), *after])
 
 
 def key_of(run: Run) -> str:
@@ -153,7 +166,10 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
     """Adds the published errors beside ours, and rows for what was published but not run."""
     rows = published(task)["rows"]
     texts = {(row["model"], row["method"]): _published_text(row) for row in rows}
-    ours = [(m, method.partition("(")[0]) for m, method in table[["model", "method"]].values]
+    ours = [
+        (m, method if AND in method else method.partition("(")[0])
+        for m, method in table[["model", "method"]].values
+    ]
     table["published"] = [texts.get(cell) for cell in ours]
     others = [
         {"model": model, "method": method, "published": text}

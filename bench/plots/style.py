@@ -1,0 +1,56 @@
+"""What the figures share: look, colours, markers, names, bars and legends."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+SPLITS = {"test": "in distribution", "ood": "out of distribution"}
+MARKERS = {"plain": "o", "augment": "s", "remul": "D"}
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "svg.hashsalt": "remul",
+    "pdf.fonttype": 42,
+}
+
+
+def colours(table: pd.DataFrame) -> dict[str, str]:
+    """A colour for each row, by its key."""
+    return {key: COLOURS[i % len(COLOURS)] for i, key in enumerate(table["key"])}
+
+
+def marker(method: str) -> str:
+    """The marker of a method, without its options."""
+    return MARKERS.get(method.partition("(")[0], "^")
+
+
+def name(row: pd.Series, table: pd.DataFrame) -> str:
+    """Model and method, and the steps where they tell two rows apart."""
+    alike = table[(table["model"] == row["model"]) & (table["method"] == row["method"])]
+    steps = f", {row['steps']} steps" if len(alike) > 1 else ""
+    return f"{row['model']} {row['method']}{steps}"
+
+
+def bar(row: pd.Series, score: str, scale: float = 1.0) -> float | None:
+    """The standard deviation, kept from reaching zero on a logarithmic axis."""
+    deviation = row[f"{score}_std"]
+    return None if pd.isna(deviation) else scale * min(deviation, 0.9 * row[score])
+
+
+def readable_log(ax: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each decade, written as plain numbers."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
+def legend(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels, beside them."""
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
