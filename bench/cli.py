@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -134,9 +134,7 @@ def do_run(options: argparse.Namespace) -> int:
     sweep = plan.override(plan.sweep(options.sweep), options.seeds, options.steps)
     runs = plan.shard(plan.only(sweep, options.only), options.shard)
     root = options.results / machine.folder(options.device)
-    request = Request(
-        runs, sweep, root, options.device, _jobs(options), options.budget, options.force
-    )
+    request = Request(runs, root, options.device, _jobs(options), options.budget, options.force)
     if options.dry_run:
         print(estimate(request))
         return OK
@@ -150,7 +148,7 @@ def do_table(options: argparse.Namespace) -> int:
     from bench import tables
 
     found = {root: _readable(root) for root in _machines(options.results)}
-    tables.check_task(found.values(), options.task)
+    _check_task(found.values(), options.task)
     for root, some in found.items():
         print(tables.write(root, some, options.format, options.task))
     return OK
@@ -158,10 +156,10 @@ def do_table(options: argparse.Namespace) -> int:
 
 def do_plot(options: argparse.Namespace) -> int:
     """rebuild the figures from the records"""
-    from bench import plots, tables
+    from bench import plots
 
     found = {root: _readable(root) for root in _machines(options.results)}
-    tables.check_task(found.values(), None)
+    _check_task(found.values(), None)
     for root, some in found.items():
         for file in plots.write(root, some):
             print(file)
@@ -194,3 +192,12 @@ def _readable(root: Path) -> list[records.Record]:
     for problem in problems:
         print(f"skipped: {problem}", file=sys.stderr)
     return found
+
+
+def _check_task(machines: Iterable[list[records.Record]], task: str | None) -> None:
+    """Raises `ValueError` if no machine has a record, or none of the task."""
+    tasks = {Path(record["run"]["task"]["name"]).stem for found in machines for record in found}
+    if not tasks:
+        raise ValueError("no record that can be read")
+    if task not in (None, *tasks):
+        raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")

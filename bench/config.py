@@ -7,6 +7,8 @@ from math import isfinite
 from typing import Any
 
 DECAYS = ("exponential", "cosine")
+GROUPS = ("tetrahedral", "octahedral", "icosahedral")
+SYMMETRISE = ("none", "frame_average", "canonicalise", *(f"group_average({g})" for g in GROUPS))
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Run:
     """One training: what is trained on what and how, and how it is scored.
 
     `validations` is how often in a run the best state is looked for; `elements` and `samples`
-    are the number of group elements and of inputs per split behind the equivariance errors.
+    are the number of group elements and of inputs per split behind the equivariance errors. After
+    training, `symmetrise` wraps the model that is scored and whose inference is timed, and
+    `surface` asks for the loss around it, at so many points per side.
     """
 
     task: Plugin
@@ -45,6 +49,8 @@ class Run:
     validations: int = 20
     elements: int = 20
     samples: int = 500
+    symmetrise: str = "none"
+    surface: int = 0
 
     def __post_init__(self) -> None:
         whole = ("steps", "batch_size", "validations", "elements", "samples")
@@ -53,8 +59,11 @@ class Run:
             _require(name, value, lambda x: _whole(x) and x >= 1, "a whole number from 1")
         for name in ("lr", "clip"):
             _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
-        _require("seed", self.seed, lambda x: _whole(x) and x >= 0, "a whole number from 0")
-        _require("decay", self.decay, DECAYS.__contains__, "one of " + ", ".join(DECAYS))
+        for name in ("seed", "surface"):
+            value = getattr(self, name)
+            _require(name, value, lambda x: _whole(x) and x >= 0, "a whole number from 0")
+        for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
+            _require(name, getattr(self, name), known.__contains__, "one of " + ", ".join(known))
 
 
 def _whole(value: Any) -> bool:  # noqa: ANN401 - any value

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from remul import Terms
+from remul import Constant, Terms
 
 POINTS = 250  # a curve has no more
 COLUMNS = ("step", "alpha", "beta", "fit", "equivariance")
@@ -53,6 +53,12 @@ def final(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
     """The entry of a record: the weights that a penalty has come to, and its state."""
     state = penalty.state_dict() if hasattr(penalty, "state_dict") else {}
     return {name: float(weight) for name, weight in weights(penalty).items()} | {"state": state}
+
+
+def settled(penalty: Callable[[Terms], Tensor]) -> Callable[[Terms], Tensor]:
+    """The penalty with the weights it has come to, for good, where it tells them."""
+    known = {name: float(weight) for name, weight in weights(penalty).items()}
+    return Constant(**known) if known else penalty
 
 
 def as_csv(points: list[Point]) -> str:

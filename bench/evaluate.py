@@ -1,6 +1,7 @@
 """Scores of a trained model: accuracy and equivariance errors on every split."""
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import torch
@@ -16,6 +17,10 @@ CHUNK = 500
 PROFILED = 100  # samples behind each profile
 AXES = 4  # axes of rotation for each angle, or angles for each axis
 L_MAX = 2
+
+
+class DivergedError(RuntimeError):
+    """A loss or a score is not a finite number."""
 
 
 @torch.inference_mode()
@@ -59,6 +64,14 @@ def equivariance_errors(
             totals[kind] = totals.get(kind, 0.0) + share
     model.train()
     return totals
+
+
+def finite(scores: dict[str, float]) -> dict[str, float]:
+    """The scores as they are; raises `DivergedError` if one is not a finite number."""
+    for name, value in scores.items():
+        if not isfinite(value):
+            raise DivergedError(f"{name} is {value}")
+    return scores
 
 
 @torch.inference_mode()

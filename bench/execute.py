@@ -1,7 +1,8 @@
 """What a worker does: train and score one run, and time the cells of a sweep together."""
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -11,27 +12,29 @@ from torch import nn
 
 from bench import counters, curves, machine, plugins
 from bench.config import Run
-from bench.evaluate import score
+from bench.evaluate import DivergedError, finite, profiles, score
 from bench.plugins import Task
 from bench.records import Record, new
+from bench.surface import slices
+from bench.symmetrise import symmetrised
 from bench.timing import Clock, event_clock, measure, now, wall_clock
-from bench.train import DivergedError, Progress, batches_of, stream, train, trainer
+from bench.train import Progress, batches_of, learns, stream, train, trainer
 from remul import Batch
 
 
 def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
     """Trains and scores one run; whatever goes wrong becomes the status of its record.
 
-    Returns the record and the curve of the training, as far as it came, as CSV.
+    Returns the record and the curve of the training, as far as it came, as CSV. A run that asks
+    for it has its loss surface under the key `surface`.
     """
     started, points = now(), []
     record = new(run) | {"machine": machine.facts(device)}
     try:
         task, model, method = build(run, device)
         points = method.penalty.points
-        best = train(run, task, model, method, progress)
-        record["scores"] = best | score(run, task, model, stream("scores", run.seed))
-        record["penalty"] = curves.final(method.penalty.penalty)
+        with seeded(run):
+            record |= _train_and_score(run, task, model, method, progress)
     except DivergedError as error:
         record |= {"status": "diverged", "reason": str(error)}
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -45,14 +48,12 @@ def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
 def build(run: Run, device: str) -> tuple[Task, nn.Module, plugins.Method]:
     """The task, model and method of a run, from its configuration and seed alone.
 
-    The penalty is told the model's last layer if it asks, and keeps its curve. Weights come from
-    the run's own stream: the global generator is put back as it was.
+    The penalty is told the model's last layer if it asks, and keeps its curve.
     """
     task = _on(plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs), device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
     module = plugins.load("models", run.model.name)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(stream("weights", run.seed).initial_seed())
+    with seeded(run):
         model = module.build(task.signature, **run.model.kwargs).to(device)
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
@@ -68,14 +69,16 @@ def time_cells(runs: Iterable[Run], device: str, rounds: int) -> list[dict[str, 
     for index, run in enumerate(runs):
         try:
             step, inference, model = closures(run, device)
-            step()
-            cells.append({"timings": {}, "counters": counters.count(model, inference, device)})
-            functions |= {(index, "train_step"): step, (index, "inference"): inference}
+            kinds = {"inference": inference} | ({"train_step": step} if step else {})
+            first = {kind: clock(device)(function, 1) for kind, function in kinds.items()}
+            timings = {kind: {"first_call_s": took} for kind, took in first.items()}
+            cells.append({"timings": timings, "counters": counters.count(model, inference, device)})
+            functions |= {(index, kind): function for kind, function in kinds.items()}
         except Exception as error:
             cells.append({"reason": _reason(error)})
     timings = measure(functions, rounds, clock(device)) if functions else {}
     for (index, kind), timing in timings.items():
-        cells[index]["timings"][kind] = timing
+        cells[index]["timings"][kind] |= timing
     return cells
 
 
@@ -84,7 +87,8 @@ def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:
     found = []
     for run in runs:
         try:
-            step, _, _ = closures(run, device)
+            step, inference, _ = closures(run, device)
+            step = step or inference
             step()
             found.append(clock(device)(step, 3))
         except Exception:
@@ -97,24 +101,53 @@ def clock(device: str) -> Clock:
     return event_clock if device == "cuda" else wall_clock
 
 
-def closures(run: Run, device: str) -> tuple[Callable, Callable, nn.Module]:
-    """The training step that `train` takes, and inference, both on one batch of the run's size."""
+def closures(run: Run, device: str) -> tuple[Callable | None, Callable, nn.Module]:
+    """The training step that `train` takes, and inference, both on one batch of the run's size.
+
+    A model that learns nothing has no training step.
+    """
     task, model, method = build(run, device)
-    training = trainer(run, model, method)
+    training = trainer(run, model, method) if learns(model) else None
     batch = next(batches_of(task.train, run.batch_size, stream("batches", run.seed)))
-    resting = deepcopy(model).eval()
+    resting = symmetrised(deepcopy(model).eval(), task.signature, run.symmetrise)
 
     @torch.inference_mode()
     def inference() -> dict[str, torch.Tensor]:
         return resting(batch.inputs)
 
-    return lambda: training.step(batch), inference, resting
+    return (lambda: training.step(batch)) if training else None, inference, resting
 
 
 def last_layer(model: nn.Module) -> list[nn.Parameter]:
     """The weights of the module with weights that the model declares last."""
     layers = [list(module.parameters(recurse=False)) for module in model.modules()]
-    return [weights for weights in layers if weights][-1]
+    return next((weights for weights in reversed(layers) if weights), [])
+
+
+@contextmanager
+def seeded(run: Run) -> Iterator[None]:
+    """The global generator seeded for the run, and afterwards as it was.
+
+    What draws from it without asking: initial weights, dropout.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(stream("weights", run.seed).initial_seed())
+        yield
+
+
+def _train_and_score(
+    run: Run, task: Task, model: nn.Module, method: plugins.Method, progress: Progress
+) -> Record:
+    best = train(run, task, model, method, progress)
+    generator = stream("scores", run.seed)
+    wrapped = symmetrised(model, task.signature, run.symmetrise)
+    found = {
+        "scores": best | finite(score(run, task, wrapped, generator)),
+        "profiles": profiles(task, model, generator),
+        "penalty": curves.final(method.penalty.penalty),
+    }
+    settled = replace(method, penalty=curves.settled(method.penalty.penalty))
+    return found | ({"surface": slices(run, task, model, settled)} if run.surface else {})
 
 
 def _on(task: Task, device: str) -> Task:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import plugins, records
-from bench.config import OPTIONS, Run, canonical, cell
+from bench.config import OPTIONS, Run, canonical, cell, from_plain
+from bench.records import Record
 
 
 def sweep(name: str) -> list[Run]:
@@ -70,21 +71,28 @@ def shard(runs: list[Run], part: str | None) -> list[Run]:
 
 
 def missing(runs: Iterable[Run], root: Path) -> list[Run]:
-    """The runs without a finished record; a file that is no record is set aside with a line."""
+    """The runs without a finished record."""
     return [run for run in runs if not finished(run, root)]
 
 
-def finished(run: Run, root: Path) -> dict[str, Any] | None:
-    """The finished record of a run, or None. A file that is no record is set aside."""
-    file = records.path(root, run)
-    if not file.exists():
-        return None
+def finished(run: Run, root: Path) -> Record | None:
+    """The finished record of a run, or None."""
     try:
-        record = records.read(file)
-    except ValueError as error:
-        print(f"{error}; set aside as {records.set_aside(file).name}, to be run again")
+        record = records.read(records.path(root, run))
+    except ValueError:
         return None
-    return record if record["status"] == "done" else None
+    same = canonical(from_plain(record["run"])) == canonical(run)
+    return record if same and record["status"] == "done" else None
+
+
+def set_aside(runs: Iterable[Run], root: Path) -> None:
+    """Moves every file out of the way that stands for one of the runs and is no record."""
+    for file in (records.path(root, run) for run in runs):
+        try:
+            if file.exists():
+                records.read(file)
+        except ValueError as error:
+            print(f"{error}; set aside as {records.set_aside(file).name}, to be run again")
 
 
 def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,19 @@ from bench import plugins
 from bench.config import Run, canonical, cell, from_plain
 
 SCHEMA = 1
+CURVE, SURFACE = ".curve.csv", ".surface.json"
+PARTS = {
+    "schema": int,
+    "run": dict,
+    "key": str,
+    "status": str,
+    "equivariant": bool,
+    "trivial": bool,
+    "scores": dict,
+    "timings": dict,
+    "counters": dict,
+    "machine": dict,
+}
 Record = dict[str, Any]
 
 
@@ -34,9 +48,11 @@ def new(run: Run) -> Record:
     return {
         "schema": SCHEMA,
         "run": asdict(run),
+        "key": key(run),
         "status": "done",
         "reason": None,
         "equivariant": plugins.claims_equivariance(run.model.name),
+        "trivial": plugins.is_trivial(run.model.name),
         "scores": {},
         "penalty": {},
         "timings": {},
@@ -55,27 +71,51 @@ def read(file: Path) -> Record:
     try:
         record = json.loads(file.read_text())
         from_plain(record["run"])
-        schema, _ = record["schema"], record["status"]
+        wrong = [name for name, kind in PARTS.items() if not isinstance(record[name], kind)]
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: not a record: {error}") from None
-    if schema != SCHEMA:
-        raise ValueError(f"{file}: schema {schema}, this version reads {SCHEMA}")
+    if wrong:
+        raise ValueError(f"{file}: not a record: {', '.join(wrong)} of the wrong kind")
+    if record["schema"] != SCHEMA:
+        raise ValueError(f"{file}: schema {record['schema']}, this version reads {SCHEMA}")
     return record
 
 
 def write(root: Path, record: Record) -> Path:
-    """Writes a record to its place under a machine's folder."""
-    return write_whole(path(root, from_plain(record["run"])), json.dumps(record, indent=1) + "\n")
+    """Writes a record whole or not at all; its surface, if it has one, first and beside it."""
+    run, record = from_plain(record["run"]), dict(record)
+    if "surface" in record:
+        _write(surface_path(root, run), _as_text(record.pop("surface")))
+    return _write(path(root, run), _as_text(record))
 
 
 def write_curve(root: Path, run: Run, text: str) -> Path:
     """Writes the curve of a run beside its record, under the same name but for its ending."""
-    return write_whole(path(root, run).with_suffix(".curve.csv"), text)
+    return _write(curve_path(root, run), text)
 
 
-def write_whole(file: Path, text: str) -> Path:
+def curve_path(root: Path, run: Run) -> Path:
+    """Where the curve of a run's training lives, beside its record."""
+    return path(root, run).with_suffix(CURVE)
+
+
+def surface_path(root: Path, run: Run) -> Path:
+    """Where the loss surface of a run lives, beside its record."""
+    return path(root, run).with_suffix(SURFACE)
+
+
+def read_surface(root: Path, run: Run) -> dict[str, Any]:
+    """The loss surface of a finished run that asked for one."""
+    return json.loads(surface_path(root, run).read_text())
+
+
+def _as_text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _write(file: Path, text: str) -> Path:
     """Writes a text beside its final name, flushes it, and moves it into place."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
@@ -92,7 +132,8 @@ def write_whole(file: Path, text: str) -> Path:
 
 def files(root: Path) -> Iterator[Path]:
     """The record files of one machine, in order of name."""
-    yield from sorted((root / "runs").glob("*/*.json"))
+    found = sorted((root / "runs").glob("*/*.json"))
+    yield from (file for file in found if not file.name.endswith(SURFACE))
 
 
 def load(root: Path) -> tuple[list[Record], list[str]]:
@@ -107,8 +148,9 @@ def load(root: Path) -> tuple[list[Record], list[str]]:
 
 
 def set_aside(file: Path) -> Path:
-    """Moves a file that is no record out of the way, under a name that nothing reads."""
-    return file.rename(file.with_name(f"{file.name}.torn"))
+    """Moves a file that is no record out of the way, under a free name that nothing reads."""
+    names = (file.with_name(f"{file.name}.torn{n or ''}") for n in count())
+    return file.rename(next(name for name in names if not name.exists()))
 
 
 def check_writable(root: Path) -> None:

@@ -57,8 +57,8 @@ def spread(row: Row, name: str, scale: float = 1.0) -> str:
 
 
 def thousandths(row: Row, name: str) -> str:
-    """`spread` in units of 1e-3."""
-    return spread(row, name, 1e3)
+    """`spread` in units of 1e-3; the status of a cell that has no finished run."""
+    return spread(row, name, 1e3) if row.get("seeds") != 0 else row["status"]
 
 
 def table(form: str, title: str, columns: Sequence[Column], rows: Any, notes: list[str]) -> str:  # noqa: ANN401 - a pandas frame

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine, plan, pool, records
-from bench.config import Run
+from bench.config import Run, from_plain
 from bench.plan import cells_of, finished
 from bench.progress import duration, tracking
 from bench.records import Record
@@ -19,7 +19,6 @@ class Request:
     """What the user asked for: selected runs of a sweep, and where and how to run them."""
 
     runs: list[Run]
-    sweep: list[Run]
     root: Path
     device: str
     jobs: int
@@ -30,7 +29,8 @@ class Request:
 def run_sweep(request: Request) -> bool:
     """Trains what is missing and times what was never timed; whether every run has finished."""
     records.check_writable(request.root)
-    todo = request.runs if request.force else plan.missing(request.runs, request.root)
+    plan.set_aside(request.runs, request.root)
+    todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
     if todo:
         _train(todo, request)
@@ -44,17 +44,17 @@ def run_sweep(request: Request) -> bool:
 def estimate(request: Request) -> str:
     """The cells of the selection with what is left to do, and how long that takes here."""
     cells = cells_of(request.runs)
-    todo = {key: len(plan.missing(runs, request.root)) for key, runs in cells.items()}
+    todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
     first = [asdict(runs[0]) for runs in cells.values()]
     steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
     lines, total = [], 0.0
     for (key, runs), step_s in zip(cells.items(), steps, strict=True):
         run_s = runs[0].steps * (step_s or 0.0)
-        total += run_s * todo[key]
+        total += run_s * todo.get(key, 0)
         took = duration(run_s) if step_s else "?"
         lines.append(
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
-            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo[key]} to do, {took} each"
+            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {took} each"
         )
     lines.append(
         f"{sum(todo.values())} of {len(request.runs)} runs to do, about "
@@ -62,6 +62,10 @@ def estimate(request: Request) -> str:
         f"{machine.folder(request.device)}, from three steps of each cell"
     )
     return "\n".join(lines)
+
+
+def _todo(request: Request) -> list[Run]:
+    return request.runs if request.force else plan.missing(request.runs, request.root)
 
 
 def _train(todo: list[Run], request: Request) -> None:
@@ -100,12 +104,12 @@ def _described(run: Run, root: Path) -> str:
 
 
 def _time(request: Request) -> None:
-    """Times all finished cells of the sweep in one session if one of the selection lacks it."""
-    selected = [run for run in request.runs if finished(run, request.root)]
-    if all(finished(run, request.root)["timings"] for run in selected):
+    """Times every finished cell of the tasks in one session, unless the selection has one."""
+    selected = [record for run in request.runs if (record := finished(run, request.root))]
+    sessions = {_session(record) for record in selected}
+    if not selected or (len(sessions) == 1 and None not in sessions):
         return
-    runs = {(records.key(run), run.seed): run for run in [*request.sweep, *selected]}
-    cells = cells_of(run for run in runs.values() if finished(run, request.root))
+    cells = cells_of(_finished_of({run.task.name for run in request.runs}, request.root))
     print(f"timing {len(cells)} cells, one at a time, one thread")
     first = [asdict(seeds[0]) for seeds in cells.values()]
     ask = {"do": "time", "runs": first, "device": request.device, "rounds": ROUNDS}
@@ -126,3 +130,21 @@ def _answers(ask: pool.Message, count: int) -> list[Record]:
         return pool.ask(ask)
     except RuntimeError as error:
         return [{"reason": str(error)}] * count
+
+
+def _session(record: Record) -> str | None:
+    return next((timing["session"] for timing in record["timings"].values()), None)
+
+
+def _finished_of(tasks: set[str], root: Path) -> list[Run]:
+    """All runs of the tasks that have a finished record of today's configuration."""
+    runs = [from_plain(record["run"]) for record in records.load(root)[0]]
+    return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
+
+
+def _current(run: Run) -> bool:
+    """Whether the run's plug-ins are all still there."""
+    try:
+        return bool(records.key(run))
+    except ValueError:
+        return False

@@ -1,7 +1,6 @@
 """One table per task from records alone: accuracy, equivariance error and speed in each row."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,40 @@ from bench.render import Column
 
 PUBLISHED = Path(__file__).with_name("published.json")
 SUFFIXES = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex"}
+AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
-COLUMNS = [
-    Column("model", "model", render.word),
-    Column("method", "method", render.word),
-    Column("steps", "steps", render.whole),
-    Column("seeds", "seeds", render.whole),
-    Column("MSE x 1e3", "mse_test", render.thousandths),
-    Column("OOD MSE x 1e3", "mse_ood", render.thousandths),
-    Column("E'", "expected_error_test", render.spread),
-    Column("rel. error", "equivariance_error_test", render.spread),
-    Column("params", "parameters", render.whole),
-    Column("step ms", "train_step_ms", render.number),
-    Column("infer ms", "inference_ms", render.number),
-    Column("x step", "train_step_faster", render.ratio),
-    Column("x infer", "inference_faster", render.ratio),
-    Column("published", "published", render.word),
-]
+KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
+COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
+TIMINGS = [f"{kind}_{part}" for kind in ("train_step", "inference") for part in ("ms", "quality")]
+EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
-def check_task(machines: Iterable[list[Record]], task: str | None) -> None:
-    """Raises `ValueError` if no machine has a record, or none of the task."""
-    tasks = {Path(record["run"]["task"]["name"]).stem for found in machines for record in found}
-    if not tasks:
-        raise ValueError("no record that can be read")
-    if task not in (None, *tasks):
-        raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
+def columns(data: pd.DataFrame) -> list[Column]:
+    """The columns of a table: one of accuracy for every split that was scored."""
+    others = [split for split in splits(data) if split != "test"]
+    return [
+        Column("model", "model", render.word),
+        Column("method", "method", render.word),
+        Column("steps", "steps", render.whole),
+        Column("seeds", "seeds", render.whole),
+        Column("MSE x 1e3", "mse_test", render.thousandths),
+        *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", render.thousandths) for s in others],
+        Column("E'", "expected_error_test", render.spread),
+        Column("rel. error", "equivariance_error_test", render.spread),
+        Column("params", "parameters", render.whole),
+        Column("step ms", "train_step_ms", render.number),
+        Column("infer ms", "inference_ms", render.number),
+        Column("x step", "train_step_faster", render.ratio),
+        Column("x infer", "inference_faster", render.ratio),
+        Column("published", "published", render.word),
+    ]
+
+
+def splits(data: pd.DataFrame) -> list[str]:
+    """The splits that were scored, the test split first."""
+    found = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
+    names = {name for name in found if not name.endswith("_std")} - {"val", "test"}
+    return ["test", *sorted(names)]
 
 
 def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
@@ -62,46 +69,65 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     """The tables of one task in every form, a section for each choice of the task's options."""
     sections = {"text": [], "md": [], "latex": [], "csv": []}
     for label, part in data.groupby("task"):
-        table = with_speed(summary(part[part["status"] == "done"]))
-        table = with_published(table, part["name"].iloc[0])
+        part = part.dropna(axis="columns", how="all")
+        table = with_published(with_speed(summary(part)), part["name"].iloc[0])
         notes = footnotes(part, table, machine)
         for form in ("text", "md", "latex"):
-            sections[form].append(render.table(form, label, COLUMNS, table, notes))
-        sections["csv"].append(table.drop(columns="session"))
+            sections[form].append(render.table(form, label, columns(part), table, notes))
+        counts = dict.fromkeys(COUNTS, "Int64")
+        sections["csv"].append(table.astype(counts).drop(columns=["session", "label"]))
     csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")
     return {form: "\n".join(parts) for form, parts in sections.items()} | {"csv": csv}
 
 
 def frame(found: list[Record]) -> pd.DataFrame:
-    """One row per record, in an order that does not depend on that of the files."""
-    rows = [_row(record) for record in found]
+    """One row per record, in an order that does not depend on that of the files.
+
+    A run that was made for its loss surface repeats another and is no row.
+    """
+    rows = [_row(record) for record in found if not record["run"]["surface"]]
     data = pd.DataFrame(rows)
     return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
 
 
 def _row(record: Record) -> dict[str, Any]:
     run = from_plain(record["run"])
-    task = Plugin(Path(run.task.name).stem, run.task.kwargs)
+    task = task_of(run)
     return {
         "name": task.name,
         "task": str(task),
         "model": Path(run.model.name).stem,
-        "method": str(run.method),
-        "key": key_of(run),
-        **{name: getattr(run, name) for name in ("steps", "seed", "elements", "batch_size")},
-        **{name: record[name] for name in ("status", "reason", "equivariant")},
+        "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
+        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
+        "key": record["key"],
+        **{
+            name: getattr(run, name)
+            for name in ("steps", "seed", "elements", "samples", "batch_size")
+        },
+        **{name: record[name] for name in ("status", "reason", "equivariant", "trivial")},
         **{k: record["counters"].get(k) for k in ("parameters", "flops", "dispatched_ops")},
         **record["scores"],
         **_timings(record),
     }
 
 
-def key_of(run: Run) -> str:
-    """The run's key, or none for a plug-in that is no longer there."""
+def task_of(run: Run) -> Plugin:
+    """The task by its name, wherever its file was."""
+    return Plugin(Path(run.task.name).stem, run.task.kwargs)
+
+
+def method_of(run: Run) -> str:
+    """The method with its options, and what was done after training."""
+    after = [run.symmetrise] if run.symmetrise != "none" else []
+    return AND.join([str(run.method), *after])
+
+
+def is_current(record: Record) -> bool:
+    """Whether the run has its key still; yes where a plug-in is gone."""
     try:
-        return key(run)
+        return record["key"] == key(from_plain(record["run"]))
     except ValueError:
-        return ""
+        return True
 
 
 def _timings(record: Record) -> dict[str, Any]:
@@ -113,20 +139,32 @@ def _timings(record: Record) -> dict[str, Any]:
 
 
 def summary(data: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: mean and standard deviation over seeds of each score, and their count."""
+    """One row per cell: mean and standard deviation over seeds of each score, and their count.
+
+    A cell without a finished run has its status instead.
+    """
     rows = []
-    for cell, seeds in data.groupby(CELL):
-        row = dict(zip(CELL, cell, strict=True)) | {"seeds": len(seeds)}
-        row["equivariant"] = bool(seeds["equivariant"].iloc[0])
-        for score in SCORES:
-            values = seeds[score] if score in seeds else pd.Series([float("nan")])
-            row |= {score: values.mean(), f"{score}_std": values.std(ddof=1)}
-        for name in ("parameters", "flops", "dispatched_ops", "session", *TIMINGS):
-            row[name] = seeds[name].iloc[0] if name in seeds else None
-        rows.append(row)
-    table = pd.DataFrame(rows, columns=[*CELL, "seeds", "equivariant", *ROW])
+    for cell, runs in data.groupby(CELL):
+        done = runs[runs["status"] == "done"]
+        seeds = done if len(done) else runs.iloc[:1]
+        row = dict(zip(CELL, cell, strict=True)) | {"seeds": len(done)}
+        for score in (f"{kind}_{split}" for kind in KINDS for split in splits(data)):
+            values = seeds.get(score, pd.Series([float("nan")]))
+            row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
+        same = ("label", "status", "equivariant", "trivial", *COUNTS[2:], "session", *TIMINGS)
+        rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
     order = ["equivariant", "model", "method", "steps", "key"]
-    return table.sort_values(order, ascending=[False, *[True] * 4], ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
+    return _told_apart(table.reset_index(drop=True))
+
+
+def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one name get the model's options, and their key if that is not enough."""
+    alike = table.duplicated(["model", "method", "steps"], keep=False)
+    table["model"] = table["label"].where(alike, table["model"])
+    alike = table.duplicated(["model", "method", "steps"], keep=False)
+    table["model"] = (table["model"] + " #" + table["key"]).where(alike, table["model"])
+    return table
 
 
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:
@@ -140,8 +178,9 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(table: pd.DataFrame) -> pd.Series | None:
-    """The equivariant cell with the smallest in-distribution error."""
-    exact = table[table["equivariant"] & table["mse_test"].notna()]
+    """The equivariant cell with the smallest in-distribution error, trivial ones left out."""
+    claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
+    exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
@@ -157,8 +196,15 @@ def _faster(best: pd.Series, row: pd.Series, kind: str) -> float | None:
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
     """Adds the published errors beside ours, and rows for what was published but not run."""
     rows = published(task)["rows"]
-    texts = {(row["model"], row["method"]): _published_text(row) for row in rows}
-    ours = [(m, method.partition("(")[0]) for m, method in table[["model", "method"]].values]
+    texts = {
+        (row["model"], row["method"]): f"{1e3 * row['mse_test']:.3g} / {1e3 * row['mse_ood']:.3g} "
+        f"[{row['label']}]"
+        for row in rows
+    }
+    ours = [
+        (m, method if AND in method else method.partition("(")[0])
+        for m, method in table[["model", "method"]].values
+    ]
     table["published"] = [texts.get(cell) for cell in ours]
     others = [
         {"model": model, "method": method, "published": text}
@@ -173,18 +219,17 @@ def published(task: str) -> dict[str, Any]:
     return json.loads(PUBLISHED.read_text()).get(task, {"source": None, "rows": []})
 
 
-def _published_text(row: dict[str, Any]) -> str:
-    return f"{1e3 * row['mse_test']:.3g} / {1e3 * row['mse_ood']:.3g} [{row['label']}]"
-
-
 def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str]:
     """What a reader has to know of the numbers, and a line for every run that did not finish."""
-    best, source = baseline(table[table["seeds"].notna()]), published(data["name"].iloc[0])
-    elements = "/".join(str(m) for m in sorted(data["elements"].unique()))
-    sizes = "/".join(str(size) for size in sorted(data["batch_size"].unique()))
-    notes = [f"mean ± standard deviation over seeds; E' (Eq. 9) and relative error over {elements} "
-             "rotations per sample, test split"]  # fmt: skip
-    notes.append(f"times: medians on {machine}, batch {sizes}, eager, interleaved in one session")
+    best, source = baseline(table), published(data["name"].iloc[0])
+    elements, samples, sizes = (_listed(data[n]) for n in ("elements", "samples", "batch_size"))
+    sessions = table["session"].dropna().nunique()
+    notes = [
+        "mean ± standard deviation over seeds; E' (Eq. 9) and relative error over "
+        f"{elements} rotations for each of the first {samples} test samples",
+        f"times: medians on {machine}, batch {sizes}, eager, interleaved in "
+        f"{'one session' if sessions < 2 else f'{sessions} sessions'}",
+    ]
     if best is not None:
         notes.append(f"x: times faster than {best['model']}, the best equivariant model by MSE")
     if source["source"]:
@@ -195,12 +240,5 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     return notes
 
 
-SCORES = [
-    f"{kind}_{split}"
-    for kind in ("mse", "expected_error", "mean_error", "equivariance_error")
-    for split in ("test", "ood")
-]
-TIMINGS = [f"{kind}_{part}" for kind in ("train_step", "inference") for part in ("ms", "quality")]
-ROW = [name for score in SCORES for name in (score, f"{score}_std")] + [
-    "parameters", "flops", "dispatched_ops", "session", *TIMINGS,
-]  # fmt: skip
+def _listed(values: pd.Series) -> str:
+    return "/".join(str(value) for value in sorted(values.unique()))

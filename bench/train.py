@@ -10,16 +10,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench.config import Run
-from bench.evaluate import mean_squared_error
+from bench.evaluate import DivergedError, mean_squared_error
 from bench.plugins import Method, Task
 from remul import Batch
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
 Progress = Callable[[int], None]
-
-
-class DivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
     Constrained training is left in its last state; a model that learns nothing stays as it is.
     Returns that state's score and step. Raises `DivergedError` when the loss is not finite.
     """
-    if not any(weights.requires_grad for weights in model.parameters()):
+    if not learns(model):
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
     training = trainer(run, model, method)
     batches = batches_of(task.train, run.batch_size, stream("batches", run.seed))
@@ -69,6 +65,11 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
             progress(step)
     model.load_state_dict(best_state)
     return best
+
+
+def learns(model: nn.Module) -> bool:
+    """Whether there is anything to train."""
+    return any(weights.requires_grad for weights in model.parameters())
 
 
 def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:

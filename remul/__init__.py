@@ -1,9 +1,9 @@
 """Train unconstrained networks to be nearly equivariant, and measure how near they are."""
 
-from remul.actions import Element, act, wigner
+from remul.actions import Element, Permutation, act, wigner
 from remul.adaptive import Dual, GradNorm
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
-from remul.groups import E3, O3, SE3, SO3, Group, about_axis, cone
+from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, cone
 from remul.lie import (
     Stages,
     lie_derivative,
@@ -32,6 +32,7 @@ from remul.metrics import (
 )
 from remul.profiles import PoseShift, error_by_axis, pose_shift
 from remul.spectrum import error_spectrum
+from remul.symmetry import canonicalise, frame_average, group_average
 from remul.version import VERSION
 from remul.weights import Constant, Penalty, Ramp
 
@@ -52,11 +53,13 @@ __all__ = [
     "Element",
     "Elements",
     "Fields",
+    "FiniteGroup",
     "GradNorm",
     "Group",
     "Interval",
     "Model",
     "Penalty",
+    "Permutation",
     "PoseShift",
     "Ramp",
     "Rep",
@@ -66,6 +69,7 @@ __all__ = [
     "Types",
     "about_axis",
     "act",
+    "canonicalise",
     "cone",
     "consistency_loss",
     "consistency_terms",
@@ -76,6 +80,8 @@ __all__ = [
     "error_spectrum",
     "expected_error",
     "field_distance",
+    "frame_average",
+    "group_average",
     "interval",
     "lie_derivative",
     "lie_derivative_error",

@@ -30,16 +30,49 @@ class Element:
     def __len__(self) -> int:
         return len(self.rotation)
 
+    def inverse(self) -> "Element":
+        """The elements that undo these: x -> R^T (x - t)."""
+        back = self.rotation.mT
+        return Element(back, -(back @ self.translation.unsqueeze(-1)).squeeze(-1))
 
-def act(g: Element, fields: Fields, types: Types) -> Fields:
+
+@dataclass(frozen=True)
+class Permutation:
+    """Permutations of n objects, one per sample, or a single one for all samples.
+
+    `order` is (batch, n), whole numbers: object `order[i]` comes to place i. Fields (batch, n, k)
+    and `mask` are reordered, pair fields (batch, n, n, k) along both axes, fields without objects
+    (batch, k) stay. Losses and measures read the mask before the action: give them permutations
+    that leave padded objects in place, as those of `groups.permutations` do.
+    """
+
+    order: Tensor
+
+    def __matmul__(self, other: "Permutation") -> "Permutation":
+        """The product: `other` acts first."""
+        first, second = torch.broadcast_tensors(other.order, self.order)
+        return Permutation(first.gather(1, second))
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def inverse(self) -> "Permutation":
+        """The permutations that undo these."""
+        return Permutation(self.order.argsort(1))
+
+
+def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
     """The fields after g: rho(g) x for each field x of shape (batch, ..., rep.dim).
 
     Irreps of degree l and parity p turn with D^l(R), times det(R) where p differs from (-1)^l;
     affine fields are then moved by the translation. Components follow e3nn's real basis, in which
-    D^1(R) = R. Scalars and `mask` come back as they are. Raises `ValueError` for a field that is
-    missing, undeclared, of the wrong width, or of another batch size than g.
+    D^1(R) = R. Scalars and `mask` come back as they are. A `Permutation` reorders the objects of
+    every field instead. Raises `ValueError` for a field that is missing, undeclared, of the wrong
+    width, or of another batch size or number of objects than g.
     """
     check(fields, types)
+    if isinstance(g, Permutation):
+        return {name: _reorder(name, x, g) for name, x in fields.items()}
     blocks = _blocks(g.rotation, types)
     return {
         name: x if name == MASK else _transform(name, x, types[name], g, blocks)
@@ -85,11 +118,31 @@ def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
     return torch.linalg.det(rotation).sign()[:, None, None]
 
 
-def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
-    if not x.is_floating_point() and any(chunk[1:] != (0, 1) for chunk in rep.chunks):
-        raise ValueError(f"field {name!r} is {x.dtype}; what turns has to be floating")
+def _check_size(name: str, x: Tensor, g: Element | Permutation) -> None:
     if len(g) not in (1, len(x)):
         raise ValueError(f"field {name!r} has {len(x)} samples, the group element has {len(g)}")
+
+
+def _reorder(name: str, x: Tensor, g: Permutation) -> Tensor:
+    _check_size(name, x, g)
+    if x.dim() == 2:
+        return x
+    order = g.order.to(x.device)  # (batch, n)
+    if set(x.shape[1:-1]) != {order.shape[1]}:
+        raise ValueError(
+            f"field {name!r} has objects {tuple(x.shape[1:-1])}, "
+            f"the permutation is of {order.shape[1]}"
+        )
+    sample = torch.arange(len(x), device=x.device)[:, None]
+    if x.dim() == 3:
+        return x[sample, order]
+    return x[sample[:, :, None], order[:, :, None], order[:, None]]
+
+
+def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
+    _check_size(name, x, g)
+    if not x.is_floating_point() and any(chunk[1:] != (0, 1) for chunk in rep.chunks):
+        raise ValueError(f"field {name!r} is {x.dtype}; what turns has to be floating")
     widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]
     parts = [
         part if (degree, parity) == (0, 1) else _turn(part, blocks[degree, parity].to(x))

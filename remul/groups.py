@@ -1,17 +1,18 @@
-"""Groups of rigid motions, each with one method: draw an element per sample."""
+"""Groups of rigid motions and of permutations: each can draw an element per sample."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from math import radians
+from functools import cache, partial
+from math import radians, sqrt
 
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Element
-from remul.fields import Fields, batch_size
+from remul.actions import Element, Permutation
+from remul.fields import MASK, Fields, batch_size
 
 AXES = {"x": 0, "y": 1, "z": 2}
+Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,49 @@ class Group:
         if self.translates:
             translation.normal_(generator=generator)
         return Element(rotation, translation)
+
+
+@dataclass(frozen=True)
+class FiniteGroup:
+    """A finite group of rotations, given by two that generate it; all are equally likely.
+
+    Averages over it are exact: those of the Platonic solids equal Haar averages of the irreps of
+    degree 1 and 2 (tetrahedral), 1 to 3 (octahedral), 1 to 5 (icosahedral).
+    """
+
+    first: Rows
+    second: Rows
+
+    def elements(self) -> list[Element]:
+        """Every rotation once, the identity first, each a single element for all samples."""
+        origin = torch.zeros(1, 3, dtype=torch.float64)
+        return [Element(r, origin) for r in _generated(self.first, self.second).split(1)]
+
+    def sample(self, fields: Fields, generator: Generator) -> Element:
+        """One element per sample of `fields`, as `Group.sample` draws it."""
+        size, rotations = batch_size(fields), _generated(self.first, self.second)
+        drawn = torch.randint(len(rotations), (size,), generator=generator)
+        return Element(rotations[drawn], torch.zeros(size, 3, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """All permutations of a sample's objects; padded objects stay in their places."""
+
+    def sample(self, fields: Fields, generator: Generator) -> Permutation:
+        """One uniform permutation per sample of `fields`, drawn on the CPU from `generator`.
+
+        Raises `ValueError` for empty fields, different batch sizes, and fields without objects.
+        """
+        size = batch_size(fields)
+        counts = [x.shape[1] for x in fields.values() if x.dim() > 2]
+        if not counts:
+            raise ValueError(f"no field has objects to permute; there are {', '.join(fields)}")
+        key = torch.rand(size, counts[0], dtype=torch.float64, generator=generator)
+        real = fields[MASK][..., 0].cpu().bool() if MASK in fields else torch.ones_like(key).bool()
+        shuffled = torch.where(real, key, 1 + torch.arange(counts[0])).argsort(1)
+        places = (~real).int().argsort(dim=1, stable=True)  # real objects first, like `shuffled`
+        return Permutation(torch.empty_like(places).scatter(1, places, shuffled))
 
 
 def haar(size: int, generator: Generator) -> Tensor:
@@ -97,7 +141,41 @@ def _uniform(low: float, high: float, size: int, generator: Generator) -> Tensor
     return torch.empty(size, dtype=torch.float64).uniform_(low, high, generator=generator)
 
 
+@cache
+def _generated(first: Rows, second: Rows) -> Tensor:
+    """All products of two rotations (order, 3, 3), in float64, rounding errors removed."""
+    generators = torch.tensor([first, second], dtype=torch.float64)
+    found = [torch.eye(3, dtype=torch.float64)]
+    for rotation in found:
+        for product in _snapped(generators @ rotation):
+            if not any(torch.equal(product, other) for other in found):
+                found.append(product)
+    return torch.stack(found)
+
+
+def _snapped(rotation: Tensor) -> Tensor:
+    """Entries moved to the nearest that a rotation of a Platonic solid can have."""
+    exact = torch.tensor([0, 0.5, 1, GOLDEN / 2, (GOLDEN - 1) / 2], dtype=torch.float64)
+    exact = torch.cat([exact, -exact[1:]])
+    return exact[(rotation.unsqueeze(-1) - exact).abs().argmin(-1)]
+
+
+GOLDEN = (1 + sqrt(5)) / 2
+CYCLE = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
+HALF_TURN = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))
+QUARTER_TURN = ((0, -1, 0), (1, 0, 0), (0, 0, 1))
+FIFTH_TURN = (
+    (0.5, -GOLDEN / 2, (GOLDEN - 1) / 2),
+    (GOLDEN / 2, (GOLDEN - 1) / 2, -0.5),
+    ((GOLDEN - 1) / 2, 0.5, GOLDEN / 2),
+)
+
 SO3 = Group(haar)
 O3 = Group(haar, reflects=True)
 SE3 = Group(haar, translates=True)
 E3 = Group(haar, reflects=True, translates=True)
+
+tetrahedral = FiniteGroup(CYCLE, HALF_TURN)
+octahedral = FiniteGroup(CYCLE, QUARTER_TURN)
+icosahedral = FiniteGroup(CYCLE, FIFTH_TURN)
+permutations = Permutations()

@@ -8,16 +8,31 @@ from math import pi, radians
 import pytest
 import torch
 
-from remul import E3, O3, SE3, SO3, about_axis, cone, wigner
+from remul import (
+    E3,
+    O3,
+    SCALAR,
+    SE3,
+    SO3,
+    VECTOR,
+    Permutation,
+    about_axis,
+    act,
+    cone,
+    groups,
+    wigner,
+)
 
 SIZE = 20_000
 GROUPS = {
     "SO3": SO3, "O3": O3, "SE3": SE3, "E3": E3,
     "about_x": about_axis("x"), "about_y": about_axis("y"), "about_z": about_axis("z"),
-    "cone": cone(30, 60),
+    "cone": cone(30, 60), "icosahedral": groups.icosahedral,
 }  # fmt: skip
 HAAR = ["SO3", "O3", "SE3", "E3"]
+ORDERS = {"tetrahedral": 12, "octahedral": 24, "icosahedral": 60}
 every_group = pytest.mark.parametrize("name", GROUPS)
+every_finite_group = pytest.mark.parametrize("name", ORDERS)
 every_haar_group = pytest.mark.parametrize("name", HAAR)
 
 
@@ -58,7 +73,7 @@ def test_one_seed_gives_one_set_of_elements(name):
     assert torch.equal(first.rotation, second.rotation)
 
 
-@every_group
+@pytest.mark.parametrize("name", [name for name in GROUPS if name != "icosahedral"])
 def test_successive_draws_differ(name, generator):
     first, second = (elements(GROUPS[name], generator, 5) for _ in range(2))
     assert not torch.isclose(first.rotation, second.rotation).flatten(1).all(1).any()
@@ -182,3 +197,122 @@ def test_cone_refuses_impossible_angles(low, high):
 def test_elements_need_one_batch_size(sizes, generator):
     with pytest.raises(ValueError, match="one common batch size"):
         SO3.sample({name: torch.zeros(size, 3) for name, size in sizes.items()}, generator)
+
+
+def rotations(name):
+    return torch.cat([g.rotation for g in getattr(groups, name).elements()])
+
+
+def nearest(turned, name):
+    """Index of the nearest element of a group, and the distance to it."""
+    apart = (turned[:, None] - rotations(name)).abs().amax((2, 3))
+    return apart.argmin(1), apart.amin(1)
+
+
+@every_finite_group
+def test_a_finite_group_has_its_order(name):
+    assert (
+        len(getattr(groups, name).elements()) == len(rotations(name).unique(dim=0)) == ORDERS[name]
+    )
+
+
+@every_finite_group
+def test_a_finite_group_is_closed(name):
+    products = (rotations(name)[:, None] @ rotations(name)).flatten(0, 1)
+    assert nearest(products, name)[1].max() < 1e-15
+
+
+@every_finite_group
+def test_a_finite_group_has_its_inverses(name):
+    inverses = torch.cat([g.inverse().rotation for g in getattr(groups, name).elements()])
+    assert nearest(inverses, name)[1].max() < 1e-15
+
+
+@every_finite_group
+def test_a_finite_group_is_orthogonal_to_round_off(name):
+    assert (rotations(name) @ rotations(name).mT - torch.eye(3)).abs().max() < 1e-15
+
+
+@every_finite_group
+def test_a_finite_group_does_not_reflect(name):
+    assert torch.linalg.det(rotations(name)).min() > 0.999
+
+
+@every_finite_group
+def test_a_finite_group_is_drawn_uniformly(name, generator):
+    drawn = elements(getattr(groups, name), generator).rotation
+    which, order = nearest(drawn, name)[0], ORDERS[name]
+    found = torch.nn.functional.one_hot(which, order).double()
+    assert sigmas(found, 1 / order, (1 / order * (1 - 1 / order)) ** 0.5) < 5
+
+
+@every_group
+def test_an_inverse_undoes_its_element(name, generator, draw):
+    g = elements(GROUPS[name], generator, 10)
+    both = g.inverse() @ g
+    assert (both.rotation - torch.eye(3)).abs().max() + both.translation.abs().max() < 1e-12
+
+
+SET = {"v": VECTOR, "pair": SCALAR, "whole": SCALAR}
+
+
+@pytest.fixture
+def objects(draw):
+    """A set of four objects with a pair field, a field of the whole and padding in between."""
+    mask = torch.tensor([1.0, 0, 1, 1]).view(1, 4, 1).expand(50, 4, 1)
+    fields = {"v": draw(50, 4, 3), "pair": draw(50, 4, 4, 1), "whole": draw(50, 1)}
+    return fields | {"mask": mask}
+
+
+@pytest.fixture
+def orders(generator):
+    """Two permutations of four objects for each of 50 samples."""
+    fields = {"v": torch.zeros(50, 4, 3)}
+    return [groups.permutations.sample(fields, generator) for _ in range(2)]
+
+
+@pytest.mark.parametrize("name", ["v", "pair", "whole", "mask"])
+def test_permutations_act_as_a_group(name, objects, orders):
+    first, second = orders
+    one_by_one = act(second, act(first, objects, SET), SET)
+    assert torch.equal(act(second @ first, objects, SET)[name], one_by_one[name])
+
+
+@pytest.mark.parametrize("name", ["v", "pair", "whole", "mask"])
+def test_an_inverse_permutation_undoes_it(name, objects, orders):
+    back = act(orders[0].inverse(), act(orders[0], objects, SET), SET)
+    assert torch.equal(back[name], objects[name])
+
+
+def test_a_permutation_moves_pairs_with_their_objects(orders, draw):
+    v = draw(50, 4, 3)
+    products = (v[:, :, None] * v[:, None]).sum(-1, keepdim=True)
+    turned = act(orders[0], {"v": v, "pair": products}, {"v": VECTOR, "pair": SCALAR})
+    expected = (turned["v"][:, :, None] * turned["v"][:, None]).sum(-1, keepdim=True)
+    assert torch.equal(turned["pair"], expected)
+
+
+def test_a_single_permutation_serves_all_samples(objects):
+    one = Permutation(torch.tensor([[3, 0, 1, 2]]))
+    assert torch.equal(act(one, objects, SET)["v"][:, 0], objects["v"][:, 3])
+
+
+def test_permutations_are_drawn_uniformly(generator):
+    order = groups.permutations.sample({"x": torch.zeros(SIZE, 3, 1)}, generator).order
+    words = (order * torch.tensor([9, 3, 1])).sum(1).unique(return_inverse=True)[1]
+    assert sigmas(torch.nn.functional.one_hot(words, 6).double(), 1 / 6, (5 / 36) ** 0.5) < 5
+
+
+def test_padded_objects_keep_their_places(objects, generator):
+    order = groups.permutations.sample(objects, generator).order
+    assert torch.equal(order[:, 1], torch.ones(50).long())
+
+
+def test_a_permutation_of_other_objects_is_refused(objects):
+    with pytest.raises(ValueError, match="field 'v' has objects"):
+        act(Permutation(torch.tensor([[1, 0]])), objects, SET)
+
+
+def test_permutations_need_objects(generator):
+    with pytest.raises(ValueError, match="no field has objects"):
+        groups.permutations.sample({"whole": torch.zeros(3, 2)}, generator)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import plan, records
+from bench import plan, records, tables
 from bench.cli import main
-from bench.config import Plugin, Run
+from bench.config import SYMMETRISE, Plugin, Run, canonical, from_plain
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -26,6 +26,10 @@ def runs():
         for model in {models}:
             yield Run(TASK, Plugin(model), Plugin("plain"), seed=seed, **{small})
 '''
+EACH = """
+def each(*parts, **options):
+    return [Run(*parts, symmetrise=how, **options) for how in {ways}]
+"""
 BROKEN = '''"""A model that fails."""
 def build(signature):
     raise RuntimeError("this model is broken")
@@ -270,9 +274,22 @@ def test_another_version_has_another_key(tmp_path, line):
     assert records.key(replace(RUN, model=Plugin(str(file)))) != before
 
 
-@pytest.mark.parametrize("change", [{"lr": 1.0}, {"steps": 5}, {"method": Plugin("plain")}])
+CHANGES = [
+    {"lr": 1.0},
+    {"steps": 5},
+    {"method": Plugin("plain")},
+    {"symmetrise": "frame_average"},
+    {"surface": 3},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_another_configuration_has_another_key(change):
     assert records.key(replace(RUN, **change)) != records.key(RUN)
+
+
+def test_fields_added_later_leave_older_keys_alone():
+    assert not {"symmetrise", "surface"} & json.loads(canonical(RUN)).keys()
 
 
 def test_seeds_share_a_key():
@@ -300,3 +317,56 @@ def test_only_matches_options_of_the_method():
 def test_seeds_override_those_of_the_sweep():
     runs = plan.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
     assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]
+
+
+@pytest.fixture(scope="module")
+def wrapped(tmp_path_factory):
+    """The finished runs of a Transformer, as it is and after it was symmetrised, by how."""
+    folder = tmp_path_factory.mktemp("wrapped")
+    file = Path(sweep_file(folder, models=("transformer",), seeds=1))
+    text = file.read_text().replace("yield Run(", "yield from each(")
+    file.write_text(text + EACH.format(ways=SYMMETRISE[:4]))
+    assert main(["run", str(file), "--results", str(folder / "r")]) == 0
+    return {record["run"]["symmetrise"]: record for record in found(folder).values()}
+
+
+@pytest.mark.parametrize("how", SYMMETRISE[1:4])
+def test_symmetrised_runs_share_their_training(wrapped, how):
+    assert wrapped[how]["scores"]["mse_val"] == wrapped["none"]["scores"]["mse_val"]
+
+
+@pytest.mark.parametrize("how", SYMMETRISE[1:3])
+def test_frames_make_any_run_equivariant(wrapped, how):
+    assert wrapped[how]["scores"]["equivariance_error_test"] < 1e-5
+
+
+def test_without_frames_the_same_run_is_not(wrapped):
+    assert wrapped["none"]["scores"]["equivariance_error_test"] > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("how", "forwards"), [("canonicalise", 1), ("group_average(tetrahedral)", 12)]
+)
+def test_inference_is_that_of_the_wrapped_model(wrapped, how, forwards):
+    flops = wrapped[how]["counters"]["flops"] / wrapped["none"]["counters"]["flops"]
+    assert flops == pytest.approx(forwards, rel=0.01)
+
+
+def test_tables_say_what_was_symmetrised(wrapped):
+    methods = {tables.method_of(from_plain(record["run"])) for record in wrapped.values()}
+    assert {"plain", "plain + frame_average"} <= methods
+
+
+def test_an_unknown_way_to_symmetrise_is_refused():
+    with pytest.raises(ValueError, match="symmetrise has to be one of none, frame_average"):
+        replace(RUN, symmetrise="average")
+
+
+def test_a_surface_lands_beside_its_record_and_in_a_figure(tmp_path):
+    assert run(tmp_path, models=("egnn",), seeds=1, surface=3) == 0
+    assert len(found(tmp_path)) == 1
+    (file,) = tmp_path.glob("r/*/runs/*/*.surface.json")
+    surface = json.loads(file.read_text())
+    assert surface["line"] == pytest.approx([row[1] for row in surface["plane"]])
+    assert main(["plot", "--results", str(tmp_path / "r")]) == 0
+    assert list(tmp_path.glob("r/*/figures/*-surface.png"))

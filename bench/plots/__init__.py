@@ -1,0 +1,53 @@
+"""Figures from records alone, one file for each; the only place for matplotlib."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.plots.beta import against_beta
+from bench.plots.pareto import pareto
+from bench.plots.profiles import pose_shift
+from bench.plots.style import STYLE
+from bench.plots.surface import surface, surfaces
+from bench.plots.times import times
+from bench.plots.traces import penalty_traces
+from bench.records import Record
+from bench.tables import frame, summary
+
+UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
+    "pareto": pareto,
+    "beta": against_beta,
+    "time": times,
+}
+
+
+def write(root: Path, found: list[Record]) -> list[Path]:
+    """Draws all figures of every task under root/figures and returns the files."""
+    data = frame(found)
+    done = data[data["status"] == "done"]
+    files = []
+    for label, part in done.groupby("task"):
+        table = summary(part)
+        with mpl.rc_context(STYLE):
+            figures = {name: draw(table, label) for name, draw in FIGURES.items()}
+            figures["surface"] = surface(surfaces(root, found, label), label)
+            figures["pose_shift"] = pose_shift(table, found, label)
+            figures["penalty_traces"] = penalty_traces(root, found, label)
+            slug = re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
+            for name, figure in figures.items():
+                if figure:
+                    files += _save(figure, root / "figures" / f"{slug}-{name}")
+    return files
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    files = [stem.with_name(f"{stem.name}.{form}") for form in UNDATED]
+    for file, metadata in zip(files, UNDATED.values(), strict=True):
+        figure.savefig(file, dpi=160, metadata=metadata)
+    return files

@@ -1,0 +1,48 @@
+"""Where trained models err: by angle of rotation, by axis and by degree."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.plots.style import colours, family, legend
+from bench.records import Record
+
+
+def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure | None:
+    """E' against the angle of rotation, and the energy of f over the degrees of SO(3)."""
+    profiles = _mean_profiles(table, found)
+    if not profiles:
+        return None
+    figure = Figure(figsize=(9.4, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
+    palette = colours(table)
+    for name, profile in profiles.items():
+        style = {"color": palette[name], "label": name}
+        left.plot(profile["angles_deg"], profile["expected_error_by_angle"], "-", **style)
+        energy = profile["energy_by_degree"]
+        right.plot(range(len(energy)), [e / sum(energy) for e in energy], "o-", **style)
+    left.set(xlabel="rotation by an angle, degrees", ylabel="equivariance error E'", yscale="log")
+    right.set(xlabel="degree l", ylabel="share of the energy of f", yscale="log")
+    left.set_xticks(range(0, 181, 45))
+    right.set_xticks(range(len(energy)))
+    legend(figure, left)
+    figure.suptitle(label)
+    return figure
+
+
+def _mean_profiles(table: pd.DataFrame, found: list[Record]) -> dict[str, dict[str, Any]]:
+    """The profile of the first row of each family, averaged over its seeds."""
+    profiles = {}
+    for _, row in table.iterrows():
+        of_row = [r["profiles"] for r in found if r["key"] == row["key"] and r.get("profiles")]
+        if of_row and " + " not in row["method"]:
+            profiles.setdefault(family(row), {name: _mean(of_row, name) for name in CURVES})
+    return profiles
+
+
+def _mean(profiles: list[dict[str, Any]], name: str) -> list[float]:
+    return pd.DataFrame([profile[name] for profile in profiles]).mean().tolist()
+
+
+CURVES = ("angles_deg", "expected_error_by_angle", "energy_by_degree")

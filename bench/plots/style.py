@@ -1,0 +1,66 @@
+"""What the figures share: look, colours, markers, names, bars and legends."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+SPLITS = {"test": "in distribution", "ood": "out of distribution"}
+MARKERS = {"plain": "o", "augment": "s", "remul": "D", "ramp": "^", "gradnorm": "v", "dual": "P"}
+COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999",
+    "#882255", "#117733", "#332288", "#aa4499",
+)  # fmt: skip
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+}
+
+
+def family(row: pd.Series) -> str:
+    """Model and method without options: what has one colour."""
+    method, plus, after = row["method"].partition(" + ")
+    return f"{row['model'].partition('(')[0]} {method.partition('(')[0]}{plus}{after}"
+
+
+def colours(table: pd.DataFrame) -> dict[str, str]:
+    """A colour for each family of rows."""
+    families = dict.fromkeys(family(row) for _, row in table.iterrows())
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(families)}
+
+
+def marker(method: str) -> str:
+    """The marker of a method, without its options."""
+    return MARKERS.get(method.partition("(")[0], "X")
+
+
+def name(row: pd.Series, table: pd.DataFrame) -> str:
+    """Model and method, and the steps where they tell two rows apart."""
+    alike = table[(table["model"] == row["model"]) & (table["method"] == row["method"])]
+    steps = f", {row['steps']} steps" if len(alike) > 1 else ""
+    return f"{row['model']} {row['method']}{steps}"
+
+
+def bar(row: pd.Series, score: str, scale: float = 1.0) -> float | None:
+    """The standard deviation, kept from reaching zero on a logarithmic axis."""
+    deviation = row[f"{score}_std"]
+    return None if pd.isna(deviation) else scale * min(deviation, 0.9 * row[score])
+
+
+def readable_log(ax: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each decade, written as plain numbers."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
+def legend(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels, beside them, a line for each name."""
+    named = {name: handle for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=8)

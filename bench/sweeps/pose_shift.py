@@ -1,0 +1,12 @@
+"""Where does symmetry break? Error by angle and degree of plain, augment, remul and egnn."""
+
+from collections.abc import Iterator
+
+from bench.config import Run
+from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
+
+
+def runs() -> Iterator[Run]:
+    """The quick sweep's cells whose profiles the figure `pose_shift` compares."""
+    cells = [(TRANSFORMER, method, STEPS) for method in (PLAIN, AUGMENT, remul(10.0))]
+    return seeded(*cells, (EGNN, PLAIN, STEPS))
