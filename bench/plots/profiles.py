@@ -19,7 +19,8 @@ def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure |
     palette = colours(table)
     for name, profile in profiles.items():
         style = {"color": palette[name], "label": name}
-        left.plot(profile["angles_deg"], profile["expected_error_by_angle"], "-", **style)
+        angles, errors = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
+        left.plot(angles, errors, "-", **style)  # without 0 degrees, where no model errs
         energy = profile["energy_by_degree"]
         right.plot(range(len(energy)), [e / sum(energy) for e in energy], "o-", **style)
     left.set(xlabel="rotation by an angle, degrees", ylabel="equivariance error E'", yscale="log")

@@ -9,7 +9,7 @@ SPLITS = {"test": "in distribution", "ood": "out of distribution"}
 MARKERS = {"plain": "o", "augment": "s", "remul": "D", "ramp": "^", "gradnorm": "v", "dual": "P"}
 COLOURS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999",
-    "#882255", "#117733", "#332288", "#aa4499",
+    "#882255", "#117733", "#332288", "#aa4499", "#ddcc77", "#88ccee", "#661100", "#6699cc",
 )  # fmt: skip
 STYLE = {
     "font.size": 9,

@@ -45,6 +45,7 @@ def surface(named: dict[str, dict[str, Any]], label: str) -> Figure | None:
         ax.plot(0, 0, "+", color="white")
         ax.set(title=short, xlabel="first direction", aspect="equal")
         ax.grid(visible=False)
+    maps[0].set_ylabel("second direction")
     lines.set(yscale="log", xlabel="first direction, in filter norms", ylabel="loss")
     figure.legend(*lines.get_legend_handles_labels(), loc="outside lower left", ncols=4, fontsize=8)
     figure.colorbar(drawn, ax=maps, format="%.2g", label="loss")

@@ -40,6 +40,7 @@ def _curves(root: Path, found: list[Record], label: str) -> dict[str, pd.DataFra
         run = from_plain(record["run"])
         file = records.curve_path(root, run)
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
-        if ours and record["penalty"].get("beta") and run.method.kwargs and file.exists():
+        both = record["penalty"].get("alpha") and record["penalty"].get("beta")
+        if ours and both and file.exists():
             curves.setdefault(str(run.method), pd.read_csv(file))
     return dict(sorted(curves.items()))
