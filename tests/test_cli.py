@@ -95,6 +95,17 @@ def test_a_bad_sweep_is_one_line_and_exit_code_2(change, words, tmp_path, capsys
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["runs = 3\n", "import nowhere\n", "def runs(): yield 'egnn'\n", "def runs(): yield Run(1)\n"],
+)
+def test_a_file_that_is_no_sweep_is_named(text, tmp_path, capsys):
+    file = tmp_path / "odd.py"
+    file.write_text(text)
+    assert main(["run", str(file)]) == 2
+    assert f"{file} is no sweep: " in capsys.readouterr().err
+
+
 def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     file = tmp_path / "torn.py"
     file.write_text("def runs(:\n")

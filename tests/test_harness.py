@@ -13,7 +13,7 @@ import pytest
 
 from bench import plan, records, tables
 from bench.cli import main
-from bench.config import SYMMETRISE, Plugin, Run, canonical, from_plain
+from bench.config import SYMMETRISE, Plugin, Run, from_plain
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -33,6 +33,18 @@ def each(*parts, **options):
 BROKEN = '''"""A model that fails."""
 def build(signature):
     raise RuntimeError("this model is broken")
+'''
+RANDOM = '''"""A model that draws random numbers in its forward pass."""
+import torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(1))
+    def forward(self, inputs):
+        x = inputs["position"] * self.w
+        return {"position": torch.nn.functional.dropout(x, 0.5, self.training), "more": x}
+def build(signature):
+    return Model()
 '''
 DIVERGING = '''"""A model whose output is not a number."""
 import torch
@@ -181,6 +193,15 @@ def test_a_diverging_model_is_a_row_with_its_reason(tmp_path):
     assert "nan" in record["reason"]
 
 
+def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
+    model = tmp_path / "random_model.py"
+    model.write_text(RANDOM)
+    assert run(tmp_path, "--jobs", "1", models=(str(model),), seeds=2) == 0
+    both = scores(tmp_path)
+    assert run(tmp_path, "--force", "--only", "seed=1", models=(str(model),), seeds=2) == 0
+    assert scores(tmp_path) == both
+
+
 def test_a_failed_run_is_not_finished(tmp_path, capsys):
     broken = tmp_path / "broken.py"
     broken.write_text(BROKEN)
@@ -240,6 +261,23 @@ def test_rebuilding_changes_no_byte(finished):
     first = rebuilt()
     assert len(first) >= 7
     assert rebuilt() == first
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\0"])
+def test_what_is_no_record_is_not_finished(text, tmp_path):
+    file = records.path(tmp_path, RUN)
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert plan.finished(RUN, tmp_path) is None
+    plan.set_aside([RUN], tmp_path)
+    assert [path.suffix for path in file.parent.iterdir()] == [".torn"]
+
+
+def test_a_record_of_another_run_is_not_finished(tmp_path):
+    records.path(tmp_path, RUN).parent.mkdir(parents=True)
+    other = records.write(tmp_path, records.new(replace(RUN, seed=4)))
+    other.rename(records.path(tmp_path, RUN))
+    assert plan.finished(RUN, tmp_path) is None
 
 
 def test_a_dry_run_lists_cells_and_writes_nothing(tmp_path, capsys):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from bench import plugins
+from bench import evaluate, plugins
 from bench.config import Plugin, Run
 from bench.curves import final, traced, weights
 from bench.evaluate import mean_squared_error
@@ -420,3 +420,26 @@ def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
     monkeypatch.setattr("bench.execute.train", diverging)
     record, rows = executed(PLAIN)
     assert (record["status"], len(rows)) == ("diverged", 1)
+
+
+def masked(size):
+    """Samples of four objects of which one to four are real, and their targets."""
+    mask = (torch.arange(4) < 1 + torch.arange(size)[:, None] % 4).double().unsqueeze(-1)
+    return Batch(
+        {"x": torch.zeros(size, 4, 3), "mask": mask}, {"x": mask.expand(-1, -1, 3).float()}
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 8])
+def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
+    monkeypatch.setattr(evaluate, "CHUNK", chunk)
+    data = masked(8)
+    data.targets["x"][3] *= 2
+    model = torch.nn.Identity()
+    expected = (data.targets["x"] ** 2).sum() / (3 * data.inputs["mask"].sum())
+    assert mean_squared_error(model, data) == pytest.approx(expected.item())
+
+
+def test_a_score_that_is_not_finite_is_no_score():
+    with pytest.raises(evaluate.DivergedError, match="mse_ood is inf"):
+        evaluate.finite({"mse_test": 1.0, "mse_ood": float("inf")})

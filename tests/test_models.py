@@ -340,3 +340,11 @@ def test_more_objects_than_the_mlp_has_places_are_refused(draw):
     model = plugins.load("models", "mlp").build(SIGNATURES["bodies"], objects=4).double()
     with pytest.raises(ValueError, match="up to 4 objects, got 5"):
         model(drawn(BODIES, draw))
+
+
+@every_model
+def test_a_field_without_objects_is_refused_by_name(name):
+    signature = SIGNATURES["bodies"]
+    inputs = {field: torch.zeros(4, rep.dim) for field, rep in signature.inputs.items()}
+    with pytest.raises(ValueError, match=r"field 'mass' is \(4, 1\)"):
+        plugins.load("models", name).build(signature)(inputs)

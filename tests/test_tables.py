@@ -10,8 +10,9 @@ from bench.config import Plugin, Run
 SESSION = "2026-01-01T00:00:00+00:00"
 
 
-def made(model, seed, mse, ms, session=SESSION, quality="A", method="plain"):
-    record = records.new(Run(Plugin("nbody_gravity"), Plugin(model), Plugin(method), seed=seed))
+def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
+    run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
+    record = records.new(run)
     timing = {"median_ms": ms, "quality": quality, "session": session}
     scores = {
         f"{kind}_{split}": mse
@@ -42,6 +43,41 @@ def test_the_baseline_is_the_most_accurate_equivariant_model():
     assert rows(found)["gnn"]["inference_faster"] == 3.0
 
 
+def test_a_trivial_model_is_no_baseline():
+    found = [made("drift", 0, 0.1, 1.0), made("gnn", 0, 0.5, 2.0)]
+    assert tables.baseline(tables.summary(tables.frame(found))) is None
+
+
+def test_a_claim_that_the_error_belies_is_no_baseline():
+    liar = made("egnn", 0, 0.1, 1.0)
+    liar["scores"]["equivariance_error_test"] = 0.1
+    assert tables.baseline(tables.summary(tables.frame([liar]))) is None
+
+
+def test_records_of_another_version_are_another_row():
+    old = made("egnn", 0, 1.0, 1.0) | {"key": "0" * 8}
+    table = tables.summary(tables.frame([old, made("egnn", 1, 3.0, 1.0)]))
+    assert sorted(table["method"]) == ["plain", "plain + old version"]
+
+
+def test_a_score_that_is_missing_is_not_averaged_away():
+    found = [made("egnn", 0, 1.0, 1.0), made("egnn", 1, 3.0, 1.0)]
+    del found[1]["scores"]["mse_ood"]
+    assert rows(found)["egnn"]["mse_ood"] != 1.0
+
+
+def test_every_split_has_a_column(tmp_path):
+    record = made("egnn", 0, 1.0, 1.0)
+    record["scores"] |= {"mse_far": 0.25}
+    assert "| FAR MSE x 1e3 |" in shown([record], tmp_path)
+
+
+def test_rows_of_one_name_are_told_apart():
+    small = made("egnn", 0, 1.0, 1.0)
+    large = made("egnn", 0, 1.0, 1.0, channels=128)
+    assert set(rows([small, large])) == {"egnn", "egnn(channels=128)"}
+
+
 def test_a_disturbed_timing_gives_no_speed_up():
     found = [made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0, quality="C")]
     assert rows(found)["gnn"]["inference_faster"] != 3.0
@@ -70,6 +106,12 @@ def test_a_failed_run_is_named_below_the_table(tmp_path):
     failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large"}
     text = shown([made("egnn", 0, 1.0, 1.0), failed], tmp_path)
     assert "not finished: gnn plain, seed 0: oom: too large" in text
+
+
+def test_a_cell_without_a_finished_run_is_a_row_with_its_status(tmp_path):
+    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large", "scores": {}}
+    text = shown([made("egnn", 0, 1.0, 1.0), failed], tmp_path)
+    assert "| gnn | plain | 2,000 | 0 | oom |" in text
 
 
 def test_failed_runs_alone_still_make_a_table(tmp_path):
