@@ -52,6 +52,7 @@ def _paths(degree: int) -> tuple[tuple[int, int, int], ...]:
 
 
 @cache
+@torch.inference_mode(False)
 def _table(a: int, b: int, c: int) -> Tensor:
     return (2 * c + 1) ** 0.5 * o3.wigner_3j(a, b, c, dtype=torch.float64)
 

@@ -99,6 +99,7 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)
 def _coupling(degree: int) -> Tensor:
     table = o3.wigner_3j(degree - 1, 1, degree, dtype=torch.float64)
     return (2 * degree + 1) ** 0.5 * table.flatten(0, 1)  # (3 (2 l - 1), 2 l + 1)

@@ -9,10 +9,10 @@ from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Rep, Signature, Types
+from remul.fields import MASK, Fields, Rep, Signature, Types, check, check_numbers
 from remul.groups import AXES, rotation_about
 from remul.losses import Model
-from remul.metrics import check_inputs, flat
+from remul.metrics import flat
 
 Stages = dict[str, tuple[Model, Types]]
 
@@ -114,7 +114,8 @@ def _derivative(
         raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
-    check_inputs(inputs, signature)
+    check(inputs, signature.inputs)
+    check_numbers(inputs, inputs.get(MASK))
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs

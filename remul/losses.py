@@ -14,6 +14,7 @@ from remul.fields import (
     Types,
     batch_size,
     check,
+    check_numbers,
     declared,
     real_fraction,
     zero_padding,
@@ -43,7 +44,7 @@ def loss_terms(
     tensors (batch, ..., dim) to their mean distance, as `torch.nn.functional.mse_loss` does; it
     must be zero between equal tensors. Distances of several output fields add up; padded objects
     do not count. Raises `ValueError` for fields that do not match the signature or one another
-    in size, empty batches and an empty list.
+    in size, empty batches, NaN in a real object (on a CPU) and an empty list.
     """
     _check_labels(batch, signature)
     makers = {
@@ -83,6 +84,7 @@ def consistency_terms(
     inputs = batch.inputs if unlabelled is None else unlabelled
     _check_labels(batch, signature)
     _check_alike(batch.inputs, inputs)
+    check_numbers(inputs, inputs.get(MASK))
     turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
     outputs = _jointly(model, [*[batch.inputs] * apart, inputs, *turned], signature.outputs)
     makers = {
@@ -115,7 +117,7 @@ def consistency_loss(
     as in `loss_terms`.
     """
     turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
-    batch_size(inputs)
+    check_numbers(inputs, inputs.get(MASK))
     outputs = _jointly(model, [inputs, *turned], signature.outputs)
     return _inconsistency(outputs, signature, g, distance, inputs.get(MASK), stop_gradient)
 
@@ -187,6 +189,8 @@ def _jointly(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
 def _check_labels(batch: Batch, signature: Signature) -> None:
     check(batch.inputs, signature.inputs)
     check(batch.targets, signature.outputs)
+    for fields in (batch.inputs, batch.targets):
+        check_numbers(fields, batch.inputs.get(MASK))
     if len(batch) != batch_size(batch.targets):
         raise ValueError(f"inputs have {len(batch)} samples, targets {batch_size(batch.targets)}")
 

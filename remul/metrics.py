@@ -7,7 +7,16 @@ import torch
 from torch import Generator, Tensor
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Signature, batch_size, check, declared, zero_padding
+from remul.fields import (
+    MASK,
+    Fields,
+    Signature,
+    check,
+    check_numbers,
+    declared,
+    has_nan,
+    zero_padding,
+)
 from remul.losses import Model
 
 RESAMPLES = 2000
@@ -76,7 +85,7 @@ def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Inter
     Samples are drawn again with replacement, from `generator` on the CPU (Efron 1979). Raises
     `ValueError` for no samples, for a NaN, and unless 0 < level < 1.
     """
-    if values.dim() != 1 or not len(values) or _has_nan(values) or not 0 < level < 1:
+    if values.dim() != 1 or not len(values) or has_nan(values) or not 0 < level < 1:
         raise ValueError(
             "an interval needs values (batch,) without NaN and a level between 0 and 1, "
             f"got {tuple(values.shape)} and {level}"
@@ -108,7 +117,8 @@ def _both_ways(
     model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
 ) -> tuple[Tensor, Tensor]:
     """f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
-    check_inputs(inputs, signature)
+    check(inputs, signature.inputs)
+    check_numbers(inputs, inputs.get(MASK))
     mask, types = inputs.get(MASK), signature.outputs
     output = declared(model(inputs), types)
     pairs = [
@@ -127,24 +137,3 @@ def flat(fields: Fields, mask: Tensor | None) -> Tensor:  # (batch, components)
     """The whole output of each sample in one row, padded objects zero."""
     kept = zero_padding(fields, mask)
     return torch.cat([kept[name].flatten(1) for name in sorted(kept)], -1)
-
-
-def check_inputs(inputs: Fields, signature: Signature) -> None:
-    """Raises `ValueError` for fields of wrong type, an empty batch or a NaN in a real object.
-
-    Under `torch.compile` and `torch.func.vmap`, where values are not at hand, NaN passes.
-    """
-    check(inputs, signature.inputs)
-    batch_size(inputs)
-    for name, x in zero_padding(inputs, inputs.get(MASK)).items():
-        if _has_nan(x):
-            raise ValueError(f"field {name!r} holds a NaN; measures need numbers")
-
-
-def _has_nan(x: Tensor) -> bool:
-    if torch.compiler.is_compiling():
-        return False
-    try:
-        return bool(x.isnan().any())
-    except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
-        return False

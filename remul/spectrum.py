@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from remul.actions import Element, act, wigner
-from remul.fields import MASK, Fields, Signature, batch_size
+from remul.fields import MASK, Fields, Signature, batch_size, check, check_numbers
 from remul.groups import AXES, rotation_about
 from remul.losses import Model
-from remul.metrics import check_inputs, flat
+from remul.metrics import flat
 
 CHUNK = 128  # rotations that go through the model together
 
@@ -28,7 +28,8 @@ def error_spectrum(
     """
     if l_max < 0:
         raise ValueError(f"l_max needs to be 0 or more, got {l_max}")
-    check_inputs(inputs, signature)
+    check(inputs, signature.inputs)
+    check_numbers(inputs, inputs.get(MASK))
     sums: list[Tensor | float] = [0.0] * (l_max + 1)
     for rotation, weight in _grid(l_max):
         pulled = _pulled_back(model, inputs, signature, rotation)  # (chunk, batch, components)

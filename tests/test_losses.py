@@ -296,6 +296,13 @@ def test_losses_refuse_empty_batches(loss):
 
 
 @every_loss
+def test_losses_refuse_what_is_not_a_number(loss, batch):
+    batch.inputs["x"][2, 1, 0] = float("nan")
+    with pytest.raises(ValueError, match="field 'x' holds a NaN"):
+        loss(shifted, batch, G)
+
+
+@every_loss
 def test_a_field_that_is_not_predicted_is_named(loss, batch):
     with pytest.raises(ValueError, match=r"'y'.*(missing|not predicted)"):
         loss(lambda inputs: {}, batch, G)

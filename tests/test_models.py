@@ -348,3 +348,14 @@ def test_a_field_without_objects_is_refused_by_name(name):
     inputs = {field: torch.zeros(4, rep.dim) for field, rep in signature.inputs.items()}
     with pytest.raises(ValueError, match=r"field 'mass' is \(4, 1\)"):
         plugins.load("models", name).build(signature)(inputs)
+
+
+@every_model
+def test_a_model_trains_in_float64_after_it_was_scored(name, draw):
+    model, inputs = made(name, SIGNATURES["bodies"]), drawn(BODIES, draw)
+    with torch.inference_mode():
+        model(inputs)
+    loss = sum(x.square().mean() for x in model(inputs).values())
+    weights = [w for w in model.parameters() if w.requires_grad]
+    found = torch.autograd.grad(loss, weights, allow_unused=True) if weights else []
+    assert all(gradient.isfinite().all() for gradient in found if gradient is not None)
