@@ -1,5 +1,7 @@
 """The harness end to end, on runs of a few steps: resume, failures, kills, timings, tables."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -46,6 +48,7 @@ class Model(torch.nn.Module):
 def build(signature):
     return Model()
 '''
+ENDING = '"""Ends its process."""\nimport os\ndef build(signature): os._exit(9)\n'
 DIVERGING = '''"""A model whose output is not a number."""
 import torch
 class Model(torch.nn.Module):
@@ -174,23 +177,44 @@ def test_table_survives_a_torn_record(finished, tmp_path, capsys):
     assert "torn.json: not a record" in shown.err
 
 
-def test_a_failing_model_is_a_row_and_the_rest_goes_on(tmp_path, capsys):
-    broken = tmp_path / "broken.py"
-    broken.write_text(BROKEN)
-    assert run(tmp_path, models=(str(broken), "drift"), seeds=1) == 4
-    statuses = {r["run"]["model"]["name"]: r["status"] for r in found(tmp_path).values()}
-    assert statuses == {str(broken): "failed", "drift": "done"}
-    shown = capsys.readouterr().out
-    assert "not finished: broken plain, seed 0: failed: RuntimeError: this model is broken" in shown
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    """The records of a sweep of three bad models and a good one, by model, and what it printed."""
+    folder = tmp_path_factory.mktemp("troubled")
+    models = {"broken": BROKEN, "diverging": DIVERGING, "ending": ENDING}
+    for name, text in models.items():
+        (folder / f"{name}.py").write_text(text)
+    paths = [str(folder / f"{name}.py") for name in models]
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as shown:
+        assert run(folder, models=(*paths, "drift"), seeds=1) == 4
+    shown.seek(0)
+    by_model = {Path(r["run"]["model"]["name"]).stem: r for r in found(folder).values()}
+    return by_model, shown.read()
 
 
-def test_a_diverging_model_is_a_row_with_its_reason(tmp_path):
-    model = tmp_path / "diverging.py"
-    model.write_text(DIVERGING)
-    assert run(tmp_path, models=(str(model),), seeds=1) == 4
-    (record,) = found(tmp_path).values()
-    assert record["status"] == "diverged"
-    assert "nan" in record["reason"]
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [("broken", "failed"), ("diverging", "diverged"), ("ending", "failed"), ("drift", "done")],
+)
+def test_a_bad_model_is_a_row_and_the_rest_goes_on(troubled, model, status):
+    assert troubled[0][model]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("broken", "RuntimeError: this model is broken"),
+        ("diverging", "validation error nan"),
+        ("ending", "the worker ended with code 9"),
+    ],
+)
+def test_a_bad_model_has_its_reason(troubled, model, reason):
+    assert reason in troubled[0][model]["reason"]
+
+
+def test_the_table_names_what_did_not_finish(troubled):
+    line = "not finished: broken plain, seed 0: failed: RuntimeError: this model is broken"
+    assert line in troubled[1]
 
 
 def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
@@ -202,20 +226,10 @@ def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
     assert scores(tmp_path) == both
 
 
-def test_a_failed_run_is_not_finished(tmp_path, capsys):
-    broken = tmp_path / "broken.py"
-    broken.write_text(BROKEN)
-    assert run(tmp_path, models=(str(broken),), seeds=1) == 4
-    broken.write_text((ROOT / "models" / "drift.py").read_text())
-    assert run(tmp_path, models=(str(broken),), seeds=1) == 0
-
-
-def test_a_killed_worker_is_a_failed_row(tmp_path):
-    model = tmp_path / "suicide.py"
-    model.write_text('"""Ends its process."""\nimport os\ndef build(signature): os._exit(9)\n')
-    assert run(tmp_path, models=(str(model), "drift"), seeds=1) == 4
-    statuses = sorted(record["status"] for record in found(tmp_path).values())
-    assert statuses == ["done", "failed"]
+def test_a_failed_run_is_not_finished(tmp_path):
+    failed = records.new(RUN) | {"status": "failed", "reason": "this model is broken"}
+    records.write(tmp_path, failed)
+    assert plan.missing([RUN], tmp_path) == [RUN]
 
 
 def started(folder, **options):

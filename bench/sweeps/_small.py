@@ -11,6 +11,11 @@ TRANSFORMER = Plugin("transformer", {"channels": 64, "layers": 4, "heads": 4})
 EGNN = Plugin("egnn")
 TFN = Plugin("tfn", {"layers": 2})
 PLAIN, AUGMENT = Plugin("plain"), Plugin("augment")
+MOVING = (
+    Plugin("ramp", {"beta": 10.0, "steps": STEPS}),
+    Plugin("gradnorm"),
+    *[Plugin("dual", {"level": level}) for level in (1e-2, 1e-3, 1e-4)],
+)
 Cell = tuple[Plugin, Plugin, int]
 
 

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator
 
-from bench.config import Plugin, Run
-from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
+from bench.config import Run
+from bench.sweeps._small import (
+    AUGMENT,
+    EGNN,
+    MOVING,
+    PLAIN,
+    STEPS,
+    TRANSFORMER,
+    remul,
+    seeded,
+)
 
 BETAS = (0.01, 0.1, 1.0, 10.0)
-LEVELS = (1e-2, 1e-3, 1e-4)
 
 
 def runs() -> Iterator[Run]:
     """Transformer x {plain, augment, remul, ramp, gradnorm, dual}, and egnn as the exact one."""
-    methods = (
-        PLAIN,
-        AUGMENT,
-        *[remul(beta) for beta in BETAS],
-        Plugin("ramp", {"beta": 10.0, "steps": STEPS}),
-        Plugin("gradnorm"),
-        *[Plugin("dual", {"level": level}) for level in LEVELS],
-    )
-    cells = [(TRANSFORMER, method, STEPS) for method in methods]
-    return seeded(*cells, (EGNN, PLAIN, STEPS))
+    methods = (PLAIN, AUGMENT, *map(remul, BETAS), *MOVING)
+    return seeded(*[(TRANSFORMER, method, STEPS) for method in methods], (EGNN, PLAIN, STEPS))
