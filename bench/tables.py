@@ -1,13 +1,14 @@
 """One table per task from records alone: accuracy, equivariance error and speed in each row."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench import render
-from bench.config import Plugin, Run, from_plain
+from bench.config import Plugin, Run, canonical, from_plain
 from bench.records import Record, key
 from bench.render import Column
 
@@ -83,9 +84,12 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
 def frame(found: list[Record]) -> pd.DataFrame:
     """One row per record, in an order that does not depend on that of the files.
 
-    A run that was made for its loss surface repeats another and is no row.
+    A run that was made for its loss surface is a row only where it repeats no other.
     """
-    rows = [_row(record) for record in found if not record["run"]["surface"]]
+    runs = [(from_plain(record["run"]), record) for record in found]
+    runs.sort(key=lambda pair: -pair[0].surface)
+    once = {canonical(replace(run, surface=0)): record for run, record in runs}
+    rows = [_row(record) for record in once.values()]
     data = pd.DataFrame(rows)
     return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
 

@@ -9,7 +9,7 @@ from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Rep, Signature, Types, check, check_numbers
+from remul.fields import MASK, Fields, Rep, Signature, Types, check, check_numbers, declared
 from remul.groups import AXES, rotation_about
 from remul.losses import Model
 from remul.metrics import flat
@@ -85,7 +85,8 @@ def stages_of(model: Model) -> Stages:
 
 
 def _whole(model: Model, signature: Signature) -> Stages:
-    return {"model": (model, signature.outputs)}
+    types = signature.outputs
+    return {"model": (lambda inputs: declared(model(inputs), types), types)}
 
 
 def _squared(

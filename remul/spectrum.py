@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from remul.actions import Element, act, wigner
-from remul.fields import MASK, Fields, Signature, batch_size, check, check_numbers
+from remul.fields import MASK, Fields, Signature, batch_size, check, check_numbers, declared
 from remul.groups import AXES, rotation_about
 from remul.losses import Model
 from remul.metrics import flat
@@ -70,6 +70,6 @@ def _pulled_back(model: Model, inputs: Fields, signature: Signature, rotation: T
     size, times = batch_size(inputs), len(rotation)
     tiled = {name: x.repeat(times, *(1,) * (x.dim() - 1)) for name, x in inputs.items()}
     g = Element(rotation.repeat_interleave(size, 0), rotation.new_zeros(times * size, 3))
-    output = model(act(g, tiled, signature.inputs))
+    output = declared(model(act(g, tiled, signature.inputs)), signature.outputs)
     back = act(Element(g.rotation.mT, g.translation), output, signature.outputs)
     return flat(back, tiled.get(MASK)).unflatten(0, (times, size))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Rep, Signature, batch_size, zero_padding
+from remul.fields import MASK, Fields, Rep, Signature, batch_size, declared, zero_padding
 from remul.losses import Model
 
 Frames = tuple[Tensor, Tensor, Tensor, Tensor]  # of each row: sample, weight, rotation, translation
@@ -79,7 +79,8 @@ class Symmetrised(nn.Module):
         for rows in zip(*(x.split(ROWS) for x in self.frames(inputs, self.signature)), strict=True):
             sample, weight, g = rows[0], rows[1], Element(*rows[2:])
             turned = act(g, {k: x[sample] for k, x in inputs.items()}, self.signature.inputs)
-            output = act(g.inverse(), self.model(turned), self.signature.outputs)
+            output = declared(self.model(turned), self.signature.outputs)
+            output = act(g.inverse(), output, self.signature.outputs)
             for name, y in output.items():
                 share = y * weight.to(y).view(-1, *(1,) * (y.dim() - 1))
                 sums = total.get(name, y.new_zeros(batch_size(inputs), *y.shape[1:]))
