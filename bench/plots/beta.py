@@ -19,8 +19,9 @@ def against_beta(table: pd.DataFrame, label: str) -> Figure | None:
     swept = swept[swept["model"].isin(swept[swept["beta"] > 0]["model"])]
     figure = Figure(figsize=(8.4, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for (model, steps), rows in swept.groupby(["model", "steps"]):
-        rows = rows.sort_values("beta")
+    for model, rows in swept.groupby("model"):
+        steps = rows["steps"].mode().max()  # the length with most betas
+        rows = rows[rows["steps"] == steps].sort_values("beta")
         splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
         for colour, (split, words) in zip(COLOURS, splits.items(), strict=False):
             for ax, kind, scale in ((left, "mse", 1e3), (right, "expected_error", 1.0)):

@@ -17,8 +17,8 @@ def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure |
     figure = Figure(figsize=(9.4, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
     palette = colours(table)
-    for name, profile in profiles.items():
-        style = {"color": palette[name], "label": name}
+    for (name, words), profile in profiles.items():
+        style = {"color": palette[name], "label": words}
         angles, errors = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
         left.plot(angles, errors, "-", **style)  # without 0 degrees, where no model errs
         energy = profile["energy_by_degree"]
@@ -32,13 +32,18 @@ def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure |
     return figure
 
 
-def _mean_profiles(table: pd.DataFrame, found: list[Record]) -> dict[str, dict[str, Any]]:
-    """The profile of the first row of each family, averaged over its seeds."""
+def _mean_profiles(
+    table: pd.DataFrame, found: list[Record]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The profile of the most accurate row of each family, averaged over its seeds."""
     profiles = {}
-    for _, row in table.iterrows():
-        of_row = [r["profiles"] for r in found if r["key"] == row["key"] and r.get("profiles")]
-        if of_row and " + " not in row["method"]:
-            profiles.setdefault(family(row), {name: _mean(of_row, name) for name in CURVES})
+    trained = table[~table["method"].str.contains(" + ", regex=False)]
+    for name, rows in trained.groupby(trained.apply(family, axis=1)):
+        best = rows.loc[rows["mse_test"].idxmin()]
+        of_row = [r["profiles"] for r in found if r["key"] == best["key"] and r.get("profiles")]
+        if of_row:
+            words = f"{best['model']} {best['method']}"
+            profiles[name, words] = {curve: _mean(of_row, curve) for curve in CURVES}
     return profiles
 
 
