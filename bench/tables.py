@@ -13,7 +13,7 @@ from bench.records import Record, key
 from bench.render import Column
 
 PUBLISHED = Path(__file__).with_name("published.json")
-SUFFIXES = {"text": "txt", "md": "md", "csv": "csv", "latex": "tex"}
+SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}
 AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
@@ -57,8 +57,8 @@ def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
     shown = []
     for name in tasks:
         forms = render_task(data[data["name"] == name], root.name)
-        for kind in ("md", "csv", "latex"):
-            file = root / "tables" / f"{name}.{SUFFIXES[kind]}"
+        for kind, suffix in SUFFIXES.items():
+            file = root / "tables" / f"{name}.{suffix}"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(forms[kind])
         if task in (None, name):
