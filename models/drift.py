@@ -3,15 +3,8 @@
 import torch
 from torch import nn
 
-from models._layers import (
-    centroid,
-    check_points,
-    copies,
-    join_degrees,
-    linear,
-    origins,
-    split_degrees,
-)
+from models._fields import centroid, check_points, copies, join_degrees, origins, split_degrees
+from models._layers import linear
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -43,4 +36,4 @@ class Drift(nn.Module):
         centre = centroid(inputs, self.signature.inputs)
         scalars, v = split_degrees(inputs, self.moving, centre, 1).values()
         values = {0: self.scalars(scalars.squeeze(-1)).unsqueeze(-1), 1: self.times @ v}
-        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))
+        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))

@@ -4,19 +4,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._layers import (
+from models._fields import (
     centroid,
     check_points,
     coordinates,
     copies,
     join_degrees,
-    linear,
-    mlp,
-    nearly_zero,
     origins,
-    pair_share,
     split_degrees,
 )
+from models._layers import linear, mlp, nearly_zero
+from models._pairs import pair_share
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -86,4 +84,4 @@ class EGNN(nn.Module):
         mix = self.mix(h).unflatten(-1, (self.outputs[1], v.shape[2] + 1))
         vectors = moved + mix @ torch.cat([moved, v], 2)  # (batch, n, outputs, 3)
         values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
-        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))
+        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))

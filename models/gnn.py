@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._layers import centroid, mlp, pack, pair_share, unpack, width
+from models._fields import centroid, pack, unpack, width
+from models._layers import mlp
+from models._pairs import pair_share
 from remul.fields import Fields, Signature
 
 
@@ -44,4 +46,4 @@ class GNN(nn.Module):
         share = pair_share(inputs, h)
         for layer in self.layers:
             h = layer(h, share)
-        return unpack(self.readout(h), self.signature.outputs, centre)
+        return unpack(inputs, self.readout(h), self.signature.outputs, centre)

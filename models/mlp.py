@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from models._layers import centroid, mlp, pack, unpack, width
+from models._fields import centroid, check_outputs, pack, pair_width, pairs, unpack, width
+from models._layers import mlp
 from remul.fields import MASK, Fields, Signature
 
 
@@ -14,7 +15,7 @@ def build(
     """Hidden layers of `channels` over the concatenated fields of up to `objects` objects.
 
     Points are relative to the centroid; smaller sets and padded objects enter as zeros beside a
-    presence flag. Takes any irreps; fields are (batch, n, dim). The forward pass raises
+    presence flag. Takes any irreps of objects, pairs and the whole sample. The forward pass raises
     `ValueError` for more than `objects` objects.
     """
     return ObjectsMLP(signature, channels, layers, objects)
@@ -24,8 +25,9 @@ class ObjectsMLP(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, objects: int) -> None:
         super().__init__()
         self.signature, self.objects = signature, objects
-        width_in, width_out = width(signature.inputs) + 1, width(signature.outputs)
-        self.net = mlp(objects * width_in, *[channels] * depth, objects * width_out)
+        check_outputs(signature, "mlp")
+        width_in = width(signature.inputs) + 1 + objects * pair_width(signature.inputs)
+        self.net = mlp(objects * width_in, *[channels] * depth, objects * width(signature.outputs))
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
@@ -34,6 +36,11 @@ class ObjectsMLP(nn.Module):
         if n > self.objects:
             raise ValueError(f"this mlp takes up to {self.objects} objects, got {n}; set objects")
         present = inputs[MASK].to(x) if MASK in inputs else torch.ones_like(x[..., :1])
-        x = pad(torch.cat([x, present], -1), (0, 0, 0, self.objects - n))
+        missing = self.objects - n
+        x = pad(torch.cat([x, present], -1), (0, 0, 0, missing))
+        between = pairs(inputs, self.signature.inputs)
+        if between is not None:
+            between = pad(between, (0, 0, 0, missing, 0, missing))  # (batch, objects, objects, k)
+            x = torch.cat([x, between.flatten(2)], -1)
         y = self.net(x.flatten(1)).unflatten(-1, (self.objects, -1))[:, :n]
-        return unpack(y, self.signature.outputs, centre)
+        return unpack(inputs, y, self.signature.outputs, centre)

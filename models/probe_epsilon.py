@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models._layers import carry, centroid, check_points, unpack
+from models._fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature, Types
 
 
@@ -30,7 +30,7 @@ class Epsilon(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
         x = carry(inputs, self.signature, centre)
-        return unpack(x * self.gain.to(x), self.signature.outputs, centre)
+        return unpack(inputs, x * self.gain.to(x), self.signature.outputs, centre)
 
 
 def _axial(types: Types) -> Tensor:

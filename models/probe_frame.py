@@ -5,7 +5,7 @@ from math import radians
 import torch
 from torch import nn
 
-from models._layers import carry, centroid, check_points, unpack
+from models._fields import carry, centroid, check_points, unpack
 from remul.actions import Element, act
 from remul.fields import Fields, Rep, Signature
 from remul.groups import rotation_about
@@ -35,7 +35,7 @@ class Frame(nn.Module):
         x = carry(inputs, self.signature, centre)
         parts = x.split([rep.dim for rep in self.types.values()], -1)
         turned = act(self.turn(x.device), dict(zip(self.types, parts, strict=True)), self.types)
-        return unpack(torch.cat(list(turned.values()), -1), self.signature.outputs, centre)
+        return unpack(inputs, torch.cat(list(turned.values()), -1), self.signature.outputs, centre)
 
     def turn(self, device: torch.device) -> Element:
         axis = torch.tensor([[0.0, 1, 0]], dtype=torch.float64, device=device)

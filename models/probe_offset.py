@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models._layers import carry, centroid, check_points, unpack
+from models._fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature
 
 
@@ -27,4 +27,4 @@ class Offset(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
         x = carry(inputs, self.signature, centre)
-        return unpack(x + self.size, self.signature.outputs, centre)
+        return unpack(inputs, x + self.size, self.signature.outputs, centre)

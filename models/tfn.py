@@ -12,18 +12,17 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models._layers import (
+from models._fields import (
     centroid,
     check_points,
     coordinates,
     copies,
     join_degrees,
-    linear,
-    mlp,
     origins,
-    pair_share,
     split_degrees,
 )
+from models._layers import linear, mlp
+from models._pairs import pair_share
 from remul.fields import Fields, Rep, Signature
 from remul.lie import Stages
 
@@ -144,7 +143,7 @@ class TFN(nn.Module):
 
     def write(self, inputs: Fields, h: list[Tensor]) -> Fields:
         values = {d: readout(h[d]).mT for d, readout in enumerate(self.readout)}
-        return join_degrees(values, self.signature.outputs, origins(inputs, self.signature))
+        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
     def stages(self) -> Stages:
         """The forward pass as a chain: features join the inputs as typed fields, by degree."""

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from models._layers import centroid, pack, unpack, width
+from models._fields import centroid, pack, unpack, width
 from remul.fields import MASK, Fields, Signature
 
 
@@ -57,7 +57,7 @@ class Transformer(nn.Module):
         real = _attended(inputs)
         for block in self.blocks:
             x = block(x, real)
-        return unpack(self.readout(x), self.signature.outputs, centre)
+        return unpack(inputs, self.readout(x), self.signature.outputs, centre)
 
 
 def _attended(inputs: Fields) -> Tensor | None:

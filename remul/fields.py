@@ -24,14 +24,19 @@ def _parse(irreps: str) -> tuple[tuple[int, int, int], ...]:
 class Rep:
     """How the last axis of a field transforms: e3nn irreps, and whether translations act too.
 
-    `affine` is for points: every irrep must then be 1o. Raises `ValueError` for unknown or empty
-    irreps and for an affine field that is not made of 1o.
+    `affine` is for points: every irrep must then be 1o. `objects` tells networks what one value
+    belongs to: 1 for an object, (batch, n, dim), 2 for a pair of them, (batch, n, n, dim), 0 for
+    the whole sample, (batch, dim); the action is the same. Raises `ValueError` for unknown or empty
+    irreps, for an affine field that is not made of 1o and for another number of objects.
     """
 
     irreps: str
     affine: bool = False
+    objects: int = 1
 
     def __post_init__(self) -> None:
+        if self.objects not in (0, 1, 2):
+            raise ValueError(f"a value belongs to 0, 1 or 2 objects, not to {self.objects!r}")
         if self.dim == 0:
             raise ValueError(f"irreps {self.irreps!r} have no components")
         if self.affine and any((degree, parity) != (1, -1) for _, degree, parity in self.chunks):

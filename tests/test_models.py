@@ -1,6 +1,7 @@
 """Contracts of every model file: shapes, symmetries, padding, gradients, learning."""
 
 import inspect
+from contextlib import nullcontext
 from functools import cache
 
 import pytest
@@ -12,7 +13,18 @@ from bench import plugins
 from bench.config import Plugin, Run
 from bench.execute import build
 from bench.train import decayed, set_lr, trainer
-from remul import E3, POINT, SCALAR, VECTOR, Element, Rep, Signature, equivariance_error
+from remul import (
+    E3,
+    POINT,
+    SCALAR,
+    VECTOR,
+    Element,
+    Permutation,
+    Rep,
+    Signature,
+    act,
+    equivariance_error,
+)
 
 MODELS = plugins.names("models")
 CLAIMING = [name for name in MODELS if plugins.claims_equivariance(name)]
@@ -22,7 +34,14 @@ IRREPS = [f"{degree}{parity}" for degree in range(4) for parity in "eo"]
 SMALL = {"train": 16, "val": 8, "test": 8, "ood": 8}
 POINTS = Rep("2x1o", affine=True)
 BODIES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
+WHOLE = Rep("0e", objects=0)
+BONDED = {"position": POINT, "bond": Rep("2x0e", objects=2)}
 SIGNATURES = {
+    "bonded": Signature(BONDED, {"position": POINT}),
+    "whole": Signature(
+        {"mass": SCALAR, "field": Rep("1o", objects=0), "position": POINT},
+        {"energy": WHOLE, "dipole": Rep("1o", objects=0), "middle": Rep("1o", True, 0)},
+    ),
     "scalars": Signature({"charge": SCALAR}, {"energy": SCALAR}),
     "vectors": Signature({"spin": VECTOR}, {"force": VECTOR}),
     "points": Signature({"position": POINT}, {"position": POINT}),
@@ -39,7 +58,9 @@ SIGNATURES = {
 every_model = pytest.mark.parametrize("name", MODELS)
 every_claim = pytest.mark.parametrize("name", CLAIMING)
 every_signature = pytest.mark.parametrize("kind", SIGNATURES)
-moving_points = pytest.mark.parametrize("kind", ["points", "renamed_points", "bodies", "copies"])
+moving_points = pytest.mark.parametrize(
+    "kind", ["points", "renamed_points", "bodies", "copies", "bonded", "whole"]
+)
 
 
 def made(name, signature, seed=0):
@@ -59,7 +80,7 @@ def build_on(name, kind):
 
 
 def drawn(types, draw, batch=3, objects=5):
-    return {field: draw(batch, objects, rep.dim) for field, rep in types.items()}
+    return {name: draw(batch, *[objects] * rep.objects, rep.dim) for name, rep in types.items()}
 
 
 def is_ordered(name):
@@ -67,8 +88,14 @@ def is_ordered(name):
     return "objects" in inspect.signature(plugins.load("models", name).build).parameters
 
 
-def permuted(fields):
-    return {field: x[:, [3, 1, 4, 0, 2]] for field, x in fields.items()}
+def permuted(fields, types):
+    return act(Permutation(torch.tensor([[3, 1, 4, 0, 2]])), fields, types)
+
+
+def real(fields):
+    """The first five objects of each field that has objects."""
+    cut = {2: lambda x: x, 3: lambda x: x[:, :5], 4: lambda x: x[:, :5, :5]}
+    return {field: cut[x.dim()](x) for field, x in fields.items()}
 
 
 @every_signature
@@ -76,7 +103,7 @@ def permuted(fields):
 def test_outputs_have_the_declared_shapes(name, kind, draw):
     signature = SIGNATURES[kind]
     outputs = build_on(name, kind).double()(drawn(signature.inputs, draw))
-    expected = {field: (3, 5, rep.dim) for field, rep in signature.outputs.items()}
+    expected = {field: x.shape for field, x in drawn(signature.outputs, draw).items()}
     assert {field: x.shape for field, x in outputs.items()} == expected
 
 
@@ -119,15 +146,18 @@ def test_the_order_of_the_fields_does_not_matter(name, draw):
 @pytest.mark.parametrize("name", [name for name in MODELS if not is_ordered(name)])
 @every_signature
 def test_outputs_follow_the_order_of_the_objects(name, kind, draw):
-    model, inputs = made(name, SIGNATURES[kind]), drawn(SIGNATURES[kind].inputs, draw)
-    assert_close(model(permuted(inputs)), permuted(model(inputs)), rtol=1e-11, atol=1e-11)
+    signature = SIGNATURES[kind]
+    model, inputs = made(name, signature), drawn(signature.inputs, draw)
+    expected = permuted(model(inputs), signature.outputs)
+    assert_close(model(permuted(inputs, signature.inputs)), expected, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if is_ordered(name)])
 def test_models_for_a_number_of_objects_see_their_order(name, draw):
-    model, inputs = made(name, SIGNATURES["bodies"]), drawn(BODIES, draw)
-    apart = model(permuted(inputs))["velocity"] - permuted(model(inputs))["velocity"]
-    assert apart.abs().max() > 1e-3
+    signature = SIGNATURES["bodies"]
+    model, inputs = made(name, signature), drawn(BODIES, draw)
+    found, expected = model(permuted(inputs, BODIES)), permuted(model(inputs), signature.outputs)
+    assert (found["velocity"] - expected["velocity"]).abs().max() > 1e-3
 
 
 @moving_points
@@ -160,7 +190,9 @@ def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
     assert error.max() < 1e-5
 
 
-@pytest.mark.parametrize("kind", ["vectors", "points", "points_to_vectors", "bodies", "copies"])
+@pytest.mark.parametrize(
+    "kind", ["vectors", "points", "points_to_vectors", "bodies", "copies", "bonded", "whole"]
+)
 @pytest.mark.parametrize("name", FREE)
 def test_models_without_the_claim_are_not_equivariant(name, kind, draw, generator):
     model = made(name, SIGNATURES[kind])
@@ -206,8 +238,9 @@ def test_models_without_the_claim_take_every_irrep(name, irreps, draw):
 
 def padded(inputs, content=float("nan")):
     """The inputs with two objects more in each sample, and the mask that marks them."""
+    widths = {2: (), 3: (0, 0, 0, 2), 4: (0, 0, 0, 2, 0, 2)}
     fields = {
-        field: torch.nn.functional.pad(x, (0, 0, 0, 2), value=content)
+        field: torch.nn.functional.pad(x, widths[x.dim()], value=content)
         for field, x in inputs.items()
     }
     mask = torch.ones(3, 5, 1, dtype=torch.float64)
@@ -218,8 +251,8 @@ def padded(inputs, content=float("nan")):
 @every_model
 def test_padding_does_not_change_the_real_objects(name, kind, draw):
     model, inputs = made(name, SIGNATURES[kind]), drawn(SIGNATURES[kind].inputs, draw)
-    real = {field: x[:, :5] for field, x in model(padded(inputs)).items()}
-    assert_close(real, model(inputs), rtol=1e-11, atol=1e-11)
+    found = real(model(padded(inputs)))
+    assert_close(found, model(inputs), rtol=1e-11, atol=1e-11)
 
 
 @every_model
@@ -227,11 +260,11 @@ def test_padding_may_stand_anywhere(name, draw):
     model, inputs = made(name, SIGNATURES["bodies"]), padded(drawn(BODIES, draw), 0.0)
     keep = inputs["mask"].clone()
     keep[0, 1] = keep[1, 0] = 0
-    real = keep.bool()
-    with_nan = {field: torch.where(real, x, float("nan")) for field, x in inputs.items()}
-    with_ones = {field: torch.where(real, x, 1.0) for field, x in inputs.items()}
+    there = keep.bool()
+    with_nan = {field: torch.where(there, x, float("nan")) for field, x in inputs.items()}
+    with_ones = {field: torch.where(there, x, 1.0) for field, x in inputs.items()}
     found, expected = (model(fields | {"mask": keep}) for fields in (with_nan, with_ones))
-    kept = [{k: x[real.squeeze(-1)] for k, x in fields.items()} for fields in (found, expected)]
+    kept = [{k: x[there.squeeze(-1)] for k, x in fields.items()} for fields in (found, expected)]
     assert_close(*kept, rtol=1e-11, atol=1e-11)
 
 
@@ -247,7 +280,7 @@ def gradients(name, inputs, kind="bodies"):
     model = made(name, SIGNATURES[kind]).float()
     inputs = {field: x.float().requires_grad_(field != "mask") for field, x in inputs.items()}
     outputs = model(inputs)
-    sum(x[:, :5].square().sum() for x in outputs.values()).backward()
+    sum(x.square().sum() for x in real(outputs).values()).backward()
     tensors = [*model.parameters(), *inputs.values()]
     return torch.cat([x.grad.flatten() for x in tensors if x.grad is not None])
 
@@ -261,7 +294,7 @@ def test_gradients_are_finite(name, kind, draw):
 @every_signature
 @every_model
 def test_gradients_are_finite_at_coincident_points_and_zero_vectors(name, kind):
-    zeros = {field: torch.zeros(3, 5, rep.dim) for field, rep in SIGNATURES[kind].inputs.items()}
+    zeros = drawn(SIGNATURES[kind].inputs, torch.zeros)
     assert gradients(name, zeros, kind).isfinite().all()
 
 
@@ -314,6 +347,14 @@ def test_one_seed_gives_one_set_of_weights(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_networks_see_the_fields_of_pairs(name, draw):
+    signature = SIGNATURES["bonded"]
+    model, inputs = made(name, signature), drawn(signature.inputs, draw)
+    other = model(inputs | {"bond": inputs["bond"].roll(1, 2)})
+    assert (model(inputs)["position"] - other["position"]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_another_seed_gives_other_weights(name):
     first, second = (build(run(name, seed), "cpu")[1].parameters() for seed in (0, 1))
     assert any(not torch.equal(*pair) for pair in zip(first, second, strict=True))
@@ -346,8 +387,25 @@ def test_more_objects_than_the_mlp_has_places_are_refused(draw):
 def test_a_field_without_objects_is_refused_by_name(name):
     signature = SIGNATURES["bodies"]
     inputs = {field: torch.zeros(4, rep.dim) for field, rep in signature.inputs.items()}
-    with pytest.raises(ValueError, match=r"field 'mass' is \(4, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"field 'mass' is \(4, 1\), declared as \(batch, n, dim\)"
+    ):
         plugins.load("models", name).build(signature)(inputs)
+
+
+@every_model
+def test_outputs_of_pairs_are_refused_by_name(name):
+    signature = Signature(BONDED, {"force": VECTOR, "bond": Rep("0e", objects=2)})
+    with pytest.raises(ValueError, match=rf"{name} has no outputs for pairs; field 'bond' is one"):
+        plugins.load("models", name).build(signature)
+
+
+@pytest.mark.parametrize("name", CLAIMING)
+def test_pairs_of_vectors_are_taken_exactly_or_refused(name, draw, generator):
+    signature = Signature(BONDED | {"bond": Rep("1o", objects=2)}, {"position": POINT})
+    refused = pytest.raises(ValueError, match=f"{name} takes 0e of pairs; field 'bond' is '1o'")
+    with refused if name in NETWORKS else nullcontext():
+        assert error_under_motions(made(name, signature), signature, draw, generator).max() < 1e-12
 
 
 @every_model
