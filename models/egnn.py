@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from models._fields import (
     centroid,
@@ -14,11 +13,12 @@ from models._fields import (
     pair_scalars,
     split_degrees,
 )
-from models._layers import linear, mlp, nearly_zero
-from models._pairs import Pairs, heard
+from models._layers import SiLU, linear, mlp, nearly_zero
+from models._pairs import Pairs, others
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+PAPER = {"channels": 64, "layers": 4}
 
 
 def build(
@@ -40,7 +40,7 @@ class Layer(nn.Module):
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.edge = nn.Linear(1 + attributes, channels, bias=False)
-        self.message = mlp(channels, channels, last=True)
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
         self.update = mlp(2 * channels, channels, channels)
         self.attract = nearly_zero(mlp(channels, channels, 1))
         self.drift = nearly_zero(mlp(channels, channels, vectors))
@@ -50,11 +50,12 @@ class Layer(nn.Module):
         edge = apart.square().sum(-1, keepdim=True).log1p()
         if pairs.features is not None:
             edge = torch.cat([edge, pairs.features], -1)
-        pair = self.receive(h)[:, :, None] + pairs.sent(self.send(h)) + self.edge(edge)
-        message = self.message(silu(pair))  # (batch, n, k, channels)
-        x = x + (pairs.share * self.attract(message) * apart).sum(2)
+        pair = pairs.sent(self.send(h)).add_(self.receive(h)[:, :, None])  # (batch, n, k, channels)
+        pair.flatten(0, 2).addmm_(edge.flatten(0, 2), self.edge.weight.mT)
+        message = self.message(pair)
+        x = x + pairs.total(pairs.share * self.attract(message), apart)
         x = x + (self.drift(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, (pairs.share * message).sum(2)], -1)), x
+        return h + self.update(torch.cat([h, pairs.total(pairs.share, message)], -1)), x
 
 
 class EGNN(nn.Module):
@@ -74,7 +75,7 @@ class EGNN(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.read(inputs)
-        x, pairs = start, heard(inputs, self.signature.inputs, start, self.neighbours)
+        x, pairs = start, others(inputs, self.signature.inputs, start, self.neighbours)
         for layer in self.layers:
             h, x = layer(h, x, v, pairs)
         return self.write(inputs, h, x - start, v)

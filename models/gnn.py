@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from models._fields import (
     centroid,
@@ -13,9 +12,11 @@ from models._fields import (
     unpack,
     width,
 )
-from models._layers import mlp
-from models._pairs import Pairs, heard
+from models._layers import SiLU, mlp
+from models._pairs import Pairs, others
 from remul.fields import Fields, Signature
+
+PAPER = {"channels": 64, "layers": 4}
 
 
 def build(
@@ -34,15 +35,15 @@ class Layer(nn.Module):
     def __init__(self, channels: int, pairs: int) -> None:
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.message = mlp(channels, channels, last=True)
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
         self.update = mlp(2 * channels, channels, channels)
         self.between = nn.Linear(pairs, channels, bias=False) if pairs else None
 
     def forward(self, h: Tensor, pairs: Pairs) -> Tensor:
-        pair = self.receive(h)[:, :, None] + pairs.sent(self.send(h))  # (batch, n, k, channels)
+        pair = pairs.sent(self.send(h)).add_(self.receive(h)[:, :, None])  # (batch, n, k, channels)
         if self.between is not None:
             pair = pair + self.between(pairs.features)
-        mean = (pairs.share * self.message(silu(pair))).sum(2)
+        mean = pairs.total(pairs.share, self.message(pair))
         return h + self.update(torch.cat([h, mean], -1))
 
 
@@ -62,7 +63,7 @@ class GNN(nn.Module):
         types = self.signature.inputs
         centre = centroid(inputs, types)
         h = self.embed(pack(inputs, types, centre))
-        pairs = heard(inputs, types, coordinates(inputs, types, centre), self.neighbours)
+        pairs = others(inputs, types, coordinates(inputs, types, centre), self.neighbours)
         for layer in self.layers:
             h = layer(h, pairs)
         return unpack(inputs, self.readout(h), self.signature.outputs, centre)

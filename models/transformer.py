@@ -15,6 +15,8 @@ from models._fields import (
 )
 from remul.fields import MASK, Fields, Signature
 
+PAPER = {"channels": 384, "layers": 10, "heads": 8}
+
 
 def build(
     signature: Signature, channels: int = 128, layers: int = 4, heads: int = 4
