@@ -11,7 +11,10 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from models._fields import copies, join_degrees, origins, split_degrees
+from models._layers import linear
 from models._pairs import Pairs
+from remul.fields import Fields, Signature, Types
 
 RADII = 16
 
@@ -74,9 +77,49 @@ class Coupling(nn.Module):
                 found[c].append(part.unflatten(2, (2 * c + 1, -1)).flatten(3))
         return [torch.cat(parts, -1) for parts in found]
 
+    def rows(self, features: list[Tensor]) -> list[Tensor]:
+        """The inverse of the order of `products`: (batch, n, rows, channels) by degree a."""
+        found = [[] for _ in features]
+        for c, x in enumerate(features):
+            paths = [p[c] for p in self.paths]
+            parts = x.unflatten(-1, (sum(paths), -1)).split(paths, 3)
+            for a, part in enumerate(parts):
+                found[a].append(part.flatten(2, 3))
+        return [torch.cat(parts, 2) for parts in found]
+
     def width(self, degree: int) -> int:
         """How many paths lead to features of a degree."""
         return sum(paths[degree] for paths in self.paths)
+
+
+class Embed(nn.Module):
+    """Fields to features by degree; the lengths of all that turns count among the scalars."""
+
+    def __init__(self, types: Types, channels: int, degree: int, model: str) -> None:
+        super().__init__()
+        self.types, self.degree = types, degree
+        count = copies(types, degree, model)
+        count[0] = sum(count.values())
+        self.maps = nn.ModuleList(linear(count[d], channels, bias=d == 0) for d in count)
+
+    def forward(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
+        parts = split_degrees(inputs, self.types, centre, self.degree)
+        lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
+        parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
+        return [embed(parts[d].mT) for d, embed in enumerate(self.maps)]
+
+
+class Readout(nn.Module):
+    """Features by degree to the output fields."""
+
+    def __init__(self, signature: Signature, channels: int, degree: int, model: str) -> None:
+        super().__init__()
+        self.signature, count = signature, copies(signature.outputs, degree, model)
+        self.maps = nn.ModuleList(linear(channels, count[d], bias=d == 0) for d in count)
+
+    def forward(self, inputs: Fields, h: list[Tensor]) -> Fields:
+        values = {d: readout(h[d]).mT for d, readout in enumerate(self.maps)}
+        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
 
 def _harmonics(degree: int, a: int, c: int) -> list[int]:

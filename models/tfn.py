@@ -9,19 +9,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
-    centroid,
-    check_points,
-    coordinates,
-    copies,
-    join_degrees,
-    origins,
-    pair_scalars,
-    split_degrees,
-)
-from models._layers import linear, mlp
+from models._fields import centroid, check_points, coordinates, pair_scalars
+from models._layers import mlp
 from models._pairs import heard
-from models._tensor import RADII, Coupling, Edges
+from models._tensor import RADII, Coupling, Edges, Embed, Readout
 from remul.fields import Fields, Rep, Signature
 from remul.lie import Stages
 
@@ -86,16 +77,11 @@ class TFN(nn.Module):
         super().__init__()
         self.signature, self.degree, self.neighbours = signature, degree, neighbours
         check_points(signature, "tfn")
-        inputs = copies(signature.inputs, degree, "tfn")
-        outputs = copies(signature.outputs, degree, "tfn")
-        lengths = sum(inputs.values()) - inputs[0]
         known = RADII + pair_scalars(signature.inputs, "tfn")
         self.coupling = Coupling(degree)
-        self.embed = nn.ModuleList(
-            linear(inputs[d] + lengths * (d == 0), channels, bias=d == 0) for d in inputs
-        )
+        self.read = Embed(signature.inputs, channels, degree, "tfn")
         self.layers = nn.ModuleList(Layer(channels, self.coupling, known) for _ in range(depth))
-        self.readout = nn.ModuleList(linear(channels, outputs[d], bias=d == 0) for d in outputs)
+        self.write = Readout(signature, channels, degree, "tfn")
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
@@ -110,17 +96,6 @@ class TFN(nn.Module):
         x = coordinates(inputs, types, centre)
         pairs = heard(inputs, types, x, self.neighbours)
         return self.coupling.edges(pairs, pairs.share)
-
-    def read(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
-        """Features (batch, n, 2 l + 1, channels) by degree; lengths count among the scalars."""
-        parts = split_degrees(inputs, self.signature.inputs, centre, self.degree)
-        lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
-        parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
-        return [embed(parts[d].mT) for d, embed in enumerate(self.embed)]
-
-    def write(self, inputs: Fields, h: list[Tensor]) -> Fields:
-        values = {d: readout(h[d]).mT for d, readout in enumerate(self.readout)}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
     def stages(self) -> Stages:
         """The forward pass as a chain: features join the inputs as typed fields, by degree."""
