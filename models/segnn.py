@@ -1,32 +1,20 @@
 """Steerable E(3) graph network: every linear map is a tensor product with a geometric attribute."""
 
-from itertools import groupby
-
 import torch
+from e3nn import o3
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import (
-    centroid,
-    check_points,
-    coordinates,
-    copies,
-    join_degrees,
-    origins,
-    pair_scalars,
-    split_degrees,
-)
-from models._layers import linear
+from models._fields import centroid, check_points, coordinates, pair_scalars, split_degrees
 from models._pairs import Pairs, heard
-from models.tfn import _paths, _table
+from models._tensor import Coupling, Embed, Readout
 from remul.fields import Fields, Signature
-from e3nn import o3
 
 EQUIVARIANT = True
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
 
-Path = tuple[int, int, int]
-Tables = dict[Path, Tensor | None]
+Path = tuple[int, int, int]  # which of the products of degree a that give degree c: (a, c, which)
+Tables = dict[Path, Tensor]
 
 
 def build(
@@ -50,33 +38,46 @@ def build(
     return SEGNN(signature, channels, layers, degree, neighbours)
 
 
-def harmonics(x: Tensor, degree: int) -> list[Tensor]:
-    """Spherical harmonics of the directions x, (..., 3), by degree; zero at zero but for l = 0."""
+def harmonics(x: Tensor, degree: int) -> Tensor:
+    """Spherical harmonics of the directions x, (..., (degree + 1)^2); 1, 0, 0, ... at x = 0."""
     unit = x / (x.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-    return [
-        o3.spherical_harmonics(d, unit, False, normalization="component") for d in range(degree + 1)
-    ]
+    degrees = list(range(degree + 1))
+    return o3.spherical_harmonics(degrees, unit, False, normalization="component")
 
 
-def tables(attribute: list[Tensor], degree: int) -> Tables:
-    """The matrix (..., 2 c + 1, 2 a + 1) of each path; None where it is the identity."""
-    return {
-        (a, b, c): torch.einsum("...v,uvw->...wu", attribute[b], _table(a, b, c).to(attribute[b]))
-        if b
-        else None
-        for a, b, c in _paths(degree)
-    }
+def tables(coupling: Coupling, attribute: Tensor) -> Tables:
+    """The matrix (batch, n, k, 2 c + 1, 2 a + 1) of each path, for attributes (batch, n, k, -1)."""
+    found = {}
+    for a, (angular, paths) in enumerate(
+        zip(coupling.angular(attribute), coupling.paths, strict=True)
+    ):
+        sizes = [(2 * c + 1) * p for c, p in enumerate(paths)]
+        parts = angular.unflatten(2, (-1, 2 * a + 1)).mT.split(sizes, 3)
+        for c, part in enumerate(parts):
+            for which, table in enumerate(part.unflatten(3, (2 * c + 1, -1)).unbind(4)):
+                found[a, c, which] = table
+    return found
 
 
-def couple(table: Tensor | None, x: Tensor) -> Tensor:
-    """The matrices of one path times x, (..., 2 l + 1, channels), in the cheapest of three ways."""
-    if table is None:
+def paths_up_to(degree: int) -> list[Path]:
+    """All paths, in the order of their tables."""
+    paths = enumerate(Coupling(degree).paths)
+    return [(a, c, i) for a, counts in paths for c, n in enumerate(counts) for i in range(n)]
+
+
+def couple(path: Path, tables: Tables, x: Tensor) -> Tensor:
+    """The matrices of one path times x, (..., 2 l + 1, channels), in the cheapest of four ways.
+
+    The first path from a degree to itself is that of the attribute's scalar: the identity.
+    """
+    a, c, which = path
+    if a == c and which == 0:
         return x
-    if table.shape[-1] == 1:
-        return table * x
-    if table.shape[-2] == 1:
-        return (table.mT * x).sum(-2, keepdim=True)
-    return table @ x
+    if a == 0:
+        return tables[path] * x
+    if c == 0:
+        return (tables[path].mT * x).sum(-2, keepdim=True)
+    return tables[path] @ x
 
 
 class Steerable(nn.Module):
@@ -88,28 +89,31 @@ class Steerable(nn.Module):
 
     def __init__(self, width: int, widths: list[int]) -> None:
         super().__init__()
-        paths = _paths(len(widths) - 1)
-        self.lower = [[p for p in paths if p[2] == c <= p[0]] for c in range(len(widths))]
-        self.lift = [[p for p in paths if p[2] == c > p[0]] for c in range(len(widths))]
+        paths = paths_up_to(len(widths) - 1)
+        self.fall = [[p for p in paths if p[1] == c <= p[0]] for c in range(len(widths))]
+        self.rise = [[p for p in paths if p[1] == c > p[0]] for c in range(len(widths))]
         self.after = nn.ModuleList(
-            nn.Linear(width * len(found), out, bias=c == 0)
-            for c, (found, out) in enumerate(zip(self.lower, widths, strict=True))
+            nn.Linear(width * len(fall), out, bias=c == 0)
+            for c, (fall, out) in enumerate(zip(self.fall, widths, strict=True))
         )
         self.before = nn.ModuleList(
-            nn.ModuleList(nn.Linear(width, out, bias=False) for _ in found)
-            for found, out in zip(self.lift, widths, strict=True)
+            nn.ModuleList(nn.Linear(width, out, bias=False) for _ in rise)
+            for rise, out in zip(self.rise, widths, strict=True)
         )
 
     def forward(self, x: list[Tensor], tables: Tables) -> list[Tensor]:
         found = []
-        for lower, after, lift, before in zip(
-            self.lower, self.after, self.lift, self.before, strict=True
-        ):
-            y = after(torch.cat([couple(tables[path], x[path[0]]) for path in lower], -1))
-            for path, weight in zip(lift, before, strict=True):
-                y = y + couple(tables[path], weight(x[path[0]]))
+        for c, after in enumerate(self.after):
+            y = after(torch.cat([couple(p, tables, x[p[0]]) for p in self.fall[c]], -1))
+            for p, weigh in zip(self.rise[c], self.before[c], strict=True):
+                y += couple(p, tables, weigh(x[p[0]]))
             found.append(y)
         return found
+
+
+def gate_widths(channels: int, degree: int) -> list[int]:
+    """The scalars and the gates of all other degrees; then these."""
+    return [channels * (degree + 1)] + [channels] * degree
 
 
 def gated(x: list[Tensor]) -> list[Tensor]:
@@ -119,33 +123,30 @@ def gated(x: list[Tensor]) -> list[Tensor]:
 
 
 class Edges:
-    """What all layers need of the pairs: the matrices of each path, those of one degree in a row.
+    """What all layers need of the pairs.
 
-    `known` are scalars of the pair, (batch, n, k, s), the first of them 1.
+    `tables` has the matrix of each path; `sent` those of all paths to one degree side by side, by
+    degree, ordered for a product per sender j; `received` the same per receiver i, and the
+    harmonics times the scalars of the pair.
     """
 
-    def __init__(self, pairs: Pairs, degree: int) -> None:
-        attribute = harmonics(pairs.apart, degree)
-        self.pairs, self.tables = pairs, tables(attribute, degree)
+    def __init__(self, pairs: Pairs, coupling: Coupling) -> None:
+        degree = coupling.degree
+        self.pairs, self.attribute = pairs, harmonics(pairs.apart, degree)
+        self.tables = tables(coupling, self.attribute)
         squared = pairs.apart.square().sum(-1, keepdim=True)
-        scalars = [squared.log1p()] + ([] if pairs.features is None else [pairs.features])
-        known = torch.cat(scalars, -1).unsqueeze(-2)  # (batch, n, k, 1, s)
+        known = [squared.log1p()] + ([] if pairs.features is None else [pairs.features])
+        known = torch.cat(known, -1).unsqueeze(-2)  # (batch, n, k, 1, scalars)
         self.sent, self.received = [], []
         for c in range(degree + 1):
-            eye = torch.eye(2 * c + 1).to(known).expand(*known.shape[:3], -1, -1)
-            parts = [
-                eye if table is None else table
-                for (_, _, to), table in self.tables.items()
-                if to == c
-            ]
-            row = torch.cat(parts, -1)  # (batch, n, k, 2 c + 1, components)
-            both = torch.cat([row, attribute[c].unsqueeze(-1) * known], -1)
-            self.received.append(both.flatten(2, 3))
+            found = [table for path, table in self.tables.items() if path[1] == c]
+            row = torch.cat(found, -1) / (2 * len(found)) ** 0.5
+            own = self.attribute[..., c * c : (c + 1) ** 2].unsqueeze(-1)
+            self.received.append(torch.cat([row, own * known], -1).flatten(2, 3))
             self.sent.append(row.transpose(1, 2).flatten(2, 3) if pairs.index is None else row)
-        self.attribute = [(pairs.share * part).sum(2) for part in attribute]  # of each object
 
     def mean(self, x: Tensor) -> Tensor:
-        """Mean over the neighbours, (batch, n, k, 2 l + 1, channels) to (batch, n, ...)."""
+        """Over the neighbours, (batch, n, k, 2 l + 1, channels) to (batch, n, 2 l + 1, -1)."""
         share = self.pairs.share.mT.expand(len(x), -1, -1, -1)
         return (share @ x.flatten(3)).squeeze(2).unflatten(-1, x.shape[3:])
 
@@ -153,51 +154,51 @@ class Edges:
 class FirstOfPairs(nn.Module):
     """The steerable linear map of (h_i, h_j, scalars of the pair), its weights applied to objects.
 
-    So a pair costs one product of its matrix with the weighed features of i and one with those
-    of j, and no weights.
+    So no weights act on pairs: what is left there is a product of matrices for each object.
     """
 
     def __init__(self, width: int, widths: list[int], scalars: int) -> None:
         super().__init__()
-        self.paths, self.widths = _paths(len(widths) - 1), widths
-        self.weigh = nn.ModuleList(
-            nn.Linear(width, 2 * sum(widths[c] for a, _, c in self.paths if a == d), bias=d == 0)
-            for d in range(len(widths))
+        self.widths, degrees = widths, range(len(widths))
+        paths = paths_up_to(len(widths) - 1)
+        self.into = [[c for a, c, _ in paths if a == d] for d in degrees]
+        self.received, self.sent = (
+            nn.ModuleList(
+                nn.Linear(width, sum(widths[c] for c in into), bias=False) for into in self.into
+            )
+            for _ in range(2)
         )
-        self.known = nn.ParameterList(
-            nn.Parameter(torch.randn(scalars, out) / scalars**0.5) for out in widths
-        )
+        self.known = nn.ParameterList(torch.randn(scalars, out) / scalars**0.5 for out in widths)
 
     def forward(self, h: list[Tensor], edges: Edges) -> list[Tensor]:
-        received, sent = self.weighed(h)
+        received, sent = self.weighed(self.received, h), self.weighed(self.sent, h)
         found = []
         for c, known in enumerate(self.known):
-            mine = torch.cat([*received[c], known.expand(*h[c].shape[:2], -1, -1)], 2)
-            y = (edges.received[c] @ mine).unflatten(2, (-1, 2 * c + 1))
-            found.append(y + self.heard(torch.cat(sent[c], 2), edges, c))
+            both = torch.cat([received[c], known.expand(*h[c].shape[:2], -1, -1)], 2)
+            y = (edges.received[c] @ both).unflatten(2, (-1, 2 * c + 1))
+            y += self.heard(sent[c], edges, c)
+            found.append(y)
         return found
+
+    def weighed(self, maps: nn.ModuleList, h: list[Tensor]) -> list[Tensor]:
+        """What each path is to couple, (batch, n, sum of 2 a + 1, width) by resulting degree."""
+        found = [[] for _ in h]
+        for x, weigh, into in zip(h, maps, self.into, strict=True):
+            parts = weigh(x).split([self.widths[c] for c in into], -1)
+            for c, part in zip(into, parts, strict=True):
+                found[c].append(part)
+        return [torch.cat(parts, 2) for parts in found]
 
     def heard(self, sent: Tensor, edges: Edges, c: int) -> Tensor:
         if edges.pairs.index is None:
             return (edges.sent[c] @ sent).unflatten(2, (-1, 2 * c + 1)).transpose(1, 2)
         return edges.sent[c] @ edges.pairs.sent(sent.flatten(2)).unflatten(-1, sent.shape[2:])
 
-    def weighed(self, h: list[Tensor]) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-        """By resulting degree, what each path makes of i and of j, (batch, n, 2 a + 1, width)."""
-        received, sent = ([[] for _ in h] for _ in range(2))
-        for a, group in groupby(self.paths, key=lambda path: path[0]):
-            into = [c for _, _, c in group]
-            parts = self.weigh[a](h[a]).split([self.widths[c] for c in into] * 2, -1)
-            for side, c, part in zip([received] * len(into) + [sent] * len(into), into * 2, parts, strict=True):
-                side[c].append(part)
-        return received, sent
-
 
 class Layer(nn.Module):
     def __init__(self, channels: int, degree: int, scalars: int) -> None:
         super().__init__()
-        plain = [channels] * (degree + 1)
-        gates = [channels * (degree + 1), *plain[1:]]
+        plain, gates = [channels] * (degree + 1), gate_widths(channels, degree)
         self.first, self.second = FirstOfPairs(channels, gates, scalars), Steerable(channels, gates)
         self.update, self.change = Steerable(2 * channels, gates), Steerable(channels, plain)
 
@@ -210,47 +211,34 @@ class Layer(nn.Module):
 
 class SEGNN(nn.Module):
     def __init__(
-        self,
-        signature: Signature,
-        channels: int,
-        depth: int,
-        degree: int,
-        neighbours: int | None,
+        self, signature: Signature, channels: int, depth: int, degree: int, neighbours: int | None
     ) -> None:
         super().__init__()
-        self.signature, self.degree, self.neighbours = signature, degree, neighbours
+        self.types, self.neighbours = signature.inputs, neighbours
         check_points(signature, "segnn")
-        inputs = copies(signature.inputs, degree, "segnn")
-        outputs = copies(signature.outputs, degree, "segnn")
-        scalars = 1 + pair_scalars(signature.inputs, "segnn")
-        lengths = sum(inputs.values()) - inputs[0]
-        self.embed = nn.ModuleList(
-            linear(inputs[d] + lengths * (d == 0), channels, bias=d == 0) for d in inputs
-        )
+        scalars = 1 + pair_scalars(self.types, "segnn")
+        self.coupling = Coupling(degree)
+        self.embed = Embed(self.types, channels, degree, "segnn")
         self.layers = nn.ModuleList(Layer(channels, degree, scalars) for _ in range(depth))
-        self.last = Steerable(channels, [channels * (degree + 1)] + [channels] * degree)
-        self.readout = nn.ModuleList(linear(channels, outputs[d], bias=d == 0) for d in outputs)
+        self.last = Steerable(channels, gate_widths(channels, degree))
+        self.readout = Readout(signature, channels, degree, "segnn")
 
     def forward(self, inputs: Fields) -> Fields:
-        types = self.signature.inputs
-        centre = centroid(inputs, types)
-        parts = split_degrees(inputs, types, centre, self.degree)
-        x = coordinates(inputs, types, centre)
-        edges = Edges(heard(inputs, types, x, self.neighbours), self.degree)
-        own = tables(self.attribute(edges, parts), self.degree)
-        lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
-        parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
-        h = [embed(parts[d].mT) for d, embed in enumerate(self.embed)]
+        centre = centroid(inputs, self.types)
+        x = coordinates(inputs, self.types, centre)
+        edges = Edges(heard(inputs, self.types, x, self.neighbours), self.coupling)
+        own = self.own(inputs, edges, centre)
+        h = self.embed(inputs, centre)
         for layer in self.layers:
             h = layer(h, edges, own)
-        h = gated(self.last(h, own))
-        values = {d: readout(h[d]).mT for d, readout in enumerate(self.readout)}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return self.readout(inputs, gated(self.last(h, own)))
 
-    def attribute(self, edges: Edges, parts: dict[int, Tensor]) -> list[Tensor]:
-        """The attribute of each object, (batch, n, 2 l + 1) by degree."""
-        vectors = parts.get(1, parts[0][:, :, :0])
-        if not vectors.shape[2]:
-            return edges.attribute
-        seen = harmonics(vectors, self.degree)
-        return [x + y.mean(2) for x, y in zip(edges.attribute, seen, strict=True)]
+    def own(self, inputs: Fields, edges: Edges, centre: Tensor) -> Tables:
+        """The matrices of each object's attribute, (batch, n, 2 c + 1, 2 a + 1)."""
+        attribute = (edges.pairs.share * edges.attribute).sum(2)
+        degree = self.coupling.degree
+        vectors = split_degrees(inputs, self.types, centre, degree).get(1)
+        if vectors is not None and vectors.shape[2]:
+            attribute = (attribute + harmonics(vectors.mean(2), degree)) / 2
+        found = tables(self.coupling, attribute.unsqueeze(1))
+        return {path: table.squeeze(1) for path, table in found.items()}
