@@ -67,15 +67,15 @@ class Coupling(nn.Module):
         flat = [harmonics @ table for table in tables]
         return [x.unflatten(-1, (2 * a + 1, -1)).flatten(2, 3) for a, x in enumerate(flat)]
 
-    def products(self, heard: list[Tensor], angular: list[Tensor]) -> list[Tensor]:
-        """Features by pair to sums over neighbours, (batch, n, 2 c + 1, paths * channels) by c."""
+    def products(self, heard: list[Tensor], angular: list[Tensor]) -> list[list[Tensor]]:
+        """Features by pair to sums over neighbours, by c: parts (batch, n, 2 c + 1, channels)."""
         rows = [a.mT @ x.flatten(2, 3) for a, x in zip(angular, heard, strict=True)]
         found = [[] for _ in heard]
         for x, paths in zip(rows, self.paths, strict=True):
             parts = x.split([(2 * c + 1) * p for c, p in enumerate(paths)], 2)
             for c, part in enumerate(parts):
                 found[c].append(part.unflatten(2, (2 * c + 1, -1)).flatten(3))
-        return [torch.cat(parts, -1) for parts in found]
+        return found
 
     def rows(self, features: list[Tensor]) -> list[Tensor]:
         """The inverse of the order of `products`: (batch, n, rows, channels) by degree a."""
@@ -144,4 +144,5 @@ def _table(degree: int, a: int) -> Tensor:
 def radial(distance: Tensor) -> Tensor:
     """Gaussians in the logarithm of the distance, 0.01 to 100: (batch, n, k, RADII)."""
     centres = torch.linspace(-2, 2, RADII, dtype=distance.dtype, device=distance.device)
-    return torch.exp(-(((distance.log10() - centres) * (RADII / 4)) ** 2))
+    apart = (distance.log10() - centres) * (RADII / 4)
+    return torch.exp(-(apart.clamp(-4, 4) ** 2))  # clamped: subnormal numbers are slow

@@ -38,8 +38,10 @@ def build(
     `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and for
     heads that do not divide the channels.
     """
-    if channels % heads:
-        raise ValueError(f"heads have to divide channels; got {heads} heads, {channels} channels")
+    if channels % (2 * heads):
+        raise ValueError(
+            f"twice the heads have to divide channels; got {heads} heads, {channels} channels"
+        )
     return SE3Transformer(signature, (channels, layers, heads, degree), neighbours)
 
 
@@ -48,31 +50,31 @@ class Attention(nn.Module):
         super().__init__()
         self.coupling, self.heads = coupling, heads
         degrees = range(coupling.degree + 1)
-        widths = [coupling.width(c) * channels for c in degrees]
-        self.radial = mlp(known, 2 * RADII, len(degrees) * channels)
+        inner = channels // 2
+        widths = [coupling.width(c) * inner for c in degrees]
+        self.radial = mlp(known, 2 * RADII, len(degrees) * inner)
         self.query = nn.ModuleList(nn.Linear(channels, width, bias=False) for width in widths)
-        self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in degrees)
-        terms = sum((2 * c + 1) * width for c, width in enumerate(widths)) / heads
-        self.scale = terms**-0.5
+        self.send = nn.ModuleList(nn.Linear(channels, inner, bias=False) for _ in degrees)
+        self.terms = sum((2 * c + 1) * width for c, width in enumerate(widths)) / heads
 
     def forward(self, x: list[Tensor], edges: Edges) -> list[Tensor]:
-        """Sums over j of weights times products, (batch, n, 2 l + 1, paths * channels) by l."""
+        """Sums over j of weights times products, by l: parts (batch, n, 2 l + 1, channels)."""
         radial = self.radial(edges.radial).unsqueeze(3).chunk(len(x), -1)
         sent = edges.sent([send(part) for send, part in zip(self.send, x, strict=True)])
         felt = [weight * part for weight, part in zip(radial, sent, strict=True)]
         weights = self.weights(x, felt, edges)
-        weights = weights.repeat_interleave(x[0].shape[-1] // self.heads, -1).unsqueeze(3)
+        weights = weights.repeat_interleave(felt[0].shape[-1] // self.heads, -1).unsqueeze(3)
         return self.coupling.products([weights * part for part in felt], edges.angular)
 
     def weights(self, x: list[Tensor], felt: list[Tensor], edges: Edges) -> Tensor:
         """How much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
-        asked = [query(part) * self.scale for query, part in zip(self.query, x, strict=True)]
+        asked = [query(part) for query, part in zip(self.query, x, strict=True)]
         rows = self.coupling.rows(asked)
         terms = sum(
             ((angular @ row).view_as(part) * part).sum(3)
             for angular, row, part in zip(edges.angular, rows, felt, strict=True)
         )  # (batch, n, k, channels)
-        logits = terms.unflatten(-1, (self.heads, -1)).sum(-1)
+        logits = terms.unflatten(-1, (self.heads, -1)).sum(-1) / self.terms**0.5
         others = edges.pairs.share > 0
         low = torch.finfo(logits.dtype).min
         return torch.where(others, logits, low).softmax(2) * others
@@ -84,14 +86,15 @@ class Layer(nn.Module):
         degrees = range(coupling.degree + 1)
         self.attention = Attention(channels, heads, coupling, known)
         self.mix = nn.ModuleList(
-            nn.Linear((coupling.width(c) + 1) * channels, channels, bias=c == 0) for c in degrees
+            nn.Linear(channels + coupling.width(c) * (channels // 2), channels, bias=c == 0)
+            for c in degrees
         )
         self.gate = mlp((len(degrees) + 1) * channels, 2 * channels, len(degrees) * channels)
 
     def forward(self, h: list[Tensor], edges: Edges) -> list[Tensor]:
         x = _normalised(h)
         found = self.attention(x, edges)
-        both = [torch.cat(parts, -1) for parts in zip(x, found, strict=True)]
+        both = [torch.cat([part, *parts], -1) for part, parts in zip(x, found, strict=True)]
         mixed = [mix(part) for mix, part in zip(self.mix, both, strict=True)]
         lengths = [(part.square().sum(2) + TINY).sqrt() for part in mixed[1:]]
         invariants = torch.cat([x[0].squeeze(2), mixed[0].squeeze(2), *lengths], -1)

@@ -62,7 +62,7 @@ class Layer(nn.Module):
         """Mean over j of the products, (batch, n, 2 l + 1, paths * channels) by degree."""
         weights = self.radial(edges.radial).unsqueeze(3).chunk(len(h), -1)
         felt = [w * x for w, x in zip(weights, edges.sent(h), strict=True)]
-        return self.products(felt, edges.angular)
+        return [torch.cat(parts, -1) for parts in self.products(felt, edges.angular)]
 
 
 class TFN(nn.Module):
