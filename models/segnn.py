@@ -1,11 +1,11 @@
 """Steerable E(3) graph network: every linear map is a tensor product with a geometric attribute."""
 
 import torch
-from e3nn import o3
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from models._fields import centroid, check_points, coordinates, pair_scalars, split_degrees
+from models._kernels import harmonics
 from models._pairs import Pairs, heard
 from models._tensor import Coupling, Embed, Readout
 from remul.fields import Fields, Signature
@@ -36,13 +36,6 @@ def build(
     (batch, n, dim). Raises `ValueError` for others.
     """
     return SEGNN(signature, channels, layers, degree, neighbours)
-
-
-def harmonics(x: Tensor, degree: int) -> Tensor:
-    """Spherical harmonics of the directions x, (..., (degree + 1)^2); 1, 0, 0, ... at x = 0."""
-    unit = x / (x.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-    degrees = list(range(degree + 1))
-    return o3.spherical_harmonics(degrees, unit, False, normalization="component")
 
 
 def tables(coupling: Coupling, attribute: Tensor) -> Tables:
