@@ -95,9 +95,18 @@ def version(kind: str, name: str) -> int:
     return _constant(_tree(find(kind, name)), "VERSION", 1)
 
 
+def claimed_group(model: str) -> str | None:
+    """The group of `remul` under which the model says it is exact, read without importing it.
+
+    `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    """
+    claim = _constant(_tree(find("models", model)), "EQUIVARIANT", None)
+    return "E3" if claim is True else claim or None
+
+
 def claims_equivariance(model: str) -> bool:
-    """Whether the model's file says `EQUIVARIANT = True`, read without importing it."""
-    return _constant(_tree(find("models", model)), "EQUIVARIANT", False)
+    """Whether the model says that it is exactly equivariant, read without importing it."""
+    return claimed_group(model) is not None
 
 
 def is_trivial(model: str) -> bool:
