@@ -1,0 +1,66 @@
+"""Downloads that continue where a broken connection ended, and the check of what came."""
+
+import hashlib
+from errno import ENOSPC
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from bench.progress import tenths
+
+CHUNK = 1 << 18
+TIMEOUT_S = 60
+
+
+def download(url: str, part: Path, sha256: str, size: int) -> None:
+    """Brings `part` to the whole file, from what is there of it already.
+
+    Raises `ValueError` with the reason. What came is kept, to be continued, after a broken
+    connection; not if it is wrong, nor on a full disk, which needs the room.
+    """
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        _continue(url, part, size)
+    except (OSError, HTTPException) as error:
+        if getattr(error, "errno", None) == ENOSPC:
+            part.unlink(missing_ok=True)
+        raise ValueError(_reason(error)) from None
+    if part.stat().st_size < size:
+        raise ValueError(f"the connection ended after {part.stat().st_size} of {size} bytes")
+    try:
+        check(part, sha256, size)
+    except ValueError:
+        part.unlink()
+        raise
+
+
+def check(file: Path, sha256: str, size: int) -> None:
+    """Raises `ValueError` for a file of another size or content."""
+    found = file.stat().st_size
+    if found != size:
+        raise ValueError(f"{file.name} has {found} bytes, expected {size}")
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != sha256:
+        raise ValueError(f"{file.name} has sha256 {digest}, expected {sha256}")
+
+
+def _continue(url: str, part: Path, size: int) -> None:
+    start = part.stat().st_size if part.exists() else 0
+    if start >= size:
+        return
+    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    tell = tenths(f"fetching {url}")
+    with urlopen(request, timeout=TIMEOUT_S) as answer:
+        mode = "ab" if answer.status == 206 else "wb"  # 200: the server sends all of it again
+        with part.open(mode) as file:
+            while file.tell() <= size and (chunk := answer.read(CHUNK)):
+                file.write(chunk)
+                tell(file.tell(), size)
+
+
+def _reason(error: Exception) -> str:
+    if type(error) is URLError:
+        error = error.reason
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
