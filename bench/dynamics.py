@@ -28,7 +28,8 @@ BOLTZMANN = 0.001987204259  # kcal/mol/K
 HARTREE, BOHR = 627.5094740631, 0.529177210903  # in kcal/mol and Å
 ACCELERATION = 4.184e-4  # Å/fs² of 1 kcal/mol/Å on 1 amu
 KELVIN, DT = 500.0, 0.5
-SETTLING, FRICTION = 10_000, 0.02  # steps with a thermostat before the first frame, and its 1/fs
+SETTLING, FRICTION = 2000, 0.02  # steps with a thermostat, and its 1/fs
+ROUNDS = 4  # of one block each, at constant energy, before the first frame
 BLOCK = 1000  # frames in a file
 
 Surface = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions to energy and force
@@ -82,6 +83,7 @@ def gfn2(numbers: np.ndarray) -> Surface:
         if calculator is None:
             calculator = library.Calculator("GFN2-xTB", numbers, position / BOHR)
             calculator.set("verbosity", 0)
+            calculator.set("accuracy", 0.1)  # at the default, energy drains away
         calculator.update(position / BOHR)
         result = calculator.singlepoint(result)
         return result.get("energy") * HARTREE, result.get("gradient") * (-HARTREE / BOHR)
@@ -118,10 +120,9 @@ def describe(frames: Arrays) -> str:
 
 
 def _settled(molecule: str, seed: int) -> Arrays:
-    """A state near 500 K to start from, after Langevin dynamics.
+    """A moment to start from: Langevin dynamics, then rounds at an energy that is corrected.
 
-    In so small a molecule the energy of one moment says little: the velocities are scaled until
-    the total is the mean over the thermostat's second half.
+    In so small a molecule the thermostat's last energy may belong to a far other temperature.
     """
     numbers, position = conform(molecule, seed)
     masses, surface, generator = _masses(numbers), gfn2(numbers), default_rng(seed)
@@ -130,14 +131,25 @@ def _settled(molecule: str, seed: int) -> Arrays:
     def bath(velocity: np.ndarray) -> np.ndarray:
         return keep * velocity + (1 - keep**2) ** 0.5 * _thermal(masses, generator)
 
-    state, potential = State(position, _thermal(masses, generator), *surface(position)), []
+    state = State(position, _thermal(masses, generator), *surface(position))
     for _ in range(SETTLING):
         state = step(state, masses, surface, bath)
-        potential.append(state.energy)
-    start = _arrays(numbers, [_resting(state, masses)])
-    mean = 0.5 * _freedom(start) * BOLTZMANN * KELVIN
-    wanted = max(mean + np.mean(potential[SETTLING // 2 :]) - state.energy, 0.2 * mean)
-    return start | {"V": start["V"] * (wanted / _kinetic(start)) ** 0.5}
+    frames = _arrays(numbers, [_resting(state, masses)])
+    for _ in range(ROUNDS):
+        frames = _corrected(_following(frames))
+    return frames
+
+
+def _corrected(frames: Arrays) -> Arrays:
+    """The last frame, its velocities scaled by what the mean temperature lacks.
+
+    Of the energy that is put in, half becomes potential, as in harmonic vibrations.
+    """
+    kinetic = _kinetic(frames)
+    lacking = _freedom(frames) * BOLTZMANN * KELVIN - 2 * kinetic.mean()
+    scale = max(1 + lacking / kinetic[-1], 0.25) ** 0.5
+    last = {key: frames[key][-1:] for key in "RVEF"}
+    return last | {"z": frames["z"], "V": scale * last["V"]}
 
 
 def _following(frames: Arrays) -> Arrays:
