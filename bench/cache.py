@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import platformdirs
@@ -52,8 +52,6 @@ def fetched(name: str, file: str, urls: Sequence[str], sha256: str, size: int) -
     Raises `ValueError`, saying how to place the file by hand, if no address gives it.
     """
     path = folder() / name / file
-    if _is_whole(path, sha256, size):
-        return path
     with _alone(path):
         if _is_whole(path, sha256, size):
             return path
@@ -77,16 +75,28 @@ def read_npz(path: Path) -> Arrays:
     """All arrays of an .npz file. Raises `ValueError` for one that is damaged or holds a pickle."""
     with path.open("rb") as file:
         try:
-            with zipfile.ZipFile(file) as members:
-                damaged = members.testzip()
-            if damaged:
-                raise ValueError(f"its member {damaged!r} is damaged")
+            _check_members(file)
             file.seek(0)
             with np.load(file, allow_pickle=False) as stored:
-                return dict(stored)
+                arrays = dict(stored)
+            if not all(isinstance(x, np.ndarray) for x in arrays.values()):
+                raise ValueError("it holds other files than arrays")
+            return arrays
         except Exception as error:  # a flipped byte surfaces in a dozen ways
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ValueError(f"{path} is no sound .npz file of plain arrays: {reason}") from None
+
+
+def _check_members(file: BinaryIO) -> None:
+    """Raises for a member that is damaged, or that a damaged list of contents hides."""
+    with zipfile.ZipFile(file) as members:
+        damaged = members.testzip()
+        if damaged:
+            raise ValueError(f"its member {damaged!r} is damaged")
+        file.seek(-22 - len(members.comment), os.SEEK_END)
+        count = int.from_bytes(file.read(12)[10:], "little")  # how many the end record tells of
+        if count != len(members.namelist()):
+            raise ValueError(f"it holds {count} members and lists {len(members.namelist())}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Downloads that continue where a broken connection ended, and the check of what came."""
 
 import hashlib
-from errno import ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
@@ -11,6 +11,7 @@ from bench.progress import tenths
 
 CHUNK = 1 << 18
 TIMEOUT_S = 60
+FULL = (EDQUOT, EFBIG, ENOSPC)
 
 
 def download(url: str, part: Path, sha256: str, size: int) -> None:
@@ -23,7 +24,7 @@ def download(url: str, part: Path, sha256: str, size: int) -> None:
         part.parent.mkdir(parents=True, exist_ok=True)
         _continue(url, part, size)
     except (OSError, HTTPException) as error:
-        if getattr(error, "errno", None) == ENOSPC:
+        if getattr(error, "errno", None) in FULL:
             part.unlink(missing_ok=True)
         raise ValueError(_reason(error)) from None
     if part.stat().st_size < size:
