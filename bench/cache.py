@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +76,15 @@ def fetched(
         f"{name} needs {file}, and it could not be fetched ({'; '.join(problems)}); "
         f"with a connection this command continues, or place the file at {path} yourself"
     )
+
+
+def place(file: Path, name: str) -> None:
+    """Copies a file of the user's into the folder of a data set, whole or not at all."""
+    path = folder() / name / file.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    shutil.copyfile(file, part)
+    part.replace(path)
 
 
 def read_npz(path: Path) -> Arrays:
