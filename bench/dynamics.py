@@ -1,9 +1,9 @@
 """GFN2-xTB molecular dynamics of small molecules, in Å, fs, amu, kcal/mol and kelvin."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 
@@ -34,6 +34,7 @@ BLOCK = 1000  # frames in a file
 
 Surface = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions to energy and force
 Kick = Callable[[np.ndarray], np.ndarray]
+Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class State:
     force: np.ndarray
 
 
-def trajectory(molecule: str, frames: int, seed: int) -> Arrays:
+def recorded(molecule: str, frames: int, seed: int, progress: Progress) -> Arrays:
     """Numbers z (atoms,), positions R, velocities V, forces F (frames, atoms, 3), energies E.
 
     Frames are 0.5 fs apart at constant energy, near 500 K; the molecule turns as a whole but does
@@ -55,11 +56,16 @@ def trajectory(molecule: str, frames: int, seed: int) -> Arrays:
     if molecule not in SMILES:
         raise ValueError(f"no molecule {molecule!r}; there are {', '.join(SMILES)}")
     options = {"molecule": molecule, "seed": seed, "version": VERSION}
+    count = -(-frames // BLOCK)
     blocks = [cached(NAME, options | {"block": 0}, lambda: _settled(molecule, seed))]
-    for index in range(1, -(-frames // BLOCK) + 1):
-        block = cached(NAME, options | {"block": index}, lambda: _following(blocks[-1]))
-        print(f"{molecule}, {index * BLOCK} frames: {describe(block)}", file=sys.stderr)
-        blocks.append(block)
+
+    def following(index: int) -> Arrays:
+        block = _following(blocks[-1])
+        progress(index, count)
+        return block
+
+    for index in range(1, count + 1):
+        blocks.append(cached(NAME, options | {"block": index}, partial(following, index)))
     joined = {key: np.concatenate([block[key] for block in blocks[1:]])[:frames] for key in "RVEF"}
     return {"z": blocks[0]["z"], **joined}
 

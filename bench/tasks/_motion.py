@@ -63,7 +63,7 @@ def turned(batch: Batch, signature: Signature, group: groups.Group) -> Batch:
 
 
 def _batch(arrays: Mapping[str, np.ndarray], bonds: Tensor) -> Batch:
-    fields = {name: torch.from_numpy(np.asarray(x)).float() for name, x in arrays.items()}
+    fields = {name: torch.tensor(x, dtype=torch.float32) for name, x in arrays.items()}
     target = fields.pop("target")
     return Batch(
         fields | {"adjacency": bonds.expand(len(target), *bonds.shape)}, {"position": target}
