@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from bench.download import check, download
 
 VARIABLE = "REMUL_DATA"
 PART = ".part"  # ends the name of what is not finished
+NOTE = ".sha256"  # ends the name of a file with the hash of another
 Arrays = dict[str, np.ndarray]
 
 
@@ -45,10 +47,13 @@ def cached(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) ->
     return arrays
 
 
-def fetched(name: str, file: str, urls: Sequence[str], sha256: str, size: int) -> Path:
+def fetched(
+    name: str, file: str, urls: Sequence[str], sha256: str | None = None, size: int | None = None
+) -> Path:
     """The file of a data set in the cache, downloaded unless it is there, size and hash checked.
 
     The addresses are tried in turn; what a broken connection had sent is kept and continued.
+    Of a file whose hash nobody has recorded, the first one seen is trusted and its hash noted.
     Raises `ValueError`, saying how to place the file by hand, if no address gives it.
     """
     path = folder() / name / file
@@ -63,12 +68,23 @@ def fetched(name: str, file: str, urls: Sequence[str], sha256: str, size: int) -
             except ValueError as error:
                 problems.append(f"{url}: {error}")
             else:
+                if sha256 is None:
+                    _note(part, path)
                 part.replace(path)
                 return path
     raise ValueError(
-        f"{name} needs {file}, {size} bytes, and it could not be fetched ({'; '.join(problems)}); "
+        f"{name} needs {file}, and it could not be fetched ({'; '.join(problems)}); "
         f"with a connection this command continues, or place the file at {path} yourself"
     )
+
+
+def place(file: Path, name: str) -> None:
+    """Copies a file of the user's into the folder of a data set, whole or not at all."""
+    path = folder() / name / file.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    shutil.copyfile(file, part)
+    part.replace(path)
 
 
 def read_npz(path: Path) -> Arrays:
@@ -136,16 +152,28 @@ def _keep(path: Path, arrays: Arrays) -> None:
             part.unlink()
 
 
-def _is_whole(path: Path, sha256: str, size: int) -> bool:
+def _is_whole(path: Path, sha256: str | None, size: int | None) -> bool:
     """Whether the file is there as it should be; one that is there and is not is named."""
     if not path.is_file():
         return False
     try:
-        check(path, sha256, size)
+        check(path, sha256 or _noted(path), size)
     except ValueError as error:
         _say(f"{error}; it is fetched anew")
         return False
     return True
+
+
+def _note(part: Path, path: Path) -> None:
+    """Writes the hash of what came beside it."""
+    with part.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    path.with_name(path.name + NOTE).write_text(digest)
+
+
+def _noted(path: Path) -> str | None:
+    note = path.with_name(path.name + NOTE)
+    return note.read_text() if note.is_file() else None
 
 
 def _say(line: str) -> None:

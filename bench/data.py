@@ -24,24 +24,39 @@ def describe(name: str) -> str:
     lines += [
         f"  {key}: {source[key]}" for key in ("from", "terms", "acknowledge") if key in source
     ]
-    for file, of in source.get("files", {}).items():
-        there = _there(name, file, of["size"])
-        lines.append(f"  {file}: {megabytes(of['size'])}, sha256 {of['sha256']}, {there}")
+    for file, of in files(source).items():
+        size = megabytes(of["size"]) if "size" in of else "size not recorded"
+        digest = of.get("sha256", "not recorded")
+        lines.append(f"  {file}: {size}, sha256 {digest}, {_there(name, file, of.get('size'))}")
     return "\n".join(lines)
+
+
+def files(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `fetched` is to be told of each file that a `SOURCE` names.
+
+    `files` says of each its `urls`, `sha256` and `size`. `unrecorded` names files of which the
+    last two are not known; their addresses are `urls` of the source, with {file} for the name.
+    """
+    urls = source.get("urls", ())
+    unrecorded = {
+        file: {"urls": [url.format(file=file) for url in urls]}
+        for file in source.get("unrecorded", ())
+    }
+    return {**source.get("files", {}), **unrecorded}
 
 
 def state(name: str) -> str:
     """Whether the data are on this disk, and how many bytes of them."""
     where = folder() / Path(name).stem
-    files = [file for file in where.rglob("*") if file.is_file()]
-    if not files:
+    found = [file for file in where.rglob("*") if file.is_file()]
+    if not found:
         return "not here"
     source = plugins.source(name)
-    whole = all((where / file).is_file() for file in source.get("files", {}))
-    whole = whole and not any(file.suffix == PART for file in files)
+    whole = all((where / file).is_file() for file in files(source))
+    whole = whole and not any(file.suffix == PART for file in found)
     word = {"generated": "made", "download": "here"}[source["kind"]] if whole else "partly"
-    count = f"{len(files)} file{'s' * (len(files) > 1)}"
-    size = megabytes(sum(file.stat().st_size for file in files))
+    count = f"{len(found)} file{'s' * (len(found) > 1)}"
+    size = megabytes(sum(file.stat().st_size for file in found))
     return f"{word}, {count}, {size}"
 
 
@@ -50,15 +65,14 @@ def get(name: str, patterns: Sequence[str] = ()) -> list[Path]:
 
     Raises `ValueError` for data that are not downloaded and patterns that fit nothing.
     """
-    source = plugins.source(name)
-    files = source.get("files", {})
-    if not files:
+    known = files(plugins.source(name))
+    if not known:
         raise ValueError(f"{name} has nothing to download; 'python -m bench data make {name}'")
     for pattern in patterns:
-        if not any(fnmatchcase(file, pattern) for file in files):
-            raise ValueError(f"no file {pattern!r} of {name}; there are {', '.join(files)}")
-    chosen = [f for f in files if not patterns or any(fnmatchcase(f, p) for p in patterns)]
-    return [fetched(Path(name).stem, file, **files[file]) for file in chosen]
+        if not any(fnmatchcase(file, pattern) for file in known):
+            raise ValueError(f"no file {pattern!r} of {name}; there are {', '.join(known)}")
+    chosen = [f for f in known if not patterns or any(fnmatchcase(f, p) for p in patterns)]
+    return [fetched(Path(name).stem, file, **known[file]) for file in chosen]
 
 
 def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress: Progress) -> None:
@@ -85,10 +99,10 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def _there(name: str, file: str, size: int) -> str:
+def _there(name: str, file: str, size: int | None) -> str:
     path = folder() / Path(name).stem / file
     if path.is_file():
         found = path.stat().st_size
-        return "here" if found == size else f"here, but of {found} bytes"
+        return "here" if size in (None, found) else f"here, but of {found} bytes"
     part = path.with_name(path.name + PART)
     return f"{megabytes(part.stat().st_size)} here" if part.is_file() else "not here"
