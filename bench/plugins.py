@@ -24,6 +24,7 @@ FOLDERS = {
     "models": ROOT / "models",
     "methods": ROOT / "bench" / "methods",
     "sweeps": ROOT / "bench" / "sweeps",
+    "peers": ROOT / "bench" / "peers",
 }
 
 
@@ -103,6 +104,11 @@ def claims_equivariance(model: str) -> bool:
 def is_trivial(model: str) -> bool:
     """Whether the model's file says `TRIVIAL = True`: shown in tables, never a baseline."""
     return _constant(_tree(find("models", model)), "TRIVIAL", False)
+
+
+def package(peer: str) -> str:
+    """The `PACKAGE` that a peer needs, by its name in the package index, read without importing."""
+    return _constant(_tree(find("peers", peer)), "PACKAGE", "")
 
 
 def _constant(tree: ast.Module, name: str, default: int) -> int:
