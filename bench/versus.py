@@ -51,7 +51,7 @@ def face(name: str, device: str) -> dict[str, Any]:
 def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 - a module
     """Timings of the three networks on a batch of clouds, turn by turn."""
     neighbours = NEIGHBOURS if n > MANY else None
-    torch.manual_seed(0)
+    torch.random.manual_seed(0)
     ours = dict(peer.OURS["kwargs"])
     if peer.OURS["name"] not in ATTENDING:
         ours["neighbours"] = neighbours
