@@ -28,6 +28,12 @@ class Net(nn.Module):
 def build(signature):
     return Net(signature)
 '''
+TASK = """
+from bench.tasks.nbody_gravity import load as gravity
+
+def load(seed):
+    return gravity(seed, train=64, val=8, test=8, ood=8)
+"""
 GOOD = "x + self.weight * inputs['velocity']"
 BROKEN = {
     "shape": ("x[..., :2]", "outputs: not as the signature declares"),
@@ -39,9 +45,10 @@ BROKEN = {
 
 
 def a_file(folder, output, claim=""):
-    file = folder / "mine.py"
+    file, task = folder / "mine.py", folder / "small.py"
     file.write_text(MODEL.format(output=output, claim=claim))
-    return str(file)
+    task.write_text(TASK)
+    return [str(file), "--task", str(task)]
 
 
 @pytest.fixture(autouse=True)
@@ -50,25 +57,25 @@ def quick(monkeypatch):
 
 
 def test_a_good_model_passes(tmp_path, capsys):
-    assert main(["try", a_file(tmp_path, GOOD, "EQUIVARIANT = True")]) == 0
+    assert main(["try", *a_file(tmp_path, GOOD, "EQUIVARIANT = True")]) == 0
     assert "ok   rotations" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_model_is_told_what_is_wrong(kind, tmp_path, capsys):
     output, complaint = BROKEN[kind]
-    assert main(["try", a_file(tmp_path, output)]) == 4
+    assert main(["try", *a_file(tmp_path, output)]) == 4
     assert complaint in capsys.readouterr().out
 
 
 def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):
-    file = a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()", "EQUIVARIANT = True")
-    assert main(["try", file]) == 4
+    mine = a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()", "EQUIVARIANT = True")
+    assert main(["try", *mine]) == 4
     assert "FAIL rotations" in capsys.readouterr().out
 
 
 def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):
-    assert main(["try", a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()")]) == 0
+    assert main(["try", *a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()")]) == 0
 
 
 def test_a_file_that_is_not_there_is_one_line(capsys):
