@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from bench.commands import INTERRUPTED, OK, USAGE
 
-COMMANDS = ("list", "run", "table", "plot", "data")
+COMMANDS = ("list", "run", "try", "table", "plot", "data")
 
 
 class Parser(argparse.ArgumentParser):

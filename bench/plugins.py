@@ -24,6 +24,7 @@ FOLDERS = {
     "models": ROOT / "models",
     "methods": ROOT / "bench" / "methods",
     "sweeps": ROOT / "bench" / "sweeps",
+    "peers": ROOT / "bench" / "peers",
 }
 
 
@@ -117,6 +118,11 @@ def is_trivial(model: str) -> bool:
 def source(task: str) -> dict[str, Any]:
     """The task file's `SOURCE`: where its data come from; empty without one, not imported."""
     return _constant(_tree(find("tasks", task)), "SOURCE", {})
+
+
+def package(peer: str) -> str:
+    """The `PACKAGE` that a peer needs, by its name in the package index, read without importing."""
+    return _constant(_tree(find("peers", peer)), "PACKAGE", "")
 
 
 def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
