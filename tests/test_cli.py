@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import plugins, records
-from bench.cli import main
+from bench.cli import COMMANDS, main
 from bench.config import Plugin, Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ def test_help_and_list_answer_at_once(command):
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("command", ["list", "run", "table", "plot"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

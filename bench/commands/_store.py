@@ -1,0 +1,54 @@
+"""What commands share: where records and data are kept, and the reading of records."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from bench import plugins, records
+
+RESULTS = plugins.ROOT / "results"
+DATA = "REMUL_DATA"
+
+
+def results_argument(command: ArgumentParser) -> None:
+    """`--results DIR`."""
+    command.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/"
+    )
+
+
+def data_argument(command: ArgumentParser) -> None:
+    """`--data DIR`."""
+    text = f"folder of data (default: ${DATA}, else the user's cache folder)"
+    command.add_argument("--data", type=Path, metavar="DIR", help=text)
+
+
+def choose_data(options: Namespace) -> None:
+    """Has this process and its workers keep data in the folder given, if one is."""
+    if options.data:
+        os.environ[DATA] = str(options.data.resolve())
+
+
+def stored(options: Namespace, task: str | None = None) -> dict[Path, list[records.Record]]:
+    """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
+    machines = sorted(path.parent for path in options.results.glob("*/runs"))
+    if not machines:
+        raise ValueError(
+            f"no records under {options.results}; 'python -m bench run quick' makes some"
+        )
+    found = {root: readable(root) for root in machines}
+    tasks = {Path(r["run"]["task"]["name"]).stem for some in found.values() for r in some}
+    if not tasks:
+        raise ValueError("no record that can be read")
+    if task not in (None, *tasks):
+        raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
+    return found
+
+
+def readable(root: Path) -> list[records.Record]:
+    """The records of one machine; those that cannot be read are named."""
+    found, problems = records.load(root)
+    for problem in problems:
+        print(f"skipped: {problem}", file=sys.stderr)
+    return found

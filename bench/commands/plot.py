@@ -1,0 +1,22 @@
+"""`plot`: the figures of the records."""
+
+from argparse import ArgumentParser, Namespace
+
+from bench.commands import OK, _store
+
+EXAMPLE = "plot"
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    _store.results_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """rebuild the figures from the records"""
+    from bench import plots
+
+    for root, found in _store.stored(options).items():
+        for file in plots.write(root, found):
+            print(file)
+    return OK

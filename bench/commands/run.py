@@ -1,0 +1,63 @@
+"""`run`: train and score what a sweep lacks."""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from bench import machine
+from bench.commands import FAILED, OK, _store
+
+EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    command.add_argument("sweep", help="name of a sweep, or the path of a sweep file")
+    command.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="KEY=GLOB",
+        help="runs that match, such as model=egnn or method.beta=10",
+    )  # fmt: skip
+    command.add_argument("--seeds", type=int, metavar="N", help="so many seeds of each cell")
+    command.add_argument("--steps", type=int, metavar="N", help="so many training steps")
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    command.add_argument("--jobs", type=int, metavar="N", help="parallel runs (default: cores)")
+    command.add_argument(
+        "--budget", type=_seconds, default=float("inf"), metavar="T",
+        help="start no run after this time, such as 90s, 30m or 2h",
+    )  # fmt: skip
+    command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
+    command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
+    command.add_argument("--force", action="store_true", help="run finished ones again")
+    _store.results_argument(command)
+    _store.data_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """train and score what a sweep lacks, then time it, then show the table"""
+    from bench import plan, tables
+    from bench.run import Request, estimate, run_sweep
+
+    _store.choose_data(options)
+    sweep = plan.override(plan.sweep(options.sweep), options.seeds, options.steps)
+    runs = plan.shard(plan.only(sweep, options.only), options.shard)
+    root = options.results / machine.folder(options.device)
+    request = Request(runs, root, options.device, _jobs(options), options.budget, options.force)
+    if options.dry_run:
+        print(estimate(request))
+        return OK
+    complete = run_sweep(request)
+    print(tables.write(root, _store.readable(root), "text", None))
+    return OK if complete else FAILED
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m or 2h")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _jobs(options: Namespace) -> int:
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"--jobs has to be at least 1, got {options.jobs}")
+    return options.jobs or (machine.cores() if options.device == "cpu" else 1)

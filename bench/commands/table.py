@@ -1,0 +1,24 @@
+"""`table`: the tables of the records."""
+
+from argparse import ArgumentParser, Namespace
+
+from bench.commands import OK, _store
+
+EXAMPLE = "table --format md"
+FORMATS = ("text", "md", "csv", "latex")
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    command.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    command.add_argument("--task", metavar="T", help="one task only")
+    _store.results_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """rebuild the tables from the records, and print them"""
+    from bench import tables
+
+    for root, found in _store.stored(options, options.task).items():
+        print(tables.write(root, found, options.format, options.task))
+    return OK
