@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from bench.commands import INTERRUPTED, OK, USAGE
 
-COMMANDS = ("list", "run", "table", "plot")
+COMMANDS = ("list", "run", "table", "plot", "speed", "compare", "check", "calibrate")
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from bench import plugins
 from bench.config import Plugin
 from bench.counters import parameters
+from bench.tasks.bodies import SIGNATURE
 from remul import Signature
 
 NEAR = 0.05  # how far the number of parameters may be from the one that is asked for
 SMALLEST, LARGEST = 4, 4096  # channels
 
 
-def sized(model: str, size: str, signature: Signature) -> Plugin:
+def sized(model: str, size: str) -> Plugin:
     """The model in a size: "default", "paper" or a number of parameters.
 
     Raises `ValueError` for other sizes, without a published size, and if no width comes within
@@ -26,7 +27,7 @@ def sized(model: str, size: str, signature: Signature) -> Plugin:
         return Plugin(model, published)
     if not size.isdigit():
         raise ValueError(f"a size is default, paper or a number of parameters, not {size!r}")
-    return matched(model, int(size), signature)
+    return matched(model, int(size), SIGNATURE)
 
 
 def matched(model: str, wanted: int, signature: Signature) -> Plugin:

@@ -76,8 +76,10 @@ def _session(part: list[Cell], request: Request) -> int:
         ceilings = found[0].ask("ceilings")
         for player in found:
             if player.cell in part:
-                told = {"session": stamp, "ceilings": ceilings}
-                cells.write(request.root, record(player, found[0]) | told)
+                told = record(player, found[0])
+                told["machine"]["name"] = request.root.name
+                told |= {"session": stamp, "ceilings": ceilings}
+                cells.write(request.root, told)
     return rounds
 
 

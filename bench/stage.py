@@ -11,7 +11,8 @@ from bench.execute import build, closures, outcome
 from bench.timing import Away, clock_of, now, warm_up
 
 MEMORY = 0.7  # share of the free memory of the machine that one cell may take
-FRESHEN_S = 3e-3
+FRESHEN_S = 3e-3  # of calls before a sample that is not long
+LONG_S = 3e-2
 SIDE, MEGABYTES = 1024, 64  # of the matrices and of the copy that show what the machine can do
 
 
@@ -22,6 +23,7 @@ class Stage:
         self.device = "cpu"
         self.functions: dict[str, Callable] = {}
         self.calls: dict[str, int] = {}
+        self.sample_s: dict[str, float] = {}
 
     def prepare(self, cell: Cell, kinds: list[str], device: str) -> dict[str, Any]:
         """Builds and warms one closure for each kind; what fails is a reason.
@@ -32,19 +34,19 @@ class Stage:
         if device == "cpu":
             machine.pin()
             machine.spare_memory(MEMORY)
-        found = {"first_call_s": {}, "sample_s": {}, "reasons": {}, "status": "done"}
+        found = {"first_call_s": {}, "reasons": {}, "status": "done"}
         for kind in kinds:
             try:
                 function = closure(cell, kind, device)
                 found["first_call_s"][kind] = clock(function, 1)
                 self.calls[kind] = warm_up(function, clock)
-                found["sample_s"][kind] = clock(function, self.calls[kind]) * self.calls[kind]
+                self.sample_s[kind] = clock(function, self.calls[kind]) * self.calls[kind]
                 self.functions[kind] = function
             except Exception as error:
                 told = outcome(error)
                 found["reasons"][kind] = told["reason"]
                 found["status"] = told["status"] if not self.functions else found["status"]
-        return found | {"machine": machine.facts(device)}
+        return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
 
     def sample(self, kind: str) -> dict[str, Any]:
         """One sample in milliseconds, the share of its time without the processor, throttling."""
@@ -57,9 +59,9 @@ class Stage:
 
     def _freshen(self, kind: str) -> None:
         """Calls that are not timed, for the caches that the other processes have filled."""
-        function, started = self.functions[kind], now()
-        while now() - started < FRESHEN_S:
-            function()
+        started = now()
+        while self.sample_s[kind] < LONG_S and now() - started < FRESHEN_S:
+            self.functions[kind]()
 
     def energy_mj(self, kind: str) -> float | None:
         """Millijoules of one call on a GPU that counts them, over at least a second of calls."""
