@@ -63,6 +63,12 @@ def names(kind: str) -> list[str]:
     return sorted(p.stem for p in FOLDERS[kind].glob("*.py") if not p.name.startswith("_"))
 
 
+def networks() -> list[str]:
+    """The models that are worth timing: neither trivial ones nor probes."""
+    found = (name for name in names("models") if not name.startswith("probe_"))
+    return [name for name in found if not is_trivial(name)]
+
+
 def find(kind: str, name: str) -> Path:
     """The file of a plug-in, given by its name or by a path that ends in .py.
 
