@@ -29,18 +29,19 @@ def build(
     """SE(3)-Transformer (Fuchs et al. 2020, equations 10 and 11) with norm gates and residuals.
 
     Object i attends to j with softmax_j <q_i, k_ij>, the inner product over all degrees of one of
-    the `heads`. Keys and values are tensor-product messages as in the paper, with kernels
-    M[u, v] R_a,v(d) Y_b for each path (a, b, c): the functions R of the distance, and of the
-    scalars of the pair, are shared by key and value; the mixes M, one for each, act on the query
-    and on the sum over j instead of on pairs, which is the same and makes no kernel of channels
-    by channels for a pair. `degree` is the highest l, so that the paper's 4 degrees are
-    `degree=3`. Over all pairs, or the nearest `neighbours`. Takes irreps of parity (-1)^l up to
-    `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and for
-    heads that do not divide the channels.
+    the `heads`. Keys and values, of half the channels, are tensor-product messages as in the
+    paper, with kernels M[u, v] R_a,v(d) Y_b for each path (a, b, c). The functions R of distance
+    and pair scalars are shared by key and value. The mixes M, one for each, act on the query and
+    on the sum over j instead of on pairs, which is the same, and makes no kernel of channels by
+    channels for a pair. `degree` is the highest l: the paper's 4 degrees are `degree=3`. Over all
+    pairs, or the nearest `neighbours`. Takes irreps of parity (-1)^l up to `degree`, and 0e of
+    pairs; fields are (batch, n, dim). Raises `ValueError` for others, and for channels that are
+    not a multiple of twice the heads. `PAPER` is the baseline of Brehmer et al. 2023 for N-body.
     """
     if channels % (2 * heads):
         raise ValueError(
-            f"twice the heads have to divide channels; got {heads} heads, {channels} channels"
+            f"channels have to be a multiple of twice the heads; got {heads} heads, "
+            f"{channels} channels"
         )
     return SE3Transformer(signature, (channels, layers, heads, degree), neighbours)
 

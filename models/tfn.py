@@ -18,7 +18,7 @@ from remul.lie import Stages
 
 EQUIVARIANT = True
 VERSION = 2
-PAPER = {"channels": 32, "layers": 4, "degree": 2}
+PAPER = {"channels": 32, "layers": 4, "degree": 1}
 
 
 def build(
@@ -36,7 +36,8 @@ def build(
     of channels by channels is made for a pair. R takes a log-spaced basis, 0.01 to 100 in the
     units of the points, and the scalars of the pair. Over all pairs, or the nearest `neighbours`.
     Takes irreps of parity (-1)^l up to `degree`, and 0e of pairs; fields are (batch, n, dim).
-    Raises `ValueError` for others.
+    Raises `ValueError` for others. `PAPER` is the baseline of Satorras et al.'s N-body study: 64
+    features, half of them scalars and half vectors.
     """
     return TFN(signature, channels, layers, degree, neighbours)
 
@@ -44,7 +45,7 @@ def build(
 class Layer(nn.Module):
     def __init__(self, channels: int, coupling: Coupling, known: int) -> None:
         super().__init__()
-        self.products, degrees = coupling.products, range(coupling.degree + 1)
+        self.coupling, degrees = coupling, range(coupling.degree + 1)
         self.radial = mlp(known, RADII, len(degrees) * channels)
         self.mix = nn.ModuleList(
             nn.Linear(channels * coupling.width(c), channels, bias=c == 0) for c in degrees
@@ -62,7 +63,7 @@ class Layer(nn.Module):
         """Mean over j of the products, (batch, n, 2 l + 1, paths * channels) by degree."""
         weights = self.radial(edges.radial).unsqueeze(3).chunk(len(h), -1)
         felt = [w * x for w, x in zip(weights, edges.sent(h), strict=True)]
-        return [torch.cat(parts, -1) for parts in self.products(felt, edges.angular)]
+        return [torch.cat(parts, -1) for parts in self.coupling.products(felt, edges.angular)]
 
 
 class TFN(nn.Module):
