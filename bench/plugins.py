@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -105,7 +105,12 @@ def is_trivial(model: str) -> bool:
     return _constant(_tree(find("models", model)), "TRIVIAL", False)
 
 
-def _constant(tree: ast.Module, name: str, default: int) -> int:
+def published(model: str) -> dict[str, object]:
+    """The hyperparameters that the model's file declares as `PAPER`, read without importing it."""
+    return _constant(_tree(find("models", model)), "PAPER", {})
+
+
+def _constant(tree: ast.Module, name: str, default: object) -> Any:  # noqa: ANN401 - a literal
     for node in tree.body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         if getattr(targets[0], "id", "") == name:

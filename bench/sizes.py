@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from bisect import bisect_left
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import plugins
 
@@ -13,41 +15,70 @@ if TYPE_CHECKING:
     from remul import Signature
 
 TOLERANCE = 0.05
-WIDEST = 1 << 16
+REFUSALS = 64
 
 
-def paper(name: str) -> dict[str, Any]:
-    """The published configuration that a model's file declares as `PAPER`, read without importing.
+def paper(name: str) -> dict[str, object]:
+    """The published configuration that a model's file declares, read without importing it.
 
     Raises `ValueError` if it declares none.
     """
     found = plugins.published(name)
-    if found is None:
+    if not found:
         raise ValueError(f"model {name!r} declares no published configuration, PAPER = {{...}}")
     return found
 
 
-def matched(name: str, signature: Signature, parameters: int, **hparams: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
-    """`hparams` with the `channels` that bring a model within 5 % of a number of parameters.
+def build_matched(name: str, signature: Signature, parameters: int, **hparams: object) -> nn.Module:
+    """The model in the width that `matched` finds."""
+    hparams = matched(name, signature, parameters, **hparams)
+    return plugins.load("models", name).build(signature, **hparams)
 
-    Parameters grow with the width, so it is found by bisection; widths that the model refuses are
-    passed over. Raises `ValueError` that names the nearest numbers where none is near enough.
+
+def matched(
+    name: str, signature: Signature, parameters: int, **hparams: object
+) -> dict[str, object]:
+    """The hyperparameters with the `channels` that bring a model within 5 % of a size.
+
+    The size grows with the width, so bisection finds it; widths that the model refuses, as those
+    that its heads do not divide, are passed over. Raises `ValueError` for a model without a width,
+    and one that names the nearest sizes where none is near enough.
     """
+    if "channels" not in inspect.signature(plugins.load("models", name).build).parameters:
+        raise ValueError(f"model {name!r} has no width to choose; it takes no channels")
 
     @cache
-    def size(channels: int) -> int | None:
-        """Parameters at that width; None where the model refuses it."""
-        try:
-            return _parameters(name, signature, hparams | {"channels": channels})
-        except ValueError:
-            return None
+    def taken(width: int) -> tuple[int, int]:
+        """The first width from there on that the model takes, and its size."""
+        return _taken(name, signature, width, hparams)
 
-    below, above = _around(size, parameters)
-    sizes = {width: size(width) for width in (below, above) if width}
-    near = min(sizes, key=lambda width: abs(sizes[width] - parameters), default=None)
-    if near is None or abs(sizes[near] - parameters) > TOLERANCE * parameters:
-        there = " and ".join(f"{count:,}" for count in sizes.values()) or "none"
-        raise ValueError(
-            f"no width gives {name} {parameters:,} parameters within 5 %; nearest: {there}"
-        )
-    return hparams | {"channels": near}
+    widest = 1
+    while taken(widest)[1] < parameters:
+        widest *= 2
+    first = 1 + bisect_left(range(1, widest), True, key=lambda w: taken(w)[1] >= parameters)
+    sizes = dict(taken(width) for width in (first - 1, first) if width)
+    width = min(sizes, key=lambda width: abs(sizes[width] - parameters))
+    if abs(sizes[width] - parameters) > TOLERANCE * parameters:
+        near = " or ".join(f"{size:,}" for size in sizes.values())
+        raise ValueError(f"{name} has {near} parameters, none within 5 % of {parameters:,}")
+    return hparams | {"channels": width}
+
+
+def _taken(
+    name: str, signature: Signature, width: int, hparams: dict[str, object]
+) -> tuple[int, int]:
+    for channels in range(width, width + REFUSALS):
+        try:
+            return channels, _size(name, signature, hparams | {"channels": channels})
+        except ValueError as error:
+            refusal = error
+    raise refusal
+
+
+def _size(name: str, signature: Signature, hparams: dict[str, object]) -> int:
+    """Number of parameters, leaving the global random generator as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        model = plugins.load("models", name).build(signature, **hparams)
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
