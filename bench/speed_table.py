@@ -11,12 +11,7 @@ from bench import cells, records, render
 from bench.cells import KINDS, Record
 from bench.render import Column, Row
 
-SHORT = {
-    "inference": "infer",
-    "train_step": "step",
-    "augment_step": "augment",
-    "remul_step": "remul",
-}
+SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
 def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
@@ -178,9 +173,7 @@ def notes(made: list[dict[str, Any]]) -> list[str]:
 
 
 def _csv(made: list[dict[str, Any]]) -> str:
-    names = list(
-        dict.fromkeys(name for row in made for name in row if not name.endswith("_shares"))
-    )
+    names = list(dict.fromkeys(n for row in made for n in row if not n.endswith("_shares")))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
