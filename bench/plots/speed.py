@@ -150,9 +150,9 @@ def roofline(rows: Rows) -> Figure | None:
     peak, rate = (max(row[name] for row in timed) for name in ("flops_per_s", "bytes_per_s"))
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     ax = figure.subplots()
-    intensities = [2.0**power for power in range(-4, 10)]
-    roof = [1e-9 * min(peak, rate * x) for x in intensities]
-    ax.plot(intensities, roof, color="0.3", label="ceilings")
+    ridge = peak / rate
+    roof = [1e-9 * min(peak, rate * x) for x in (ridge / 100, ridge, 10 * ridge)]
+    ax.plot([ridge / 100, ridge, 10 * ridge], roof, color="0.3", label="ceilings")
     for model, colour in palette(timed).items():
         own = [row for row in timed if row["model"] == model]
         x = [row["step_flops"] / row["step_moved_bytes"] for row in own]
