@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
     request = speed.Request(grid, root, options.device, options.budget, options.force)
     complete = speed.measure(request)
-    print(speed_table.write(root))
+    print(speed_table.write(root, "text").rstrip("\n"))
     for file in figures.write(root):
         print(file)
     return OK if complete else FAILED
