@@ -63,11 +63,12 @@ def models(options: Namespace) -> list[Plugin]:
     if options.size == "default":
         return [Plugin(name) for name in names]
     from bench.sizes import sized
+    from bench.tasks.bodies import SIGNATURE
 
     found = []
     for name in names:
         try:
-            found.append(sized(name, options.size))
+            found.append(Plugin(name, sized(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
     if not found:
