@@ -17,21 +17,34 @@ MAPS = 18
 # Strassen's product of 2 x 2 matrices, entries row by row, and Gauss's of complex numbers.
 STRASSEN = (
     torch.tensor(
-        [[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0], [0, 0, 0, 1]]
-        + [[1, 1, 0, 0], [-1, 0, 1, 0], [0, 1, 0, -1]]
-    ),
+        [
+            [1, 0, 1, 0, 1, -1, 0],
+            [0, 0, 0, 0, 1, 0, 1],
+            [0, 1, 0, 0, 0, 1, 0],
+            [1, 1, 0, 1, 0, 0, -1],
+        ]
+    ).mT,
     torch.tensor(
-        [[1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, -1], [-1, 0, 1, 0]]
-        + [[0, 0, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]]
-    ),
+        [
+            [1, 1, 0, -1, 0, 1, 0],
+            [0, 0, 1, 0, 0, 1, 0],
+            [0, 0, 0, 1, 0, 0, 1],
+            [1, 0, -1, 0, 1, 0, 1],
+        ]
+    ).mT,
     torch.tensor(
-        [[1, 0, 0, 1, -1, 0, 1], [0, 0, 1, 0, 1, 0, 0]]
-        + [[0, 1, 0, 1, 0, 0, 0], [1, -1, 1, 0, 0, 1, 0]]
+        [
+            [1, 0, 0, 1, -1, 0, 1],
+            [0, 0, 1, 0, 1, 0, 0],
+            [0, 1, 0, 1, 0, 0, 0],
+            [1, -1, 1, 0, 0, 1, 0],
+        ]
     ),
 )
 GAUSS = (torch.tensor([[1, 0], [0, 1], [1, 1]]), torch.tensor([[1, -1, 0], [-1, -1, 1]]))
 
 Factors = tuple[Tensor, Tensor, Tensor]
+PIECE = 1024  # columns at a time, so that on a CPU what lies between stays in the cache
 
 
 @cache
@@ -47,6 +60,41 @@ def products() -> Factors:
     join = left @ dual, right @ dual, dual.mT @ result
     both = zip(_with_e0(*_geometric()), join, strict=True)
     return tuple(torch.stack(pair).float() for pair in both)
+
+
+class _Multiply(torch.autograd.Function):
+    """A bilinear map by its factors; its derivatives are such maps too, so nothing else is kept."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        size = PIECE if a.device.type == "cpu" else a.shape[-1]
+        pieces = zip(a.split(size, -1), b.split(size, -1), strict=True)
+        return torch.cat([result @ ((left @ x) * (right @ y)) for x, y in pieces], -1)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ANN001 - torch's own
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
+        left, right, result, a, b = ctx.saved_tensors
+        by_a = multiply(result.mT, right, left.mT, slope, b)
+        return None, None, None, by_a, multiply(result.mT, left, right.mT, slope, a)
+
+    @staticmethod
+    def jvp(ctx, *slopes: Tensor | None) -> Tensor:  # noqa: ANN001
+        *factors, a, b = ctx.saved_tensors
+        return multiply(*factors, slopes[-2], b) + multiply(*factors, a, slopes[-1])
+
+
+def multiply(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """`result @ ((left @ a) * (right @ b))`, which a compiler can cut to pieces by itself."""
+    if torch.compiler.is_compiling():
+        return result @ ((left @ a) * (right @ b))
+    return _Multiply.apply(left, right, result, a, b)
 
 
 @cache
@@ -82,7 +130,7 @@ def _entries(matrices: Tensor) -> Tensor:
 def _geometric() -> Factors:
     """The geometric product of space, a product of complex 2 x 2 matrices, by rank 21."""
     entries = _entries(_matrices()).mT
-    left, right, result = (factor.double() for factor in STRASSEN)
+    left, right, result = (factor.double().contiguous() for factor in STRASSEN)
     parts, whole = (factor.double() for factor in GAUSS)
     factors = torch.kron(left, parts) @ entries, torch.kron(right, parts) @ entries
     return *factors, entries.mT @ torch.kron(result, whole) / 2

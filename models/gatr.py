@@ -7,11 +7,13 @@ other one. Then every product of the algebra is one of parities too. A tensor of
 (8 blades, objects, groups x 2 without and with e0 x 2 parities x channels).
 """
 
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models._algebra import MAPS, linear_maps, products
+from models._algebra import MAPS, linear_maps, multiply, products
 from models._fields import (
     centroid,
     check_points,
@@ -75,8 +77,7 @@ class Linear(nn.Module):
         fan_in, fan_out = groups * width, groups_out * width_out
         table = torch.einsum("qp,bxyps,pr->bxqyrs", entry, linear_maps(), leave)
         self.register_buffer("table", table.reshape(-1, MAPS), persistent=False)
-        self.register_buffer("taken", entry[:, :1].clone(), persistent=False)
-        self.register_buffer("given", leave[0, :, None].clone(), persistent=False)
+        self.even = int(entry[:, 0].count_nonzero()), int(leave[0].count_nonzero())
         self.weight = nn.Parameter(torch.randn(MAPS, fan_in * fan_out) / fan_in**0.5)
         self.lift = linear(scalars[0], 2 * fan_out)
         self.mix = nn.Linear(scalars[0] + 2 * fan_in, scalars[1]) if scalars[1] else None
@@ -93,11 +94,10 @@ class Linear(nn.Module):
         (groups, width), (groups_out, width_out) = self.wide
         y = torch.bmm(x, self.matrices())  # (8, objects, columns)
         lifted = self.lift(s).view(len(s), 2, groups_out, 1, width_out).transpose(0, 1)
-        y.view(8, len(s), groups_out, 2, 2, width_out)[::7, :, :, 0].add_(lifted * self.given)
+        y.view(8, len(s), groups_out, 2, 2, width_out)[::7, :, :, 0, : self.even[1]].add_(lifted)
         if self.mix is None:
             return y, s
-        invariants = x.view(8, len(s), groups, 2, 2, width)[::7, :, :, 0]
-        invariants = (invariants * self.taken).sum(-2)  # (2, objects, groups, width)
+        invariants = x.view(8, len(s), groups, 2, 2, width)[::7, :, :, 0, : self.even[0]].mean(-2)
         return y, self.mix(torch.cat([s, invariants.transpose(0, 1).flatten(1)], -1))
 
 
@@ -159,7 +159,7 @@ def _distance_terms(x: Tensor) -> Tensor:
 
     With weight w on e123 and place p, |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
     """
-    weight, place = x[7:, :, :, 0], x[4:7, :, :, 1].flip(-2)  # the parities of e0 are the others
+    weight, place = x[7:, :, :, 0].flip(-2), x[4:7, :, :, 1]  # e0 swaps the parities
     scale = weight / (weight.square() + 1e-3)
     weight, place = weight * scale, place * scale
     return torch.cat([place.square().sum(0, keepdim=True), weight.square(), weight * place])
@@ -180,7 +180,7 @@ class Bilinear(nn.Module):
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         x, s = self.spread(self.products(self.factors(x, s)[0]), s)
         gate = gelu(x[0, :, : 2 * self.half])  # the even scalars
-        x = (x.view(8, len(s), 4, -1) * gate[:, None]).flatten(2)
+        x = x * gate.repeat(1, 4)
         return self.shrink(x, gelu(s))
 
     def products(self, x: Tensor) -> Tensor:
@@ -190,7 +190,7 @@ class Bilinear(nn.Module):
         """
         x = x.view(8, -1, 4, 2, 2 * self.half).permute(2, 3, 0, 1, 4)
         a, b = x.reshape(2, 2, 16, -1)
-        y = torch.bmm(self.result, torch.bmm(self.left, a) * torch.bmm(self.right, b))
+        y = multiply(self.left, self.right, self.result, a, b)
         return y.view(2, 2, 8, -1, 2 * self.half).permute(2, 3, 0, 1, 4).flatten(2)
 
 
@@ -260,10 +260,6 @@ class GATr(nn.Module):
 
 def _weights(types: Types) -> list[float]:
     """The part on e123 of each vector among the inputs, then of the centroid: 1 makes a point."""
-    lengths = [
-        [float(rep.affine)] * mul
-        for rep in features(types).values()
-        for mul, degree, _ in rep.chunks
-        if degree == 1
-    ]
-    return [*sum(lengths, []), 1.0]
+    chunks = [(rep.affine, *chunk) for rep in features(types).values() for chunk in rep.chunks]
+    vectors = [[float(affine)] * mul for affine, mul, degree, _ in chunks if degree == 1]
+    return [*chain(*vectors), 1.0]
