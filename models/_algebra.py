@@ -115,6 +115,23 @@ def linear_maps() -> Tensor:
     return maps
 
 
+def distance_terms(x: Tensor) -> Tensor:
+    """Five terms of a trivector whose inner products are squared distances of points.
+
+    With weight w on e123 and place p, |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
+    """
+    weight, place = x[7:, :, :, 0].flip(-2), x[4:7, :, :, 1]  # e0 swaps the parities
+    scale = weight / (weight.square() + 1e-3)
+    weight, place = weight * scale, place * scale
+    return torch.cat([place.square().sum(0, keepdim=True), weight.square(), weight * place])
+
+
+def distance_partners(terms: Tensor) -> Tensor:
+    """The terms of a key, whose inner product with those of a query is less the square."""
+    area, weight, place = terms.split([1, 1, 3])
+    return torch.cat([-weight, -area, 2 * place])
+
+
 def _matrices() -> Tensor:
     """The blades of space as Pauli's complex matrices, (blade, 2, 2)."""
     one = torch.eye(2, dtype=torch.complex128)

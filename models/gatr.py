@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models._algebra import MAPS, linear_maps, multiply, products
+from models._algebra import (
+    MAPS,
+    distance_partners,
+    distance_terms,
+    linear_maps,
+    multiply,
+    products,
+)
 from models._fields import (
     centroid,
     check_points,
@@ -121,9 +128,9 @@ class Attention(nn.Module):
         x, s = self.project(x, s)
         x = x.view(8, len(s), self.heads + 2, 2, 2, self.width)
         s = s.view(len(s), self.heads + 2, -1)
-        q, k, v = (part.reshape(size[0], -1, part.shape[-1]) for part in self.asked(x, s))
+        q, k, v = (part.reshape(size[0], 1, -1, part.shape[-1]) for part in self.asked(x, s))
         heard = self.heard(size, bonds, real)
-        mixed = scaled_dot_product_attention(q, k, v, attn_mask=heard)  # (batch, n heads, width)
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=heard)  # (batch, 1, n heads, width)
         mixed = mixed.reshape(len(s), self.heads, -1)
         x, s = mixed.split([32 * self.width, s.shape[-1]], -1)
         x = x.unflatten(-1, (8, -1)).permute(2, 0, 1, 3).flatten(2)
@@ -131,38 +138,26 @@ class Attention(nn.Module):
 
     def asked(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, key and value of each object, (objects, heads or 1, width)."""
-        space, far = x[:, :, :-1, 0], _distance_terms(x[:, :, :-1])
+        space, far = x[:, :, :-1, 0], distance_terms(x[:, :, :-1])
         q = torch.cat([space[:, :, :-1], far[:, :, :-1] * self.nearness.exp()])
         q = torch.cat([_rows(q), s[:, :-2]], -1)
-        area, weight, place = far[:, :, -1:].split([1, 1, 3])
-        k = torch.cat([space[:, :, -1:], -weight, -area, 2 * place])
+        k = torch.cat([space[:, :, -1:], distance_partners(far[:, :, -1:])])
         k = torch.cat([_rows(k), s[:, -2:-1]], -1)
         return q, k, torch.cat([_rows(x[:, :, -1:]), s[:, -1:]], -1)
 
     def heard(self, size: torch.Size, bonds: Tensor | None, real: Tensor | None) -> Tensor | None:
-        """What is added to the logits: (batch, n heads, n) of numbers, or of whom to hear."""
+        """What is added to the logits, or whom to hear: (batch, 1, n heads, n)."""
         if self.bias is None:
-            return None if real is None else real.expand(-1, size[1] * self.heads, -1)
+            return None if real is None else real.unsqueeze(1)
         bias = self.bias(bonds).transpose(2, 3)  # (batch, n, heads, n)
         if real is not None:
             bias = bias.masked_fill(~real[:, None], -torch.inf)
-        return bias.flatten(1, 2)
+        return bias.flatten(1, 2).unsqueeze(1)
 
 
 def _rows(x: Tensor) -> Tensor:
     """Components of each object side by side: (k, objects, groups, ...) to (objects, groups, k)."""
     return x.flatten(3).permute(1, 2, 0, 3).flatten(2)
-
-
-def _distance_terms(x: Tensor) -> Tensor:
-    """Five terms of a trivector whose inner products are squared distances (equation 8).
-
-    With weight w on e123 and place p, |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
-    """
-    weight, place = x[7:, :, :, 0].flip(-2), x[4:7, :, :, 1]  # e0 swaps the parities
-    scale = weight / (weight.square() + 1e-3)
-    weight, place = weight * scale, place * scale
-    return torch.cat([place.square().sum(0, keepdim=True), weight.square(), weight * place])
 
 
 class Bilinear(nn.Module):
