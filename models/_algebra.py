@@ -15,32 +15,14 @@ COMPLEMENT = [7, 4, 5, 6, 1, 2, 3, 0]  # the blade that makes e123 with each bla
 MAPS = 18
 
 # Strassen's product of 2 x 2 matrices, entries row by row, and Gauss's of complex numbers.
-STRASSEN = (
-    torch.tensor(
-        [
-            [1, 0, 1, 0, 1, -1, 0],
-            [0, 0, 0, 0, 1, 0, 1],
-            [0, 1, 0, 0, 0, 1, 0],
-            [1, 1, 0, 1, 0, 0, -1],
-        ]
-    ).mT,
-    torch.tensor(
-        [
-            [1, 1, 0, -1, 0, 1, 0],
-            [0, 0, 1, 0, 0, 1, 0],
-            [0, 0, 0, 1, 0, 0, 1],
-            [1, 0, -1, 0, 1, 0, 1],
-        ]
-    ).mT,
-    torch.tensor(
-        [
-            [1, 0, 0, 1, -1, 0, 1],
-            [0, 0, 1, 0, 1, 0, 0],
-            [0, 1, 0, 1, 0, 0, 0],
-            [1, -1, 1, 0, 0, 1, 0],
-        ]
-    ),
-)
+STRASSEN = tuple(
+    torch.tensor([[int(digit) - 1 for digit in row] for row in rows.split()])
+    for rows in (
+        "2112 1122 2111 1112 2211 0121 1210",
+        "2112 2111 1210 0121 1112 2211 1122",
+        "2112012 1121211 1212111 2021121",
+    )
+)  # each digit one more than the number, row by row
 GAUSS = (torch.tensor([[1, 0], [0, 1], [1, 1]]), torch.tensor([[1, -1, 0], [-1, -1, 1]]))
 
 Factors = tuple[Tensor, Tensor, Tensor]

@@ -7,20 +7,11 @@ other one. Then every product of the algebra is one of parities too. A tensor of
 (8 blades, objects, groups x 2 without and with e0 x 2 parities x channels).
 """
 
-from itertools import chain
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models._algebra import (
-    MAPS,
-    distance_partners,
-    distance_terms,
-    linear_maps,
-    multiply,
-    products,
-)
+from models import _algebra as algebra
 from models._fields import (
     centroid,
     check_points,
@@ -82,10 +73,10 @@ class Linear(nn.Module):
         self.wide = wide
         (groups, width), (groups_out, width_out) = wide
         fan_in, fan_out = groups * width, groups_out * width_out
-        table = torch.einsum("qp,bxyps,pr->bxqyrs", entry, linear_maps(), leave)
-        self.register_buffer("table", table.reshape(-1, MAPS), persistent=False)
+        table = torch.einsum("qp,bxyps,pr->bxqyrs", entry, algebra.linear_maps(), leave)
+        self.register_buffer("table", table.reshape(-1, algebra.MAPS), persistent=False)
         self.even = int(entry[:, 0].count_nonzero()), int(leave[0].count_nonzero())
-        self.weight = nn.Parameter(torch.randn(MAPS, fan_in * fan_out) / fan_in**0.5)
+        self.weight = nn.Parameter(torch.randn(algebra.MAPS, fan_in * fan_out) / fan_in**0.5)
         self.lift = linear(scalars[0], 2 * fan_out)
         self.mix = nn.Linear(scalars[0] + 2 * fan_in, scalars[1]) if scalars[1] else None
 
@@ -115,9 +106,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.width = heads, max(2 * half // heads, 1)
         hidden = max(2 * channels // heads, 4)
-        self.project = Linear(
-            ((1, half), (heads + 2, self.width)), (channels, (heads + 2) * hidden)
-        )
+        every = heads + 2  # queries, then one key and one value
+        self.project = Linear(((1, half), (every, self.width)), (channels, every * hidden))
         self.join_heads = Linear(((heads, self.width), (1, half)), (heads * hidden, channels))
         self.nearness = nn.Parameter(torch.zeros(heads, 2, self.width))
         self.bias = linear(bonds, heads, bias=False) if bonds else None
@@ -138,10 +128,10 @@ class Attention(nn.Module):
 
     def asked(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, key and value of each object, (objects, heads or 1, width)."""
-        space, far = x[:, :, :-1, 0], distance_terms(x[:, :, :-1])
+        space, far = x[:, :, :-1, 0], algebra.distance_terms(x[:, :, :-1])
         q = torch.cat([space[:, :, :-1], far[:, :, :-1] * self.nearness.exp()])
         q = torch.cat([_rows(q), s[:, :-2]], -1)
-        k = torch.cat([space[:, :, -1:], distance_partners(far[:, :, -1:])])
+        k = torch.cat([space[:, :, -1:], algebra.distance_partners(far[:, :, -1:])])
         k = torch.cat([_rows(k), s[:, -2:-1]], -1)
         return q, k, torch.cat([_rows(x[:, :, -1:]), s[:, -1:]], -1)
 
@@ -169,14 +159,13 @@ class Bilinear(nn.Module):
         self.factors = Linear(((1, half), (4, half)), (channels, 0), leave=SUMS)
         self.spread = Linear(((2, half), (1, 2 * half)), (channels, 2 * channels), entry=SUMS / 2)
         self.shrink = Linear(((1, 2 * half), (1, half)), (2 * channels, channels))
-        for name, table in zip(("left", "right", "result"), products(), strict=True):
+        for name, table in zip(("left", "right", "result"), algebra.products(), strict=True):
             self.register_buffer(name, table.clone(), persistent=False)
 
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         x, s = self.spread(self.products(self.factors(x, s)[0]), s)
         gate = gelu(x[0, :, : 2 * self.half])  # the even scalars
-        x = x * gate.repeat(1, 4)
-        return self.shrink(x, gelu(s))
+        return self.shrink(x * gate.repeat(1, 4), gelu(s))
 
     def products(self, x: Tensor) -> Tensor:
         """Geometric products and joins of four groups of factors, (8, objects, columns).
@@ -185,7 +174,7 @@ class Bilinear(nn.Module):
         """
         x = x.view(8, -1, 4, 2, 2 * self.half).permute(2, 3, 0, 1, 4)
         a, b = x.reshape(2, 2, 16, -1)
-        y = multiply(self.left, self.right, self.result, a, b)
+        y = algebra.multiply(self.left, self.right, self.result, a, b)
         return y.view(2, 2, 8, -1, 2 * self.half).permute(2, 3, 0, 1, 4).flatten(2)
 
 
@@ -255,6 +244,6 @@ class GATr(nn.Module):
 
 def _weights(types: Types) -> list[float]:
     """The part on e123 of each vector among the inputs, then of the centroid: 1 makes a point."""
-    chunks = [(rep.affine, *chunk) for rep in features(types).values() for chunk in rep.chunks]
-    vectors = [[float(affine)] * mul for affine, mul, degree, _ in chunks if degree == 1]
-    return [*chain(*vectors), 1.0]
+    chunks = [(rep, *chunk) for rep in features(types).values() for chunk in rep.chunks]
+    affine = [float(rep.affine) for rep, mul, degree, _ in chunks for _ in range(mul * degree)]
+    return [*affine, 1.0]
