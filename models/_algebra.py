@@ -15,23 +15,18 @@ COMPLEMENT = [7, 4, 5, 6, 1, 2, 3, 0]  # the blade that makes e123 with each bla
 MAPS = 18
 
 # Strassen's product of 2 x 2 matrices, entries row by row, and Gauss's of complex numbers.
-STRASSEN = (
-    torch.tensor(
-        [[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0], [0, 0, 0, 1]]
-        + [[1, 1, 0, 0], [-1, 0, 1, 0], [0, 1, 0, -1]]
-    ),
-    torch.tensor(
-        [[1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, -1], [-1, 0, 1, 0]]
-        + [[0, 0, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]]
-    ),
-    torch.tensor(
-        [[1, 0, 0, 1, -1, 0, 1], [0, 0, 1, 0, 1, 0, 0]]
-        + [[0, 1, 0, 1, 0, 0, 0], [1, -1, 1, 0, 0, 1, 0]]
-    ),
-)
+STRASSEN = tuple(
+    torch.tensor([[int(digit) - 1 for digit in row] for row in rows.split()])
+    for rows in (
+        "2112 1122 2111 1112 2211 0121 1210",
+        "2112 2111 1210 0121 1112 2211 1122",
+        "2112012 1121211 1212111 2021121",
+    )
+)  # each digit one more than the number, row by row
 GAUSS = (torch.tensor([[1, 0], [0, 1], [1, 1]]), torch.tensor([[1, -1, 0], [-1, -1, 1]]))
 
 Factors = tuple[Tensor, Tensor, Tensor]
+PIECE = 1024  # columns at a time, so that on a CPU what lies between stays in the cache
 
 
 @cache
@@ -47,6 +42,41 @@ def products() -> Factors:
     join = left @ dual, right @ dual, dual.mT @ result
     both = zip(_with_e0(*_geometric()), join, strict=True)
     return tuple(torch.stack(pair).float() for pair in both)
+
+
+class _Multiply(torch.autograd.Function):
+    """A bilinear map by its factors; its derivatives are such maps too, so nothing else is kept."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        size = PIECE if a.device.type == "cpu" else a.shape[-1]
+        pieces = zip(a.split(size, -1), b.split(size, -1), strict=True)
+        return torch.cat([result @ ((left @ x) * (right @ y)) for x, y in pieces], -1)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ANN001 - torch's own
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
+        left, right, result, a, b = ctx.saved_tensors
+        by_a = multiply(result.mT, right, left.mT, slope, b)
+        return None, None, None, by_a, multiply(result.mT, left, right.mT, slope, a)
+
+    @staticmethod
+    def jvp(ctx, *slopes: Tensor | None) -> Tensor:  # noqa: ANN001
+        *factors, a, b = ctx.saved_tensors
+        return multiply(*factors, slopes[-2], b) + multiply(*factors, a, slopes[-1])
+
+
+def multiply(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """`result @ ((left @ a) * (right @ b))`, which a compiler can cut to pieces by itself."""
+    if torch.compiler.is_compiling():
+        return result @ ((left @ a) * (right @ b))
+    return _Multiply.apply(left, right, result, a, b)
 
 
 @cache
@@ -67,6 +97,23 @@ def linear_maps() -> Tensor:
     return maps
 
 
+def distance_terms(x: Tensor) -> Tensor:
+    """Five terms of a trivector whose inner products are squared distances of points.
+
+    With weight w on e123 and place p, |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
+    """
+    weight, place = x[7:, :, :, 0].flip(-2), x[4:7, :, :, 1]  # e0 swaps the parities
+    scale = weight / (weight.square() + 1e-3)
+    weight, place = weight * scale, place * scale
+    return torch.cat([place.square().sum(0, keepdim=True), weight.square(), weight * place])
+
+
+def distance_partners(terms: Tensor) -> Tensor:
+    """The terms of a key, whose inner product with those of a query is less the square."""
+    area, weight, place = terms.split([1, 1, 3])
+    return torch.cat([-weight, -area, 2 * place])
+
+
 def _matrices() -> Tensor:
     """The blades of space as Pauli's complex matrices, (blade, 2, 2)."""
     one = torch.eye(2, dtype=torch.complex128)
@@ -82,7 +129,7 @@ def _entries(matrices: Tensor) -> Tensor:
 def _geometric() -> Factors:
     """The geometric product of space, a product of complex 2 x 2 matrices, by rank 21."""
     entries = _entries(_matrices()).mT
-    left, right, result = (factor.double() for factor in STRASSEN)
+    left, right, result = (factor.double().contiguous() for factor in STRASSEN)
     parts, whole = (factor.double() for factor in GAUSS)
     factors = torch.kron(left, parts) @ entries, torch.kron(right, parts) @ entries
     return *factors, entries.mT @ torch.kron(result, whole) / 2

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models._algebra import MAPS, linear_maps, products
+from models import _algebra as algebra
 from models._fields import (
     centroid,
     check_points,
@@ -73,11 +73,10 @@ class Linear(nn.Module):
         self.wide = wide
         (groups, width), (groups_out, width_out) = wide
         fan_in, fan_out = groups * width, groups_out * width_out
-        table = torch.einsum("qp,bxyps,pr->bxqyrs", entry, linear_maps(), leave)
-        self.register_buffer("table", table.reshape(-1, MAPS), persistent=False)
-        self.register_buffer("taken", entry[:, :1].clone(), persistent=False)
-        self.register_buffer("given", leave[0, :, None].clone(), persistent=False)
-        self.weight = nn.Parameter(torch.randn(MAPS, fan_in * fan_out) / fan_in**0.5)
+        table = torch.einsum("qp,bxyps,pr->bxqyrs", entry, algebra.linear_maps(), leave)
+        self.register_buffer("table", table.reshape(-1, algebra.MAPS), persistent=False)
+        self.even = int(entry[:, 0].count_nonzero()), int(leave[0].count_nonzero())
+        self.weight = nn.Parameter(torch.randn(algebra.MAPS, fan_in * fan_out) / fan_in**0.5)
         self.lift = linear(scalars[0], 2 * fan_out)
         self.mix = nn.Linear(scalars[0] + 2 * fan_in, scalars[1]) if scalars[1] else None
 
@@ -93,11 +92,10 @@ class Linear(nn.Module):
         (groups, width), (groups_out, width_out) = self.wide
         y = torch.bmm(x, self.matrices())  # (8, objects, columns)
         lifted = self.lift(s).view(len(s), 2, groups_out, 1, width_out).transpose(0, 1)
-        y.view(8, len(s), groups_out, 2, 2, width_out)[::7, :, :, 0].add_(lifted * self.given)
+        y.view(8, len(s), groups_out, 2, 2, width_out)[::7, :, :, 0, : self.even[1]].add_(lifted)
         if self.mix is None:
             return y, s
-        invariants = x.view(8, len(s), groups, 2, 2, width)[::7, :, :, 0]
-        invariants = (invariants * self.taken).sum(-2)  # (2, objects, groups, width)
+        invariants = x.view(8, len(s), groups, 2, 2, width)[::7, :, :, 0, : self.even[0]].mean(-2)
         return y, self.mix(torch.cat([s, invariants.transpose(0, 1).flatten(1)], -1))
 
 
@@ -108,9 +106,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.width = heads, max(2 * half // heads, 1)
         hidden = max(2 * channels // heads, 4)
-        self.project = Linear(
-            ((1, half), (heads + 2, self.width)), (channels, (heads + 2) * hidden)
-        )
+        every = heads + 2  # queries, then one key and one value
+        self.project = Linear(((1, half), (every, self.width)), (channels, every * hidden))
         self.join_heads = Linear(((heads, self.width), (1, half)), (heads * hidden, channels))
         self.nearness = nn.Parameter(torch.zeros(heads, 2, self.width))
         self.bias = linear(bonds, heads, bias=False) if bonds else None
@@ -121,9 +118,9 @@ class Attention(nn.Module):
         x, s = self.project(x, s)
         x = x.view(8, len(s), self.heads + 2, 2, 2, self.width)
         s = s.view(len(s), self.heads + 2, -1)
-        q, k, v = (part.reshape(size[0], -1, part.shape[-1]) for part in self.asked(x, s))
+        q, k, v = (part.reshape(size[0], 1, -1, part.shape[-1]) for part in self.asked(x, s))
         heard = self.heard(size, bonds, real)
-        mixed = scaled_dot_product_attention(q, k, v, attn_mask=heard)  # (batch, n heads, width)
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=heard)  # (batch, 1, n heads, width)
         mixed = mixed.reshape(len(s), self.heads, -1)
         x, s = mixed.split([32 * self.width, s.shape[-1]], -1)
         x = x.unflatten(-1, (8, -1)).permute(2, 0, 1, 3).flatten(2)
@@ -131,38 +128,26 @@ class Attention(nn.Module):
 
     def asked(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, key and value of each object, (objects, heads or 1, width)."""
-        space, far = x[:, :, :-1, 0], _distance_terms(x[:, :, :-1])
+        space, far = x[:, :, :-1, 0], algebra.distance_terms(x[:, :, :-1])
         q = torch.cat([space[:, :, :-1], far[:, :, :-1] * self.nearness.exp()])
         q = torch.cat([_rows(q), s[:, :-2]], -1)
-        area, weight, place = far[:, :, -1:].split([1, 1, 3])
-        k = torch.cat([space[:, :, -1:], -weight, -area, 2 * place])
+        k = torch.cat([space[:, :, -1:], algebra.distance_partners(far[:, :, -1:])])
         k = torch.cat([_rows(k), s[:, -2:-1]], -1)
         return q, k, torch.cat([_rows(x[:, :, -1:]), s[:, -1:]], -1)
 
     def heard(self, size: torch.Size, bonds: Tensor | None, real: Tensor | None) -> Tensor | None:
-        """What is added to the logits: (batch, n heads, n) of numbers, or of whom to hear."""
+        """What is added to the logits, or whom to hear: (batch, 1, n heads, n)."""
         if self.bias is None:
-            return None if real is None else real.expand(-1, size[1] * self.heads, -1)
+            return None if real is None else real.unsqueeze(1)
         bias = self.bias(bonds).transpose(2, 3)  # (batch, n, heads, n)
         if real is not None:
             bias = bias.masked_fill(~real[:, None], -torch.inf)
-        return bias.flatten(1, 2)
+        return bias.flatten(1, 2).unsqueeze(1)
 
 
 def _rows(x: Tensor) -> Tensor:
     """Components of each object side by side: (k, objects, groups, ...) to (objects, groups, k)."""
     return x.flatten(3).permute(1, 2, 0, 3).flatten(2)
-
-
-def _distance_terms(x: Tensor) -> Tensor:
-    """Five terms of a trivector whose inner products are squared distances (equation 8).
-
-    With weight w on e123 and place p, |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
-    """
-    weight, place = x[7:, :, :, 0], x[4:7, :, :, 1].flip(-2)  # the parities of e0 are the others
-    scale = weight / (weight.square() + 1e-3)
-    weight, place = weight * scale, place * scale
-    return torch.cat([place.square().sum(0, keepdim=True), weight.square(), weight * place])
 
 
 class Bilinear(nn.Module):
@@ -174,14 +159,13 @@ class Bilinear(nn.Module):
         self.factors = Linear(((1, half), (4, half)), (channels, 0), leave=SUMS)
         self.spread = Linear(((2, half), (1, 2 * half)), (channels, 2 * channels), entry=SUMS / 2)
         self.shrink = Linear(((1, 2 * half), (1, half)), (2 * channels, channels))
-        for name, table in zip(("left", "right", "result"), products(), strict=True):
+        for name, table in zip(("left", "right", "result"), algebra.products(), strict=True):
             self.register_buffer(name, table.clone(), persistent=False)
 
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         x, s = self.spread(self.products(self.factors(x, s)[0]), s)
         gate = gelu(x[0, :, : 2 * self.half])  # the even scalars
-        x = (x.view(8, len(s), 4, -1) * gate[:, None]).flatten(2)
-        return self.shrink(x, gelu(s))
+        return self.shrink(x * gate.repeat(1, 4), gelu(s))
 
     def products(self, x: Tensor) -> Tensor:
         """Geometric products and joins of four groups of factors, (8, objects, columns).
@@ -190,7 +174,7 @@ class Bilinear(nn.Module):
         """
         x = x.view(8, -1, 4, 2, 2 * self.half).permute(2, 3, 0, 1, 4)
         a, b = x.reshape(2, 2, 16, -1)
-        y = torch.bmm(self.result, torch.bmm(self.left, a) * torch.bmm(self.right, b))
+        y = algebra.multiply(self.left, self.right, self.result, a, b)
         return y.view(2, 2, 8, -1, 2 * self.half).permute(2, 3, 0, 1, 4).flatten(2)
 
 
@@ -260,10 +244,6 @@ class GATr(nn.Module):
 
 def _weights(types: Types) -> list[float]:
     """The part on e123 of each vector among the inputs, then of the centroid: 1 makes a point."""
-    lengths = [
-        [float(rep.affine)] * mul
-        for rep in features(types).values()
-        for mul, degree, _ in rep.chunks
-        if degree == 1
-    ]
-    return [*sum(lengths, []), 1.0]
+    chunks = [(rep, *chunk) for rep in features(types).values() for chunk in rep.chunks]
+    affine = [float(rep.affine) for rep, mul, degree, _ in chunks for _ in range(mul * degree)]
+    return [*affine, 1.0]
