@@ -36,16 +36,17 @@ def build(
     neighbours: int | None = None,
     kernel: str = "own",
 ) -> "NequIP":
-    """NequIP (Batzner et al. 2022, equations 6 to 10) with gates, without its chemistry.
+    """NequIP (Batzner et al. 2022) with gates, without its chemistry.
 
     A layer is W h_i + sum over paths of V mean_j R(d_ij) CG(U h_j, Y_ij), then SiLU for 0e, tanh
     for 0o and sigmoid gates for the rest. R has a value for each path and channel; it takes a
     log-spaced basis, 0.01 to 100 in the units of the points, and the scalars of the pair. There
-    are `channels` features of each l up to `degree` in both parities. Over all pairs, or the
-    nearest `neighbours`. `kernel` says what computes the products: own, e3nn, cuequivariance or
-    openequivariance; e3nn makes its tables in torch's default dtype. Takes irreps up to `degree`,
-    and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and for a kernel
-    that is unknown or not installed.
+    are `channels` features of each l up to `degree` in both parities; `PAPER` is the full
+    configuration of the authors' repository. Over all pairs, or the nearest `neighbours`. `kernel`
+    says what computes the products: own, e3nn, cuequivariance or openequivariance; e3nn makes its
+    tables in torch's default dtype. Takes irreps up to `degree`, and 0e of pairs; fields are
+    (batch, n, dim). Raises `ValueError` for others, and for a kernel that is unknown or not
+    installed.
     """
     return NequIP(signature, Problem(degree, channels), layers, neighbours, kernel)
 

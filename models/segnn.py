@@ -24,11 +24,12 @@ def build(
     degree: int = 1,
     neighbours: int | None = None,
 ) -> "SEGNN":
-    """Steerable E(3)-equivariant graph network (Brandstetter et al. 2022, equations 6 to 9).
+    """Steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
 
     A steerable linear map sends x to the sum over paths of W CG(x, a). Of a pair, the attribute a
-    is the spherical harmonics of x_i - x_j; of an object, their mean over its neighbours plus that
-    of the harmonics of its vectors, points counting as vectors from the centroid. Its scalar is 1.
+    is the spherical harmonics of x_i - x_j; of an object, half their mean over its neighbours and
+    half that of its vectors' harmonics, points counting as vectors from the centroid. Its scalar
+    is 1.
     Messages are two such maps with gates of (h_i, h_j, log(1 + d^2), scalars of the pair), their
     mean and h_i give the update by two more. `channels` is the number of features of each l up to
     `degree`; the paper's 64 hidden features balance to 32 of l = 0 and 1. Over all pairs, or the
@@ -232,6 +233,6 @@ class SEGNN(nn.Module):
         degree = self.coupling.degree
         vectors = split_degrees(inputs, self.types, centre, degree).get(1)
         if vectors is not None and vectors.shape[2]:
-            attribute = (attribute + harmonics(vectors.mean(2), degree)) / 2
+            attribute = (attribute + harmonics(vectors, degree).mean(2)) / 2
         found = tables(self.coupling, attribute.unsqueeze(1))
         return {path: table.squeeze(1) for path, table in found.items()}
