@@ -179,7 +179,8 @@ def _library(name: str) -> ModuleType:
     try:
         return import_module(LIBRARIES[name])
     except ImportError:
-        raise ValueError(f"kernel {name!r} needs `pip install 'remul[kernels]'`") from None
+        extra = name if name == "openequivariance" else "kernels"
+        raise ValueError(f"kernel {name!r} needs `pip install 'remul[{extra}]'`") from None
 
 
 def harmonics(x: Tensor, degree: int) -> Tensor:

@@ -34,10 +34,10 @@ SUMS = torch.tensor([[1.0, 1.0], [1.0, -1.0]])  # even and odd to their sum and 
 
 def build(
     signature: Signature,
-    channels: int = 64,
+    channels: int = 32,
     multivectors: int | None = None,
-    layers: int = 4,
-    heads: int = 8,
+    layers: int = 2,
+    heads: int = 4,
 ) -> "GATr":
     """The Geometric Algebra Transformer (Brehmer et al. 2023), right under reflections too.
 
