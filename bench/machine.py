@@ -82,12 +82,17 @@ def pin() -> None:
 def spare_memory(share: float) -> None:
     """Refuses this process more than that share of the memory that is free now.
 
-    An allocation that does not fit then fails in this process and harms no other.
+    An allocation that does not fit then fails in this process and harms no other. Does nothing
+    where the system does not tell.
     """
     import resource
 
-    found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
-    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(found[1])),) * 2)
+    try:
+        found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(found[1])), most))
 
 
 def _identity() -> str:

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from bench import plugins
+from bench.cells import Cell
 from bench.config import Plugin, Run
 from bench.execute import build, closures
+from bench.stage import closure
 from bench.timing import measure
 from bench.train import train, trainer
 
@@ -19,11 +21,7 @@ REMUL = replace(PLAIN, method=Plugin("remul"))
 METHODS = {"plain": PLAIN, "augment": replace(PLAIN, method=Plugin("augment")), "remul": REMUL}
 
 
-def learns(model):
-    return any(True for _ in build(replace(PLAIN, model=Plugin(model)), "cpu")[1].parameters())
-
-
-MODELS = [name for name in plugins.names("models") if learns(name)]
+SIZES = [(5, 16), (20, 4)]
 
 
 @pytest.fixture(autouse=True)
@@ -39,16 +37,12 @@ def timed(benchmark, group, function):
     benchmark.pedantic(function, rounds=30, warmup_rounds=5)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_inference_of(model, benchmark):
-    _, inference, _ = closures(replace(PLAIN, model=Plugin(model)), "cpu")
-    timed(benchmark, "inference, batch 64, 4 bodies, default sizes", inference)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_training_step_of(model, benchmark):
-    step, _, _ = closures(replace(PLAIN, model=Plugin(model)), "cpu")
-    timed(benchmark, "training step, batch 64, 4 bodies, default sizes", step)
+@pytest.mark.parametrize("model", plugins.networks())
+@pytest.mark.parametrize(("nodes", "batch"), SIZES)
+@pytest.mark.parametrize("kind", ["inference", "train_step"])
+def test_speed_of(kind, nodes, batch, model, benchmark):
+    function = closure(Cell(Plugin(model), nodes, batch), kind, "cpu")
+    timed(benchmark, f"{kind}, {nodes} x {batch}, default sizes", function)
 
 
 @pytest.mark.parametrize("method", METHODS)
