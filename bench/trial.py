@@ -9,10 +9,10 @@ from torch.nn.functional import pad
 
 from bench import plugins, turning
 from bench.config import Plugin, Run
-from bench.execute import build, clock, closures
+from bench.execute import build, closures
 from bench.plugins import Task
 from bench.progress import duration
-from bench.timing import measure
+from bench.timing import clock_of, measure
 from remul import O3, SO3, Batch, Element, Permutation, act, equivariance_error
 from remul.fields import MASK, Fields, Signature, check
 
@@ -177,7 +177,7 @@ def examine_speed(run: Run, device: str) -> Iterator[Finding]:
         step, inference, _ = closures(Run(run.task, plugin, run.method), device)
         functions |= {(plugin.name, "step"): step, (plugin.name, "inference"): inference}
     there = {key: function for key, function in functions.items() if function}
-    timings = {key: t["median_ms"] for key, t in measure(there, ROUNDS, clock(device)).items()}
+    timings = {key: t["median_ms"] for key, t in measure(there, ROUNDS, clock_of(device)).items()}
     for kind in ("step", "inference"):
         if (run.model.name, kind) in timings:
             own, rival = timings[run.model.name, kind], timings[RIVAL.name, kind]
