@@ -95,8 +95,8 @@ def test_seeds_make_different_training_sets(name):
 
 @every_task
 def test_splits_share_no_sample(name):
-    parts = splits(small(name)).values()
-    rows = torch.cat([torch.cat([x.flatten(1) for x in b.targets.values()], 1) for b in parts])
+    parts = [[*b.inputs.values(), *b.targets.values()] for b in splits(small(name)).values()]
+    rows = torch.cat([torch.cat([x.flatten(1) for x in part], 1) for part in parts])
     assert len(rows.unique(dim=0)) == len(rows)
 
 
