@@ -44,7 +44,7 @@ def test_a_source_declares_what_is_shown_of_it(name):
     source = plugins.source(name)
     assert {"kind", "from", "terms"} <= source.keys()
     assert source["kind"] in ("generated", "download")
-    assert bool(source.get("files")) == (source["kind"] == "download")
+    assert bool(data.files(source)) == (source["kind"] == "download")
 
 
 def cached_or_fetched(name):
