@@ -1,48 +1,121 @@
 """Counts that do not depend on the clock: parameters, FLOPs, dispatched operations, bytes."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._pytree import tree_iter
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+Function = Callable[[], Any]
+ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
-def count(model: nn.Module, inference: Callable[[], Any], device: str) -> dict[str, int | None]:
-    """Counters of one inference call; `flops` sees matrix products only.
+def count(
+    model: nn.Module, inference: Function, device: str, step: Function | None = None
+) -> dict[str, int]:
+    """Counters of one inference call, and with the prefix `step_` of one training step.
 
-    `peak_bytes` is None on a CPU, where nothing counts them.
+    `flops` are those of matrix products and attention; `moved_bytes` what all operations read and
+    write; `peak_bytes` the most that was alive at once, of what the call itself made (on CUDA all
+    that the allocator held).
     """
+    found = {"parameters": parameters(model)} | _counts(inference, device)
+    if step:
+        found |= {f"step_{name}": number for name, number in _counts(step, device).items()}
+    return found
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of trained weights."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
+    """How often `torch.compile` has to leave the graph of one inference call."""
+    torch._dynamo.reset()
+    with torch.inference_mode():
+        return torch._dynamo.explain(model)(inputs).graph_break_count
+
+
+def _counts(function: Function, device: str) -> dict[str, int]:
+    with _Counter() as seen:
+        function()
     return {
-        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "flops": _flops(inference),
-        "dispatched_ops": _operations(inference),
-        "peak_bytes": _peak_bytes(inference) if device != "cpu" else None,
+        "flops": _flops(function),
+        "dispatched_ops": seen.operations,
+        "moved_bytes": seen.moved,
+        "peak_bytes": _allocated(function) if device == "cuda" else seen.peak,
     }
 
 
-def _flops(function: Callable[[], Any]) -> int:
-    with FlopCounterMode(display=False) as counter:
+def _flops(function: Function) -> int:
+    forms = {ATTENTION: _attention, ATTENTION_BACKWARD: _attention_backward}
+    with FlopCounterMode(display=False, custom_mapping=forms) as counter:
         function()
     return counter.get_total_flops()
 
 
+def _attention(q: torch.Size, k: torch.Size, v: torch.Size, *_: Any, **__: Any) -> int:  # noqa: ANN401
+    return sdpa_flop_count(q, k, v)
+
+
+def _attention_backward(grad: torch.Size, q: torch.Size, k: torch.Size, v: torch.Size, *_: Any,  # noqa: ANN401
+                        **__: Any) -> int:  # fmt: skip  # noqa: ANN401
+    return sdpa_backward_flop_count(grad, q, k, v)
+
+
 class _Counter(TorchDispatchMode):
-    total = 0
+    """Sees every operation that reaches a kernel, and every storage until it is freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = self.moved = self.alive = self.peak = 0
+        self.known: dict[int, weakref.ref] = {}
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204 - torch
-        self.total += 1
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        taken = _storages((args, kwargs))
+        result = func(*args, **kwargs)
+        given = _storages(result)
+        self.operations += 1
+        if not getattr(func, "is_view", False):
+            self.moved += _bytes((args, kwargs)) + _bytes(result)
+        for storage in given.keys() - taken.keys():
+            self._born(given[storage])
+        return result
+
+    def _born(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata in self.known:
+            return
+        size, key = storage.nbytes(), storage._cdata
+        self.alive += size
+        self.peak = max(self.peak, self.alive)
+        self.known[key] = weakref.ref(storage, lambda _: self._died(key, size))
+
+    def _died(self, key: int, size: int) -> None:
+        if self.known.pop(key, None):
+            self.alive -= size
 
 
-def _operations(function: Callable[[], Any]) -> int:
-    with _Counter() as counter:
-        function()
-    return counter.total
+def _tensors(tree: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or results of an operation
+    return [leaf for leaf in tree_iter(tree) if isinstance(leaf, Tensor)]
 
 
-def _peak_bytes(function: Callable[[], Any]) -> int:
+def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:  # noqa: ANN401
+    return {(s := x.untyped_storage())._cdata: s for x in _tensors(tree)}
+
+
+def _bytes(tree: Any) -> int:  # noqa: ANN401
+    return sum(x.numel() * x.element_size() for x in _tensors(tree))
+
+
+def _allocated(function: Function) -> int:
+    torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     function()
     torch.cuda.synchronize()

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench import counters, curves, machine, plugins
+from bench import counters, curves, machine, modes, plugins
 from bench.config import Run
 from bench.evaluate import DivergedError, finite, profiles, score
 from bench.plugins import Task
 from bench.records import Record, new
 from bench.surface import slices
 from bench.symmetrise import symmetrised
-from bench.timing import Clock, event_clock, measure, now, wall_clock
+from bench.timing import clock_of, measure, now
 from bench.train import Progress, batches_of, learns, stream, train, trainer
 from remul import Batch
 
@@ -37,11 +37,10 @@ def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
             record |= _train_and_score(run, task, model, method, progress)
     except DivergedError as error:
         record |= {"status": "diverged", "reason": str(error)}
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        record |= {"status": "oom", "reason": _reason(error)}
     except Exception as error:
-        lines = traceback.format_exc().splitlines()
-        record |= {"status": "failed", "reason": _reason(error), "traceback": lines}
+        record |= outcome(error)
+        if record["status"] == "failed":
+            record["traceback"] = traceback.format_exc().splitlines()
     return record | {"seconds": round(now() - started, 2)}, curves.as_csv(points)
 
 
@@ -70,13 +69,14 @@ def time_cells(runs: Iterable[Run], device: str, rounds: int) -> list[dict[str, 
         try:
             step, inference, model = closures(run, device)
             kinds = {"inference": inference} | ({"train_step": step} if step else {})
-            first = {kind: clock(device)(function, 1) for kind, function in kinds.items()}
+            first = {kind: clock_of(device)(function, 1) for kind, function in kinds.items()}
             timings = {kind: {"first_call_s": took} for kind, took in first.items()}
-            cells.append({"timings": timings, "counters": counters.count(model, inference, device)})
+            counts = counters.count(model, inference, device, step)
+            cells.append({"timings": timings, "counters": counts})
             functions |= {(index, kind): function for kind, function in kinds.items()}
         except Exception as error:
-            cells.append({"reason": _reason(error)})
-    timings = measure(functions, rounds, clock(device)) if functions else {}
+            cells.append({"reason": outcome(error)["reason"]})
+    timings = measure(functions, rounds, clock_of(device)) if functions else {}
     for (index, kind), timing in timings.items():
         cells[index]["timings"][kind] |= timing
     return cells
@@ -90,30 +90,28 @@ def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:
             step, inference, _ = closures(run, device)
             step = step or inference
             step()
-            found.append(clock(device)(step, 3))
+            found.append(clock_of(device)(step, 3))
         except Exception:
             found.append(None)
     return found
 
 
-def clock(device: str) -> Clock:
-    """The clock that fits the device."""
-    return event_clock if device == "cuda" else wall_clock
-
-
-def closures(run: Run, device: str) -> tuple[Callable | None, Callable, nn.Module]:
+def closures(
+    run: Run, device: str, mode: str = "eager"
+) -> tuple[Callable | None, Callable, nn.Module]:
     """The training step that `train` takes, and inference, both on one batch of the run's size.
 
-    A model that learns nothing has no training step.
+    A model that learns nothing has no training step. The model that is returned is the eager one.
     """
     task, model, method = build(run, device)
-    training = trainer(run, model, method) if learns(model) else None
+    training = trainer(run, modes.applied(mode, model), method) if learns(model) else None
     batch = next(batches_of(task.train, run.batch_size, stream("batches", run.seed)))
     resting = symmetrised(deepcopy(model).eval(), task.signature, run.symmetrise)
+    called = modes.applied(mode, resting)
 
     @torch.inference_mode()
     def inference() -> dict[str, torch.Tensor]:
-        return resting(batch.inputs)
+        return called(batch.inputs)
 
     return (lambda: training.step(batch)) if training else None, inference, resting
 
@@ -156,8 +154,12 @@ def _on(task: Task, device: str) -> Task:
     return Task(task.signature, **splits, distance=task.distance, more=more)
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+def outcome(error: Exception) -> dict[str, str]:
+    """What a record says of an error: its status, out of memory or failed, and the reason."""
+    reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+    full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return {"status": "oom" if full or CPU_FULL in str(error) else "failed", "reason": reason}
 
 
 SPLITS = ("train", "val", "test")
+CPU_FULL = "can't allocate memory"  # an allocation that fails on a CPU is a plain RuntimeError

@@ -67,10 +67,27 @@ def facts(device: str) -> dict[str, str | int | bool | None]:
     }
 
 
-def one_thread() -> dict[str, str]:
+def one_thread(checkout: Path = ROOT) -> dict[str, str]:
     """The environment of a worker: this one with every thread pool pinned to one thread."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, **dict.fromkeys(THREAD_VARIABLES, "1")}
+
+
+def pin() -> None:
+    """Keeps this process on the last core it may use, where the system lets it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def spare_memory(share: float) -> None:
+    """Refuses this process more than that share of the memory that is free now.
+
+    An allocation that does not fit then fails in this process and harms no other.
+    """
+    import resource
+
+    found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(found[1])),) * 2)
 
 
 def _identity() -> str:

@@ -24,6 +24,7 @@ FOLDERS = {
     "models": ROOT / "models",
     "methods": ROOT / "bench" / "methods",
     "sweeps": ROOT / "bench" / "sweeps",
+    "peers": ROOT / "bench" / "peers",
 }
 
 
@@ -62,6 +63,12 @@ def names(kind: str) -> list[str]:
     return sorted(p.stem for p in FOLDERS[kind].glob("*.py") if not p.name.startswith("_"))
 
 
+def networks() -> list[str]:
+    """The models that are worth timing: neither trivial ones nor probes."""
+    found = (name for name in names("models") if not name.startswith("probe_"))
+    return [name for name in found if not is_trivial(name)]
+
+
 def find(kind: str, name: str) -> Path:
     """The file of a plug-in, given by its name or by a path that ends in .py.
 
@@ -95,9 +102,18 @@ def version(kind: str, name: str) -> int:
     return _constant(_tree(find(kind, name)), "VERSION", 1)
 
 
+def claimed_group(model: str) -> str | None:
+    """The group of `remul` under which the model says it is exact, read without importing it.
+
+    `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    """
+    claim = _constant(_tree(find("models", model)), "EQUIVARIANT", None)
+    return "E3" if claim is True else claim or None
+
+
 def claims_equivariance(model: str) -> bool:
-    """Whether the model's file says `EQUIVARIANT = True`, read without importing it."""
-    return _constant(_tree(find("models", model)), "EQUIVARIANT", False)
+    """Whether the model says that it is exactly equivariant, read without importing it."""
+    return claimed_group(model) is not None
 
 
 def is_trivial(model: str) -> bool:
@@ -108,6 +124,11 @@ def is_trivial(model: str) -> bool:
 def source(task: str) -> dict[str, Any]:
     """The task file's `SOURCE`: where its data come from; empty without one, not imported."""
     return _constant(_tree(find("tasks", task)), "SOURCE", {})
+
+
+def package(peer: str) -> str:
+    """The `PACKAGE` that a peer needs, by its name in the package index, read without importing."""
+    return _constant(_tree(find("peers", peer)), "PACKAGE", "")
 
 
 def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal

@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -17,16 +18,20 @@ Replied = Callable[[int, Message], None]
 
 
 class Worker:
-    """One worker process, pinned to one thread, and the index of the request it works on."""
+    """One worker process, pinned to one thread, and the index of the request it works on.
 
-    def __init__(self, inbox: SimpleQueue) -> None:
+    It runs the code of a checkout, this one unless another is given.
+    """
+
+    def __init__(self, inbox: SimpleQueue, checkout: Path = machine.ROOT) -> None:
         self.inbox, self.task = inbox, None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=machine.one_thread(),
+            cwd=None if checkout == machine.ROOT else checkout,
+            env=machine.one_thread(checkout),
             start_new_session=True,
         )
         self.listener = Thread(target=self._listen, daemon=True)

@@ -87,13 +87,13 @@ def write(root: Path, record: Record) -> Path:
     """Writes a record whole or not at all; its surface, if it has one, first and beside it."""
     run, record = from_plain(record["run"]), dict(record)
     if "surface" in record:
-        _write(surface_path(root, run), _as_text(record.pop("surface")))
-    return _write(path(root, run), _as_text(record))
+        write_whole(surface_path(root, run), as_text(record.pop("surface")))
+    return write_whole(path(root, run), as_text(record))
 
 
 def write_curve(root: Path, run: Run, text: str) -> Path:
     """Writes the curve of a run beside its record, under the same name but for its ending."""
-    return _write(curve_path(root, run), text)
+    return write_whole(curve_path(root, run), text)
 
 
 def curve_path(root: Path, run: Run) -> Path:
@@ -111,11 +111,12 @@ def read_surface(root: Path, run: Run) -> dict[str, Any]:
     return json.loads(surface_path(root, run).read_text())
 
 
-def _as_text(content: dict[str, Any]) -> str:
+def as_text(content: dict[str, Any]) -> str:
+    """The content as the JSON of a file."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _write(file: Path, text: str) -> Path:
+def write_whole(file: Path, text: str) -> Path:
     """Writes a text beside its final name, flushes it, and moves it into place."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")

@@ -1,7 +1,7 @@
 """Tables as text, Markdown and LaTeX: columns that know how to write their numbers."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
@@ -61,9 +61,11 @@ def thousandths(row: Row, name: str) -> str:
     return spread(row, name, 1e3) if row.get("seeds") != 0 else row["status"]
 
 
-def table(form: str, title: str, columns: Sequence[Column], rows: Any, notes: list[str]) -> str:  # noqa: ANN401 - a pandas frame
-    """The rows of a frame as a titled table in one of the forms, notes below."""
-    cells = [[column.write(row, column.name) for column in columns] for _, row in rows.iterrows()]
+def table(
+    form: str, title: str, columns: Sequence[Column], rows: Iterable[Row], notes: list[str]
+) -> str:
+    """The rows as a titled table in one of the forms, notes below."""
+    cells = [[column.write(row, column.name) for column in columns] for row in rows]
     headings = [column.heading for column in columns]
     return {"text": _text, "md": _markdown, "latex": _latex}[form](title, headings, cells, notes)
 

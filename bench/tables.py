@@ -73,8 +73,9 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
         part = part.dropna(axis="columns", how="all")
         table = with_published(with_speed(summary(part)), part["name"].iloc[0])
         notes = footnotes(part, table, machine)
+        rows = table.to_dict("records")
         for form in ("text", "md", "latex"):
-            sections[form].append(render.table(form, label, columns(part), table, notes))
+            sections[form].append(render.table(form, label, columns(part), rows, notes))
         counts = dict.fromkeys(COUNTS, "Int64")
         sections["csv"].append(table.astype(counts).drop(columns=["session", "label"]))
     csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")

@@ -2,13 +2,22 @@
 
 import time
 from collections.abc import Callable, Mapping
-from math import ceil
+from functools import cache
+from math import ceil, exp, lgamma, log
 from statistics import median, quantiles
 from typing import Any
 
 SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
 WARM_UP_S = 0.3
+PATIENCE_S = 3.0  # a warm-up that takes longer compares single calls
 ATTEMPTS = 3
+LEVEL = 0.99
+LIMITS = {  # up to which a timing is of quality A, and from which on of quality C
+    "spread": (0.05, 0.2),  # interquartile range over median
+    "excess": (0.1, 0.5),  # median over best, less one
+    "drift": (0.02, 0.2),  # median of the second half over that of the first, less one
+    "lag": (0.05, 0.2),  # share of the time in which the process did not have the processor
+}
 Function = Callable[[], Any]
 Clock = Callable[[Function, int], float]
 Timing = dict[str, Any]
@@ -37,6 +46,11 @@ def event_clock(function: Function, calls: int) -> float:
     return 1e-3 * start.elapsed_time(end) / calls
 
 
+def clock_of(device: str) -> Clock:
+    """The clock that fits the device."""
+    return event_clock if device == "cuda" else wall_clock
+
+
 def measure(
     functions: Mapping[str, Function], rounds: int, clock: Clock = wall_clock
 ) -> dict[str, Timing]:
@@ -44,50 +58,109 @@ def measure(
 
     A session with a timing of quality C is repeated; after `ATTEMPTS` sessions the best stands.
     """
-    calls = {name: _warm_up(function, clock) for name, function in functions.items()}
+    calls = {name: warm_up(function, clock) for name, function in functions.items()}
     sessions = []
     while len(sessions) < ATTEMPTS and (not sessions or _spoilt(sessions[-1])):
-        samples = {name: [] for name in functions}
+        samples, away = {name: [] for name in functions}, Away()
         for _ in range(rounds):
             for name, function in functions.items():
                 samples[name].append(1e3 * clock(function, calls[name]))
-        sessions.append({name: summary(found) for name, found in samples.items()})
+        lag = away.share() if clock is wall_clock else 0.0
+        sessions.append({name: summary(found, lag) for name, found in samples.items()})
     return min(sessions, key=_spoilt)
 
 
-def summary(samples_ms: list[float]) -> Timing:
-    """Median, best, spread and quality of raw samples in milliseconds."""
+class Away:
+    """How much of the time since its making the process did not have the processor."""
+
+    def __init__(self) -> None:
+        self.started, self.worked = now(), time.process_time()
+
+    def share(self) -> float:
+        """From 0, the process ran all the time, to 1."""
+        worked = time.process_time() - self.worked
+        return max(0.0, 1 - worked / (now() - self.started))
+
+
+def summary(samples_ms: list[float], lag: float = 0.0, throttled: str = "") -> Timing:
+    """Median with its interval, best, spread and quality of raw samples in milliseconds."""
     low, middle, high = quantiles(samples_ms, n=4)
+    mark, reason = quality(samples_ms, lag, throttled)
     return {
         "median_ms": middle,
+        "interval_ms": interval(samples_ms),
         "best_ms": min(samples_ms),
         "iqr_ms": high - low,
         "rounds": len(samples_ms),
         "samples_ms": [round(sample, 6) for sample in samples_ms],
-        "quality": quality(middle, min(samples_ms), high - low),
+        "quality": mark,
+        "reason": reason,
     }
 
 
-def quality(middle: float, best: float, spread: float) -> str:
-    """A: quiet; B: usable; C: disturbed, kept out of every headline."""
-    if spread < 0.05 * middle and middle < 1.1 * best:
-        return "A"
-    return "B" if spread < 0.2 * middle and middle < 1.5 * best else "C"
+def quality(samples_ms: list[float], lag: float, throttled: str) -> tuple[str, str]:
+    """A: quiet; B: usable; C: disturbed, kept out of every headline. And why it is no A."""
+    low, middle, high = quantiles(samples_ms, n=4)
+    half = len(samples_ms) // 2
+    found = {
+        "spread": (high - low) / middle,
+        "excess": middle / min(samples_ms) - 1,
+        "drift": abs(median(samples_ms[-half:]) / median(samples_ms[:half]) - 1),
+        "lag": lag,
+    }
+    reasons = [f"{name} {found[name]:.0%}" for name in LIMITS if found[name] >= LIMITS[name][0]]
+    if throttled:
+        reasons.append(f"throttled: {throttled}")
+    if throttled or any(found[name] >= LIMITS[name][1] for name in LIMITS):
+        return "C", ", ".join(reasons)
+    return ("B", ", ".join(reasons)) if reasons else ("A", "")
 
 
-def _spoilt(session: dict[str, Timing]) -> int:
-    return sum(timing["quality"] == "C" for timing in session.values())
+def interval(samples: list[float], level: float = LEVEL) -> list[float]:
+    """The bootstrap interval of the median, by the exact law of a resample's median."""
+    ordered = sorted(samples)
+    outside = _outside(len(ordered), level)
+    return [ordered[outside], ordered[-1 - outside]]
 
 
-def _warm_up(function: Function, clock: Clock) -> int:
+@cache
+def _outside(n: int, level: float) -> int:
+    """How many of n ordered samples lie beyond each end of the interval.
+
+    The median of n draws with replacement is one of the k smallest samples with the probability
+    that at least half of the draws are, so endless resampling has a closed form.
+    """
+    tail, half = (1 - level) / 2, (n + 1) // 2
+    return next(k for k in range(n) if at_least(half, n, (k + 1) / n) > tail)
+
+
+def at_least(successes: int, n: int, chance: float) -> float:
+    """The probability of at least so many successes in n independent trials."""
+    if chance in (0.0, 1.0):
+        return float(chance == 1.0 or successes <= 0)
+
+    def term(k: int) -> float:
+        ways = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+        return exp(ways + k * log(chance) + (n - k) * log(1 - chance))
+
+    return min(1.0, sum(map(term, range(max(successes, 0), n + 1))))
+
+
+def warm_up(function: Function, clock: Clock) -> int:
     """Runs until the last five calls are as fast as the five before; returns calls per sample."""
     times, started = [], now()
-    while now() - started < WARM_UP_S or not _flat(times):
+    while now() - started < WARM_UP_S or not _flat(times, now() - started):
         times.append(clock(function, 1))
     return ceil(SHORTEST_S / median(times[-5:]))
 
 
-def _flat(times: list[float]) -> bool:
-    if len(times) < 10:
+def _flat(times: list[float], elapsed: float) -> bool:
+    several = 5 if elapsed < PATIENCE_S else 1
+    if len(times) < 2 * several:
         return False
-    return median(times[-5:]) > 0.95 * median(times[-10:-5]) or len(times) > 1000
+    before = median(times[-2 * several : -several])
+    return median(times[-several:]) > 0.95 * before or len(times) > 1000
+
+
+def _spoilt(session: dict[str, Timing]) -> int:
+    return sum(timing["quality"] == "C" for timing in session.values())

@@ -10,6 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -17,9 +18,10 @@ from typing import Any
 
 import torch
 
-from bench import records
+from bench import cells, records
 from bench.config import from_plain
-from bench.execute import execute, seconds_per_step, time_cells
+from bench.execute import execute, outcome, seconds_per_step, time_cells
+from bench.stage import Stage, breaks, ceilings, count
 
 Reply = Callable[[dict[str, Any]], None]
 
@@ -31,9 +33,10 @@ def main() -> None:
     torch.set_num_threads(1)
     requests: SimpleQueue = SimpleQueue()
     Thread(target=_listen, args=(requests,), daemon=True).start()
+    handlers = {"train": train, "time": time, "estimate": estimate, **staged(Stage())}
     while True:
         request = requests.get()
-        HANDLERS[request["do"]](request, reply)
+        handlers[request["do"]](request, reply)
 
 
 def _listen(requests: SimpleQueue) -> None:
@@ -64,7 +67,24 @@ def estimate(request: dict[str, Any], reply: Reply) -> None:
     reply({"done": seconds_per_step(runs, request["device"])})
 
 
-HANDLERS = {"train": train, "time": time, "estimate": estimate}
+def staged(stage: Stage) -> dict[str, Callable[[dict[str, Any], Reply], None]]:
+    """What is asked of a worker that holds one cell and takes turns with others."""
+    answers = {
+        "prepare": lambda r: stage.prepare(cells.from_plain(r["cell"]), r["kinds"], r["device"]),
+        "sample": lambda r: stage.sample(r["kind"]),
+        "energy": lambda r: stage.energy_mj(r["kind"]),
+        "count": lambda r: count(cells.from_plain(r["cell"]), r["device"]),
+        "breaks": lambda r: breaks(cells.from_plain(r["cell"]), r["device"]),
+        "ceilings": lambda r: ceilings(r["device"]),
+    }
+    return {do: partial(_answer, answer) for do, answer in answers.items()}
+
+
+def _answer(answer: Callable, request: dict[str, Any], reply: Reply) -> None:
+    try:
+        reply({"done": answer(request)})
+    except Exception as error:
+        reply({"done": None, **outcome(error)})
 
 
 def _claim_stdout() -> Reply:

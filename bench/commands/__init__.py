@@ -1,3 +1,3 @@
 """The commands, one file each: `arguments(command)`, `run(options) -> exit code` and `EXAMPLE`."""
 
-OK, USAGE, FAILED, INTERRUPTED = 0, 2, 4, 130
+OK, REGRESSED, USAGE, MISSING, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130

@@ -1,14 +1,16 @@
 """What commands share: where records and data are kept, and the reading of records."""
 
 import os
+import re
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from bench import plugins, records
 
 RESULTS = plugins.ROOT / "results"
 DATA = "REMUL_DATA"  # as in bench.cache, which is slow to import
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def results_argument(command: ArgumentParser) -> None:
@@ -22,6 +24,20 @@ def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"
     command.add_argument("--data", type=Path, default=SUPPRESS, metavar="DIR", help=text)
+
+
+def budget_argument(command: ArgumentParser, default_s: float, text: str) -> None:
+    """`--budget T`, in seconds."""
+    command.add_argument(
+        "--budget", type=_seconds, default=default_s, metavar="T", help=f"{text}: 90s, 30m or 2h"
+    )
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m or 2h")
+    return float(found[1]) * UNITS[found[2]]
 
 
 def choose_data(options: Namespace) -> None:

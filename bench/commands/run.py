@@ -1,13 +1,11 @@
 """`run`: train and score what a sweep lacks."""
 
-import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
 from bench import machine
 from bench.commands import FAILED, OK, _store
 
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def arguments(command: ArgumentParser) -> None:
@@ -21,10 +19,7 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--steps", type=int, metavar="N", help="so many training steps")
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     command.add_argument("--jobs", type=int, metavar="N", help="parallel runs (default: cores)")
-    command.add_argument(
-        "--budget", type=_seconds, default=float("inf"), metavar="T",
-        help="start no run after this time, such as 90s, 30m or 2h",
-    )  # fmt: skip
+    _store.budget_argument(command, float("inf"), "start no run after this time")
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
@@ -48,13 +43,6 @@ def run(options: Namespace) -> int:
     complete = run_sweep(request)
     print(tables.write(root, _store.readable(root), "text", None))
     return OK if complete else FAILED
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not found:
-        raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m or 2h")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _jobs(options: Namespace) -> int:

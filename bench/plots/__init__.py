@@ -41,11 +41,12 @@ def write(root: Path, found: list[Record]) -> list[Path]:
             slug = re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
             for name, figure in figures.items():
                 if figure:
-                    files += _save(figure, root / "figures" / f"{slug}-{name}")
+                    files += save(figure, root / "figures" / f"{slug}-{name}")
     return files
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Writes a figure as PNG and PDF, without a date."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = [stem.with_name(f"{stem.name}.{form}") for form in UNDATED]
     for file, metadata in zip(files, UNDATED.values(), strict=True):

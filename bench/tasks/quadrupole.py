@@ -26,7 +26,7 @@ def load(
 ) -> Task:
     """`charges` charges from N(0, 1) at points from N(0, diag(1, 0.6, 0.3)^2), then turned.
 
-    The target of the whole sample is sum_k q_k Y(r_k), with r_k counted from the mean point: for
+    The target of the whole sample is mean_k q_k Y(r_k), with r_k counted from the mean point: for
     "quadrupole" Y is the harmonic polynomial of degree 2 in e3nn's basis, |Y(r)| = |r|^2, for
     "size" it is |r|^2. Units are arbitrary; fields are float32, (samples, charges, dim) and
     (samples, dim). Turned by angles uniform in [0, turn_deg] degrees about random axes, in the
@@ -61,4 +61,4 @@ def moments(charge: Tensor, position: Tensor) -> dict[str, Tensor]:
         -1,
     )
     squared = r.square().sum(-1, keepdim=True)
-    return {"quadrupole": (charge * harmonics).sum(1), "size": (charge * squared).sum(1)}
+    return {"quadrupole": (charge * harmonics).mean(1), "size": (charge * squared).mean(1)}

@@ -24,18 +24,19 @@ def load(
     turn_deg: float = 10.0,
     ood_deg: tuple[float, float] = (90.0, 180.0),
 ) -> Task:
-    """The rotationally symmetric stars of Joshi et al. (2023): a centre and `fold` arms in a plane.
+    """The rotationally symmetric stars of Joshi et al. (2023): a centre and `fold` equal arms.
 
-    Of two stars one is turned about its axis by half the angle between its arms. The target
-    "direction" of the whole sample is the harmonic cos(degree phi) of that plane, of degree
-    `degree` in e3nn's basis, and its negative for the turned star; mean square 1. `degree` is
-    `fold` unless it is less. Inputs are position and `adjacency`, 1 for bonded pairs. Arms are 1
-    long; objects come in any order, turned as in `quadrupole`. Raises `ValueError` for sizes
-    below 1, less than two arms, other degrees and angles outside [0, 180].
+    The centre lies above the plane of the arms' ends, so that symmetry alone makes no vector
+    vanish. Of two stars one is turned about its axis by half the angle between its arms. The
+    target "direction" of the whole sample is the harmonic cos(degree phi) of the plane, of degree
+    `degree`, at most `fold` and that if not given, in e3nn's basis; its negative for the turned
+    star; mean square 1. Inputs are position and `adjacency`, 1 for bonded pairs. Arms are 1 long;
+    objects come in any order, turned as in `quadrupole`. Raises `ValueError` for sizes below 1,
+    fewer than two arms, other degrees and angles outside [0, 180].
 
     Known answers. Whatever its layers, an exactly equivariant network answers a symmetric star
     with something as symmetric: below degree `fold` the same for both stars, MSE 1 at best. At
-    degree `fold` one layer of harmonics of that degree answers exactly. A network that is not
+    degree `fold` one layer of harmonics of that degree tells them apart. A network that is not
     equivariant learns either from the pose, and fails in others below degree `fold`.
     """
     degree = fold if degree is None else degree
@@ -52,7 +53,8 @@ def structures(fold: int) -> Fields:
     """The inputs of the two stars, in float64."""
     first = 2 * pi / fold * torch.arange(fold, dtype=torch.float64)
     position = torch.zeros(2, fold + 1, 3, dtype=torch.float64)
-    position[:, 1:] = _circle(torch.stack([first, first + pi / fold]))
+    position[:, 1:] = 0.8 * _circle(torch.stack([first, first + pi / fold]))
+    position[:, 0, 2] = 0.6
     adjacency = bonds([(0, i) for i in range(1, fold + 1)], fold + 1)
     return {"position": position, "adjacency": adjacency.expand(2, -1, -1, -1)}
 

@@ -1,0 +1,65 @@
+"""`calibrate`: this checkout against itself, for the noise floor of this machine."""
+
+import json
+from datetime import UTC, datetime
+from math import ceil, log
+from pathlib import Path
+from typing import Any
+
+from bench import records
+from bench.cells import UNIT, Cell
+from bench.config import Plugin
+from bench.duel import Duel
+from bench.gate import MARGIN, Change
+from bench.machine import ROOT
+from bench.timing import now
+
+CELLS = (
+    Cell(UNIT, 20, 32),
+    Cell(UNIT, 5, 8),
+    Cell(Plugin("egnn"), 20, 32),
+    Cell(Plugin("egnn"), 5, 8),
+)
+ROUNDS = 30
+FEWEST, MOST = 20, 100
+
+
+def calibrate(root: Path, device: str, budget_s: float) -> dict[str, Any]:
+    """Measures pairs of equal processes while there is time, each cell once at least; writes it.
+
+    The floor is the largest change that identical code showed; the rounds are as many as bring
+    the typical interval down to the margin.
+    """
+    duel, started, changes = Duel((ROOT, ROOT), device, 0.0, ROUNDS), now(), []
+    while len(changes) < 2 * len(CELLS) or now() - started < budget_s:
+        cell = CELLS[len(changes) // 2 % len(CELLS)]
+        found, _ = duel.measure(cell, until=0.0)
+        changes += found.values()
+        print(f"{cell}: " + ", ".join(f"{kind} {c.ratio:.3f}" for kind, c in found.items()))
+    noise = of_changes(changes) | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+    records.write_whole(root / "noise.json", records.as_text(noise))
+    return noise
+
+
+def of_changes(changes: list[Change]) -> dict[str, Any]:
+    """The noise floor that changes of identical code show, and the rounds that they call for."""
+    widths = sorted(log(one.high / one.low) / 2 for one in changes)
+    typical = widths[len(widths) // 2]
+    wanted = ROUNDS * (typical / log(1 + MARGIN)) ** 2
+    return {
+        "floor": round(max(max(one.ratio, 1 / one.ratio) - 1 for one in changes), 4),
+        "rounds": min(MOST, max(FEWEST, ceil(wanted))),
+        "half_width": round(typical, 4),
+        "ratios": [round(one.ratio, 4) for one in changes],
+    }
+
+
+def noise_of(root: Path) -> tuple[dict[str, Any], list[str]]:
+    """The noise floor of a machine, and a line that says where it is from."""
+    try:
+        noise = json.loads((root / "noise.json").read_text())
+    except (OSError, ValueError):
+        return {"floor": 0.0, "rounds": ROUNDS}, [
+            "no noise floor of this machine; 'python -m bench calibrate' measures it"
+        ]
+    return noise, [f"noise floor {noise['floor']:.1%} of {root.name}, {noise['date']}"]

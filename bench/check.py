@@ -1,0 +1,60 @@
+"""`check`: today's counters, and the times on the machine they are of, against a reference."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import cells, compare, machine, records, speed
+from bench.cells import Cell, Record
+from bench.config import Plugin
+from bench.findings import Finding
+from bench.turns import players
+
+NODES, BATCH = 10, 8
+
+
+def reference(models: Sequence[str]) -> list[Cell]:
+    """The cells of a reference: each model at its default size."""
+    return [Cell(Plugin(model), NODES, BATCH) for model in models]
+
+
+def update(file: Path, grid: list[Cell], name: str, device: str) -> None:
+    """Times and counts the cells on the machine of that name and writes them as the reference."""
+    kept = [record for record in _timed(grid, name, device).values() if record["counters"]]
+    slim = [record | {"timings": _slim(record["timings"])} for record in kept]
+    records.write_whole(file, json.dumps({"cells": slim}, sort_keys=True, indent=1) + "\n")
+
+
+def _slim(timings: dict[str, Any]) -> dict[str, Any]:
+    """What a comparison needs of each kind."""
+    wanted = ("ratios", "median_ms", "quality")
+    return {kind: {name: t[name] for name in wanted if name in t} for kind, t in timings.items()}
+
+
+def check(
+    base: dict[str, Record], name: str, device: str, floor: float
+) -> tuple[list[Finding], list[str]]:
+    """Findings on the reference's cells as they are now, and what differs besides the code."""
+    grid = [cells.from_plain(record["cell"]) for record in base.values()]
+    here = {record["machine"].get("name") for record in base.values()} == {name}
+    new = (_timed if here else _counted)(grid, name, device)
+    return compare.of_records(base, new, floor), compare.differences(base, new)
+
+
+def _timed(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / name
+        speed.measure(speed.Request(grid, root, device, float("inf"), force=True))
+        return {str(cell): cells.read(cells.path(root, cell)) for cell in grid}
+
+
+def _counted(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+    """Records without timings."""
+    found = {}
+    for cell in grid:
+        with players([(cell, machine.ROOT)], (), device) as (player,):
+            told = {"machine": player.facts["machine"] | {"name": name}}
+            found[str(cell)] = speed.record(player, player) | told
+    return found

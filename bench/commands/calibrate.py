@@ -1,0 +1,25 @@
+"""`calibrate`: the noise floor of this machine."""
+
+from argparse import ArgumentParser, Namespace
+
+from bench import machine
+from bench.commands import OK, _store
+
+EXAMPLE = "calibrate --budget 5m"
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    _store.budget_argument(command, 300.0, "how long, at least once for each cell (default 5m)")
+    _store.results_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """compare identical code with itself, for thresholds and sample counts of this machine"""
+    from bench import calibrate
+
+    root = options.results / machine.folder(options.device)
+    noise = calibrate.calibrate(root, options.device, options.budget)
+    print(f"noise floor {noise['floor']:.1%}, {noise['rounds']} rounds: {root / 'noise.json'}")
+    return OK

@@ -1,0 +1,41 @@
+"""`check`: the regression gate against a reference file."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from bench import machine, plugins
+from bench.commands import MISSING, OK
+from bench.commands.compare import report, report_argument
+
+EXAMPLE = "check --junit speed.xml"
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    command.add_argument(
+        "--reference", type=Path, metavar="FILE", help="default: reference.json of the results"
+    )
+    command.add_argument("--update", action="store_true", help="write the reference instead")
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    report_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """gate on exact counters everywhere, and on times where the reference was measured"""
+    from bench import calibrate, check, compare
+
+    file = options.reference or options.results / "reference.json"
+    root = options.results / machine.folder(options.device)
+    with redirect_stdout(sys.stderr):
+        if options.update:
+            check.update(file, check.reference(plugins.networks()), root.name, options.device)
+            return OK
+        if not file.is_file():
+            print(f"error: no reference {file}; 'python -m bench check --update' writes one")
+            return MISSING
+        noise, notes = calibrate.noise_of(root)
+        base = compare.stored(file)
+        found, differences = check.check(base, root.name, options.device, noise["floor"])
+    return report(options, found, differences, notes)

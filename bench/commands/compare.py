@@ -1,0 +1,69 @@
+"""`compare`: two stored sets of timings, or this checkout and another revision."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from bench import machine, plugins
+from bench.commands import _store
+from bench.commands.speed import models_argument
+from bench.config import Plugin
+
+EXAMPLE = "compare --base main --models egnn --budget 3m"
+NODES, BATCH = 20, 32
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    text = "a machine's folder, or a file, of speed records"
+    command.add_argument("A", nargs="?", type=Path, help=f"the base: {text}")
+    command.add_argument("B", nargs="?", type=Path, help=f"the new: {text}")
+    command.add_argument("--base", metavar="REF", help="re-measure this git revision and today's")
+    models_argument(command)
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    _store.budget_argument(command, 600.0, "time for --base (default 10m)")
+    report_argument(command)
+
+
+def report_argument(command: ArgumentParser) -> None:
+    """What the commands that judge take in common."""
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML too")
+    _store.results_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """say what became slower: two folders of records, or this checkout and a git revision"""
+    from bench import calibrate, compare
+
+    if (options.base is None) == (options.B is None):
+        raise ValueError("compare takes two folders or files, or --base REF")
+    root = options.results / machine.folder(options.device)
+    noise, notes = calibrate.noise_of(root)
+    if options.base is None:
+        base, new = compare.stored(options.A), compare.stored(options.B)
+        found = compare.of_records(base, new, noise["floor"])
+        return report(options, found, compare.differences(base, new), notes)
+    found = _against_base(options, noise)
+    return report(options, found, [f"code: {options.base} / this checkout"], notes)
+
+
+def _against_base(options: Namespace, noise: dict) -> list:
+    from bench.cells import Cell
+    from bench.duel import Duel, checkout
+
+    names = options.models or plugins.networks()
+    for name in names:
+        plugins.find("models", name)
+    grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
+    with checkout(options.base) as tree:
+        duel = Duel((tree, machine.ROOT), options.device, noise["floor"], noise["rounds"])
+        return duel.findings(grid, options.budget)
+
+
+def report(options: Namespace, found: list, differences: list[str], notes: list[str]) -> int:
+    """Prints the report, writes the XML that was asked for, and returns the exit code."""
+    from bench import findings, records
+
+    print(findings.markdown(found, differences, notes), end="")
+    if options.junit:
+        records.write_whole(options.junit, findings.junit(found))
+    return findings.exit_code(found)

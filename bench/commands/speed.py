@@ -1,0 +1,75 @@
+"""`speed`: timing cells over batch, nodes, mode and precision."""
+
+from argparse import ArgumentParser, Namespace
+from itertools import product
+
+from bench import machine, plugins
+from bench.commands import FAILED, OK, _store
+from bench.config import Plugin
+
+EXAMPLE = "speed --models transformer egnn --nodes 5 20 --batch 32"
+MODES = ("eager", "compile", "cuda_graph")
+DTYPES = ("float32", "tf32", "bf16")
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    models_argument(command)
+    command.add_argument("--nodes", nargs="+", type=int, metavar="N", help="bodies per sample")
+    command.add_argument("--batch", nargs="+", type=int, metavar="B", help="samples per call")
+    command.add_argument(
+        "--modes", nargs="+", choices=MODES, help="default: eager; on a GPU all of them"
+    )
+    command.add_argument("--dtypes", nargs="+", choices=DTYPES, default=["float32"])
+    command.add_argument(
+        "--size", default="default", metavar="SIZE",
+        help="default, paper (published sizes) or a number of parameters that all are matched to",
+    )  # fmt: skip
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    _store.budget_argument(command, float("inf"), "start no session after this time")
+    command.add_argument("--force", action="store_true", help="time finished cells again")
+    _store.results_argument(command)
+
+
+def models_argument(command: ArgumentParser) -> None:
+    """`--models`."""
+    command.add_argument("--models", nargs="+", metavar="MODEL", help="default: every network")
+
+
+def run(options: Namespace) -> int:
+    """time inference and training steps over batch x nodes x mode x precision"""
+    from bench import speed, speed_table
+    from bench.plots import speed as figures
+
+    root = options.results / machine.folder(options.device)
+    nodes, batch = options.nodes or speed.NODES, options.batch or speed.BATCH[options.device]
+    if min(*nodes, *batch) < 1:
+        raise ValueError("--nodes and --batch have to be at least 1")
+    rungs = product(options.modes or speed.MODES[options.device], options.dtypes)
+    grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
+    request = speed.Request(grid, root, options.device, options.budget, options.force)
+    complete = speed.measure(request)
+    print(speed_table.write(root))
+    for file in figures.write(root):
+        print(file)
+    return OK if complete else FAILED
+
+
+def models(options: Namespace) -> list[Plugin]:
+    """The models in the size that is asked for; those without that size are left out, by name."""
+    names = options.models or plugins.networks()
+    for name in names:
+        plugins.find("models", name)
+    if options.size == "default":
+        return [Plugin(name) for name in names]
+    from bench.sizes import sized
+
+    found = []
+    for name in names:
+        try:
+            found.append(sized(name, options.size))
+        except ValueError as error:
+            print(f"left out: {error}")
+    if not found:
+        raise ValueError(f"no model in the size {options.size}")
+    return found

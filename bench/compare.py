@@ -1,0 +1,108 @@
+"""`compare`: what two sets of stored timings and counters say of each other."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import cells, gate
+from bench.cells import Record
+from bench.findings import Finding
+from bench.gate import INCOMPARABLE, Change
+
+GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes")  # inference's and a step's
+FACTS = ("name", "processor", "gpu", "driver", "threads", "python", "torch", "e3nn",
+         "e3nn_jit_mode", "tf32")  # fmt: skip
+NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
+
+
+def stored(source: Path) -> dict[str, Record]:
+    """The cells of a machine's folder, of its speed folder, or of a file, by their names.
+
+    Raises `ValueError` if there are none.
+    """
+    if source.is_file():
+        content = json.loads(source.read_text())
+        found = content["cells"] if "cells" in content else [cells.read(source)]
+    else:
+        found = cells.load(source.parent if source.name == "speed" else source)[0]
+    if not found:
+        raise ValueError(f"no speed records in {source}; 'python -m bench speed' makes some")
+    return {str(cells.from_plain(record["cell"])): record for record in found}
+
+
+def differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[str]:
+    """What differs between two sets besides the code: machine, versions, clocks, configuration."""
+    lines = [
+        f"{fact}: {', '.join(map(str, before))} / {', '.join(map(str, after))}"
+        for fact in FACTS
+        if (before := _facts(base, fact)) != (after := _facts(new, fact))
+    ]
+    for name in ("flops_per_s", "bytes_per_s"):
+        ours, theirs = (
+            max(r.get("ceilings", {}).get(name, 0) for r in s.values()) for s in (new, base)
+        )
+        if ours and theirs and abs(ours / theirs - 1) > NEAR:
+            lines.append(f"ceiling of {name}: {theirs:.3g} / {ours:.3g}")
+    lines += [f"only in one: {name}" for name in sorted(base.keys() ^ new.keys())]
+    common = base.keys() & new.keys()
+    changed = [name for name in sorted(common) if base[name]["key"] != new[name]["key"]]
+    return lines + [f"VERSION of a plug-in: {name}" for name in changed]
+
+
+def _facts(records: Mapping[str, Record], fact: str) -> list[str]:
+    return sorted({str(record["machine"].get(fact)) for record in records.values()})
+
+
+def of_records(
+    base: Mapping[str, Record], new: Mapping[str, Record], floor: float
+) -> list[Finding]:
+    """Findings on the cells that both sets have: exact counters, and times on one machine."""
+    found, changes = [], {}
+    for name in sorted(base.keys() & new.keys()):
+        found.append(of_counters(name, base[name], new[name]))
+        for kind in cells.KINDS:
+            sides = [record["timings"].get(kind, {}) for record in (base[name], new[name])]
+            if not all(sides):
+                continue
+            why = _apart(base[name], new[name])
+            if why:
+                found.append(Finding(name, kind, INCOMPARABLE, why=why))
+            else:
+                ratios = [side["ratios"] for side in sides]
+                changes[name, kind] = gate.change(*ratios, floor)
+    return found + judged(changes)
+
+
+def _apart(base: Record, new: Record) -> str:
+    """Why the times of two records cannot be compared; empty if they can."""
+    names = [record["machine"].get("name") for record in (base, new)]
+    if names[0] != names[1]:
+        return f"times of {names[0]} and {names[1]}"
+    if cells.from_plain(new["cell"]).model == cells.UNIT:
+        return "the unit of the others; compare --base times it"
+    return ""
+
+
+def judged(changes: Mapping[tuple[str, str], Change]) -> list[Finding]:
+    """A finding for each change, in the light of all of them."""
+    verdicts = gate.among(changes)
+    return [Finding(cell, kind, verdicts[cell, kind], one) for (cell, kind), one in changes.items()]
+
+
+def of_counters(name: str, base: Record, new: Record) -> Finding:
+    """The finding on exact counters: any growth is a regression, on whatever machine."""
+    versions = [record["machine"].get("torch", "").rsplit(".", 1)[0] for record in (base, new)]
+    if versions[0] != versions[1]:
+        return Finding(name, "counters", INCOMPARABLE, why=f"torch {versions[0]} and {versions[1]}")
+    before, after = (_gated(record["counters"]) for record in (base, new))
+    if not (before.keys() & after.keys()):
+        return Finding(name, "counters", INCOMPARABLE, why="counters are missing")
+    up, down = gate.grown(before, after), gate.grown(after, before)
+    verdict = gate.REGRESSED if up else gate.IMPROVED if down else gate.SAME
+    changed = up or {counter: pair[::-1] for counter, pair in down.items()}
+    why = ", ".join(f"{counter} {a:,} to {b:,}" for counter, (a, b) in sorted(changed.items()))
+    return Finding(name, "counters", verdict, why=why)
+
+
+def _gated(counters: Mapping[str, int]) -> dict[str, int]:
+    return {k: v for k, v in counters.items() if k.removeprefix("step_") in GATED}

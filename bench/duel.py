@@ -1,0 +1,114 @@
+"""Two checkouts measured against each other, cell by cell, in processes that take turns."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import gate
+from bench.cells import Cell
+from bench.compare import judged, of_counters
+from bench.findings import Finding
+from bench.gate import INCOMPARABLE, INCONCLUSIVE, SAME, Change
+from bench.machine import ROOT
+from bench.timing import now
+from bench.turns import Player, play, players
+
+KINDS = ("inference", "train_step")
+CONFIRMING = 1 / 3  # share of a cell's time that is kept for a second look
+Changes = dict[str, Change]
+
+
+@contextmanager
+def checkout(revision: str) -> Iterator[Path]:
+    """A worktree of another revision, removed afterwards. Raises `ValueError` if there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "base"
+        made = _git("worktree", "add", "--detach", "--force", str(tree), revision)
+        if made.returncode:
+            raise ValueError(f"no revision {revision!r} to compare with: {made.stderr.strip()}")
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _git(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True)
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two checkouts, the base first, on one device with its noise floor and rounds per look."""
+
+    trees: tuple[Path, Path]
+    device: str
+    floor: float
+    rounds: int
+    kinds: tuple[str, ...] = KINDS
+
+    def findings(self, grid: list[Cell], budget_s: float) -> list[Finding]:
+        """Verdicts on all cells; the time that one cell leaves is there for the next ones."""
+        ends, changes, found = now() + budget_s, {}, []
+        for index, cell in enumerate(grid):
+            until = now() + (ends - now()) / (len(grid) - index)
+            settled, counted = self.settle(cell, until)
+            changes |= {(str(cell), kind): one for kind, one in settled.items()}
+            lost = [Finding(str(cell), kind, INCOMPARABLE, why=counted.why or "not timed")
+                    for kind in self.kinds if kind not in settled]  # fmt: skip
+            found += [counted, *lost]
+        return found + judged(changes)
+
+    def settle(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
+        """The changes of one cell, and the finding on its counters.
+
+        What has changed is measured again in fresh processes, since where a process happens to
+        have its memory makes it a few per cent faster or slower for good: both have to agree.
+        """
+        first, counted = self.measure(cell, until - CONFIRMING * (until - now()))
+        moved = {
+            kind: one for kind, one in first.items() if one.verdict not in (SAME, INCONCLUSIVE)
+        }
+        if not moved:
+            return first, counted
+        again, _ = replace(self, kinds=tuple(moved)).measure(cell, until)
+        return first | {kind: _agreed(moved[kind], again.get(kind)) for kind in moved}, counted
+
+    def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
+        """A look of so many rounds, and further ones at what is inconclusive while time is left."""
+        with players([(cell, tree) for tree in self.trees], self.kinds, self.device) as pair:
+            changes, still = {}, list(self.kinds)
+            while still:
+                play(list(pair), still, self.rounds)
+                changes |= _changes(*pair, self.floor)
+                late = now() >= until
+                still = [
+                    k for k, one in changes.items() if one.verdict == INCONCLUSIVE and not late
+                ]
+            return changes, _counted(*pair)
+
+
+def _changes(base: Player, new: Player, floor: float) -> Changes:
+    kinds = sorted(base.samples_ms.keys() & new.samples_ms.keys())
+    return {k: gate.change(base.samples_ms[k], new.samples_ms[k], floor) for k in kinds}
+
+
+def _counted(base: Player, new: Player) -> Finding:
+    sides, name = [], str(base.cell)
+    for player in (base, new):
+        try:
+            counts = player.ask("count")
+        except RuntimeError as error:
+            reasons = player.facts["reasons"].values()
+            return Finding(name, "counters", INCOMPARABLE, why=next(iter(reasons), str(error)))
+        sides.append({"counters": counts, "machine": player.facts["machine"]})
+    return of_counters(name, *sides)
+
+
+def _agreed(first: Change, second: Change | None) -> Change:
+    """The weaker of two changes, inconclusive if their verdicts differ."""
+    if second is None or first.verdict != second.verdict:
+        return replace(first, verdict=INCONCLUSIVE)
+    return max(first, second, key=lambda one: one.chance)

@@ -1,0 +1,52 @@
+"""What NVML tells of a GPU, where its Python package is there: throttling and energy."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from bench.timing import now
+
+LONG_ENOUGH_S = 1.0  # the energy counter moves in steps of up to a tenth of a second
+CAUSES = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal",
+          0x80: "power brake"}  # fmt: skip
+
+
+def throttled() -> str:
+    """Why the GPU holds its clocks back at this moment; empty if it does not, or none can tell."""
+    nvml, handle = _handle()
+    if nvml is None:
+        return ""
+    bits = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+    return ", ".join(cause for bit, cause in CAUSES.items() if bits & bit)
+
+
+def energy_mj(function: Callable[[], Any]) -> float | None:
+    """Millijoules per call by the GPU's own counter; None where there is none."""
+    import torch
+
+    nvml, handle = _handle()
+    if nvml is None:
+        return None
+    try:
+        before = nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except nvml.NVMLError:
+        return None
+    calls, started = 0, now()
+    while now() - started < LONG_ENOUGH_S:
+        function()
+        torch.cuda.synchronize()
+        calls += 1
+    used = nvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before
+    return used / calls or None
+
+
+def _handle() -> tuple[ModuleType | None, Any]:
+    try:
+        import pynvml
+        import torch
+
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    except Exception:  # no package, no driver or no such device: there is nothing to tell
+        return None, None

@@ -1,0 +1,176 @@
+"""Figures of the speed grid: scaling, the ladder of modes, crossover, memory and roofline."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench import cells, speed_table
+from bench.plots.style import COLOURS, STYLE, legend
+
+Rows = list[dict[str, Any]]
+KINDS = {"inference": "inference", "train_step": "training step"}
+LINES = {True: "-", False: "--"}  # equivariant models, unconstrained ones
+
+
+def write(root: Path) -> list[Path]:
+    """Draws the figures of one machine's speed records under root/figures."""
+    from bench.plots import save
+
+    made = [row for row in speed_table.rows(cells.load(root)[0]) if row["inference_ms"]]
+    plain = [row for row in made if row["mode"] == "eager" and row["dtype"] == "float32"]
+    files = []
+    with mpl.rc_context(STYLE):
+        for name, draw in FIGURES.items():
+            figure = draw(made if name == "ladder" else plain)
+            if figure:
+                figure.suptitle(f"{name} on {root.name}")
+                files += save(figure, root / "figures" / f"speed-{name}")
+    return files
+
+
+def palette(rows: Rows) -> dict[str, str]:
+    """A colour for each model."""
+    models = sorted({row["model"] for row in rows})
+    return {model: COLOURS[i % len(COLOURS)] for i, model in enumerate(models)}
+
+
+def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
+    """Time and throughput against one size, at the largest value of the other."""
+
+    def draw(rows: Rows) -> Figure | None:
+        fixed = max((row[other] for row in rows), default=None)
+        shown = [row for row in rows if row[other] == fixed]
+        if len({row[axis] for row in shown}) < 2:
+            return None
+        figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+        axes = figure.subplots(2, 2, sharex=True)
+        for column, (kind, words) in enumerate(KINDS.items()):
+            _lines(axes[0, column], shown, axis, f"{kind}_ms", lambda row, t: t)
+            _lines(
+                axes[1, column], shown, axis, f"{kind}_ms", lambda row, t: 1e3 * row["batch"] / t
+            )
+            axes[0, column].set(title=f"{words}, {fixed} {other}", ylabel="ms")
+            axes[1, column].set(xlabel=axis, ylabel="samples/s")
+        legend(figure, axes[0, 0])
+        return figure
+
+    return draw
+
+
+def memory(rows: Rows) -> Figure | None:
+    """Most bytes alive in a training step, against nodes, at the largest batch."""
+    fixed = max((row["batch"] for row in rows), default=None)
+    shown = [row for row in rows if row["batch"] == fixed and row.get("step_peak_bytes")]
+    if len({row["nodes"] for row in shown}) < 2:
+        return None
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    ax = figure.subplots()
+    _lines(ax, shown, "nodes", "step_peak_bytes", lambda row, peak: 1e-6 * peak)
+    ax.set(title=f"training step, batch {fixed}", xlabel="nodes", ylabel="MB")
+    legend(figure, ax)
+    return figure
+
+
+def _lines(ax: Axes, rows: Rows, axis: str, name: str, value: Callable) -> None:
+    for model, colour in palette(rows).items():
+        own = sorted((r for r in rows if r["model"] == model and r[name]), key=lambda r: r[axis])
+        points = [(row[axis], value(row, row[name])) for row in own]
+        if points:
+            style = LINES[own[0]["equivariant"]]
+            ax.plot(*zip(*points, strict=True), style, marker="o", color=colour, label=model)
+    ax.set(xscale="log", yscale="log")
+    ticks = sorted({row[axis] for row in rows})
+    ax.set_xticks(ticks, map(str, ticks))
+    ax.minorticks_off()
+
+
+def crossover(rows: Rows) -> Figure | None:
+    """Who is fastest where: the fastest equivariant model over batch and nodes, times the unit."""
+    exact = [row for row in rows if row["equivariant"]]
+    nodes, batches = (sorted({row[axis] for row in exact}) for axis in ("nodes", "batch"))
+    if len(nodes) * len(batches) < 2:
+        return None
+    colour = palette(exact)
+    figure = Figure(figsize=(2 + 2.2 * len(batches), 1.6 + 0.7 * len(nodes)), layout="constrained")
+    for ax, (kind, words) in zip(figure.subplots(1, 2), KINDS.items(), strict=True):
+        for x, batch in enumerate(batches):
+            for y, n in enumerate(nodes):
+                here = [
+                    r for r in exact if (r["nodes"], r["batch"]) == (n, batch) and r[f"{kind}_ms"]
+                ]
+                _tile(ax, (x, y), here, kind, colour)
+        ax.set(title=words, xlabel="batch", ylabel="nodes", xlim=(-0.5, len(batches) - 0.5))
+        ax.set_ylim(-0.5, len(nodes) - 0.5)
+        ax.set_xticks(range(len(batches)), batches)
+        ax.set_yticks(range(len(nodes)), nodes)
+        ax.grid(visible=False)
+    return figure
+
+
+def _tile(ax: Axes, at: tuple[int, int], here: Rows, kind: str, colour: dict[str, str]) -> None:
+    if not here:
+        return
+    best = min(here, key=lambda row: row[f"{kind}_ms"])
+    corner = (at[0] - 0.5, at[1] - 0.5)
+    ax.add_patch(mpl.patches.Rectangle(corner, 1, 1, color=colour[best["model"]], alpha=0.4))
+    ratio = best[f"{kind}_x_unit"]
+    text = best["model"] + (f"\n{ratio:.2g} x unit" if ratio else "")
+    ax.text(*at, text, ha="center", va="center", fontsize=7)
+
+
+def ladder(rows: Rows) -> Figure | None:
+    """Training step of each model on every rung, at the largest size where there are several."""
+    rungs = sorted({row["rung"] for row in rows})
+    if len(rungs) < 2:
+        return None
+    sizes = {(r["nodes"], r["batch"]) for r in rows if r["rung"] != "eager, float32"}
+    shown = [row for row in rows if (row["nodes"], row["batch"]) == max(sizes)]
+    models = sorted({row["model"] for row in shown})
+    figure = Figure(figsize=(8.4, 1.4 + 0.22 * len(models) * len(rungs)), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    high = 0.8 / len(rungs)
+    for ax, (kind, words) in zip(axes, KINDS.items(), strict=True):
+        for i, rung in enumerate(rungs):
+            own = {row["model"]: row[f"{kind}_ms"] or 0 for row in shown if row["rung"] == rung}
+            places = [y + (i - len(rungs) / 2) * high for y in range(len(models))]
+            widths = [own.get(model, 0) for model in models]
+            ax.barh(places, widths, high, color=COLOURS[i], label=rung)
+        ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}", xlabel="ms")
+    axes[0].set_yticks(range(len(models)), models)
+    legend(figure, axes[0])
+    return figure
+
+
+def roofline(rows: Rows) -> Figure | None:
+    """FLOP/s of training steps against FLOPs per byte, below the machine's two ceilings."""
+    timed = [row for row in rows if row["train_step_shares"] and row["step_flops"]]
+    if not timed:
+        return None
+    peak, rate = (max(row[name] for row in timed) for name in ("flops_per_s", "bytes_per_s"))
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    ax = figure.subplots()
+    intensities = [2.0**power for power in range(-4, 10)]
+    roof = [1e-9 * min(peak, rate * x) for x in intensities]
+    ax.plot(intensities, roof, color="0.3", label="ceilings")
+    for model, colour in palette(timed).items():
+        own = [row for row in timed if row["model"] == model]
+        x = [row["step_flops"] / row["step_moved_bytes"] for row in own]
+        y = [1e-6 * row["step_flops"] / row["train_step_ms"] for row in own]
+        ax.scatter(x, y, color=colour, s=18, label=model)
+    ax.set(xscale="log", yscale="log", xlabel="FLOPs per byte", ylabel="GFLOP/s, training step")
+    legend(figure, ax)
+    return figure
+
+
+FIGURES: dict[str, Callable[[Rows], Figure | None]] = {
+    "nodes": against("nodes", "batch"),
+    "batch": against("batch", "nodes"),
+    "memory": memory,
+    "crossover": crossover,
+    "ladder": ladder,
+    "roofline": roofline,
+}

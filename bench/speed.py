@@ -1,0 +1,111 @@
+"""`speed`: inference and training steps of every model over sizes, modes and precisions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import cells, machine, records
+from bench.cells import KINDS, UNIT, Cell
+from bench.config import Plugin
+from bench.progress import duration
+from bench.timing import now
+from bench.turns import Player, play, players, round_s
+
+ROUNDS, LEAST, SESSION_S = 40, 7, 30.0
+NODES = (5, 10, 20, 40)
+BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
+MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: cells, and where, on what and how long to time them."""
+
+    cells: list[Cell]
+    root: Path
+    device: str
+    budget_s: float
+    force: bool
+
+
+def grid(
+    models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], rungs: Iterable[tuple[str, str]]
+) -> list[Cell]:
+    """Every model at every (nodes, batch) on every rung, a (mode, dtype)."""
+    combinations = product(sizes, rungs, models)
+    return [Cell(model, *size, *rung) for size, rung, model in combinations]
+
+
+def measure(request: Request) -> bool:
+    """Times the cells that have no record, a session for each size and rung; whether all have."""
+    records.check_writable(request.root)
+    todo = request.cells if request.force else cells.missing(request.cells, request.root)
+    print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
+    started = now()
+    for part in sessions(todo):
+        if now() - started >= request.budget_s:
+            print(f"out of time after {duration(now() - started)}; the same command continues")
+            return False
+        began = now()
+        rounds = _session(part, request)
+        size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
+        print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
+    return True
+
+
+def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells that are timed in turn: those that differ in the model alone."""
+    found: dict[str, list[Cell]] = {}
+    for cell in todo:
+        found.setdefault(str(replace(cell, model=UNIT)), []).append(cell)
+    return list(found.values())
+
+
+def _session(part: list[Cell], request: Request) -> int:
+    """Times some cells and the unit in turn and writes their records; returns the rounds."""
+    unit = Cell(UNIT, part[0].nodes, part[0].batch)
+    everyone = [unit, *[cell for cell in part if cell != unit]]
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    with players([(cell, machine.ROOT) for cell in everyone], KINDS, request.device) as found:
+        rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
+        play(found, KINDS, rounds)
+        ceilings = found[0].ask("ceilings")
+        for player in found:
+            if player.cell in part:
+                told = record(player, found[0])
+                told["machine"]["name"] = request.root.name
+                told |= {"session": stamp, "ceilings": ceilings}
+                cells.write(request.root, told)
+    return rounds
+
+
+def record(player: Player, unit: Player) -> cells.Record:
+    """The record of a cell: timings, with their ratios to the unit round by round, and counters."""
+    timings = player.timings()
+    for kind, timing in timings.items():
+        ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
+        if ratios:
+            timing |= {"ratios": ratios, "x_unit": median(ratios)}
+        timing["energy_mj"] = _told(player, "energy", kind=kind)
+    facts = {name: player.facts[name] for name in ("status", "reasons", "machine")}
+    counts = _told(player, "count") or {}
+    if timings and player.cell.mode == "compile":
+        counts["graph_breaks"] = _told(player, "breaks")
+    return cells.new(player.cell) | facts | {"timings": timings, "counters": counts}
+
+
+def _told(player: Player, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+    """What the player answers; None if it cannot."""
+    try:
+        return player.ask(do, **request)
+    except RuntimeError:
+        return None
+
+
+def _ratios(samples_ms: list[float], unit_ms: list[float]) -> Iterator[float]:
+    for ours, theirs in zip(samples_ms, unit_ms, strict=False):
+        yield round(ours / theirs, 6)

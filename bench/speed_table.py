@@ -1,0 +1,188 @@
+"""The table of the speed grid from its records alone."""
+
+import csv
+import io
+from collections.abc import Iterable
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from bench import cells, records, render
+from bench.cells import KINDS, Record
+from bench.render import Column, Row
+
+SHORT = {
+    "inference": "infer",
+    "train_step": "step",
+    "augment_step": "augment",
+    "remul_step": "remul",
+}
+
+
+def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
+    """One flat row for each record, in an order that does not depend on that of the files."""
+    made = [_row(record) for record in found]
+    eager = {_rung(row, "eager"): row for row in made if row["mode"] == "eager"}
+    for row in made:
+        row |= _break_even(row, eager.get(_rung(row, "eager")))
+    order = ("nodes", "batch", "model", "mode", "dtype")
+    return sorted(made, key=lambda row: tuple(row[name] for name in order))
+
+
+def _row(record: Record) -> dict[str, Any]:
+    cell = cells.from_plain(record["cell"])
+    counts, timings = record["counters"], record["timings"]
+    row = {
+        "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
+        "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record["status"],
+        "equivariant": record["equivariant"], "session": record["session"],
+        "why": "; ".join(sorted(set(record["reasons"].values()))), **counts,
+        **record.get("ceilings", {}),
+    }  # fmt: skip
+    row["rung"] = f"{cell.mode}, {cell.dtype}"
+    for kind in KINDS:
+        timing = timings.get(kind, {})
+        for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
+            short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
+            row[short] = timing.get(name)
+        row[f"{kind}_shares"] = _shares(row, kind)
+    return row
+
+
+def _shares(row: Row, kind: str) -> tuple[float, float] | None:
+    """Shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
+
+    Known where FLOPs and bytes are counted: inference and the plain step. Bytes are those of all
+    operations one by one, so a cache or a compiler can bring their share above 1.
+    """
+    prefix = {"inference": "", "train_step": "step_"}.get(kind)
+    seconds = 1e-3 * (row[f"{kind}_ms"] or 0)
+    if prefix is None or not seconds or "flops_per_s" not in row or f"{prefix}flops" not in row:
+        return None
+    flops = row[f"{prefix}flops"] / seconds / row["flops_per_s"]
+    return flops, row[f"{prefix}moved_bytes"] / seconds / row["bytes_per_s"]
+
+
+def _rung(row: Row, mode: str) -> tuple[Any, ...]:
+    return row["model"], row["nodes"], row["batch"], row["dtype"], mode
+
+
+def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
+    """Calls after which a mode with a slow first call has paid for it."""
+    found = {}
+    for kind in KINDS:
+        name = f"{kind}_break_even"
+        found[name] = None
+        if eager is None or eager is row or not (row[f"{kind}_ms"] and eager[f"{kind}_ms"]):
+            continue
+        saved_s = 1e-3 * (eager[f"{kind}_ms"] - row[f"{kind}_ms"])
+        cost_s = row[f"{kind}_first_call_s"] - eager[f"{kind}_first_call_s"]
+        found[name] = max(0.0, cost_s / saved_s) if saved_s > 0 else inf
+    return found
+
+
+def columns() -> list[Column]:
+    """The columns of the printed table."""
+    times = [
+        column
+        for kind, short in SHORT.items()
+        for column in (
+            Column(f"{short} ms", f"{kind}_ms", _time),
+            Column("x unit", f"{kind}_x_unit", render.ratio),
+        )
+    ]
+    return [
+        Column("model", "model", render.word),
+        Column("nodes x batch", "size", render.word),
+        Column("mode", "rung", render.word),
+        Column("params", "parameters", _count),
+        Column("GFLOP", "flops", _giga),
+        *times,
+        Column("first call s", "train_step_first_call_s", _number),
+        Column("break-even", "train_step_break_even", _calls),
+        Column("step MB", "step_peak_bytes", _mega),
+        Column("step mJ", "train_step_energy_mj", _energy),
+        Column("of peak", "train_step_shares", _percent),
+    ]
+
+
+def _time(row: Row, name: str) -> str:
+    mark = " C" if row[name.replace("_ms", "_quality")] == "C" else ""
+    if row[name] is None:
+        return row["status"] if row["status"] == "oom" else render.ABSENT
+    return f"{row[name]:.3g}{mark}"
+
+
+def _count(row: Row, name: str) -> str:
+    return f"{row[name]:,}" if row.get(name) is not None else render.ABSENT
+
+
+def _number(row: Row, name: str) -> str:
+    return f"{row[name]:.2g}" if row.get(name) is not None else render.ABSENT
+
+
+def _giga(row: Row, name: str) -> str:
+    return f"{1e-9 * row[name]:.3g}" if row.get(name) is not None else render.ABSENT
+
+
+def _mega(row: Row, name: str) -> str:
+    return f"{1e-6 * row[name]:.3g}" if row.get(name) is not None else render.ABSENT
+
+
+def _energy(row: Row, name: str) -> str:
+    return f"{row[name]:.3g}" if row.get(name) is not None else "n/a"
+
+
+def _calls(row: Row, name: str) -> str:
+    if row[name] is None:
+        return render.ABSENT
+    return "never" if row[name] == inf else f"{row[name]:,.0f}"
+
+
+def _percent(row: Row, name: str) -> str:
+    return f"{row[name][0]:.0%} / {row[name][1]:.0%}" if row[name] else render.ABSENT
+
+
+def write(root: Path) -> str:
+    """Writes root/tables/speed.md and .csv, and returns the table as text."""
+    found, problems = cells.load(root)
+    made = rows(found)
+    forms = {form: render.table(form, _title(root), columns(), made, notes(made) + problems)
+             for form in ("md", "text")}  # fmt: skip
+    records.write_whole(root / "tables" / "speed.md", forms["md"])
+    records.write_whole(root / "tables" / "speed.csv", _csv(made))
+    return forms["text"]
+
+
+def _title(root: Path) -> str:
+    return f"speed on {root.name}"
+
+
+def notes(made: list[dict[str, Any]]) -> list[str]:
+    """What a reader has to know of the numbers, and why cells are empty."""
+    sessions = len({row["session"] for row in made})
+    lines = [
+        "medians; a session for each size and mode, in which one process per model takes turns; "
+        f"{sessions} sessions; C: disturbed",
+        f"x unit: median of the ratios to {cells.UNIT}, eager, in the same rounds of a session",
+        "step: plain training, forward, backward, optimiser; GFLOP: matrix products and attention "
+        "of inference; step MB: most bytes alive at once that the step made",
+        "of peak: shares of this machine's matrix product and copy rates that the step reaches",
+    ]
+    reasons: dict[str, list[str]] = {}
+    for row in made:
+        if row["why"]:
+            place = f"{row['size']} {row['rung']}"
+            reasons.setdefault(f"{row['model']}: {row['why']}", []).append(place)
+    return lines + [f"not timed: {why} ({', '.join(where)})" for why, where in reasons.items()]
+
+
+def _csv(made: list[dict[str, Any]]) -> str:
+    names = list(
+        dict.fromkeys(name for row in made for name in row if not name.endswith("_shares"))
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(made)
+    return text.getvalue()

@@ -1,0 +1,105 @@
+"""A worker's side of timing cells: make a cell's closures ready, then sample them when asked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bench import counters, gpu, machine, modes
+from bench.cells import Cell
+from bench.execute import build, closures, outcome
+from bench.timing import Away, clock_of, now, warm_up
+
+MEMORY = 0.7  # share of the free memory of the machine that one cell may take
+FRESHEN_S = 3e-3  # of calls before a sample that is not long
+LONG_S = 3e-2
+SIDE, MEGABYTES = 1024, 64  # of the matrices and of the copy that show what the machine can do
+
+
+class Stage:
+    """The closures of one cell, warm, and how many calls make a sample of each."""
+
+    def __init__(self) -> None:
+        self.device = "cpu"
+        self.functions: dict[str, Callable] = {}
+        self.calls: dict[str, int] = {}
+        self.sample_s: dict[str, float] = {}
+
+    def prepare(self, cell: Cell, kinds: list[str], device: str) -> dict[str, Any]:
+        """Builds and warms one closure for each kind; what fails is a reason.
+
+        Answers with first calls, seconds that a sample takes, counters and facts.
+        """
+        self.device, clock = device, clock_of(device)
+        if device == "cpu":
+            machine.pin()
+            machine.spare_memory(MEMORY)
+        found = {"first_call_s": {}, "reasons": {}, "status": "done"}
+        for kind in kinds:
+            try:
+                function = closure(cell, kind, device)
+                found["first_call_s"][kind] = clock(function, 1)
+                self.calls[kind] = warm_up(function, clock)
+                self.sample_s[kind] = clock(function, self.calls[kind]) * self.calls[kind]
+                self.functions[kind] = function
+            except Exception as error:
+                told = outcome(error)
+                found["reasons"][kind] = told["reason"]
+                found["status"] = told["status"] if not self.functions else found["status"]
+        return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
+
+    def sample(self, kind: str) -> dict[str, Any]:
+        """One sample in milliseconds, the share of its time without the processor, throttling."""
+        self._freshen(kind)
+        away = Away()
+        took = clock_of(self.device)(self.functions[kind], self.calls[kind])
+        if self.device == "cpu":
+            return {"ms": 1e3 * took, "lag": away.share(), "throttled": ""}
+        return {"ms": 1e3 * took, "lag": 0.0, "throttled": gpu.throttled()}
+
+    def _freshen(self, kind: str) -> None:
+        """Calls that are not timed, for the caches that the other processes have filled."""
+        started = now()
+        while self.sample_s[kind] < LONG_S and now() - started < FRESHEN_S:
+            self.functions[kind]()
+
+    def energy_mj(self, kind: str) -> float | None:
+        """Millijoules of one call on a GPU that counts them, over at least a second of calls."""
+        if self.device == "cpu":
+            return None
+        return gpu.energy_mj(self.functions[kind])
+
+
+def closure(cell: Cell, kind: str, device: str) -> Callable:
+    """Inference or a training step of a cell, in the cell's mode and precision."""
+    step, inference, _ = closures(cell.run(kind), device, cell.mode)
+    function = inference if kind == "inference" else step
+    if function is None:
+        raise ValueError(f"{cell.model} learns nothing")
+    return modes.captured(cell.mode, modes.precise(cell.dtype, function, device), device)
+
+
+def count(cell: Cell, device: str) -> dict[str, int]:
+    """The counters of a cell, eager and in float32: the same on every call and machine."""
+    step, inference, model = closures(cell.run("train_step"), device)
+    inference()
+    if step:
+        step()
+    return counters.count(model, inference, device, step)
+
+
+def ceilings(device: str) -> dict[str, float]:
+    """What the machine reaches in a matrix product, FLOP/s, and in a copy, bytes/s (float32)."""
+    clock = clock_of(device)
+    a = torch.ones(SIDE, SIDE, device=device)
+    source = torch.ones(MEGABYTES * 2**18, device=device)
+    target = torch.empty_like(source)
+    product_s = min(clock(lambda: torch.mm(a, a), 2) for _ in range(5))
+    copy_s = min(clock(lambda: target.copy_(source), 2) for _ in range(5))
+    return {"flops_per_s": 2 * SIDE**3 / product_s, "bytes_per_s": 2 * source.nbytes / copy_s}
+
+
+def breaks(cell: Cell, device: str) -> int:
+    """Graph breaks of inference; slow, since it traces the model."""
+    task, model, _ = build(cell.run("inference"), device)
+    return counters.graph_breaks(model.eval(), task.train.inputs)
