@@ -131,6 +131,11 @@ def package(peer: str) -> str:
     return _constant(_tree(find("peers", peer)), "PACKAGE", "")
 
 
+def published(model: str) -> dict[str, object]:
+    """The hyperparameters that the model's file declares as `PAPER`, read without importing it."""
+    return _constant(_tree(find("models", model)), "PAPER", {})
+
+
 def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
     for node in tree.body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])

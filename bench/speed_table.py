@@ -11,12 +11,8 @@ from bench import cells, records, render
 from bench.cells import KINDS, Record
 from bench.render import Column, Row
 
-SHORT = {
-    "inference": "infer",
-    "train_step": "step",
-    "augment_step": "augment",
-    "remul_step": "remul",
-}
+SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}
+SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
 def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
@@ -143,19 +139,23 @@ def _percent(row: Row, name: str) -> str:
     return f"{row[name][0]:.0%} / {row[name][1]:.0%}" if row[name] else render.ABSENT
 
 
-def write(root: Path) -> str:
-    """Writes root/tables/speed.md and .csv, and returns the table as text."""
+def write(root: Path, form: str) -> str:
+    """Writes root/tables/speed.* in every form, and returns the table in one of them."""
+    made = forms(root)
+    for name, suffix in SUFFIXES.items():
+        records.write_whole(root / "tables" / f"speed.{suffix}", made[name])
+    return made[form]
+
+
+def forms(root: Path) -> dict[str, str]:
+    """The table of a machine's speed records in every form."""
     found, problems = cells.load(root)
-    made = rows(found)
-    forms = {form: render.table(form, _title(root), columns(), made, notes(made) + problems)
-             for form in ("md", "text")}  # fmt: skip
-    records.write_whole(root / "tables" / "speed.md", forms["md"])
-    records.write_whole(root / "tables" / "speed.csv", _csv(made))
-    return forms["text"]
-
-
-def _title(root: Path) -> str:
-    return f"speed on {root.name}"
+    made, title = rows(found), f"speed on {root.name}"
+    printed = {
+        form: render.table(form, title, columns(), made, notes(made) + problems)
+        for form in ("text", "md", "latex")
+    }
+    return printed | {"csv": _csv(made)}
 
 
 def notes(made: list[dict[str, Any]]) -> list[str]:
@@ -178,9 +178,7 @@ def notes(made: list[dict[str, Any]]) -> list[str]:
 
 
 def _csv(made: list[dict[str, Any]]) -> str:
-    names = list(
-        dict.fromkeys(name for row in made for name in row if not name.endswith("_shares"))
-    )
+    names = list(dict.fromkeys(n for row in made for n in row if not n.endswith("_shares")))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

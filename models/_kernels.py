@@ -6,11 +6,9 @@ Features are a list by kind (l, parity), each (batch, n, 2 l + 1, channels).
 """
 
 from collections.abc import Callable
-from functools import cached_property
 from importlib import import_module
 from itertools import product
 from types import ModuleType
-from typing import NamedTuple
 
 import torch
 from e3nn import o3
@@ -24,29 +22,27 @@ LIBRARIES = {"cuequivariance": "cuequivariance_torch", "openequivariance": "open
 
 
 class Problem:
-    """What is to be multiplied: the kinds of features, their channels, and the paths there are."""
+    """What is to be multiplied: the kinds of features, their channels, and the paths there are.
+
+    `triples` are the degrees heard, of the harmonics and resulting. Each is a path of both
+    parities: index of the kind heard, degree of the harmonics, index of the kind that results.
+    """
 
     def __init__(self, degree: int, channels: int) -> None:
         self.degree, self.channels = degree, channels
         self.kinds: list[Kind] = list(product(range(degree + 1), (1, -1)))
-
-    @cached_property
-    def paths(self) -> list[tuple[int, int, int]]:
-        """Index of the kind heard, degree of the harmonics, index of the kind that results."""
-        triples = product(enumerate(self.kinds), range(self.degree + 1), enumerate(self.kinds))
-        return [
-            (i, b, j)
-            for (i, (a, p)), b, (j, (c, q)) in triples
-            if abs(a - b) <= c <= a + b and q == p * (-1) ** b
+        self.triples = [
+            (a, b, c)
+            for a, b, c in product(range(degree + 1), repeat=3)
+            if abs(a - b) <= c <= a + b
+        ]
+        self.paths = [
+            (2 * a + odd, b, 2 * c + (odd + b) % 2) for a, b, c in self.triples for odd in (0, 1)
         ]
 
     def table(self, a: int, b: int, c: int) -> Tensor:
         """The coefficients of three degrees in float64, (2 a + 1, 2 b + 1, 2 c + 1)."""
         return (2 * c + 1) ** 0.5 * o3.wigner_3j(a, b, c, dtype=torch.float64)
-
-    def triples(self) -> list[tuple[int, int, int]]:
-        """The degrees of each path."""
-        return [(self.kinds[i][0], b, self.kinds[j][0]) for i, b, j in self.paths]
 
 
 def kernel(name: str, problem: Problem) -> nn.Module:
@@ -58,39 +54,41 @@ def kernel(name: str, problem: Problem) -> nn.Module:
 
 
 class Own(nn.Module):
-    """Dense: the matrices of all pairs of an object, times weighed features, sum over pairs too."""
+    """Dense: for each object one product of matrices sums over components and neighbours.
+
+    Both parities of a degree share their matrices and stand side by side as channels.
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.problem, self.triples = problem, problem.triples()
-        for a, b, c in set(self.triples):
-            table = problem.table(a, b, c).transpose(0, 1).flatten(1)
-            self.register_buffer(f"table{a}{b}{c}", table, persistent=False)
+        self.problem = problem
+        for which, triple in enumerate(problem.triples):
+            table = problem.table(*triple).transpose(0, 1).flatten(1)
+            self.register_buffer(f"table{which}", table, persistent=False)
 
-    def edges(self, pairs: Pairs, harmonics: Tensor) -> "Matrices":
-        harmonics, found = pairs.share * harmonics, {}
-        for a, b, c in sorted(set(self.triples)):
-            table = self.get_buffer(f"table{a}{b}{c}").to(harmonics)
+    def edges(self, pairs: Pairs, harmonics: Tensor) -> tuple[Pairs, list[Tensor]]:
+        """For each three degrees the matrices of all objects, (batch, n, 2 c + 1, k (2 a + 1))."""
+        harmonics, found = pairs.share * harmonics, []
+        for which, (a, b, _) in enumerate(self.problem.triples):
+            table = self.get_buffer(f"table{which}").to(harmonics)
             matrix = harmonics[..., b * b : (b + 1) ** 2] @ table
-            found[a, b, c] = matrix.unflatten(-1, (2 * a + 1, -1)).flatten(2, 3).mT
-        return Matrices(pairs, found)
+            found.append(matrix.unflatten(-1, (2 * a + 1, -1)).flatten(2, 3).mT)
+        return pairs, found
 
-    def forward(self, h: list[Tensor], weights: Tensor, edges: "Matrices") -> list[Tensor]:
-        heard = [edges.pairs.sent(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in h]
-        weights = weights.unsqueeze(3).split(self.problem.channels, -1)
-        return [
-            edges.matrices[triple] @ (weight * heard[i]).flatten(2, 3)
-            for (i, _, _), triple, weight in zip(
-                self.problem.paths, self.triples, weights, strict=True
+    def forward(
+        self, h: list[Tensor], weights: Tensor, edges: tuple[Pairs, list[Tensor]]
+    ) -> list[Tensor]:
+        pairs, matrices = edges
+        both = [torch.cat(found, -1) for found in zip(h[::2], h[1::2], strict=True)]
+        heard = [pairs.sent(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in both]
+        weights = weights.unsqueeze(3).split(2 * self.problem.channels, -1)
+        found = [
+            matrix @ (weight * heard[a]).flatten(2, 3)
+            for matrix, weight, (a, _, _) in zip(
+                matrices, weights, self.problem.triples, strict=True
             )
         ]
-
-
-class Matrices(NamedTuple):
-    """Of each three degrees a matrix for each object, (batch, n, 2 c + 1, k (2 a + 1))."""
-
-    pairs: Pairs
-    matrices: dict[tuple[int, int, int], Tensor]
+        return [half for x in found for half in x.chunk(2, -1)]
 
 
 class Flat(nn.Module):
@@ -116,7 +114,8 @@ class Flat(nn.Module):
         made = self.product[0](*(x.flatten(0, 2) for x in (heard, harmonics, weights)))
         share = pairs.share.mT.expand(len(x), -1, -1, -1)
         made = (share @ made.unflatten(0, weights.shape[:3])).squeeze(2)
-        sizes, channels = [2 * c + 1 for _, _, c in self.problem.triples()], self.problem.channels
+        kinds, channels = self.problem.kinds, self.problem.channels
+        sizes = [2 * kinds[j][0] + 1 for _, _, j in self.problem.paths]
         parts = made.split([size * channels for size in sizes], -1)
         if self.channels_last:
             return [part.unflatten(-1, (-1, channels)) for part in parts]
@@ -155,10 +154,11 @@ def _cue(problem: Problem) -> Flat:
         product.add_segment(1, (2 * degree + 1, problem.channels))
     for degree in range(problem.degree + 1):
         product.add_segment(2, (2 * degree + 1,))
-    for which, (path, triple) in enumerate(zip(problem.paths, problem.triples(), strict=True)):
+    for which, (i, b, j) in enumerate(problem.paths):
+        a, c = problem.kinds[i][0], problem.kinds[j][0]
         product.add_segment(0, (problem.channels,))
-        product.add_segment(3, (2 * triple[2] + 1, problem.channels))
-        product.add_path(which, *path[:2], which, c=problem.table(*triple).numpy())
+        product.add_segment(3, (2 * c + 1, problem.channels))
+        product.add_path(which, i, b, which, c=problem.table(a, b, c).numpy())
     polynomial = cue.SegmentedPolynomial.eval_last_operand(product)
     method = "uniform_1d" if torch.cuda.is_available() else "naive"
     return Flat(problem, Cue(library.SegmentedPolynomial(polynomial, method=method)))

@@ -32,7 +32,7 @@ def build(
     signature: Signature,
     channels: int = 16,
     layers: int = 2,
-    degree: int = 2,
+    degree: int = 1,
     neighbours: int | None = None,
     kernel: str = "own",
 ) -> "NequIP":
@@ -91,7 +91,10 @@ class Layer(nn.Module):
             [k for k, path in enumerate(problem.paths) if path[2] == j] for j in range(len(kinds))
         ]
         widths = [channels * (len(kinds) - 1 if kind == (0, 1) else 1) for kind in kinds]
-        self.radial = mlp(known, 2 * RADII, len(problem.paths) * channels)
+        self.radial = nn.Sequential(
+            mlp(known, 2 * RADII, last=True),
+            nn.Linear(2 * RADII, len(problem.paths) * channels, bias=False),
+        )
         self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in kinds)
         self.mix = nn.ModuleList(
             nn.Linear(channels * (len(paths) + 1), width, bias=kind == (0, 1))

@@ -47,34 +47,41 @@ def build(
     return PaiNN(signature, channels, layers, neighbours)
 
 
-def from_all(basis: Tensor, arrows: Tensor) -> Hear:
-    """Means over all objects j, for g_k of the pairs, (batch, n, n, k), and unit vectors to j."""
+def messages(basis: Tensor, arrows: Tensor) -> Hear:
+    """Sums over j of filtered messages, equations 7 and 8, for any features and mix of filters.
+
+    `basis` holds g_k of each pair, (batch, n, n, k), `arrows` unit vectors, (batch, n, n, 3). What
+    is sent, (batch, n, 3 channels), goes to the scalars, stretches the vectors of j and pushes
+    along the arrows; `filters` are (k, 3 channels).
+    """
     batch, n, _, k = basis.shape
-    far = basis.flatten(2)  # (batch, n, n k)
+    near = basis.flatten(2)  # (batch, n, n k)
     aimed = (basis[:, :, None] * arrows.mT.unsqueeze(-1)).reshape(batch, 3 * n, n * k)
 
-    def hear(phi: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-        scalar, stretch, push = (x.unsqueeze(2) for x in phi.chunk(3, -1))
+    def hear(sent: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+        scalar, stretch, push = sent.chunk(3, -1)
         by_scalar, by_stretch, by_push = filters.chunk(3, -1)
-        stretched = (stretch * v).flatten(2).unsqueeze(2) * by_stretch.repeat(1, 3)
-        vectors = far @ stretched.flatten(1, 2)  # (batch, n, 3 channels)
-        pushed = (push * by_push).flatten(1, 2)  # (batch, n k, channels)
-        vectors = torch.baddbmm(vectors.view(batch, 3 * n, -1), aimed, pushed)
-        return far @ (scalar * by_scalar).flatten(1, 2), vectors.view_as(v)
+        scalars = near @ mixed(scalar, by_scalar)
+        stretched = (stretch.unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
+        vectors = near @ mixed(stretched, by_stretch.repeat(1, 3))
+        pushed = mixed(push, by_push)
+        return scalars, torch.baddbmm(vectors.view(batch, 3 * n, -1), aimed, pushed).view_as(v)
 
     return hear
 
 
-def from_few(basis: Tensor, arrows: Tensor, pairs: Pairs) -> Hear:
-    """The same means over the few objects that each one hears, (batch, n, few, ...)."""
+def mixed(sent: Tensor, filters: Tensor) -> Tensor:
+    """What j sends times the share of each g_k in each channel: (batch, n k, channels)."""
+    return (sent.unsqueeze(2) * filters).flatten(1, 2)
 
-    def hear(phi: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-        message = pairs.sent(phi) * (basis @ filters)
-        scalar, stretch, push = message.chunk(3, -1)
-        sent = pairs.sent(v.flatten(2)).unflatten(-1, (3, -1))  # (batch, n, few, 3, channels)
-        return scalar.sum(2), (stretch.unsqueeze(3) * sent).sum(2) + arrows.mT @ push
 
-    return hear
+def among_all(values: Tensor, pairs: Pairs) -> Tensor:
+    """Values of the pairs, (batch, n, k, c), among all pairs, (batch, n, n, c), zero elsewhere."""
+    if pairs.index is None:
+        return values
+    batch, n, _, width = values.shape
+    place = (pairs.index % n).unsqueeze(-1).expand_as(values)  # within the sample
+    return values.new_zeros(batch, n, n, width).scatter(2, place, values)
 
 
 class Layer(nn.Module):
@@ -92,7 +99,7 @@ class Layer(nn.Module):
     def refresh(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """What an object makes of its own scalars and vectors, (batch, n, 3, channels)."""
         turned, other = self.turn(v), self.look(v)
-        length = (other.square().sum(2) + 1e-12).sqrt()
+        length = (other.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
         scalar, inner, stretch = self.update(torch.cat([s, length.log1p()], -1)).chunk(3, -1)
         s = s + scalar + inner * (turned * other).sum(2) / (1 + length)
         return s, v + stretch.unsqueeze(2) * turned
@@ -138,10 +145,8 @@ class PaiNN(nn.Module):
         known = [gaussians(distance)] + ([] if pairs.features is None else [pairs.features])
         radial = pairs.share * self.radial(torch.cat(known, -1))
         arrows = pairs.apart / -distance  # unit vectors from i to j
-        return [
-            from_all(basis, arrows) if pairs.index is None else from_few(basis, arrows, pairs)
-            for basis in radial.chunk(len(self.layers), -1)
-        ]
+        radial, arrows = among_all(radial, pairs), among_all(arrows, pairs)
+        return [messages(basis, arrows) for basis in radial.chunk(len(self.layers), -1)]
 
 
 def gaussians(distance: Tensor) -> Tensor:

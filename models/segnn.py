@@ -207,7 +207,7 @@ class SEGNN(nn.Module):
         self, signature: Signature, channels: int, depth: int, degree: int, neighbours: int | None
     ) -> None:
         super().__init__()
-        self.types, self.neighbours = signature.inputs, neighbours
+        self.signature, self.types, self.neighbours = signature, signature.inputs, neighbours
         check_points(signature, "segnn")
         scalars = 1 + pair_scalars(self.types, "segnn")
         self.coupling = Coupling(degree)

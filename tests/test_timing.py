@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+import torch
 
 from bench import timing
 
@@ -20,7 +21,7 @@ def test_a_slower_function_takes_longer():
     timings = timing.measure(
         {"one": lambda: sum(range(10_000)), "three": lambda: sum(range(30_000))}, rounds=15
     )
-    assert 2 < timings["three"]["median_ms"] / timings["one"]["median_ms"] < 4
+    assert 2 < timings["three"]["best_ms"] / timings["one"]["best_ms"] < 4
 
 
 def test_samples_come_from_the_clock_of_the_device():
@@ -43,7 +44,44 @@ def test_the_spread_decides_the_quality(samples, mark):
 
 def test_a_disturbed_session_is_repeated(monkeypatch):
     sessions = count()
-    monkeypatch.setattr(timing, "quality", lambda *_: "C" if next(sessions) == 0 else "A")
+    monkeypatch.setattr(timing, "quality", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
     timings = timing.measure({"a": lambda: None}, rounds=5)
     assert timings["a"]["quality"] == "A"
     assert next(sessions) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"samples_ms": [1.0] * 5 + [1.03] * 5}, "drift 3%"),
+        ({"samples_ms": [1.0] * 10, "lag": 0.1}, "lag 10%"),
+        ({"samples_ms": [1.0] * 10, "throttled": "power brake"}, "throttled: power brake"),
+        ({"samples_ms": [1.0] * 10}, ""),
+    ],
+)
+def test_the_mark_has_its_reason(told, reason):
+    assert timing.summary(**told)["reason"] == reason
+
+
+def test_a_throttled_timing_is_of_no_use():
+    assert timing.summary([1.0] * 10, throttled="power brake")["quality"] == "C"
+
+
+def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
+    samples = torch.rand(25, generator=generator, dtype=torch.float64)
+    draws = torch.randint(25, (200_000, 25), generator=generator)
+    resampled = samples[draws].median(1).values.sort().values
+    found = timing.interval(samples.tolist())
+    assert [float(resampled[1000]), float(resampled[-1000])] == found
+
+
+def test_the_interval_covers_the_true_median(generator):
+    samples = torch.randn(400, 31, generator=generator, dtype=torch.float64)
+    intervals = [timing.interval(row.tolist()) for row in samples]
+    assert sum(low <= 0 <= high for low, high in intervals) >= 390
+
+
+def test_a_process_that_sleeps_is_away():
+    away = timing.Away()
+    timing.time.sleep(0.05)
+    assert away.share() > 0.5

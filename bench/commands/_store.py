@@ -49,6 +49,8 @@ def choose_data(options: Namespace) -> None:
 def stored(options: Namespace, task: str | None = None) -> dict[Path, list[records.Record]]:
     """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
+    if not machines and timed(options):
+        return {}
     if not machines:
         raise ValueError(
             f"no records under {options.results}; 'python -m bench run quick' makes some"
@@ -60,6 +62,11 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[recor
     if task not in (None, *tasks):
         raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
     return found
+
+
+def timed(options: Namespace) -> list[Path]:
+    """The machines that have speed records."""
+    return sorted({path.parent for path in options.results.glob("*/speed")})
 
 
 def readable(root: Path) -> list[records.Record]:

@@ -19,4 +19,7 @@ def run(options: Namespace) -> int:
     for root, found in _store.stored(options).items():
         for file in plots.write(root, found):
             print(file)
+    for root in _store.timed(options):
+        for file in plots.speed.write(root):
+            print(file)
     return OK

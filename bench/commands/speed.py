@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
     request = speed.Request(grid, root, options.device, options.budget, options.force)
     complete = speed.measure(request)
-    print(speed_table.write(root))
+    print(speed_table.write(root, "text").rstrip("\n"))
     for file in figures.write(root):
         print(file)
     return OK if complete else FAILED
@@ -63,11 +63,12 @@ def models(options: Namespace) -> list[Plugin]:
     if options.size == "default":
         return [Plugin(name) for name in names]
     from bench.sizes import sized
+    from bench.tasks.bodies import SIGNATURE
 
     found = []
     for name in names:
         try:
-            found.append(sized(name, options.size))
+            found.append(Plugin(name, sized(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
     if not found:

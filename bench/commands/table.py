@@ -17,8 +17,10 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """rebuild the tables from the records, and print them"""
-    from bench import tables
+    from bench import speed_table, tables
 
     for root, found in _store.stored(options, options.task).items():
         print(tables.write(root, found, options.format, options.task))
+    for root in _store.timed(options) if options.task is None else []:
+        print(speed_table.write(root, options.format).rstrip("\n"))
     return OK

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.plots import speed as speed
 from bench.plots.beta import against_beta
 from bench.plots.pareto import pareto
 from bench.plots.profiles import pose_shift

@@ -1,6 +1,7 @@
 """Figures of the speed grid: scaling, the ladder of modes, crossover, memory and roofline."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,9 @@ def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
         figure = Figure(figsize=(9.6, 6.4), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True)
         for column, (kind, words) in enumerate(KINDS.items()):
-            _lines(axes[0, column], shown, axis, f"{kind}_ms", lambda row, t: t)
-            _lines(
-                axes[1, column], shown, axis, f"{kind}_ms", lambda row, t: 1e3 * row["batch"] / t
-            )
+            name = f"{kind}_ms"
+            _lines(axes[0, column], shown, axis, name, lambda row, t: t)
+            _lines(axes[1, column], shown, axis, name, lambda row, t: 1e3 * row["batch"] / t)
             axes[0, column].set(title=f"{words}, {fixed} {other}", ylabel="ms")
             axes[1, column].set(xlabel=axis, ylabel="samples/s")
         legend(figure, axes[0, 0])
@@ -97,12 +97,9 @@ def crossover(rows: Rows) -> Figure | None:
     colour = palette(exact)
     figure = Figure(figsize=(2 + 2.2 * len(batches), 1.6 + 0.7 * len(nodes)), layout="constrained")
     for ax, (kind, words) in zip(figure.subplots(1, 2), KINDS.items(), strict=True):
-        for x, batch in enumerate(batches):
-            for y, n in enumerate(nodes):
-                here = [
-                    r for r in exact if (r["nodes"], r["batch"]) == (n, batch) and r[f"{kind}_ms"]
-                ]
-                _tile(ax, (x, y), here, kind, colour)
+        for (x, batch), (y, n) in product(enumerate(batches), enumerate(nodes)):
+            here = [row for row in exact if (row["nodes"], row["batch"]) == (n, batch)]
+            _tile(ax, (x, y), [row for row in here if row[f"{kind}_ms"]], kind, colour)
         ax.set(title=words, xlabel="batch", ylabel="nodes", xlim=(-0.5, len(batches) - 0.5))
         ax.set_ylim(-0.5, len(nodes) - 0.5)
         ax.set_xticks(range(len(batches)), batches)
@@ -153,9 +150,9 @@ def roofline(rows: Rows) -> Figure | None:
     peak, rate = (max(row[name] for row in timed) for name in ("flops_per_s", "bytes_per_s"))
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     ax = figure.subplots()
-    intensities = [2.0**power for power in range(-4, 10)]
-    roof = [1e-9 * min(peak, rate * x) for x in intensities]
-    ax.plot(intensities, roof, color="0.3", label="ceilings")
+    ridge = peak / rate
+    roof = [1e-9 * min(peak, rate * x) for x in (ridge / 100, ridge, 10 * ridge)]
+    ax.plot([ridge / 100, ridge, 10 * ridge], roof, color="0.3", label="ceilings")
     for model, colour in palette(timed).items():
         own = [row for row in timed if row["model"] == model]
         x = [row["step_flops"] / row["step_moved_bytes"] for row in own]

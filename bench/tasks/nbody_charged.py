@@ -11,7 +11,7 @@ from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature
 VERSION = 1
 SOURCE = {
     "kind": "generated",
-    "from": "simulated here, with the rules of EGNN (Satorras et al. 2021), after NRI (Kipf 2018)",
+    "from": "simulated here, as in EGNN (Satorras et al. 2021) after NRI (Kipf et al. 2018)",
     "terms": "none",
 }
 BEFORE, AFTER = 3100, 1000  # steps to the input, and on to the target

@@ -1,0 +1,119 @@
+"""The gate on trial: identical code, planted slowdowns, a planted operation. Takes about 15 min.
+
+`python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
+trial, and goes on where it was. `--same`, `--slower` and `--planted` say how many of each.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from bench import calibrate, gate, machine, records
+from bench.cells import Cell
+from bench.config import Plugin
+from bench.duel import Duel
+from bench.timing import now
+
+FACTOR = 1.3
+BUDGET_S = {"same": 0.0, "slower": 180.0, "planted": 0.0}
+CELLS = [Cell(Plugin("transformer"), 5, 8), Cell(Plugin("egnn"), 5, 8), Cell(Plugin("gnn"), 10, 8)]
+WASTE = '''
+
+def _slower(model):
+    """The model, whose every call takes {factor} times as long."""
+    from time import perf_counter
+
+    forward = model.forward
+
+    def late(inputs):
+        started = perf_counter()
+        outputs = forward(inputs)
+        until = perf_counter() + ({factor} - 1) * (perf_counter() - started)
+        while perf_counter() < until:
+            pass
+        return outputs
+
+    model.forward = late
+    return model
+
+
+_build = build
+
+
+def build(*args, **kwargs):
+    return _slower(_build(*args, **kwargs))
+'''
+EXTRA = """
+
+_build = build
+
+
+def build(*args, **kwargs):
+    model = _build(*args, **kwargs)
+    forward = model.forward
+    model.forward = lambda inputs: {name: x + 0 for name, x in forward(inputs).items()}
+    return model
+"""
+
+
+def planted(folder, models, text):
+    """A copy of the checkout whose models have some more code at their end."""
+    tree = Path(folder) / "planted"
+    for package in machine.PACKAGES:
+        shutil.copytree(machine.ROOT / package, tree / package)
+    for model in models:
+        with (tree / "models" / f"{model}.py").open("a") as file:
+            file.write(text)
+    return tree
+
+
+def trial(kind, index, tree, noise):
+    """The verdicts of one comparison, of a cell that changes from trial to trial."""
+    cell, started = CELLS[index % len(CELLS)], now()
+    duel = Duel((machine.ROOT, tree), "cpu", noise["floor"], noise["rounds"], ("inference",))
+    found = duel.findings([cell], BUDGET_S[kind])
+    verdicts = {one.measure: one.verdict for one in found}
+    ratio = next((one.change.ratio for one in found if one.change), None)
+    return {"cell": str(cell), "seconds": round(now() - started, 1), "ratio": ratio, **verdicts}
+
+
+def outcome(trials):
+    """How often each kind of trial ended as it has to."""
+    same = [one["inference"] == gate.REGRESSED for one in trials["same"]]
+    slower = [one["inference"] == gate.REGRESSED for one in trials["slower"]]
+    seen = [one["counters"] == gate.REGRESSED for one in trials["planted"]]
+    return {
+        "false_alarms": f"{sum(same)} of {len(same)}",
+        "slowdowns_found": f"{sum(slower)} of {len(slower)}",
+        "operations_found": f"{sum(seen)} of {len(seen)}",
+    }
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    for kind, number in (("same", 200), ("slower", 30), ("planted", 10)):
+        options.add_argument(f"--{kind}", type=int, default=number)
+    options.add_argument("--results", type=Path, default=machine.ROOT / "results")
+    wanted = vars(options.parse_args())
+    root = wanted["results"] / machine.folder("cpu")
+    noise, _ = calibrate.noise_of(root)
+    file = root / "gate.json"
+    made = json.loads(file.read_text())["trials"] if file.exists() else {}
+    trials = {kind: made.get(kind, []) for kind in BUDGET_S}
+    names = {cell.model.name for cell in CELLS}
+    for kind, text in (("same", ""), ("slower", WASTE.replace("{factor}", str(FACTOR))),
+                       ("planted", EXTRA)):  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            tree = planted(folder, names, text)
+            for index in range(len(trials[kind]), wanted[kind]):
+                trials[kind].append(trial(kind, index, tree, noise))
+                told = {"noise": noise, "outcome": outcome(trials), "trials": trials}
+                records.write_whole(file, records.as_text(told))
+                print(kind, index, trials[kind][-1], flush=True)
+    print(outcome(trials))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""`compare` and `check` on stored records: verdicts, exit codes and reports."""
+
+import json
+from copy import deepcopy
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+from bench import cells, compare, findings
+from bench.cells import Cell
+from bench.cli import main
+from bench.config import Plugin
+from bench.duel import _agreed
+from bench.gate import Change
+from bench.timing import summary
+
+CELL = Cell(Plugin("egnn"))
+MACHINE = {"name": "here", "torch": "2.13.0", "processor": "p"}
+COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_bytes": 40}
+
+
+def record(generator, factor=1.0):
+    ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
+    timing = summary(ratios) | {"ratios": ratios}
+    told = {"status": "done", "timings": {"inference": timing}, "counters": COUNTERS}
+    return cells.new(CELL) | deepcopy(told) | {"machine": MACHINE, "session": "s"}
+
+
+@pytest.fixture
+def stored(tmp_path, generator):
+    """Writes a changed record into a folder and returns the folder."""
+
+    def store(name, factor=1.0, **changes):
+        made = record(generator, factor)
+        for part, change in changes.items():
+            made[part] = made[part] | change
+        cells.write(tmp_path / name, made)
+        return str(tmp_path / name)
+
+    return store
+
+
+CASES = {
+    "the same": ({}, 0),
+    "a slower one": ({"factor": 1.3}, 1),
+    "a faster one": ({"factor": 0.7}, 0),
+    "one more operation": ({"counters": {"dispatched_ops": 21}}, 1),
+    "one operation less": ({"counters": {"dispatched_ops": 19}}, 0),
+    "more bytes moved": ({"counters": {"moved_bytes": 41}}, 0),
+    "slower on another machine": ({"factor": 2.0, "machine": {"name": "there"}}, 0),
+    "more operations on another machine": (
+        {"counters": {"dispatched_ops": 21}, "machine": {"name": "there"}},
+        1,
+    ),
+    "nothing in common": ({"machine": {"name": "there", "torch": "2.12.0"}}, 3),
+}
+
+
+@pytest.mark.parametrize(("changes", "code"), CASES.values(), ids=CASES)
+def test_the_exit_code_says_what_was_found(stored, tmp_path, changes, code):
+    options = ["--results", str(tmp_path / "empty")]
+    assert main(["compare", stored("a"), stored("b", **changes), *options]) == code
+
+
+def test_differences_come_before_any_percentage(stored, tmp_path, capsys):
+    changed = stored("b", 1.3, machine={"processor": "q"})
+    main(["compare", stored("a"), changed, "--results", str(tmp_path / "empty")])
+    report = capsys.readouterr().out
+    assert report.index("processor: p / q") < report.index("1.3")
+
+
+def test_a_regression_is_a_failure_in_junit(stored, tmp_path):
+    file = tmp_path / "speed.xml"
+    main(["compare", stored("a"), stored("b", 1.3), "--junit", str(file)])
+    failure = ElementTree.parse(file).find("testcase/failure")
+    assert failure.get("message").startswith("regressed")
+
+
+def test_compare_wants_two_sides(capsys):
+    assert main(["compare", "one"]) == 2
+
+
+def test_compare_names_a_folder_without_records(stored, tmp_path, capsys):
+    assert main(["compare", stored("a"), str(tmp_path / "none")]) == 2
+    assert "no speed records in" in capsys.readouterr().err
+
+
+def test_a_missing_reference_is_said(tmp_path, capsys):
+    assert main(["check", "--reference", str(tmp_path / "none.json")]) == 3
+    assert "--update" in capsys.readouterr().err
+
+
+def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
+    folder = stored("a")
+    found = compare.stored(cells.path(tmp_path / "a", CELL).parent)
+    file = tmp_path / "reference.json"
+    file.write_text(json.dumps({"cells": list(found.values())}))
+    assert compare.stored(file) == compare.stored(tmp_path / "a") == found
+    assert folder
+
+
+def test_a_change_that_a_second_look_denies_is_inconclusive():
+    first = Change(1.3, 1.2, 1.4, 30, 1e-6, "regressed")
+    assert _agreed(first, Change(1.0, 0.99, 1.01, 30, 0.5, "same")).verdict == "inconclusive"
+    assert _agreed(first, first).verdict == "regressed"
+
+
+def test_an_inconclusive_cell_does_not_fail():
+    assert findings.exit_code([findings.Finding("cell", "inference", "inconclusive")]) == 0

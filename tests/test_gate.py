@@ -1,0 +1,69 @@
+"""The verdicts on synthetic noise: few false ones, and true changes found."""
+
+import pytest
+import torch
+
+from bench import gate
+
+ROUNDS = 40
+
+
+def noise(generator, rounds=ROUNDS, sigma=0.05):
+    """Samples around 1 ms with heavy tails, on a machine that slows down by half."""
+    spread = torch.exp(sigma * torch.randn(rounds, generator=generator))
+    struck = torch.rand(rounds, generator=generator) < 0.1
+    blows = 1 + struck * torch.empty(rounds).exponential_(2.0, generator=generator)
+    return (spread * blows * torch.linspace(1, 1.5, rounds)).tolist()
+
+
+def verdicts(generator, factor, trials, **options):
+    return [
+        gate.change(
+            noise(generator, **options), [factor * x for x in noise(generator, **options)], 0.0
+        ).verdict
+        for _ in range(trials)
+    ]
+
+
+def test_identical_code_does_not_regress(generator):
+    assert verdicts(generator, 1.0, 500).count("regressed") <= 1
+
+
+def test_a_change_at_the_margin_is_rarely_called_one(generator):
+    assert verdicts(generator, 1.05, 500).count("regressed") <= 5
+
+
+def test_a_slowdown_of_a_third_is_found(generator):
+    assert verdicts(generator, 1.3, 100).count("regressed") >= 95
+
+
+def test_a_speed_up_of_a_third_is_found(generator):
+    assert verdicts(generator, 1 / 1.3, 100).count("improved") >= 95
+
+
+def test_quiet_identical_code_is_the_same(generator):
+    assert verdicts(generator, 1.0, 100, sigma=0.01).count("same") >= 95
+
+
+def test_a_change_within_the_noise_floor_is_none(generator):
+    base = noise(generator, sigma=0.01)
+    assert gate.change(base, [1.2 * x for x in base], 0.25).verdict == "same"
+
+
+def test_few_pairs_say_nothing():
+    assert gate.change([1.0] * 5, [2.0] * 5, 0.0).verdict == "inconclusive"
+
+
+def test_the_ratio_is_new_over_base():
+    assert gate.change([1.0] * 20, [2.0] * 20, 0.0).ratio == pytest.approx(2.0)
+
+
+def test_a_change_has_to_stand_among_all_cells(generator):
+    quiet = {str(i): gate.change(noise(generator), noise(generator), 0.0) for i in range(99)}
+    weak = gate.Change(1.2, 1.06, 1.3, 12, 0.003, "regressed")
+    assert gate.among({"weak": weak})["weak"] == "regressed"
+    assert gate.among({**quiet, "weak": weak})["weak"] == "inconclusive"
+
+
+def test_any_growth_of_a_counter_counts():
+    assert gate.grown({"ops": 100, "bytes": 5}, {"ops": 101, "bytes": 5}) == {"ops": (100, 101)}

@@ -1,0 +1,100 @@
+"""`speed`: one tiny cell through the command line, from worker to table."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench import cells, speed, speed_table
+from bench.cells import KINDS, UNIT, Cell
+from bench.cli import main
+from bench.config import Plugin
+
+CELL = Cell(UNIT, 2, 2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """The folder of a machine with one timed cell, of the unit itself."""
+    folder = tmp_path_factory.mktemp("speed")
+    command = ["speed", "--models", UNIT.name, "--nodes", "2", "--batch", "2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "SESSION_S", 0.1)
+        assert main([*command, "--results", str(folder)]) == 0
+    return next(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def record(root):
+    return cells.read(cells.path(root, CELL))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_its_timing(record, kind):
+    assert {"median_ms", "interval_ms", "samples_ms", "quality", "reason", "ratios", "x_unit",
+            "first_call_s", "energy_mj"} <= record["timings"][kind].keys()  # fmt: skip
+
+
+def test_the_unit_is_one(record):
+    assert record["timings"]["train_step"]["x_unit"] == 1.0
+
+
+def test_energy_is_never_nought(record):
+    assert record["timings"]["train_step"]["energy_mj"] is None
+
+
+def test_both_tables_are_written(root):
+    assert {"speed.md", "speed.csv"} <= {file.name for file in (root / "tables").iterdir()}
+
+
+def test_a_timed_cell_is_not_timed_again(root, record, capsys):
+    assert speed.measure(speed.Request([CELL], root, "cpu", 0.0, force=False))
+    assert "1 cells, 1 timed before" in capsys.readouterr().out
+
+
+def test_a_torn_record_is_timed_again(tmp_path, record):
+    file = cells.write(tmp_path, record)
+    file.write_text(file.read_text()[:100])
+    assert cells.missing([CELL], tmp_path) == [CELL]
+
+
+def test_without_time_no_session_starts(tmp_path):
+    assert not speed.measure(speed.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+
+
+def test_cells_of_one_size_and_rung_share_a_session():
+    grid = speed.grid([UNIT, Plugin("egnn")], [(5, 1), (5, 8)], [("eager", "float32")])
+    assert [len(part) for part in speed.sessions(grid)] == [2, 2]
+
+
+def test_the_key_tells_configurations_apart():
+    others = (replace(CELL, batch=3), replace(CELL, mode="compile"), replace(CELL, dtype="bf16"))
+    assert len({cells.key(cell) for cell in (CELL, *others)}) == 4
+
+
+def stored(root, record, mode, status="done", reasons=None, **timing):
+    changed = json.loads(json.dumps(record))
+    changed["cell"]["mode"] = mode
+    changed |= {"status": status, "reasons": reasons or {}}
+    for each in changed["timings"].values():
+        each |= timing
+    changed["timings"] = changed["timings"] if status == "done" else {}
+    cells.write(root, changed)
+
+
+def test_a_mode_pays_after_so_many_calls(tmp_path, record):
+    stored(tmp_path, record, "eager", median_ms=3.0, first_call_s=1.0)
+    stored(tmp_path, record, "compile", median_ms=1.0, first_call_s=21.0)
+    rows = {row["mode"]: row for row in speed_table.rows(cells.load(tmp_path)[0])}
+    assert rows["compile"]["train_step_break_even"] == pytest.approx(10_000)
+
+
+def test_a_mode_that_fails_is_a_row_with_its_reason(tmp_path, record):
+    stored(tmp_path, record, "cuda_graph", "failed", {"inference": "needs a GPU"})
+    text = speed_table.forms(tmp_path)["text"]
+    assert "not timed: transformer: needs a GPU (2 x 2 cuda_graph, float32)" in text
+
+
+def test_out_of_memory_is_a_row(tmp_path, record):
+    stored(tmp_path, record, "eager", "oom", {"inference": "can't allocate memory"})
+    assert "| oom |" in speed_table.forms(tmp_path)["md"]
