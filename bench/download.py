@@ -11,6 +11,7 @@ from bench.progress import tenths
 
 CHUNK = 1 << 18
 TIMEOUT_S = 60
+BEYOND = 416  # HTTP: what is there is as long as the file, or longer
 FULL = (EDQUOT, EFBIG, ENOSPC)
 
 
@@ -19,13 +20,13 @@ def download(url: str, part: Path, sha256: str | None, size: int | None) -> None
 
     A size or hash that is None is not known; the server's word on the size then has to do. Raises
     `ValueError` with the reason. What came is kept, to be continued, after a broken connection;
-    not if it is wrong, nor on a full disk, which needs the room.
+    not if it is wrong or too long, nor on a full disk, which needs the room.
     """
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         size = _continue(url, part, size)
     except (OSError, HTTPException) as error:
-        if getattr(error, "errno", None) in FULL:
+        if getattr(error, "errno", None) in FULL or getattr(error, "code", None) == BEYOND:
             part.unlink(missing_ok=True)
         raise ValueError(_reason(error)) from None
     if size is not None and part.stat().st_size < size:

@@ -43,8 +43,8 @@ def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 -
     ours = dict(peer.OURS["kwargs"])
     if peer.OURS["name"] not in ATTENDING:
         ours["neighbours"] = neighbours
-    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT).to(device)
-    theirs = peer.build(neighbours).float().to(device)
+    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT).float().to(device)
+    theirs = peer.build(neighbours).to(device)
     name, wanted = peer.OURS["name"], counters.parameters(theirs)
     matched = sizes.build_matched(name, SIGNATURE, wanted, **ours).float().to(device)
     networks = {"theirs": theirs, "ours": matched, "unit": unit}

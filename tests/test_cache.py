@@ -229,6 +229,9 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers["Range"] if self.server.ranges else None
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
         self.server.starts.append(start)
+        if start >= len(self.server.content):
+            self.send_error(416)
+            return
         content = self.server.content[start:]
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(content)))
@@ -302,6 +305,36 @@ def test_a_damaged_file_is_fetched_anew_with_a_line(serve, data, capsys):
     fetch([serve().url]).write_bytes(CONTENT[::-1])
     assert fetch([serve().url]).read_bytes() == CONTENT
     assert any("expected" in line and "fetched anew" in line for line in lines(capsys))
+
+
+unrecorded = partial(fetched, "t", "file.bin")
+
+
+def test_the_first_download_of_an_unrecorded_file_is_trusted_and_noted(serve, data):
+    assert unrecorded([serve().url]).read_bytes() == CONTENT
+    assert (data / "t" / "file.bin.sha256").read_text() == SHA
+
+
+def test_an_unrecorded_file_that_has_changed_is_fetched_anew(serve):
+    unrecorded([serve().url]).write_bytes(CONTENT[::-1])
+    assert unrecorded([serve().url]).read_bytes() == CONTENT
+
+
+def test_a_broken_download_of_an_unrecorded_file_is_continued(serve):
+    server = serve(cut=1000)
+    with pytest.raises(ValueError, match=f"ended after 1000 of {len(CONTENT)} bytes"):
+        unrecorded([server.url])
+    vars(server).update(cut=None)
+    assert unrecorded([server.url]).read_bytes() == CONTENT
+
+
+def test_an_unrecorded_file_that_was_left_unfinished_but_whole_is_begun_anew(serve, data):
+    (data / "t").mkdir(parents=True)
+    (data / "t" / "file.bin.part").write_bytes(CONTENT)
+    server = serve()
+    with pytest.raises(ValueError, match="416"):
+        unrecorded([server.url])
+    assert unrecorded([server.url]).read_bytes() == CONTENT
 
 
 def test_without_a_network_the_message_says_what_to_place_where(data):

@@ -44,7 +44,7 @@ def test_a_source_declares_what_is_shown_of_it(name):
     source = plugins.source(name)
     assert {"kind", "from", "terms"} <= source.keys()
     assert source["kind"] in ("generated", "download")
-    assert bool(source.get("files")) == (source["kind"] == "download")
+    assert bool(data.files(source)) == (source["kind"] == "download")
 
 
 def cached_or_fetched(name):
@@ -156,3 +156,8 @@ def test_another_folder_can_be_chosen(arguments, tmp_path, capsys):
 def test_workers_keep_data_in_the_folder_chosen(tmp_path):
     assert main(["run", "no_such_sweep", "--data", str(tmp_path / "other")]) == 2
     assert machine.one_thread()["REMUL_DATA"] == str(tmp_path / "other")
+
+
+def test_unrecorded_files_have_the_addresses_of_their_source():
+    source = {"urls": ["http://a/{file:.2}/{file}"], "unrecorded": ["09_01.amc"]}
+    assert data.files(source) == {"09_01.amc": {"urls": ["http://a/09/09_01.amc"]}}
