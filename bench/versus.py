@@ -70,7 +70,10 @@ def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 -
 def _cloud(n: int, batch: int, device: str) -> Fields:
     generator = torch.Generator().manual_seed(0)
     shapes = {"charge": 1, "position": 3, "velocity": 3}
-    fields = {k: torch.randn(batch, n, dim, generator=generator) for k, dim in shapes.items()}
+    fields = {
+        k: torch.randn(batch, n, dim, generator=generator, dtype=torch.float32)
+        for k, dim in shapes.items()
+    }
     return {name: x.to(device) for name, x in fields.items()}
 
 

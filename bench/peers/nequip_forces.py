@@ -40,10 +40,10 @@ class Peer(nn.Module):
             batch, n, _ = x.shape
             receiver, sender = edges(x, self.neighbours)
             data = {
-                "pos": x.flatten(0, 1),
+                "pos": x.flatten(0, 1).double(),
                 "edge_index": torch.stack([receiver, sender]),
                 "atom_types": (inputs["charge"].clone() > 0).long().flatten(),
                 "batch": sample(batch, n, x.device),
                 "num_atoms": torch.full((batch,), n, device=x.device),
             }
-            return {"force": self.net(data)["forces"].view(x.shape)}
+            return {"force": self.net(data)["forces"].view(x.shape).to(x)}
