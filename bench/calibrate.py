@@ -21,14 +21,15 @@ CELLS = (
     Cell(Plugin("egnn"), 5, 8),
 )
 ROUNDS = 30
-FEWEST, MOST = 20, 100
+FEWEST, MOST = 20, 60
 
 
 def calibrate(root: Path, device: str, budget_s: float) -> dict[str, Any]:
     """Measures pairs of equal processes while there is time, each cell once at least; writes it.
 
-    The floor is the largest change that identical code showed; the rounds are as many as bring
-    the typical interval down to the margin.
+    The floor is the largest change of identical code that its interval did not cover: where a
+    process has its memory is the same in all of its samples. The rounds are as many as bring the
+    typical interval down to the margin.
     """
     duel, started, changes = Duel((ROOT, ROOT), device, 0.0, ROUNDS), now(), []
     while len(changes) < 2 * len(CELLS) or now() - started < budget_s:
@@ -47,7 +48,7 @@ def of_changes(changes: list[Change]) -> dict[str, Any]:
     typical = widths[len(widths) // 2]
     wanted = ROUNDS * (typical / log(1 + MARGIN)) ** 2
     return {
-        "floor": round(max(max(one.ratio, 1 / one.ratio) - 1 for one in changes), 4),
+        "floor": round(max(max(one.low, 1 / one.high, 1.0) - 1 for one in changes), 4),
         "rounds": min(MOST, max(FEWEST, ceil(wanted))),
         "half_width": round(typical, 4),
         "ratios": [round(one.ratio, 4) for one in changes],

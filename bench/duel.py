@@ -79,7 +79,7 @@ class Duel:
     def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
         """A look of so many rounds, and further ones at what is inconclusive while time is left."""
         with players([(cell, tree) for tree in self.trees], self.kinds, self.device) as pair:
-            changes, still = {}, list(self.kinds)
+            changes, still = {}, [kind for kind in self.kinds if _both(pair, kind)]
             while still:
                 play(list(pair), still, self.rounds)
                 changes |= _changes(*pair, self.floor)
@@ -88,6 +88,10 @@ class Duel:
                     k for k, one in changes.items() if one.verdict == INCONCLUSIVE and not late
                 ]
             return changes, _counted(*pair)
+
+
+def _both(pair: list[Player], kind: str) -> bool:
+    return all(kind in player.samples_ms for player in pair)
 
 
 def _changes(base: Player, new: Player, floor: float) -> Changes:

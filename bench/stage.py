@@ -11,6 +11,7 @@ from bench.execute import build, closures, outcome
 from bench.timing import LIMITS, Away, clock_of, now, warm_up
 
 MEMORY = 0.7  # share of the free memory of the machine that one cell may take
+SHORTEST_S = 1e-2  # of a sample; what comes between two turns costs more than short ones save
 FRESHEN_S = 3e-3  # of calls before a sample that is not long
 LONG_S = 3e-2
 TAKES = 3
@@ -40,7 +41,7 @@ class Stage:
             try:
                 function = closure(cell, kind, device)
                 found["first_call_s"][kind] = clock(function, 1)
-                self.calls[kind] = warm_up(function, clock)
+                self.calls[kind] = warm_up(function, clock, SHORTEST_S)
                 self.sample_s[kind] = clock(function, self.calls[kind]) * self.calls[kind]
                 self.functions[kind] = function
             except Exception as error:

@@ -146,12 +146,12 @@ def at_least(successes: int, n: int, chance: float) -> float:
     return min(1.0, sum(map(term, range(max(successes, 0), n + 1))))
 
 
-def warm_up(function: Function, clock: Clock) -> int:
+def warm_up(function: Function, clock: Clock, shortest_s: float = SHORTEST_S) -> int:
     """Runs until the last five calls are as fast as the five before; returns calls per sample."""
     times, started = [], now()
     while now() - started < WARM_UP_S or not _flat(times, now() - started):
         times.append(clock(function, 1))
-    return ceil(SHORTEST_S / median(times[-5:]))
+    return ceil(shortest_s / median(times[-5:]))
 
 
 def _flat(times: list[float], elapsed: float) -> bool:

@@ -23,14 +23,17 @@ class Player:
     samples_ms: dict[str, list[float]] = field(default_factory=dict)
     lags: dict[str, list[float]] = field(default_factory=dict)
     throttled: dict[str, str] = field(default_factory=dict)
+    death: str = ""
 
     def ask(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
-        """The worker's answer. Raises `RuntimeError` if it has none."""
-        cell = asdict(self.cell)
-        self.worker.send(0, {"do": do, "cell": cell, "device": self.device, **request})
-        _, message = self.worker.inbox.get()
-        if message.get("done") is None and ("died" in message or "reason" in message):
-            raise RuntimeError(message.get("died") or message["reason"])
+        """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
+        if not self.death:
+            cell = asdict(self.cell)
+            self.worker.send(0, {"do": do, "cell": cell, "device": self.device, **request})
+            _, message = self.worker.inbox.get()
+            self.death = message.get("died", "")
+        if self.death or message.get("reason"):
+            raise RuntimeError(self.death or message["reason"])
         return message["done"]
 
     def prepare(self, kinds: Sequence[str]) -> None:

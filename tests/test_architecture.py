@@ -124,8 +124,9 @@ def test_torch_is_not_imported_on_the_way_to(arguments):
     assert "torch" not in modules_after(f"from bench.cli import main; main({arguments})")
 
 
-def test_tables_do_without_torch():
-    assert "torch" not in modules_after("import bench.tables, bench.plots, bench.run")
+@pytest.mark.parametrize("modules", ["tables, plots, run", "compare, duel, check, calibrate"])
+def test_records_do_without_torch(modules):
+    assert "torch" not in modules_after(f"from bench import {modules}")
 
 
 def modules_after(code):

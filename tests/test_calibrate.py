@@ -13,10 +13,12 @@ def changes(*ratios, width=0.05):
     return [Change(r, r * (1 - width), r * (1 + width), 30, 0.5, "same") for r in ratios]
 
 
-def test_the_floor_is_the_largest_change_of_identical_code():
-    assert calibrate.of_changes(changes(1.01, 0.9, 1.05))["floor"] == pytest.approx(
-        1 / 0.9 - 1, 1e-3
-    )
+def test_the_floor_is_what_the_intervals_of_identical_code_do_not_cover():
+    assert calibrate.of_changes(changes(1.01, 0.96, 1.2, width=0.05))["floor"] == 0.14
+
+
+def test_intervals_around_one_leave_no_floor():
+    assert calibrate.of_changes(changes(1.01, 0.98, width=0.05))["floor"] == 0.0
 
 
 def test_wider_intervals_call_for_more_rounds():

@@ -77,10 +77,6 @@ def test_a_regression_is_a_failure_in_junit(stored, tmp_path):
     assert failure.get("message").startswith("regressed")
 
 
-def test_compare_wants_two_sides(capsys):
-    assert main(["compare", "one"]) == 2
-
-
 def test_compare_names_a_folder_without_records(stored, tmp_path, capsys):
     assert main(["compare", stored("a"), str(tmp_path / "none")]) == 2
     assert "no speed records in" in capsys.readouterr().err
