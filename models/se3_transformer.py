@@ -29,20 +29,15 @@ def build(
     """SE(3)-Transformer (Fuchs et al. 2020, equations 10 and 11) with norm gates and residuals.
 
     Object i attends to j with softmax_j <q_i, k_ij>, the inner product over all degrees of one of
-    the `heads`. Keys and values, of half the channels, are tensor-product messages as in the
-    paper, with kernels M[u, v] R_a,v(d) Y_b for each path (a, b, c). The functions R of distance
-    and pair scalars are shared by key and value. The mixes M, one for each, act on the query and
-    on the sum over j instead of on pairs, which is the same, and makes no kernel of channels by
-    channels for a pair. `degree` is the highest l: the paper's 4 degrees are `degree=3`. Over all
-    pairs, or the nearest `neighbours`. Takes irreps of parity (-1)^l up to `degree`, and 0e of
-    pairs; fields are (batch, n, dim). Raises `ValueError` for others, and for channels that are
-    not a multiple of twice the heads. `PAPER` is the baseline of Brehmer et al. 2023 for N-body.
+    the `heads`. Keys and values, of half the channels as far as the heads divide them, are
+    tensor-product messages as in the paper, with kernels M[u, v] R_a,v(d) Y_b for each path
+    (a, b, c). The functions R of distance and pair scalars are shared by key and value. The mixes
+    M, one for each, act on the query and on the sum over j instead of on pairs, which is the same,
+    and makes no kernel of channels by channels for a pair. `degree` is the highest l: the paper's
+    4 degrees are `degree=3`. Over all pairs, or the nearest `neighbours`. Takes irreps of parity
+    (-1)^l up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for
+    others. `PAPER` is the baseline of Brehmer et al. 2023 for N-body.
     """
-    if channels % (2 * heads):
-        raise ValueError(
-            f"channels have to be a multiple of twice the heads; got {heads} heads, "
-            f"{channels} channels"
-        )
     return SE3Transformer(signature, (channels, layers, heads, degree), neighbours)
 
 
@@ -51,7 +46,7 @@ class Attention(nn.Module):
         super().__init__()
         self.coupling, self.heads = coupling, heads
         degrees = range(coupling.degree + 1)
-        inner = channels // 2
+        inner = _inner(channels, heads)
         widths = [coupling.width(c) * inner for c in degrees]
         self.radial = mlp(known, 2 * RADII, len(degrees) * inner)
         self.query = nn.ModuleList(nn.Linear(channels, width, bias=False) for width in widths)
@@ -81,13 +76,18 @@ class Attention(nn.Module):
         return torch.where(others, logits, low).softmax(2) * others
 
 
+def _inner(channels: int, heads: int) -> int:
+    """Channels of keys and values."""
+    return heads * max(1, channels // (2 * heads))
+
+
 class Layer(nn.Module):
     def __init__(self, channels: int, heads: int, coupling: Coupling, known: int) -> None:
         super().__init__()
         degrees = range(coupling.degree + 1)
         self.attention = Attention(channels, heads, coupling, known)
         self.mix = nn.ModuleList(
-            nn.Linear(channels + coupling.width(c) * (channels // 2), channels, bias=c == 0)
+            nn.Linear(channels + coupling.width(c) * _inner(channels, heads), channels, bias=c == 0)
             for c in degrees
         )
         self.gate = mlp((len(degrees) + 1) * channels, 2 * channels, len(degrees) * channels)

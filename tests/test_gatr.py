@@ -167,7 +167,7 @@ def test_many_columns_are_multiplied_as_few_are(draw):
 
 
 def test_the_size_is_near_that_of_the_authors_code():
-    model = gatr.build(SIGNATURE, channels=64, multivectors=16)
+    model = gatr.build(SIGNATURE, channels=64, multivectors=16, layers=4, heads=8)
     assert sum(weight.numel() for weight in model.parameters()) == pytest.approx(370_226, rel=0.25)
 
 

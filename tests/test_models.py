@@ -327,13 +327,13 @@ def run(name, seed=0, **kwargs):
 
 
 @cache
-def losses(name, steps=300):
+def losses(name, steps=200):
     """The loss on eight samples before and after training on them alone."""
     task, model, method = build(run(name), "cpu")
     training, batch = trainer(run(name), model, method), task.train[:8]
     start = training.step(batch).item()
     for step in range(steps):
-        set_lr(training.optimiser, 1e-3 * decayed("cosine", step / steps))
+        set_lr(training.optimiser, 2e-3 * decayed("cosine", step / steps))
         end = training.step(batch).item()
     return start, end
 
