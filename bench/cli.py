@@ -8,7 +8,9 @@ from typing import NoReturn
 
 from bench.commands import INTERRUPTED, OK, USAGE
 
-COMMANDS = ("list", "run", "table", "plot", "speed", "compare", "check", "calibrate")
+COMMANDS = (
+    "list", "run", "try", "table", "plot", "speed", "check", "compare", "calibrate", "data",
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):

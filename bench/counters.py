@@ -42,6 +42,11 @@ def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
         return torch._dynamo.explain(model)(inputs).graph_break_count
 
 
+def peak_bytes(function: Function, device: str) -> int:
+    """The most that was alive at once during a call, as in `count`."""
+    return _counts(function, device)["peak_bytes"]
+
+
 def _counts(function: Function, device: str) -> dict[str, int]:
     with _Counter() as seen:
         function()

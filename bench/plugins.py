@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -24,6 +24,7 @@ FOLDERS = {
     "models": ROOT / "models",
     "methods": ROOT / "bench" / "methods",
     "sweeps": ROOT / "bench" / "sweeps",
+    "peers": ROOT / "bench" / "peers",
 }
 
 
@@ -101,9 +102,18 @@ def version(kind: str, name: str) -> int:
     return _constant(_tree(find(kind, name)), "VERSION", 1)
 
 
+def claimed_group(model: str) -> str | None:
+    """The group of `remul` under which the model says it is exact, read without importing it.
+
+    `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    """
+    claim = _constant(_tree(find("models", model)), "EQUIVARIANT", None)
+    return "E3" if claim is True else claim or None
+
+
 def claims_equivariance(model: str) -> bool:
-    """Whether the model's file says `EQUIVARIANT = True`, read without importing it."""
-    return _constant(_tree(find("models", model)), "EQUIVARIANT", False)
+    """Whether the model says that it is exactly equivariant, read without importing it."""
+    return claimed_group(model) is not None
 
 
 def is_trivial(model: str) -> bool:
@@ -111,7 +121,22 @@ def is_trivial(model: str) -> bool:
     return _constant(_tree(find("models", model)), "TRIVIAL", False)
 
 
-def _constant(tree: ast.Module, name: str, default: int) -> int:
+def source(task: str) -> dict[str, Any]:
+    """The task file's `SOURCE`: where its data come from; empty without one, not imported."""
+    return _constant(_tree(find("tasks", task)), "SOURCE", {})
+
+
+def package(peer: str) -> str:
+    """The `PACKAGE` that a peer needs, by its name in the package index, read without importing."""
+    return _constant(_tree(find("peers", peer)), "PACKAGE", "")
+
+
+def published(model: str) -> dict[str, object]:
+    """The hyperparameters that the model's file declares as `PAPER`, read without importing it."""
+    return _constant(_tree(find("models", model)), "PAPER", {})
+
+
+def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
     for node in tree.body:
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         if getattr(targets[0], "id", "") == name:

@@ -1,6 +1,7 @@
-"""Progress of a sweep: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress: of a sweep a bar with the time left on a terminal, of all else plain lines."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -61,3 +62,17 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def tenths(what: str) -> Callable[[float, float], None]:
+    """A function to be told how much of how much is done: it says each tenth, and the time left."""
+    started, said = now(), 0
+
+    def tell(done: float, total: float) -> None:
+        nonlocal said
+        if int(10 * done / total) > said:
+            said = int(10 * done / total)
+            left = duration((now() - started) * (total - done) / done)
+            print(f"{what}: {10 * said} % ({left} left)", file=sys.stderr)
+
+    return tell

@@ -1,7 +1,7 @@
 """Tables as text, Markdown and LaTeX: columns that know how to write their numbers."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
@@ -62,7 +62,7 @@ def thousandths(row: Row, name: str) -> str:
 
 
 def table(
-    form: str, title: str, columns: Sequence[Column], rows: Sequence[Row], notes: list[str]
+    form: str, title: str, columns: Sequence[Column], rows: Iterable[Row], notes: list[str]
 ) -> str:
     """The rows as a titled table in one of the forms, notes below."""
     cells = [[column.write(row, column.name) for column in columns] for row in rows]

@@ -1,64 +1,96 @@
-"""How large a model is built: its default, its published size, or a number of parameters."""
+"""Sizes of networks: the published one of each file, and the width that matches a number."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_left
+from functools import cache
+from typing import TYPE_CHECKING
 
 from bench import plugins
-from bench.config import Plugin
-from bench.counters import parameters
-from bench.tasks.bodies import SIGNATURE
-from remul import Signature
 
-NEAR = 0.05  # how far the number of parameters may be from the one that is asked for
-SMALLEST, LARGEST = 4, 4096  # channels
+if TYPE_CHECKING:
+    from torch import nn
+
+    from remul import Signature
+
+TOLERANCE = 0.05
+REFUSALS = 64
 
 
-def sized(model: str, size: str) -> Plugin:
-    """The model in a size: "default", "paper" or a number of parameters.
+def sized(name: str, size: str, signature: Signature) -> dict[str, object]:
+    """The hyperparameters for a size: "default", "paper" or a number of parameters.
 
-    Raises `ValueError` for other sizes, without a published size, and if no width comes within
-    5 % of the number.
+    Raises `ValueError` for other sizes, and as `paper` and `matched` do.
     """
-    if size == "default":
-        return Plugin(model)
-    if size == "paper":
-        published = getattr(plugins.load("models", model), "PAPER", None)
-        if published is None:
-            raise ValueError(f"{model} has no published size; it declares no PAPER")
-        return Plugin(model, published)
+    if size in ("default", "paper"):
+        return paper(name) if size == "paper" else {}
     if not size.isdigit():
         raise ValueError(f"a size is default, paper or a number of parameters, not {size!r}")
-    return matched(model, int(size), SIGNATURE)
+    return matched(name, signature, int(size))
 
 
-def matched(model: str, wanted: int, signature: Signature) -> Plugin:
-    """The model with the width that brings its parameters nearest to the number wanted.
+def paper(name: str) -> dict[str, object]:
+    """The published configuration that a model's file declares, read without importing it.
 
-    Raises `ValueError` if that is not within 5 %.
+    Raises `ValueError` if it declares none.
     """
-    build = plugins.load("models", model).build
-    found = _nearest(lambda channels: _parameters(build, signature, channels), wanted)
-    if found is None:
-        raise ValueError(f"no width of {model} has {wanted:,} parameters within {NEAR:.0%}")
-    return Plugin(model, {"channels": found})
+    found = plugins.published(name)
+    if not found:
+        raise ValueError(f"model {name!r} declares no published configuration, PAPER = {{...}}")
+    return found
 
 
-def _nearest(count: Callable[[int], int | None], wanted: int) -> int | None:
-    """The width nearest to the wanted count, by bisection between widths that can be built."""
-    low, high = SMALLEST, SMALLEST
-    while high < LARGEST and (count(high) or 0) < wanted:
-        low, high = high, 2 * high
-    while high - low > 16:
-        middle = (low + high) // 2 // 16 * 16
-        low, high = (middle, high) if (count(middle) or 0) < wanted else (low, middle)
-    counts = {channels: count(channels) for channels in range(low, high + 1)}
-    apart = {c: abs(n / wanted - 1) for c, n in counts.items() if n is not None}
-    best = min(apart, key=apart.get, default=None)
-    return best if best is not None and apart[best] <= NEAR else None
+def build_matched(name: str, signature: Signature, parameters: int, **hparams: object) -> nn.Module:
+    """The model in the width that `matched` finds."""
+    hparams = matched(name, signature, parameters, **hparams)
+    return plugins.load("models", name).build(signature, **hparams)
 
 
-def _parameters(build: Callable, signature: Signature, channels: int) -> int | None:
-    """How many weights a width has; None if the model refuses it."""
-    try:
-        return parameters(build(signature, channels=channels))
-    except ValueError:
-        return None
+def matched(
+    name: str, signature: Signature, parameters: int, **hparams: object
+) -> dict[str, object]:
+    """The hyperparameters with the `channels` that bring a model within 5 % of a size.
+
+    The size grows with the width, so bisection finds it; widths that the model refuses, as those
+    that its heads do not divide, are passed over. Raises `ValueError` for a model without a width,
+    and one that names the nearest sizes where none is near enough.
+    """
+    if "channels" not in inspect.signature(plugins.load("models", name).build).parameters:
+        raise ValueError(f"model {name!r} has no width to choose; it takes no channels")
+
+    @cache
+    def taken(width: int) -> tuple[int, int]:
+        """The first width from there on that the model takes, and its size."""
+        return _taken(name, signature, width, hparams)
+
+    widest = 1
+    while taken(widest)[1] < parameters:
+        widest *= 2
+    first = 1 + bisect_left(range(1, widest), True, key=lambda w: taken(w)[1] >= parameters)
+    sizes = dict(taken(width) for width in (first - 1, first) if width)
+    width = min(sizes, key=lambda width: abs(sizes[width] - parameters))
+    if abs(sizes[width] - parameters) > TOLERANCE * parameters:
+        near = " or ".join(f"{size:,}" for size in sizes.values())
+        raise ValueError(f"{name} has {near} parameters, none within 5 % of {parameters:,}")
+    return hparams | {"channels": width}
+
+
+def _taken(
+    name: str, signature: Signature, width: int, hparams: dict[str, object]
+) -> tuple[int, int]:
+    for channels in range(width, width + REFUSALS):
+        try:
+            return channels, _size(name, signature, hparams | {"channels": channels})
+        except ValueError as error:
+            refusal = error
+    raise refusal
+
+
+def _size(name: str, signature: Signature, hparams: dict[str, object]) -> int:
+    """Number of parameters, leaving the global random generator as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        model = plugins.load("models", name).build(signature, **hparams)
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

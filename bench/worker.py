@@ -22,6 +22,7 @@ from bench import cells, records
 from bench.config import from_plain
 from bench.execute import execute, outcome, seconds_per_step, time_cells
 from bench.stage import Stage, breaks, ceilings, count
+from bench.versus import face
 
 Reply = Callable[[dict[str, Any]], None]
 
@@ -76,6 +77,7 @@ def staged(stage: Stage) -> dict[str, Callable[[dict[str, Any], Reply], None]]:
         "count": lambda r: count(cells.from_plain(r["cell"]), r["device"]),
         "breaks": lambda r: breaks(cells.from_plain(r["cell"]), r["device"]),
         "ceilings": lambda r: ceilings(r["device"]),
+        "face": lambda r: face(r["peer"], r["device"]),
     }
     return {do: partial(_answer, answer) for do, answer in answers.items()}
 

@@ -69,11 +69,12 @@ def spread(inputs: Fields, types: Types) -> Fields:
 def centroid(inputs: Fields, types: Types) -> Tensor:
     """Mean of all points of the real objects, (batch, 1, 3); the origin where there are none."""
     fields = spread(inputs, types)
-    points = [x.unflatten(-1, (-1, 3)) for name, x in fields.items() if types[name].affine]
+    points = [x for name, x in fields.items() if types[name].affine]
     if not points:
         return next(iter(inputs.values())).new_zeros(1, 1, 3)
-    points = torch.cat(points, 2).mean(2)  # (batch, n, 3)
-    return (share(inputs, points) * hide(inputs, points)).sum(1, keepdim=True)
+    points = hide(inputs, torch.cat(points, -1))  # (batch, n, points 3)
+    middle = (share(inputs, points) * points).sum(1)
+    return middle.unflatten(-1, (-1, 3)).mean(1, keepdim=True)
 
 
 def coordinates(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ def hide(inputs: Fields, x: Tensor) -> Tensor:
 def pack(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
     """All fields side by side, points relative to the centre: (batch, n, width)."""
     parts = [
-        x - centre.repeat(1, 1, x.shape[-1] // 3) if types[name].affine else x
+        x - torch.cat([centre] * (x.shape[-1] // 3), -1) if types[name].affine else x
         for name, x in spread(inputs, types).items()
     ]
     nothing = next(x for x in inputs.values() if x.dim() == 3)[..., :0]
@@ -113,7 +114,7 @@ def unpack(inputs: Fields, x: Tensor, types: Types, centre: Tensor) -> Fields:
     """The inverse of `pack` for a network's raw output (batch, n, width)."""
     parts = x.split([rep.dim for rep in types.values()], -1)
     fields = {
-        name: part + centre.repeat(1, 1, rep.dim // 3) if rep.affine else part
+        name: part + torch.cat([centre] * (rep.dim // 3), -1) if rep.affine else part
         for part, (name, rep) in zip(parts, types.items(), strict=True)
     }
     return pooled(inputs, fields, types)

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 
 def mlp(*widths: int, last: bool = False) -> nn.Sequential:
@@ -13,7 +14,7 @@ def mlp(*widths: int, last: bool = False) -> nn.Sequential:
 
 
 def _dense(width_in: int, width_out: int) -> tuple[nn.Module, nn.Module]:
-    return linear(width_in, width_out), nn.SiLU()
+    return linear(width_in, width_out), SiLU()
 
 
 def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
@@ -31,6 +32,13 @@ def nearly_zero(net: nn.Sequential) -> nn.Sequential:
     return net
 
 
+class SiLU(nn.Module):
+    """SiLU that overwrites its input, a fresh tensor, where no gradient will ask for it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return silu(x, inplace=not torch.is_grad_enabled())
+
+
 class Offset(nn.Module):
     """A linear map without inputs: its bias, zero at first, for every object."""
 
@@ -41,4 +49,4 @@ class Offset(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         offset = x.new_zeros(self.width) if self.bias is None else self.bias
-        return offset.expand(*x.shape[:-1], -1)
+        return offset.expand(*x.shape[:-1], -1).clone()

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from models._fields import (
     centroid,
@@ -11,65 +10,74 @@ from models._fields import (
     copies,
     join_degrees,
     origins,
+    pair_scalars,
     split_degrees,
 )
-from models._layers import linear, mlp, nearly_zero
-from models._pairs import pair_share
+from models._layers import SiLU, linear, mlp, nearly_zero
+from models._pairs import Pairs, others
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+PAPER = {"channels": 64, "layers": 4}
 
 
-def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EGNN":
+def build(
+    signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
+) -> "EGNN":
     """EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
 
     Squared distances enter as log(1 + d^2), which keeps wide clouds from blowing up. Invariant
     features are the scalars and the lengths of all vectors; the coordinates that move
-    are those of the first point field. Points also count as vectors from the centroid. Takes 0e
-    and 1o; fields are (batch, n, dim). Raises `ValueError` for other irreps.
+    are those of the first point field. Points also count as vectors from the centroid. Fields of
+    pairs are edge attributes. Each object hears all others, or its nearest `neighbours`. Takes 0e
+    and 1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps.
     """
-    return EGNN(signature, channels, layers)
+    return EGNN(signature, channels, layers, neighbours)
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, vectors: int) -> None:
+    def __init__(self, channels: int, vectors: int, attributes: int) -> None:
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.by_distance = nn.Linear(1, channels, bias=False)
-        self.message = mlp(channels, channels, last=True)
+        self.edge = nn.Linear(1 + attributes, channels, bias=False)
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
         self.update = mlp(2 * channels, channels, channels)
         self.attract = nearly_zero(mlp(channels, channels, 1))
         self.drift = nearly_zero(mlp(channels, channels, vectors))
 
-    def forward(self, h: Tensor, x: Tensor, v: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        apart = x[:, :, None] - x[:, None]  # (batch, n, n, 3)
-        squared = apart.square().sum(-1, keepdim=True)
-        pair = (
-            self.receive(h)[:, :, None] + self.send(h)[:, None] + self.by_distance(squared.log1p())
-        )
-        message = self.message(silu(pair))  # (batch, n, n, channels)
-        x = x + (share * self.attract(message) * apart).sum(2)
+    def forward(self, h: Tensor, x: Tensor, v: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        apart = x[:, :, None] - pairs.sent(x)  # (batch, n, k, 3)
+        edge = apart.square().sum(-1, keepdim=True).log1p()
+        if pairs.features is not None:
+            edge = torch.cat([edge, pairs.features], -1)
+        pair = pairs.sent(self.send(h)).add_(self.receive(h)[:, :, None])  # (batch, n, k, channels)
+        pair.flatten(0, 2).addmm_(edge.flatten(0, 2), self.edge.weight.mT)
+        message = self.message(pair)
+        x = x + pairs.total(pairs.share * self.attract(message), apart)
         x = x + (self.drift(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, (share * message).sum(2)], -1)), x
+        return h + self.update(torch.cat([h, pairs.total(pairs.share, message)], -1)), x
 
 
 class EGNN(nn.Module):
-    def __init__(self, signature: Signature, channels: int, depth: int) -> None:
+    def __init__(
+        self, signature: Signature, channels: int, depth: int, neighbours: int | None
+    ) -> None:
         super().__init__()
-        self.signature = signature
+        self.signature, self.neighbours = signature, neighbours
         check_points(signature, "egnn")
         scalars, vectors = copies(signature.inputs, 1, "egnn").values()
         self.outputs = copies(signature.outputs, 1, "egnn")
+        attributes = pair_scalars(signature.inputs, "egnn")
         self.embed = linear(scalars + vectors, channels)
-        self.layers = nn.ModuleList(Layer(channels, vectors) for _ in range(depth))
+        self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
         self.scalars = mlp(channels, channels, self.outputs[0])
         self.mix = mlp(channels, channels, self.outputs[1] * (vectors + 1))
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.read(inputs)
-        x, share = start, pair_share(inputs, start)
+        x, pairs = start, others(inputs, self.signature.inputs, start, self.neighbours)
         for layer in self.layers:
-            h, x = layer(h, x, v, share)
+            h, x = layer(h, x, v, pairs)
         return self.write(inputs, h, x - start, v)
 
     def read(self, inputs: Fields) -> tuple[Tensor, Tensor, Tensor]:

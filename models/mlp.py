@@ -8,6 +8,8 @@ from models._fields import centroid, check_outputs, pack, pair_width, pairs, unp
 from models._layers import mlp
 from remul.fields import MASK, Fields, Signature
 
+PAPER = {"channels": 680, "layers": 3}
+
 
 def build(
     signature: Signature, channels: int = 256, layers: int = 3, objects: int = 32

@@ -1,10 +1,21 @@
 """Transformer over objects, unconstrained: pre-LayerNorm, fused attention, no positions code."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from models._fields import centroid, pack, unpack, width
+from models._fields import (
+    centroid,
+    check_outputs,
+    pack,
+    pair_width,
+    pairs,
+    unpack,
+    width,
+)
 from remul.fields import MASK, Fields, Signature
+
+PAPER = {"channels": 384, "layers": 10, "heads": 8}
 
 
 def build(
@@ -14,8 +25,10 @@ def build(
 
     Every field is a feature of its object, points relative to the centroid, so the network commutes
     with translations and permutations but not with rotations. MLP ratio 2, GELU, LayerNorms
-    without parameters, no dropout. Takes any irreps; fields are (batch, n, dim). Raises
-    `ValueError` if `heads` does not divide `channels`.
+    without parameters, no dropout. Fields of pairs add a learned bias to the attention of each head
+    (as in Graphormer, Ying et al. 2021), the same in all layers. Takes any irreps of objects, pairs
+    and the whole sample; fields are (batch, n, dim). Raises `ValueError` if `heads` does not divide
+    `channels`.
     """
     if channels % heads:
         raise ValueError(f"heads must divide channels, got {heads} heads, {channels} channels")
@@ -32,14 +45,14 @@ class Block(nn.Module):
             nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
         )
 
-    def forward(self, x: Tensor, real: Tensor | None) -> Tensor:
-        x = x + self.from_heads(self.attend(layer_norm(x, x.shape[-1:]), real))
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        x = x + self.from_heads(self.attend(layer_norm(x, x.shape[-1:]), bias))
         return x + self.mlp(layer_norm(x, x.shape[-1:]))
 
-    def attend(self, x: Tensor, real: Tensor | None) -> Tensor:
+    def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
         qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))  # (batch, n, 3, heads, width)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(q, k, v, attn_mask=real)  # (batch, heads, n, width)
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (batch, heads, n, width)
         return mixed.transpose(1, 2).flatten(2)
 
 
@@ -47,6 +60,9 @@ class Transformer(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, heads: int) -> None:
         super().__init__()
         self.signature = signature
+        check_outputs(signature, "transformer")
+        between = pair_width(signature.inputs)
+        self.bias = nn.Linear(between, heads, bias=False) if between else None
         self.embed = nn.Linear(width(signature.inputs), channels)
         self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
         self.readout = nn.Linear(channels, width(signature.outputs))
@@ -54,11 +70,15 @@ class Transformer(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
         x = self.embed(pack(inputs, self.signature.inputs, centre))
-        real = _attended(inputs)
+        bias = self.attention_bias(inputs)
         for block in self.blocks:
-            x = block(x, real)
+            x = block(x, bias)
         return unpack(inputs, self.readout(x), self.signature.outputs, centre)
 
-
-def _attended(inputs: Fields) -> Tensor | None:
-    return inputs[MASK].bool().mT[:, None] if MASK in inputs else None  # (batch, 1, 1, n)
+    def attention_bias(self, inputs: Fields) -> Tensor | None:
+        """What fields of pairs add, (batch, heads, n, n), and which objects are real."""
+        real = inputs[MASK].bool().mT[:, None] if MASK in inputs else None  # (batch, 1, 1, n)
+        if self.bias is None:
+            return real
+        bias = self.bias(pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
+        return bias if real is None else torch.where(real, bias, -torch.inf)

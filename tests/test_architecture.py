@@ -119,7 +119,7 @@ def test_no_model_is_treated_apart():
     assert [test for test in ifs if "equivariant" in test.lower()] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["data"]])
 def test_torch_is_not_imported_on_the_way_to(arguments):
     assert "torch" not in modules_after(f"from bench.cli import main; main({arguments})")
 

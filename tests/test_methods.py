@@ -335,6 +335,23 @@ def test_adaptive_methods_take_the_variants(name):
     assert {len(x) for x in seen(using(name, **options))[1:]} == {12}
 
 
+@pytest.mark.parametrize(("group", "kept"), [("so3", False), ("about_y", True)])
+def test_turning_about_y_keeps_every_height(group, kept):
+    plain, turned = (seen(run)[0] for run in (using("plain"), using("augment", group=group)))
+    assert torch.allclose(plain[..., 1], turned[..., 1], atol=1e-6) == kept
+    assert not torch.allclose(plain[..., 0], turned[..., 0], atol=1e-2)
+
+
+def test_the_group_of_old_records_is_the_default():
+    assert_close(trained(using("remul")), trained(using("remul", group="so3")), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["augment", "remul", "ramp", "gradnorm", "dual"])
+def test_methods_refuse_unknown_groups(name):
+    with pytest.raises(ValueError, match="no group 'so2'; there are so3, about_y"):
+        build(using(name, group="so2"), "cpu")
+
+
 @pytest.mark.parametrize("name", ["remul", "ramp", "gradnorm", "dual"])
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -9,12 +9,12 @@ import torch
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
+import remul
 from bench import plugins
 from bench.config import Plugin, Run
 from bench.execute import build
 from bench.train import decayed, set_lr, trainer
 from remul import (
-    E3,
     POINT,
     SCALAR,
     VECTOR,
@@ -169,25 +169,37 @@ def test_translations_move_points_alone(name, kind, draw):
     assert equivariance_error(made(name, signature), inputs, signature, g).max() < 1e-12
 
 
-def error_under_motions(model, signature, draw, generator, dtype=torch.float64):
+def claimed(name):
+    """The group that the model claims, E3 if it claims none."""
+    return getattr(remul, plugins.claimed_group(name) or "E3")
+
+
+def error_under_motions(name, signature, draw, generator, dtype=torch.float64):
     inputs = {field: x.to(dtype) for field, x in drawn(signature.inputs, draw).items()}
-    g = E3.sample(inputs, generator)
-    return equivariance_error(model.to(dtype), inputs, signature, g)
+    g = claimed(name).sample(inputs, generator)
+    return equivariance_error(made(name, signature).to(dtype), inputs, signature, g)
 
 
 @every_signature
 @every_claim
 def test_claims_of_equivariance_hold_in_float64(name, kind, draw, generator):
-    model = made(name, SIGNATURES[kind])
-    assert error_under_motions(model, SIGNATURES[kind], draw, generator).max() < 1e-12
+    assert error_under_motions(name, SIGNATURES[kind], draw, generator).max() < 1e-12
 
 
 @every_signature
 @every_claim
 def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
-    model = made(name, SIGNATURES[kind])
-    error = error_under_motions(model, SIGNATURES[kind], draw, generator, torch.float32)
+    error = error_under_motions(name, SIGNATURES[kind], draw, generator, torch.float32)
     assert error.max() < 1e-5
+
+
+@moving_points
+@pytest.mark.parametrize("name", [n for n in CLAIMING if plugins.claimed_group(n) == "SE3"])
+def test_a_claim_without_reflections_means_that_they_break_it(name, kind, draw):
+    signature = SIGNATURES[kind]
+    mirror = Element(-torch.eye(3, dtype=torch.float64).expand(3, 3, 3), torch.zeros(3, 3))
+    inputs = drawn(signature.inputs, draw)
+    assert equivariance_error(made(name, signature), inputs, signature, mirror).min() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -195,8 +207,7 @@ def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
 )
 @pytest.mark.parametrize("name", FREE)
 def test_models_without_the_claim_are_not_equivariant(name, kind, draw, generator):
-    model = made(name, SIGNATURES[kind])
-    assert error_under_motions(model, SIGNATURES[kind], draw, generator).min() > 1e-3
+    assert error_under_motions(name, SIGNATURES[kind], draw, generator).min() > 1e-3
 
 
 @cache
@@ -226,7 +237,7 @@ def test_a_refusal_names_model_field_and_irreps(name, side, irreps):
 def test_claims_hold_for_every_irrep_taken(name, irreps, draw, generator):
     types = {"position": POINT, "spin": VECTOR, "odd": Rep(irreps)}
     signature = Signature(types, types)
-    assert error_under_motions(made(name, signature), signature, draw, generator).max() < 1e-12
+    assert error_under_motions(name, signature, draw, generator).max() < 1e-12
 
 
 @pytest.mark.parametrize("name", FREE)
@@ -271,7 +282,7 @@ def test_padding_may_stand_anywhere(name, draw):
 @every_claim
 def test_claims_hold_with_padding(name, draw, generator):
     signature, inputs = SIGNATURES["bodies"], padded(drawn(BODIES, draw))
-    g = E3.sample(inputs, generator)
+    g = claimed(name).sample(inputs, generator)
     assert equivariance_error(made(name, signature), inputs, signature, g).max() < 1e-12
 
 
@@ -405,7 +416,7 @@ def test_pairs_of_vectors_are_taken_exactly_or_refused(name, draw, generator):
     signature = Signature(BONDED | {"bond": Rep("1o", objects=2)}, {"position": POINT})
     refused = pytest.raises(ValueError, match=f"{name} takes 0e of pairs; field 'bond' is '1o'")
     with refused if name in NETWORKS else nullcontext():
-        assert error_under_motions(made(name, signature), signature, draw, generator).max() < 1e-12
+        assert error_under_motions(name, signature, draw, generator).max() < 1e-12
 
 
 @every_model

@@ -3,13 +3,13 @@
 import os
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from bench import plugins, records
 
 RESULTS = plugins.ROOT / "results"
-DATA = "REMUL_DATA"
+DATA = "REMUL_DATA"  # as in bench.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -23,7 +23,7 @@ def results_argument(command: ArgumentParser) -> None:
 def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"
-    command.add_argument("--data", type=Path, metavar="DIR", help=text)
+    command.add_argument("--data", type=Path, default=SUPPRESS, metavar="DIR", help=text)
 
 
 def budget_argument(command: ArgumentParser, default_s: float, text: str) -> None:
@@ -42,7 +42,7 @@ def _seconds(text: str) -> float:
 
 def choose_data(options: Namespace) -> None:
     """Has this process and its workers keep data in the folder given, if one is."""
-    if options.data:
+    if "data" in options:
         os.environ[DATA] = str(options.data.resolve())
 
 

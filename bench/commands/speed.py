@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from itertools import product
+from pathlib import Path
 
 from bench import machine, plugins
 from bench.commands import FAILED, OK, _store
@@ -27,6 +28,9 @@ def arguments(command: ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     _store.budget_argument(command, float("inf"), "start no session after this time")
+    command.add_argument(
+        "--peers", action="store_true", help="ours against other packages that are installed"
+    )
     command.add_argument("--force", action="store_true", help="time finished cells again")
     _store.results_argument(command)
 
@@ -42,6 +46,8 @@ def run(options: Namespace) -> int:
     from bench.plots import speed as figures
 
     root = options.results / machine.folder(options.device)
+    if options.peers:
+        return _face_peers(root, options)
     nodes, batch = options.nodes or speed.NODES, options.batch or speed.BATCH[options.device]
     if min(*nodes, *batch) < 1:
         raise ValueError("--nodes and --batch have to be at least 1")
@@ -55,6 +61,14 @@ def run(options: Namespace) -> int:
     return OK if complete else FAILED
 
 
+def _face_peers(root: Path, options: Namespace) -> int:
+    from bench import peers_table
+
+    complete = peers_table.measure(root, options.device, options.force)
+    print(peers_table.write(root))
+    return OK if complete else FAILED
+
+
 def models(options: Namespace) -> list[Plugin]:
     """The models in the size that is asked for; those without that size are left out, by name."""
     names = options.models or plugins.networks()
@@ -63,11 +77,12 @@ def models(options: Namespace) -> list[Plugin]:
     if options.size == "default":
         return [Plugin(name) for name in names]
     from bench.sizes import sized
+    from bench.tasks.bodies import SIGNATURE
 
     found = []
     for name in names:
         try:
-            found.append(sized(name, options.size))
+            found.append(Plugin(name, sized(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
     if not found:

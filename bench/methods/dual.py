@@ -13,10 +13,11 @@ def build(
     lr: float = 0.03,
     variant: str = "functional",
     samples: int = 1,
+    group: str = "so3",
 ) -> Method:
     """beta from `remul.Dual`: l(f(g x), g f(x)) is to end at `level`, in units of the distance.
 
-    `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
+    `variant`, `samples` and `group` as in `multitask`. Raises `ValueError` as the two do.
     """
-    method = multitask(task, Dual(level, lr), variant, samples)
+    method = multitask(task, Dual(level, lr), variant, samples, group)
     return replace(method, constrained=True)

@@ -12,9 +12,10 @@ def build(
     lr: float = 0.025,
     variant: str = "label",
     samples: int = 1,
+    group: str = "so3",
 ) -> Method:
     """Weights from `remul.GradNorm` on the last layer's gradients, starting at 1 and `beta`.
 
-    `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
+    `variant`, `samples` and `group` as in `multitask`. Raises `ValueError` as the two do.
     """
-    return multitask(task, GradNorm(exponent, lr, beta=beta), variant, samples)
+    return multitask(task, GradNorm(exponent, lr, beta=beta), variant, samples, group)

@@ -13,9 +13,10 @@ def build(
     start: float = 0.0,
     variant: str = "label",
     samples: int = 1,
+    group: str = "so3",
 ) -> Method:
     """Weights from `remul.Ramp`: beta goes from `start` to `beta` in the first `steps` steps.
 
-    `variant` and `samples` as in `multitask`. Raises `ValueError` as the two do.
+    `variant`, `samples` and `group` as in `multitask`. Raises `ValueError` as the two do.
     """
-    return multitask(task, Ramp(beta, steps, alpha, start), variant, samples)
+    return multitask(task, Ramp(beta, steps, alpha, start), variant, samples, group)

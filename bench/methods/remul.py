@@ -6,11 +6,16 @@ from remul import Constant
 
 
 def build(
-    task: Task, alpha: float = 1.0, beta: float = 1.0, variant: str = "label", samples: int = 1
+    task: Task,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    variant: str = "label",
+    samples: int = 1,
+    group: str = "so3",
 ) -> Method:
-    """The loss alpha l(f(x), y) + beta l(f(g x), g y), g Haar on SO(3) (REMUL, Eq. 6).
+    """The loss alpha l(f(x), y) + beta l(f(g x), g y), g Haar on the group (REMUL, Eq. 6).
 
-    `variant` and `samples` as in `multitask`. Raises `ValueError` for weights that are negative,
-    not finite or both zero, and as `multitask` does.
+    `variant`, `samples` and `group` as in `multitask`. Raises `ValueError` for weights that are
+    negative, not finite or both zero, and as `multitask` does.
     """
-    return multitask(task, Constant(alpha, beta), variant, samples)
+    return multitask(task, Constant(alpha, beta), variant, samples, group)

@@ -9,6 +9,11 @@ from bench.plugins import Task
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, cone
 
 VERSION = 1
+SOURCE = {
+    "kind": "generated",
+    "from": "simulated here, with the rules of GATr (Brehmer et al. 2023) and REMUL",
+    "terms": "none",
+}
 FARTHEST = 2.0  # samples in which a body moves farther are dropped
 SIGNATURE = Signature({"mass": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT})
 

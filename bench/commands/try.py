@@ -1,0 +1,37 @@
+"""`try`: a model or a task file from anywhere, looked at in under a minute."""
+
+from argparse import ArgumentParser, Namespace
+
+from bench.commands import FAILED, OK, _store
+
+EXAMPLE = "try my_model.py --task nbody_gravity"
+
+
+def arguments(command: ArgumentParser) -> None:
+    """What the command line takes."""
+    command.add_argument(
+        "model", nargs="?", default="transformer", metavar="FILE.py",
+        help="a model's file or name (default: transformer)",
+    )  # fmt: skip
+    command.add_argument(
+        "--task", default="nbody_gravity", metavar="T",
+        help="a task's name or FILE.py (default: nbody_gravity)",
+    )  # fmt: skip
+    command.add_argument(
+        "--symmetric", action="store_true",
+        help="the task's targets turn with its inputs: a field that does not is a failure",
+    )  # fmt: skip
+    command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    _store.data_argument(command)
+
+
+def run(options: Namespace) -> int:
+    """check a model or task file: contract, types, symmetry as built, speed and an ETA"""
+    from bench import trial
+
+    _store.choose_data(options)
+    findings = []
+    for finding in trial.attempt(options.model, options.task, options.symmetric, options.device):
+        print(trial.line(finding))
+        findings.append(finding)
+    return FAILED if trial.failed(findings) else OK

@@ -1,0 +1,131 @@
+"""What was measured of other packages' networks: its files, and the table of theirs and ours."""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from bench import plugins, pool, render
+
+MANY, NEIGHBOURS = 32, 16  # beyond so many objects a graph has so many neighbours an object
+
+
+def measure(root: Path, device: str, force: bool) -> bool:
+    """Faces every installed peer that has no file of its version yet; whether all of them ran.
+
+    Each in a fresh process; a peer whose package is not there is skipped with a line.
+    """
+    complete = True
+    for name in plugins.names("peers"):
+        version = installed(name)
+        if version is None:
+            print(f"{name}: skipped, needs `pip install {plugins.package(name)}`")
+            continue
+        if not force and _known(root, name) == version:
+            continue
+        found = pool.ask({"do": "face", "peer": name, "device": device})
+        _write(root, found)
+        complete &= "reason" not in found
+        print(f"{name} {version}: {found.get('reason', 'timed')}")
+    return complete
+
+
+def installed(name: str) -> str | None:
+    """Version of the package behind a peer, None where it is not installed."""
+    try:
+        return distribution(plugins.package(name)).version
+    except PackageNotFoundError:
+        return None
+
+
+def _known(root: Path, name: str) -> str | None:
+    """The version that was measured to the end, if one was."""
+    try:
+        found = json.loads((root / "peers" / f"{name}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return None if "reason" in found else found["version"]
+
+
+def _write(root: Path, found: dict[str, Any]) -> None:
+    """Keeps what was measured of one peer."""
+    file = root / "peers" / f"{found['peer']}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    part.replace(file)
+
+
+def write(root: Path) -> str:
+    """Writes the table of all peers as Markdown, and returns it as text; empty without any."""
+    if not (root / "peers").is_dir():
+        return ""
+    (root / "tables").mkdir(exist_ok=True)
+    (root / "tables" / "peers.md").write_text(table(root, "md"))
+    return table(root, "text").rstrip("\n")
+
+
+def table(root: Path, form: str) -> str:
+    """What was measured of all peers, as text or Markdown, theirs and ours in units of the unit."""
+    found = [json.loads(file.read_text()) for file in sorted((root / "peers").glob("*.json"))]
+    rows = [row for peer in found for row in _rows(peer)]
+    notes = [
+        "inference / training (forward and backward): medians over that of a Transformer of 4 "
+        "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
+        f"ours has its width set for as many parameters; above {MANY} bodies graphs have "
+        f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
+        "faster: theirs over ours; MB: peak of a training step, of what it makes itself",
+        *[
+            f"{peer['peer']} {peer['version']}: {peer['reason']}"
+            for peer in found
+            if "reason" in peer
+        ],
+        *_versions(found),
+    ]
+    return render.table(form, "Ours against other packages", COLUMNS, rows, notes)
+
+
+def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for cell in peer["cells"]:
+        median = {name: timing["median_ms"] for name, timing in cell["timings"].items()}
+        row = {
+            "peer": f"{peer['peer']} {peer['version']}",
+            "size": f"{cell['n']} x {cell['batch']}",
+            "model": cell["model"],
+        }
+        for which in ("theirs", "ours"):
+            row[f"{which}_parameters"] = cell["parameters"][which]
+            row[f"{which}_mb"] = cell["peak_bytes"][which] / 1e6
+            for kind in ("inference", "training"):
+                row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
+        for kind in ("inference", "training"):
+            row[f"{kind}_faster"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
+        yield row
+
+
+def _versions(found: list[dict[str, Any]]) -> list[str]:
+    told = {f"torch {peer['machine']['torch']}, e3nn {peer['machine']['e3nn']}" for peer in found}
+    return [f"{peer['machine']['processor']}, " + "; ".join(sorted(told)) for peer in found[:1]]
+
+
+def _pair(row: render.Row, name: str) -> str:
+    return " / ".join(f"{row[f'{name}_{kind}']:.2g}" for kind in ("inference", "training"))
+
+
+def _faster(row: render.Row, name: str) -> str:
+    return " / ".join(f"{row[f'{kind}_faster']:.2g}" for kind in ("inference", "training"))
+
+
+COLUMNS = [
+    render.Column("peer", "peer", render.word),
+    render.Column("nodes x batch", "size", render.word),
+    render.Column("ours", "model", render.word),
+    render.Column("params", "theirs_parameters", render.whole),
+    render.Column("ours", "ours_parameters", render.whole),
+    render.Column("theirs", "theirs", _pair),
+    render.Column("ours", "ours", _pair),
+    render.Column("faster", "faster", _faster),
+    render.Column("MB theirs", "theirs_mb", render.number),
+    render.Column("MB ours", "ours_mb", render.number),
+]

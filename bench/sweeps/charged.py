@@ -1,0 +1,26 @@
+"""Charges: does a plain network catch up with equivariant ones where the data lack nothing?"""
+
+from collections.abc import Iterator
+
+from bench.config import Plugin, Run
+from bench.sweeps._small import AUGMENT, EGNN, PLAIN, SEEDS, TRANSFORMER, remul
+
+STEPS = 2000
+TASK = Plugin("nbody_charged", {"val": 500})
+EQUIVARIANT = (EGNN, Plugin("evfn", {"channels": 56}), Plugin("painn"), Plugin("drift"))
+UNCONSTRAINED = (TRANSFORMER, Plugin("gnn", {"channels": 72}))
+
+
+def runs() -> Iterator[Run]:
+    """Transformer and gnn x {plain, augment, augment at twice the steps, remul}, and exact ones."""
+    for seed in range(SEEDS):
+        for model in UNCONSTRAINED:
+            for method in (PLAIN, AUGMENT, remul(1.0), remul(10.0)):
+                yield _run(model, method, STEPS, seed)
+            yield _run(model, AUGMENT, 2 * STEPS, seed)
+        for model in EQUIVARIANT:
+            yield _run(model, PLAIN, STEPS, seed)
+
+
+def _run(model: Plugin, method: Plugin, steps: int, seed: int) -> Run:
+    return Run(TASK, model, method, steps, batch_size=100, lr=1e-3, seed=seed)

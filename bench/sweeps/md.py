@@ -1,0 +1,27 @@
+"""Molecules that tumble: does a plain graph network keep up with an exact one, and with REMUL?"""
+
+from collections.abc import Iterator
+
+from bench.config import Plugin, Run
+
+SEEDS = 3
+STEPS = 600
+MOLECULES = ("ethanol", "malonaldehyde", "naphthalene")
+SIZE = {"channels": 32, "layers": 3}
+GNN, EGNN = Plugin("gnn", SIZE), Plugin("egnn", SIZE)
+PLAIN = Plugin("plain")
+METHODS = (
+    PLAIN,
+    Plugin("augment"),
+    *[Plugin("remul", {"beta": beta}) for beta in (0.1, 1.0, 10.0)],
+)
+
+
+def runs() -> Iterator[Run]:
+    """GNN x {plain, augment, remul} and egnn on GFN2-xTB dynamics of three molecules."""
+    size = {"batch_size": 32, "lr": 1e-3, "validations": 10, "elements": 10, "samples": 100}
+    for seed in range(SEEDS):
+        for molecule in MOLECULES:
+            task = Plugin("md_gfn2", {"molecule": molecule})
+            for model, method in [*[(GNN, method) for method in METHODS], (EGNN, PLAIN)]:
+                yield Run(task, model, method, STEPS, seed=seed, **size)

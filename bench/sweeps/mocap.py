@@ -1,0 +1,34 @@
+"""Data with an up: is SO(3) or a rotation about y the symmetry to learn, and how much of it?"""
+
+from collections.abc import Iterable, Iterator
+
+from bench.config import Plugin, Run
+
+SEEDS = 3
+STEPS = 500
+TASK = Plugin("mocap", {"subject": "walk"})
+NETWORKS = (
+    Plugin("mlp", {"channels": 128}),
+    Plugin("transformer", {"channels": 32, "layers": 2, "heads": 4}),
+)
+EGNN = Plugin("egnn", {"channels": 32, "layers": 2})
+GROUPS = ("so3", "about_y")
+BETAS = (0.1, 1.0, 10.0)
+
+
+def methods(betas: Iterable[float]) -> Iterator[Plugin]:
+    """Plain training, then augmentation and REMUL over either group."""
+    yield Plugin("plain")
+    for group in GROUPS:
+        yield Plugin("augment", {"group": group})
+        yield from (Plugin("remul", {"beta": beta, "group": group}) for beta in betas)
+
+
+def runs() -> Iterator[Run]:
+    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}, egnn as the exact one."""
+    size = {"batch_size": 12, "lr": 1e-3, "validations": 10, "elements": 10, "samples": 100}
+    for seed in range(SEEDS):
+        for model in NETWORKS:
+            for method in methods(BETAS):
+                yield Run(TASK, model, method, STEPS, seed=seed, **size)
+        yield Run(TASK, EGNN, Plugin("plain"), STEPS, seed=seed, **size)

@@ -1,0 +1,28 @@
+"""Every network at about 140,000 weights: what is the fastest, what is the most accurate?"""
+
+from collections.abc import Iterator
+
+from bench.config import Plugin, Run
+from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
+
+EQUIVARIANT = (
+    EGNN,
+    Plugin("evfn", {"channels": 56}),
+    Plugin("gatr", {"channels": 48, "layers": 3}),
+    Plugin("nequip", {"channels": 40, "layers": 3, "degree": 1}),
+    Plugin("painn"),
+    Plugin("se3_transformer", {"channels": 40, "layers": 3}),
+    Plugin("segnn", {"channels": 32, "layers": 4}),
+    Plugin("tfn", {"channels": 64, "layers": 2}),
+)
+UNCONSTRAINED = (TRANSFORMER, Plugin("gnn", {"channels": 72}), Plugin("mlp", {"objects": 4}))
+
+
+def runs() -> Iterator[Run]:
+    """The equivariant ones plain; the unconstrained ones plain, augmented and with REMUL."""
+    methods = (PLAIN, AUGMENT, remul(10.0))
+    return seeded(
+        *[(model, PLAIN, STEPS) for model in EQUIVARIANT],
+        *[(model, method, STEPS) for model in UNCONSTRAINED for method in methods],
+        (Plugin("drift"), PLAIN, STEPS),
+    )

@@ -1,0 +1,51 @@
+"""Molecules in GFN2-xTB dynamics, made here: where are the heavy atoms 1.5 ps later?"""
+
+from collections.abc import Callable
+
+from bench.dynamics import describe, recorded
+from bench.plugins import Task
+from bench.progress import tenths
+from bench.tasks import _molecules
+
+VERSION = 1
+SOURCE = {
+    "kind": "generated",
+    "from": "simulated here with GFN2-xTB (Bannwarth et al. 2019) by tblite, extra [xtb]; "
+    "this is not MD17",
+    "terms": "none",
+}
+
+
+def load(
+    seed: int,
+    molecule: str = "ethanol",
+    frames: int = 20_000,
+    delta: int = 3000,
+    train: int = 500,
+    val: int = 500,
+    test: int = 500,
+    trajectory: int = 0,
+) -> Task:
+    """The heavy atoms of a molecule `delta` frames of 0.5 fs later, as in the task `md17`.
+
+    Data are GFN2-xTB dynamics at constant energy near 500 K, in which the molecule turns as a
+    whole; `trajectory` is their seed. The first 60 % of the frames train, the next 20 % validate,
+    the last 20 % test, no target beyond its part; `seed` draws the training frames. Raises
+    `ValueError` for another molecule, for more samples than there are, and without the extra.
+    """
+    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
+    sizes = {"train": train, "val": val, "test": test}
+    starts = _molecules.time_blocked(seed, frames, delta, sizes)
+    return _molecules.heavy_atoms(found, starts, delta)
+
+
+def make(
+    molecule: str = "ethanol",
+    frames: int = 20_000,
+    trajectory: int = 0,
+    *,
+    progress: Callable[[float, float], None],
+) -> None:
+    """Makes a trajectory, and tells its mean temperature and how well it keeps its energy."""
+    found = recorded(molecule, frames, trajectory, progress)
+    print(f"GFN2-xTB {molecule}, {frames} frames: {describe(found)}")

@@ -1,0 +1,27 @@
+"""Molecules in GFN2-xTB dynamics, made here: energy and forces of a single frame."""
+
+from bench.dynamics import recorded
+from bench.plugins import Task
+from bench.progress import tenths
+from bench.tasks import _molecules
+
+VERSION = 1
+
+
+def load(
+    seed: int,
+    molecule: str = "ethanol",
+    frames: int = 20_000,
+    train: int = 1000,
+    val: int = 1000,
+    test: int = 1000,
+    trajectory: int = 0,
+) -> Task:
+    """Energy, in kcal/mol less the mean of the training split, and forces in kcal/mol/Å.
+
+    Inputs are the positions of all atoms in Å and their elements, one-hot. Data, split and errors
+    are those of the task `md_gfn2` (GFN2-xTB: Bannwarth et al. 2019).
+    """
+    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
+    sizes = {"train": train, "val": val, "test": test}
+    return _molecules.forces(found, _molecules.time_blocked(seed, frames, 0, sizes))

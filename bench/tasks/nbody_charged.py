@@ -1,0 +1,116 @@
+"""Charged bodies: predict where they are one time unit later."""
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import mse_loss
+
+from bench.cache import Arrays, cached
+from bench.plugins import Task
+from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature
+
+VERSION = 1
+SOURCE = {
+    "kind": "generated",
+    "from": "simulated here, as in EGNN (Satorras et al. 2021) after NRI (Kipf et al. 2018)",
+    "terms": "none",
+}
+BEFORE, AFTER = 3100, 1000  # steps to the input, and on to the target
+STRONGEST = 100.0  # each component of a body's electric force is clipped to this
+FLOOR = -1.0  # where a wall begins to push
+SIGNATURE = Signature(
+    {"charge": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT}
+)
+
+
+def load(
+    seed: int,
+    train: int = 3000,
+    val: int = 2000,
+    test: int = 2000,
+    bodies: int = 5,
+    field: float = 0.0,
+    wall: float = 0.0,
+) -> Task:
+    """REMUL's Table 8, the protocol of EGNN: `bodies` unit masses of charge +1 or -1.
+
+    They start at positions from N(0, 1) times (bodies / 5)^(1/3) with speed 0.5 in any direction.
+    Inputs are charge, position and velocity after 3.1 time units, the target is the position one
+    unit later; fields are float32, (samples, bodies, dim). Made in float64 from the seed, cached.
+
+    `field` and `wall` break the symmetry, E(3) at 0, by accelerations along z (see `simulate`):
+    with either, rotations about z, mirrors that hold z and translations remain; with a wall,
+    those along x and y alone. Raises `ValueError` for sizes below 1, one body and a negative wall.
+    """
+    sizes = {"train": train, "val": val, "test": test}
+    if min(sizes.values()) < 1 or bodies < 2 or wall < 0:
+        raise ValueError(
+            "sizes have to be at least 1, bodies 2, the wall 0, "
+            f"got {sizes}, bodies={bodies}, wall={wall}"
+        )
+    options = {"seed": seed, "size": sum(sizes.values()), "bodies": bodies}
+    options |= {"field": float(field), "wall": float(wall)}
+    arrays = cached("nbody_charged", {**options, "version": VERSION}, lambda: _make(**options))
+    fields = {name: torch.from_numpy(x).float() for name, x in arrays.items()}
+    target = {"position": fields.pop("target")}
+    order = torch.arange(len(target["position"])).split([*sizes.values()])
+    splits = {name: Batch(fields, target)[i] for name, i in zip(sizes, order, strict=True)}
+    return Task(SIGNATURE, **splits, distance=mse_loss)
+
+
+def simulate(
+    charge: Tensor,
+    position: Tensor,
+    velocity: Tensor,
+    steps: int,
+    dt: float = 1e-3,
+    field: float = 0.0,
+    wall: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Position and velocity after `steps` symplectic Euler steps (v += dt a, then x += dt v).
+
+    charge (batch, n, 1); position and velocity (batch, n, 3), for any n. The electric force,
+    sum_j q_i q_j (x_i - x_j) / |x_i - x_j|^3, is not softened; its components are clipped to
+    +-100. To it come the uniform acceleration `field` along z and a wall, `wall` times the depth
+    below z = -1. Results have the inputs' dtype.
+    """
+    n = charge.shape[1]
+    i, j = torch.triu_indices(n, n, 1, device=charge.device)
+    ends = torch.eye(n, dtype=position.dtype, device=position.device)
+    ends = ends[i] - ends[j]  # (pairs, n): 1 at i, -1 at j
+    charge = charge.permute(2, 1, 0)  # the samples go last: long, contiguous rows
+    product = charge[0, i] * charge[0, j]  # (pairs, batch)
+    x, v = (a.permute(2, 1, 0).contiguous() for a in (position, velocity))  # (3, n, batch)
+    up = x.new_tensor([0, 0, 1]).view(3, 1, 1)
+    for _ in range(steps):
+        force = _electric(product, ends, x).clamp(-STRONGEST, STRONGEST)
+        if field or wall:
+            force = force + up * (field + wall * (FLOOR - x[2]).clamp_min(0))
+        v = v + dt * force
+        x = x + dt * v
+    return x.permute(2, 1, 0).contiguous(), v.permute(2, 1, 0).contiguous()
+
+
+def _electric(product: Tensor, ends: Tensor, x: Tensor) -> Tensor:
+    apart = ends @ x  # (3, pairs, batch)
+    squared = apart.square().sum(0)
+    push = torch.where(squared > 0, product * squared.rsqrt() / squared, 0)
+    return ends.T @ (push * apart)  # (3, n, batch)
+
+
+def _make(seed: int, size: int, bodies: int, field: float, wall: float) -> Arrays:
+    start = _initial(size, bodies, Generator().manual_seed(seed))
+    charge, outside = start["charge"], {"field": field, "wall": wall}
+    position, velocity = simulate(**start, steps=BEFORE, **outside)
+    target, _ = simulate(charge, position, velocity, AFTER, **outside)
+    made = {"charge": charge, "position": position, "velocity": velocity, "target": target}
+    return {name: x.numpy() for name, x in made.items()}
+
+
+def _initial(size: int, bodies: int, generator: Generator) -> Fields:
+    def normal() -> Tensor:
+        return torch.randn(size, bodies, 3, dtype=torch.float64, generator=generator)
+
+    position, direction = (bodies / 5) ** (1 / 3) * normal(), normal()
+    charge = 1 - 2 * torch.randint(2, (size, bodies, 1), generator=generator).double()
+    velocity = 0.5 * direction / direction.norm(dim=-1, keepdim=True)
+    return {"charge": charge, "position": position, "velocity": velocity}

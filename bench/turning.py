@@ -1,0 +1,85 @@
+"""Do the fields of a data set turn with its points? Samples alike in shape tell."""
+
+from math import comb, cos, radians
+
+import torch
+from torch import Tensor
+
+from remul import Batch, Element, Rep, Signature, act
+from remul.fields import MASK, Types
+
+SAMPLES = 300
+TURNED_DEG = 20.0  # pairs turned by less say nothing
+LEAST = 8  # informative pairs
+CERTAIN = 1e-3  # chance of so lopsided a count if turning made no difference
+
+
+def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None]:
+    """For each field with irreps above l = 0, points aside: does it turn? None if data cannot tell.
+
+    Each of the first samples is paired with the one nearest to it in shape, by the best rotation
+    of its points (Kabsch). A field that turns is nearer to its partner's once it is turned along.
+    A sign test over the pairs decides. Objects have to come in a fixed order, or in few orders.
+    """
+    types = {**signature.inputs, **signature.outputs}
+    points = [name for name, rep in signature.inputs.items() if rep.affine and rep.objects == 1]
+    if not points or MASK in data.inputs:
+        return {}
+    data = data[:SAMPLES].to(torch.float64)
+    fields = {**data.inputs, **data.targets}
+    x = data.inputs[points[0]][..., :3]
+    centre = x.mean(1, keepdim=True)
+    partner, rotation = _nearest(x - centre)
+    there = _angle_cos(rotation) < cos(radians(TURNED_DEG))
+    g = Element(rotation, torch.zeros(len(x), 3, dtype=x.dtype))
+    found = {}
+    for name, rep in types.items():
+        if name == points[0] and name not in signature.outputs:
+            continue
+        if any(degree for _, degree, _ in rep.chunks):
+            value = data.targets[name] if name in signature.outputs else fields[name]
+            if rep.affine:
+                value = value - centre.repeat(1, 1, rep.dim // 3)
+            found[name] = _turns(value, partner, g, {name: rep}, there)
+    return found
+
+
+def _nearest(x: Tensor) -> tuple[Tensor, Tensor]:
+    """For each cloud the one nearest to it up to a rotation, and that rotation (samples, 3, 3)."""
+    cross = torch.einsum("imk,jml->ijkl", x, x)
+    left, values, right = torch.linalg.svd(cross)
+    proper = torch.linalg.det(left @ right).sign()
+    values = torch.cat([values[..., :2], values[..., 2:] * proper[..., None, None].squeeze(-1)], -1)
+    size = x.square().sum((1, 2))
+    apart = size[:, None] + size[None] - 2 * values.sum(-1)
+    partner = apart.fill_diagonal_(torch.inf).argmin(1)
+    rows = torch.arange(len(x))
+    left, right, proper = left[rows, partner], right[rows, partner], proper[rows, partner]
+    flip = torch.diag_embed(torch.stack([torch.ones_like(proper)] * 2 + [proper], -1))
+    return partner, (left @ flip @ right).mT
+
+
+def _angle_cos(rotation: Tensor) -> Tensor:
+    return (rotation.diagonal(dim1=1, dim2=2).sum(-1) - 1) / 2
+
+
+def _turns(value: Tensor, partner: Tensor, g: Element, types: Types, there: Tensor) -> bool | None:
+    """Whether turning the field along brings it nearer to the partner's, more often than not."""
+    (turned,) = act(g, dict.fromkeys(types, value), _vectors(types)).values()
+    other = value[partner]
+    along, still = ((v - other).flatten(1).norm(dim=1)[there] for v in (turned, value))
+    differs = (along - still).abs() > 1e-9 * (along + still)
+    total, nearer = int(differs.sum()), int((along < still)[differs].sum())
+    if total < LEAST or _chance(max(nearer, total - nearer), total) > CERTAIN:
+        return None
+    return 2 * nearer > total
+
+
+def _vectors(types: Types) -> Types:
+    """The types without translations, which the fields have lost with their centre."""
+    return {name: Rep(rep.irreps, objects=rep.objects) for name, rep in types.items()}
+
+
+def _chance(most: int, total: int) -> float:
+    """Probability that one of two equally likely sides has at least `most` of `total`."""
+    return min(1.0, 2 * sum(comb(total, k) for k in range(most, total + 1)) / 2**total)

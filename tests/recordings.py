@@ -1,0 +1,55 @@
+"""Made-up recordings in the formats of the real ones, and dynamics that take no time."""
+
+import numpy as np
+
+from bench import dynamics, plugins
+
+
+def write(folder):
+    """Files that the tasks of recorded data take for their own, given the folder as `source`."""
+    for person in plugins.load("tasks", "mocap").SUBJECTS.values():
+        trials = [walk(frames, 31) for frames in person.frames]
+        for trial, first in zip(trials, person.first, strict=True):
+            trial[:, 0, 0] += first - trial[0, 0, 0]
+        edges = [(joint, joint - 1) for joint in range(1, 31)]
+        arrays = {"X": np.concatenate(trials), "lengths": person.frames, "edges": edges}
+        np.savez(folder / person.prepared, **arrays)
+    write_molecule(folder)
+
+
+def write_molecule(folder):
+    """A trajectory that passes for aspirin's."""
+    np.savez(folder / "md17_aspirin.npz", **molecule())
+
+
+def molecule(frames=20_500):
+    """A trajectory as MD17 has it: a chain of three heavy atoms 1.4 Å apart, and a hydrogen."""
+    positions = walk(frames, 4) * 1e-3 + 1.4 * np.eye(4, 3, k=-1).cumsum(0)
+    return {
+        "R": positions,
+        "z": np.array([6, 7, 8, 1]),
+        "E": positions.sum((1, 2))[:, None],
+        "F": -positions,
+    }
+
+
+def walk(frames, objects):
+    """Objects that wander at random, (frames, objects, 3)."""
+    return np.random.default_rng(frames).normal(size=(frames, objects, 3)).cumsum(0)
+
+
+def springs(numbers):
+    """In place of `dynamics.gfn2`: every atom on a spring to the origin."""
+    return lambda position: (5.0 * (position**2).sum(), -10.0 * position)
+
+
+def quicken(patch):
+    """Has `dynamics` simulate springs, in short blocks, from any start."""
+    for name, value in {
+        "SETTLING": 2,
+        "ROUNDS": 1,
+        "BLOCK": 100,
+        "gfn2": springs,
+        "conform": lambda molecule, seed: (np.array([6, 6, 8, 1]), walk(4, 4)[seed]),
+    }.items():
+        patch.setattr(dynamics, name, value)

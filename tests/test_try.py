@@ -1,0 +1,126 @@
+"""`try`: what it says of good and of broken model and task files."""
+
+import pytest
+import torch
+
+from bench import trial
+from bench.cli import main
+from bench.plugins import Task
+from bench.turning import fields_that_turn
+from remul import POINT, SO3, VECTOR, Batch, Signature, act
+
+SIGNATURE = Signature({"position": POINT, "velocity": VECTOR}, {"force": VECTOR})
+MODEL = '''
+"""A model of the test."""
+import torch
+from torch import nn
+{claim}
+
+class Net(nn.Module):
+    def __init__(self, signature):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs):
+        x = inputs["position"]
+        return {{"position": {output}}}
+
+def build(signature):
+    return Net(signature)
+'''
+TASK = """
+from bench.tasks.nbody_gravity import load as gravity
+
+def load(seed):
+    return gravity(seed, train=64, val=8, test=8, ood=8)
+"""
+GOOD = "x + self.weight * inputs['velocity']"
+BROKEN = {
+    "shape": ("x[..., :2]", "outputs: not as the signature declares"),
+    "missing": ("(x, 1 / 0)[0]", "outputs: not as the signature declares: ZeroDivision"),
+    "mixed": ("self.weight * x.mean(0, keepdim=True) + x", "samples: not each by itself"),
+    "padded": ("self.weight * x + x.mean(1, keepdim=True)", "padding: not without influence"),
+    "nan": ("self.weight * x / 0", "values that are not finite"),
+}
+
+
+def a_file(folder, output, claim=""):
+    file, task = folder / "mine.py", folder / "small.py"
+    file.write_text(MODEL.format(output=output, claim=claim))
+    task.write_text(TASK)
+    return [str(file), "--task", str(task)]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(trial, "examine_speed", lambda run, device: [])
+
+
+def test_a_good_model_passes(tmp_path, capsys):
+    assert main(["try", *a_file(tmp_path, GOOD, "EQUIVARIANT = True")]) == 0
+    assert "ok   rotations" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_model_is_told_what_is_wrong(kind, tmp_path, capsys):
+    output, complaint = BROKEN[kind]
+    assert main(["try", *a_file(tmp_path, output)]) == 4
+    assert complaint in capsys.readouterr().out
+
+
+def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):
+    mine = a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()", "EQUIVARIANT = True")
+    assert main(["try", *mine]) == 4
+    assert "FAIL rotations" in capsys.readouterr().out
+
+
+def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):
+    assert main(["try", *a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()")]) == 0
+
+
+def test_a_file_that_is_not_there_is_one_line(capsys):
+    assert main(["try", "nowhere.py"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def clouds(generator, samples=60, turn_target=True):
+    """Clouds of a few shapes in all poses, whose force turns with them or stays behind."""
+    shape = torch.randn(1, 5, 3, generator=generator) + torch.zeros(samples, 1, 1)
+    shape = shape + 0.01 * torch.randn(samples, 5, 3, generator=generator)
+    inputs = {"position": shape, "velocity": shape.roll(1, 1) ** 2}
+    targets = {"force": shape.roll(2, 1) ** 3}
+    g = SO3.sample(inputs, generator)
+    turned = act(g, targets, SIGNATURE.outputs) if turn_target else targets
+    return Batch(act(g, inputs, SIGNATURE.inputs), turned)
+
+
+def test_fields_that_turn_are_recognised(generator):
+    assert fields_that_turn(clouds(generator), SIGNATURE) == {"velocity": True, "force": True}
+
+
+def test_a_target_that_stays_behind_is_recognised(generator):
+    found = fields_that_turn(clouds(generator, turn_target=False), SIGNATURE)
+    assert found == {"velocity": True, "force": False}
+
+
+def test_noise_is_not_said_to_turn_or_to_stay(generator):
+    data = clouds(generator)
+    noise = torch.randn(data.targets["force"].shape, generator=generator)
+    assert fields_that_turn(Batch(data.inputs, {"force": noise}), SIGNATURE)["force"] is None
+
+
+@pytest.mark.parametrize(("symmetric", "kept"), [(True, False), (False, None)])
+def test_only_a_task_said_to_be_symmetric_fails_for_it(symmetric, kept, generator):
+    data = clouds(generator, turn_target=False)
+    task = Task(SIGNATURE, data, data, data, torch.nn.functional.mse_loss)
+    found = {finding.about: finding for finding in trial.examine_data(task, symmetric)}
+    assert found["field 'force'"].kept is kept
+    assert "does not turn" in found["field 'force'"].text
+
+
+def test_a_split_of_the_wrong_width_is_named(generator):
+    data = clouds(generator)
+    wide = Batch(data.inputs, {"force": torch.zeros(60, 5, 4)})
+    task = Task(SIGNATURE, data, wide, data, torch.nn.functional.mse_loss)
+    found = {finding.about: finding for finding in trial.examine_data(task, False)}
+    assert found["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"
