@@ -44,7 +44,11 @@ def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
 
 def peak_bytes(function: Function, device: str) -> int:
     """The most that was alive at once during a call, as in `count`."""
-    return _counts(function, device)["peak_bytes"]
+    if device == "cuda":
+        return _allocated(function)
+    with _Counter() as seen:
+        function()
+    return seen.peak
 
 
 def _counts(function: Function, device: str) -> dict[str, int]:
