@@ -1,12 +1,7 @@
-"""The noise floor, and the sizes that models are matched to."""
+"""The noise floor of a machine, and how many rounds it calls for."""
 
-import pytest
-
-from bench import calibrate, sizes
-from bench.counters import parameters
+from bench import calibrate
 from bench.gate import Change
-from bench.plugins import load
-from bench.tasks.bodies import SIGNATURE
 
 
 def changes(*ratios, width=0.05):
@@ -30,20 +25,3 @@ def test_a_machine_without_a_floor_is_told(tmp_path):
     noise, notes = calibrate.noise_of(tmp_path)
     assert noise["floor"] == 0.0
     assert "calibrate" in notes[0]
-
-
-@pytest.mark.parametrize("model", ["transformer", "egnn"])
-def test_a_matched_model_has_the_parameters(model):
-    plugin = sizes.sized(model, "100000")
-    built = load("models", model).build(SIGNATURE, **plugin.kwargs)
-    assert parameters(built) == pytest.approx(100_000, rel=0.05)
-
-
-def test_a_size_that_no_width_has_is_refused():
-    with pytest.raises(ValueError, match="no width of transformer has 10 parameters"):
-        sizes.sized("transformer", "10")
-
-
-def test_a_size_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="default, paper or a number"):
-        sizes.sized("transformer", "huge")
