@@ -26,10 +26,16 @@ def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
 
 def nearly_zero(net: nn.Sequential) -> nn.Sequential:
     """The same network, its last layer scaled down so that its output starts near zero."""
-    with torch.no_grad():
-        for parameter in net[-1].parameters():
-            parameter.mul_(1e-2)
+    quieter(net[-1], 1e-2)
     return net
+
+
+def quieter(layer: nn.Module, scale: float) -> nn.Module:
+    """The same layer, its weights scaled."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(scale)
+    return layer
 
 
 class SiLU(nn.Module):

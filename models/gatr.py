@@ -23,13 +23,14 @@ from models._fields import (
     pairs,
     split_degrees,
 )
-from models._layers import linear
+from models._layers import linear, quieter
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True
 PAPER = {"channels": 128, "multivectors": 16, "layers": 10, "heads": 8}
-PARITIES = torch.eye(2)
-SUMS = torch.tensor([[1.0, 1.0], [1.0, -1.0]])  # even and odd to their sum and difference
+VERSION = 2
+RESIDUAL = 0.1  # scale of what a block adds at first: products of products grow fast
+PARITIES, SUMS = torch.eye(2), torch.tensor([[1.0, 1.0], [1.0, -1.0]])  # to sum and difference
 
 
 def build(
@@ -46,8 +47,7 @@ def build(
     code. A point is e123 and its place from the centroid as trivector, a vector the same without
     e123; the centroid itself is a point. Each reflection turns the sign of a join; the authors undo
     that by a reference multivector, here the parities of the channels take it up. Takes 0e and
-    1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps and for an odd
-    number of multivectors.
+    1o, of pairs 0e. Raises `ValueError` for other irreps and for an odd number of multivectors.
     """
     multivectors = 2 * (channels // 8) if multivectors is None else multivectors
     if multivectors < 2 or multivectors % 2:
@@ -183,6 +183,8 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(channels, half, heads, bonds)
         self.bilinear = Bilinear(channels, half)
+        quieter(self.attention.join_heads, RESIDUAL)
+        quieter(self.bilinear.shrink, RESIDUAL)
 
     def forward(
         self, x: Tensor, s: Tensor, size: torch.Size, bonds: Tensor | None, real: Tensor | None
@@ -213,7 +215,7 @@ class GATr(nn.Module):
         self.register_buffer("weights", torch.tensor(_weights(signature.inputs)), persistent=False)
         self.embed = Linear(((1, vectors + 1), (1, half)), (scalars, channels))
         self.blocks = nn.ModuleList(Block(channels, half, heads, bonds) for _ in range(depth))
-        self.vectors = linear(4 * half, self.outputs[1], bias=False)
+        self.vectors = quieter(linear(4 * half, self.outputs[1], bias=False), 1e-2)
         self.scalars = linear(channels, self.outputs[0])
 
     def forward(self, inputs: Fields) -> Fields:
@@ -231,12 +233,11 @@ class GATr(nn.Module):
         x = s.new_zeros(8, len(s), 2, 2, len(self.weights))
         x[7, :, 0, 0] = self.weights
         x[4:7, :, 1, 1, :-1] = vectors.flatten(0, 1).permute(2, 0, 1)
-        x, s = self.embed(x.flatten(2), s)
-        return x, s, size
+        return *self.embed(x.flatten(2), s), size
 
     def write(self, inputs: Fields, x: Tensor, s: Tensor, size: torch.Size) -> Fields:
-        odd = x[1:7].view(2, 3, len(s), 2, 2, -1)[..., 1, :]
-        vectors = self.vectors(odd.permute(2, 1, 0, 3, 4).flatten(2)).mT  # (objects, outputs, 3)
+        odd = x[1:7].view(2, 3, len(s), 2, 2, -1)[..., 1, :].permute(2, 1, 0, 3, 4)
+        vectors = self.vectors(odd.flatten(2)).mT  # (objects, outputs, 3)
         values = {0: self.scalars(s).unsqueeze(-1), 1: vectors}
         values = {degree: value.unflatten(0, size) for degree, value in values.items()}
         return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))

@@ -333,7 +333,7 @@ def losses(name, steps=200):
     training, batch = trainer(run(name), model, method), task.train[:8]
     start = training.step(batch).item()
     for step in range(steps):
-        set_lr(training.optimiser, 2e-3 * decayed("cosine", step / steps))
+        set_lr(training.optimiser, 1e-3 * decayed("cosine", step / steps))
         end = training.step(batch).item()
     return start, end
 
