@@ -1,18 +1,16 @@
 """One table per task from records alone: accuracy, equivariance error and speed in each row."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench import render
+from bench import published, render
 from bench.config import Plugin, Run, canonical, from_plain
 from bench.records import Record, key
 from bench.render import Column
 
-PUBLISHED = Path(__file__).with_name("published.json")
 SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}
 AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
@@ -71,7 +69,7 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     sections = {"text": [], "md": [], "latex": [], "csv": []}
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
-        table = with_published(with_speed(summary(part)), part["name"].iloc[0])
+        table = with_published(with_speed(summary(part)), label)
         notes = footnotes(part, table, machine)
         rows = table.to_dict("records")
         for form in ("text", "md", "latex"):
@@ -200,12 +198,7 @@ def _faster(best: pd.Series, row: pd.Series, kind: str) -> float | None:
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
     """Adds the published errors beside ours, and rows for what was published but not run."""
-    rows = published(task)["rows"]
-    texts = {
-        (row["model"], row["method"]): f"{1e3 * row['mse_test']:.3g} / {1e3 * row['mse_ood']:.3g} "
-        f"[{row['label']}]"
-        for row in rows
-    }
+    texts = published.texts(task)
     ours = [
         (m, method if AND in method else method.partition("(")[0])
         for m, method in table[["model", "method"]].values
@@ -219,14 +212,9 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
     return pd.DataFrame([*table.to_dict("records"), *others], columns=table.columns)
 
 
-def published(task: str) -> dict[str, Any]:
-    """The published errors of a task with their source."""
-    return json.loads(PUBLISHED.read_text()).get(task, {"source": None, "rows": []})
-
-
 def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str]:
     """What a reader has to know of the numbers, and a line for every run that did not finish."""
-    best, source = baseline(table), published(data["name"].iloc[0])
+    best, source = baseline(table), published.source(data["task"].iloc[0])
     elements, samples, sizes = (_listed(data[n]) for n in ("elements", "samples", "batch_size"))
     sessions = table["session"].dropna().nunique()
     notes = [
@@ -237,8 +225,8 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     ]
     if best is not None:
         notes.append(f"x: times faster than {best['model']}, the best equivariant model by MSE")
-    if source["source"]:
-        notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source['source']}")
+    if source:
+        notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
     for _, row in data[data["status"] != "done"].iterrows():
         run = f"{row['model']} {row['method']}, seed {row['seed']}"
         notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")

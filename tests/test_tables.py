@@ -99,7 +99,7 @@ def test_published_numbers_carry_their_label(form, tmp_path):
 
 
 def test_published_models_without_a_run_have_a_row(tmp_path):
-    assert "| GATr | plain | – |" in shown([made("egnn", 0, 1.0, 1.0)], tmp_path)
+    assert "| gatr | plain | – |" in shown([made("egnn", 0, 1.0, 1.0)], tmp_path)
 
 
 def test_a_failed_run_is_named_below_the_table(tmp_path):
@@ -128,6 +128,6 @@ def test_a_narrow_terminal_gets_two_blocks(tmp_path, monkeypatch):
 
 
 def test_published_numbers_have_a_source_and_a_label():
-    for task in json.loads(tables.PUBLISHED.read_text()).values():
+    for task in json.loads(published.FILE.read_text()).values():
         assert task["source"]
         assert all(row["label"] in "ABCD" for row in task["rows"])
