@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import published, tables
+from bench import published, records, tables
 from bench.config import Plugin, Run
 
 SESSION = "2026-01-01T00:00:00+00:00"
