@@ -16,7 +16,7 @@ SIGNATURE = Signature({"charge": SCALAR, "position": POINT, "velocity": VECTOR},
 UNIT = {"channels": 128, "layers": 4, "heads": 4}
 CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
 ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
-ROUNDS = 12
+ROUNDS = 6
 Cell = dict[str, Any]
 
 
