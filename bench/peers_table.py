@@ -75,7 +75,7 @@ def table(root: Path, form: str) -> str:
         "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
         f"ours has its width set for as many parameters; above {MANY} bodies graphs have "
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
-        "faster: theirs over ours; MB: peak of a training step, of what it makes itself",
+        "x faster: theirs over ours; MB: peak of a training step, of what it makes itself",
         *[
             f"{peer['peer']} {peer['version']}: {peer['reason']}"
             for peer in found
@@ -119,13 +119,13 @@ def _faster(row: render.Row, name: str) -> str:
 
 COLUMNS = [
     render.Column("peer", "peer", render.word),
+    render.Column("our model", "model", render.word),
     render.Column("nodes x batch", "size", render.word),
-    render.Column("ours", "model", render.word),
-    render.Column("params", "theirs_parameters", render.whole),
-    render.Column("ours", "ours_parameters", render.whole),
+    render.Column("their params", "theirs_parameters", render.whole),
+    render.Column("our params", "ours_parameters", render.whole),
     render.Column("theirs", "theirs", _pair),
     render.Column("ours", "ours", _pair),
-    render.Column("faster", "faster", _faster),
-    render.Column("MB theirs", "theirs_mb", render.number),
-    render.Column("MB ours", "ours_mb", render.number),
+    render.Column("x faster", "faster", _faster),
+    render.Column("their MB", "theirs_mb", render.number),
+    render.Column("our MB", "ours_mb", render.number),
 ]

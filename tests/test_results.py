@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records, speed_table, tables
+from bench import peers_table, records, speed_table, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = "speed.*"
@@ -16,7 +16,8 @@ def test_committed_tables_follow_from_committed_records(machine, tmp_path):
     found, problems = records.load(machine)
     assert problems == []
     tables.write(tmp_path / machine.name, found, "md", None)
-    for file in sorted(set((machine / "tables").iterdir()) - set(machine.glob(f"tables/{SPEED}"))):
+    others = {*machine.glob(f"tables/{SPEED}"), machine / "tables" / "peers.md"}
+    for file in sorted(set((machine / "tables").iterdir()) - others):
         assert (tmp_path / machine.name / "tables" / file.name).read_text() == file.read_text()
 
 
@@ -28,14 +29,22 @@ def test_committed_speed_tables_follow_from_committed_records(file):
     assert file.read_text() in forms.values()
 
 
-def test_the_rows_of_the_readme_are_those_of_a_committed_table():
-    between = (
-        (ROOT / "README.md").read_text().split("<!-- table -->")[1].split("<!-- /table -->")[0]
-    )
-    shown = [line for line in between.splitlines() if line]
+@pytest.mark.parametrize("file", sorted(ROOT.glob("results/*/tables/peers.md")), ids=str)
+def test_committed_tables_of_peers_follow_from_what_was_measured(file):
+    assert file.read_text() == peers_table.table(file.parent.parent, "md")
+
+
+def shown_tables():
+    """The lines of each table of the README, between its marks."""
+    parts = (ROOT / "README.md").read_text().split("<!-- table -->")[1:]
+    return [part.split("<!-- /table -->")[0].split("\n") for part in parts]
+
+
+@pytest.mark.parametrize("shown", shown_tables(), ids=lambda lines: lines[1])
+def test_the_rows_of_the_readme_are_those_of_a_committed_table(shown):
     committed = [set(file.read_text().splitlines()) for file in ROOT.glob("results/*/tables/*.md")]
     assert len(shown) > 10
-    assert any(set(shown) <= lines for lines in committed)
+    assert any(set(filter(None, shown)) <= lines for lines in committed)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
