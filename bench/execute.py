@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,13 +29,24 @@ def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
     Returns the record and the curve of the training, as far as it came, as CSV. A run that asks
     for it has its loss surface under the key `surface`.
     """
-    started, points = now(), []
+    return recorded(run, device, lambda: build(run, device), partial(train, progress=progress))
+
+
+def recorded(
+    run: Run, device: str, built: Callable, trained: Callable, spent_s: float = 0.0
+) -> tuple[Record, str]:
+    """What `execute` returns, of a run built by one function and trained by another.
+
+    `spent_s` is what had gone into it before.
+    """
+    started, points = now() - spent_s, []
     record = new(run) | {"machine": machine.facts(device)}
     try:
-        task, model, method = build(run, device)
+        task, model, method = built()
         points = method.penalty.points
         with seeded(run):
-            record |= _train_and_score(run, task, model, method, progress)
+            best = trained(run, task, model, method)
+            record |= _scored(run, task, model, method, best)
     except DivergedError as error:
         record |= {"status": "diverged", "reason": str(error)}
     except Exception as error:
@@ -133,10 +145,9 @@ def seeded(run: Run) -> Iterator[None]:
         yield
 
 
-def _train_and_score(
-    run: Run, task: Task, model: nn.Module, method: plugins.Method, progress: Progress
+def _scored(
+    run: Run, task: Task, model: nn.Module, method: plugins.Method, best: dict[str, float]
 ) -> Record:
-    best = train(run, task, model, method, progress)
     generator = stream("scores", run.seed)
     wrapped = symmetrised(model, task.signature, run.symmetrise)
     found = {

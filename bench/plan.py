@@ -103,6 +103,19 @@ def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
     return found
 
 
+def groups(runs: list[Run], jobs: int) -> list[list[int]]:
+    """Which runs to train at once, by their places: seeds of one cell, in parts for each job.
+
+    What has no second seed is in none.
+    """
+    cells: dict[str, list[int]] = {}
+    for index, run in enumerate(runs):
+        cells.setdefault(canonical(cell(run)), []).append(index)
+    parts = -(-jobs // len(cells))
+    found = [places[part::parts] for places in cells.values() for part in range(parts)]
+    return [places for places in found if len(places) > 1]
+
+
 def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
     part, _, option = key.partition(".")
     if part in ("task", "model", "method"):

@@ -1,13 +1,14 @@
 """`run`: train and score what a sweep lacks, then time its cells in one session."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine, plan, pool, records
 from bench.config import Run, from_plain
 from bench.plan import cells_of, finished
-from bench.progress import duration, tracking
+from bench.progress import Tracker, duration, tracking
 from bench.records import Record
 from bench.timing import now
 
@@ -24,6 +25,7 @@ class Request:
     jobs: int
     budget_s: float
     force: bool
+    vectorise: bool = False
 
 
 def run_sweep(request: Request) -> bool:
@@ -72,23 +74,55 @@ def _train(todo: list[Run], request: Request) -> None:
     """Trains in parallel workers, each of which writes its own records."""
     started = now()
     root, device = str(request.root), request.device
-    requests = [{"do": "train", "run": asdict(run), "root": root, "device": device} for run in todo]
-    ended = 0
     with tracking(sum(run.steps for run in todo)) as tracker:
+        journal = _Journal(todo, request.root, tracker)
 
-        def replied(index: int, message: pool.Message) -> None:
-            nonlocal ended
-            if "step" in message:
-                tracker.step(index, message["step"])
-                return
-            ended += 1
+        def serve(groups: list[list[int]], ask: Callable[[list[dict]], pool.Message]) -> None:
+            plain = [[asdict(todo[index]) for index in group] for group in groups]
+            requests = [{"root": root, "device": device, **ask(runs)} for runs in plain]
+            pool.serve(
+                requests,
+                request.jobs,
+                lambda index, message: journal.note(groups[index], message),
+                lambda: now() - started < request.budget_s,
+            )
+
+        if request.vectorise:
+            groups = plan.groups(todo, request.jobs)
+            serve(groups, lambda runs: {"do": "train_at_once", "runs": runs})
+        left = [[index] for index in range(len(todo)) if index not in journal.ended]
+        serve(left, lambda runs: {"do": "train", "run": runs[0]})
+
+
+@dataclass
+class _Journal:
+    """What the workers have said of the runs, by their place in `todo`."""
+
+    todo: list[Run]
+    root: Path
+    tracker: Tracker
+    ended: set[int] = field(default_factory=set)
+
+    def note(self, group: list[int], message: pool.Message) -> None:
+        """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
+        if "step" in message:
+            for index in group:
+                self.tracker.step(index, message["step"])
+        elif "line" in message:
+            self.tracker.line(message["line"])
+        elif "ended" in message:
+            self._end(group[message["ended"]])
+        elif len(group) == 1:
             if "died" in message:
                 lost = {"status": "failed", "reason": message["died"]}
-                records.write(request.root, records.new(todo[index]) | lost)
-            tracker.step(index, todo[index].steps)
-            tracker.line(f"[{ended}/{len(todo)}] {_described(todo[index], request.root)}")
+                records.write(self.root, records.new(self.todo[group[0]]) | lost)
+            self._end(group[0])
 
-        pool.serve(requests, request.jobs, replied, lambda: now() - started < request.budget_s)
+    def _end(self, index: int) -> None:
+        self.ended.add(index)
+        self.tracker.step(index, self.todo[index].steps)
+        described = _described(self.todo[index], self.root)
+        self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {described}")
 
 
 def _described(run: Run, root: Path) -> str:

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from dataclasses import dataclass
-from math import cos, isfinite, pi
+from dataclasses import dataclass, field
+from math import cos, inf, isfinite, pi
 
 import torch
 from torch import Generator, Tensor, nn
@@ -54,17 +53,37 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
     training = trainer(run, model, method)
     batches = batches_of(task.train, run.batch_size, stream("batches", run.seed))
-    best, best_state = {"mse_val": float("inf"), "best_step": 0}, None
+    ending = Ending(model, task, method.constrained)
     for step in range(1, run.steps + 1):
         set_lr(training.optimiser, run.lr * decayed(run.decay, (step - 1) / run.steps))
         loss = training.step(next(batches))
         if is_checkpoint(step, run):
-            score = validate(step, loss, model, task)
-            if score < best["mse_val"] or method.constrained:
-                best, best_state = {"mse_val": score, "best_step": step}, deepcopy_state(model)
+            ending.look(step, loss)
             progress(step)
-    model.load_state_dict(best_state)
-    return best
+    return ending.reach()
+
+
+@dataclass
+class Ending:
+    """The state that the training of a model is to end in: the best one so far, or the last."""
+
+    model: nn.Module
+    task: Task
+    last: bool
+    score: dict[str, float] = field(default_factory=lambda: {"mse_val": inf, "best_step": 0})
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    def look(self, step: int, loss: Tensor) -> None:
+        """Scores the model as it is after a step; raises `DivergedError` as `validate` does."""
+        error = validate(step, loss, self.model, self.task)
+        if error < self.score["mse_val"] or self.last:
+            self.score = {"mse_val": error, "best_step": step}
+            self.state = deepcopy_state(self.model)
+
+    def reach(self) -> dict[str, float]:
+        """Leaves the model in that state and returns its score and step."""
+        self.model.load_state_dict(self.state)
+        return self.score
 
 
 def learns(model: nn.Module) -> bool:
@@ -82,7 +101,7 @@ def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
 
 def deepcopy_state(model: nn.Module) -> dict[str, Tensor]:
     """A copy of the weights that further training does not touch."""
-    return deepcopy(model.state_dict())
+    return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
 def is_checkpoint(step: int, run: Run) -> bool:

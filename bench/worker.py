@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from bench import cells, records
+from bench import cells, records, vectorise
 from bench.config import from_plain
 from bench.execute import execute, outcome, seconds_per_step, time_cells
 from bench.stage import Stage, breaks, ceilings, count
@@ -34,7 +34,8 @@ def main() -> None:
     torch.set_num_threads(1)
     requests: SimpleQueue = SimpleQueue()
     Thread(target=_listen, args=(requests,), daemon=True).start()
-    handlers = {"train": train, "time": time, "estimate": estimate, **staged(Stage())}
+    handlers = {"train": train, "train_at_once": train_at_once, "time": time}
+    handlers |= {"estimate": estimate, **staged(Stage())}
     while True:
         request = requests.get()
         handlers[request["do"]](request, reply)
@@ -54,6 +55,26 @@ def train(request: dict[str, Any], reply: Reply) -> None:
     records.write_curve(Path(request["root"]), run, curve)
     records.write(Path(request["root"]), record)
     reply({"done": record["status"]})
+
+
+def train_at_once(request: dict[str, Any], reply: Reply) -> None:
+    """The same for several seeds of one cell, if that is faster; says either way."""
+    runs = [from_plain(run) for run in request["runs"]]
+    cell = f"{runs[0].model} {runs[0].method}"
+    try:
+        alone, at_once = vectorise.milliseconds(runs, request["device"])
+        won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
+        reply({"line": f"{cell}, {len(runs)} seeds at once: {won} as fast"})
+        if at_once >= alone:
+            raise ValueError("that is no gain")
+        trained = vectorise.execute(runs, request["device"], lambda step: reply({"step": step}))
+        for index, (run, record, curve) in enumerate(trained):
+            records.write_curve(Path(request["root"]), run, curve)
+            records.write(Path(request["root"]), record)
+            reply({"ended": index})
+    except Exception as error:
+        reply({"line": f"{cell}, one seed at a time: {outcome(error)['reason']}"})
+    reply({"done": None})
 
 
 def time(request: dict[str, Any], reply: Reply) -> None:

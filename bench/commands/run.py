@@ -23,6 +23,7 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
+    command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _store.results_argument(command)
     _store.data_argument(command)
 
@@ -36,7 +37,9 @@ def run(options: Namespace) -> int:
     sweep = plan.override(plan.sweep(options.sweep), options.seeds, options.steps)
     runs = plan.shard(plan.only(sweep, options.only), options.shard)
     root = options.results / machine.folder(options.device)
-    request = Request(runs, root, options.device, _jobs(options), options.budget, options.force)
+    request = Request(
+        runs, root, options.device, _jobs(options), options.budget, options.force, options.vectorise
+    )
     if options.dry_run:
         print(estimate(request))
         return OK

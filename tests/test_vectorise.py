@@ -1,0 +1,179 @@
+"""Seeds trained at once: the same scores and curves as one by one, and what they cannot share."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from torch.testing import assert_close
+
+from bench import curves, plan, pool, run, vectorise, worker
+from bench.cli import main
+from bench.config import Plugin, Run
+from bench.execute import build, execute
+from bench.stacked import Stacked, _Attention, _attention
+from bench.train import train
+
+TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
+SMALL = {"steps": 12, "batch_size": 8, "validations": 3, "elements": 2, "samples": 4, "lr": 3e-3}
+TINY = Plugin("transformer", {"channels": 8, "layers": 1, "heads": 2})
+NARROW = {"channels": 8}
+PLAIN = Run(TASK, TINY, Plugin("plain"), **SMALL)
+METHODS = [
+    Plugin("plain"),
+    Plugin("augment"),
+    Plugin("remul", {"samples": 2, "variant": "functional"}),
+    Plugin("ramp", {"steps": 6}),
+    Plugin("dual"),
+]
+SWEEP = '''"""A sweep for tests."""
+from bench.config import Plugin, Run
+def runs():
+    for seed in range(2):
+        task, model = Plugin("nbody_gravity", {task}), Plugin("transformer", {model})
+        yield Run(task, model, Plugin({method!r}), seed=seed, **{small})
+'''
+
+
+def ignore(_):
+    pass
+
+
+def seeds(cell, count=2):
+    return [replace(cell, seed=seed) for seed in range(count)]
+
+
+def at_once(runs):
+    """What training has left of every seed: its score, its curve, its penalty and its outputs."""
+    parts = [build(run, "cpu") for run in runs]
+    ends = vectorise.train(runs, parts, ignore)
+    return [left(part, end()) for part, end in zip(parts, ends, strict=True)]
+
+
+def one_by_one(runs):
+    parts = [build(run, "cpu") for run in runs]
+    return [left(part, train(run, *part, ignore)) for run, part in zip(runs, parts, strict=True)]
+
+
+def left(part, score):
+    task, model, method = part
+    points = [{k: float(x) for k, x in point.items()} for point in method.penalty.points]
+    final = curves.final(method.penalty.penalty)
+    return {"score": score, "curve": points, "penalty": final, "outputs": model(task.test.inputs)}
+
+
+def assert_alike(runs):
+    for found, wanted in zip(at_once(runs), one_by_one(runs), strict=True):
+        assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_training_at_once_is_training_one_by_one(method):
+    assert_alike(seeds(replace(PLAIN, method=method)))
+
+
+@pytest.mark.parametrize("model", [Plugin("mlp", NARROW), Plugin("gnn", NARROW), Plugin("drift")])
+def test_other_models_train_at_once_too(model):
+    assert_alike(seeds(replace(PLAIN, model=model, method=Plugin("remul"), steps=4)))
+
+
+def test_gradients_are_clipped_seed_by_seed():
+    assert_alike(seeds(replace(PLAIN, clip=1e-2)))
+
+
+def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
+    runs = seeds(PLAIN)
+    wanted, _ = execute(runs[1], "cpu", ignore)
+    monkeypatch.setattr(vectorise, "build", spoilt)
+    (_, first, curve), (_, second, _) = vectorise.execute(runs, "cpu", ignore)
+    assert first["status"] == "diverged"
+    assert len(curve.splitlines()) == 1 + 4  # as many steps as until the first look
+    assert second["scores"] == pytest.approx(wanted["scores"], rel=1e-4)
+
+
+def spoilt(run, device):
+    """The parts of a run, the first seed's weights no numbers."""
+    task, model, method = build(run, device)
+    if run.seed == 0:
+        with torch.no_grad():
+            model.readout.weight.fill_(torch.nan)
+    return task, model, method
+
+
+def test_models_part_with_weights_of_their_own():
+    stacked = Stacked([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+    stacked.part()
+    stacked.weights["weight"].data.zero_()
+    assert all(model.weight.all() for model in stacked.models)
+
+
+def test_models_with_buffers_of_their_own_are_refused():
+    models = [torch.nn.Linear(1, 1) for _ in range(2)]
+    for value, model in enumerate(models):
+        model.register_buffer("table", torch.tensor(value))
+    with pytest.raises(ValueError, match="'table' differs from seed to seed"):
+        Stacked(models)
+
+
+def test_an_operation_without_a_rule_is_named():
+    class InPlace(torch.nn.Linear):
+        def forward(self, inputs):
+            return {"y": super().forward(inputs["x"]).addmm_(inputs["x"], self.weight)}
+
+    stacked = Stacked([InPlace(2, 2), InPlace(2, 2)])
+    with pytest.raises(ValueError, match="torch does not vectorise aten::addmm_"):
+        stacked([{"x": torch.ones(2, 2)}] * 2)
+
+
+def test_a_penalty_that_watches_weights_is_refused():
+    runs = seeds(replace(PLAIN, method=Plugin("gradnorm")))
+    with pytest.raises(ValueError, match="gradients in the weights of one model"):
+        at_once(runs)
+
+
+@pytest.mark.parametrize("n", [1, 4, 20])
+def test_attention_over_seeds_is_attention_of_each(n, draw):
+    q, k, v = draw(3, 2, 4, 2, n, 8).unbind()
+    with _Attention():
+        found = torch.func.vmap(scaled_dot_product_attention)(q, k, v)
+    assert_close(found, scaled_dot_product_attention(q, k, v))
+
+
+def test_attention_keeps_its_mask(draw):
+    q, k, v = draw(3, 2, 4, 2, 5, 8).unbind()
+    mask = draw(2, 4, 1, 5, 5)
+    found = torch.func.vmap(_attention)(q, k, v, mask)
+    assert_close(found, scaled_dot_product_attention(q, k, v, mask))
+
+
+def test_each_job_has_a_part_of_the_seeds():
+    runs = [*seeds(PLAIN, 5), replace(PLAIN, steps=3)]
+    assert plan.groups(runs, jobs=3) == [[0, 2, 4], [1, 3]]
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Lets the sweep be served in this process, and not be timed after."""
+
+    def serve(requests, jobs, replied, more):
+        for index, request in enumerate(requests):
+            getattr(worker, request["do"])(request, partial(replied, index))
+
+    monkeypatch.setattr(pool, "serve", serve)
+    monkeypatch.setattr(run, "_time", ignore)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"), [("plain", "2 seeds at once: "), ("gradnorm", "one seed at a time: ")]
+)
+def test_the_command_says_what_it_won(here, tmp_path, capsys, method, said):
+    file = tmp_path / "sweep.py"
+    parts = {"task": dict(TASK.kwargs), "model": dict(TINY.kwargs), "small": SMALL}
+    file.write_text(SWEEP.format(**parts, method=method))
+    assert (
+        main(["run", str(file), "--vectorise", "--jobs", "1", "--results", str(tmp_path / "r")])
+        == 0
+    )
+    assert said in capsys.readouterr().err
+    assert len(list(tmp_path.glob("r/*/runs/*/*.json"))) == 2
