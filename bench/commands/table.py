@@ -17,10 +17,11 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """rebuild the tables from the records, and print them"""
-    from bench import speed_table, tables
+    from bench import peers_table, speed_table, tables
 
     for root, found in _store.stored(options, options.task).items():
         print(tables.write(root, found, options.format, options.task))
     for root in _store.timed(options) if options.task is None else []:
         print(speed_table.write(root, options.format).rstrip("\n"))
+        print(peers_table.write(root))
     return OK
