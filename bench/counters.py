@@ -55,14 +55,15 @@ def _counts(function: Function, device: str) -> dict[str, int]:
     with _Counter() as seen:
         function()
     return {
-        "flops": _flops(function),
+        "flops": flops(function),
         "dispatched_ops": seen.operations,
         "moved_bytes": seen.moved,
         "peak_bytes": _allocated(function) if device == "cuda" else seen.peak,
     }
 
 
-def _flops(function: Function) -> int:
+def flops(function: Function) -> int:
+    """FLOPs of the matrix products and of the attention of a call."""
     forms = {ATTENTION: _attention, ATTENTION_BACKWARD: _attention_backward}
     with FlopCounterMode(display=False, custom_mapping=forms) as counter:
         function()

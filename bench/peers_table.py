@@ -75,7 +75,8 @@ def table(root: Path, form: str) -> str:
         "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
         f"ours has its width set for as many parameters; above {MANY} bodies graphs have "
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
-        "x faster: theirs over ours; MB: peak of a training step, of what it makes itself",
+        "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
+        "of one inference, matrix products and attention alone",
         *[
             f"{peer['peer']} {peer['version']}: {peer['reason']}"
             for peer in found
@@ -96,6 +97,7 @@ def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
         for which in ("theirs", "ours"):
             row[f"{which}_parameters"] = cell["parameters"][which]
+            row[f"{which}_flops"] = cell["flops"][which]
             row[f"{which}_mb"] = cell["peak_bytes"][which] / 1e6
             for kind in ("inference", "training"):
                 row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
@@ -123,6 +125,8 @@ COLUMNS = [
     render.Column("nodes x batch", "size", render.word),
     render.Column("their params", "theirs_parameters", render.whole),
     render.Column("our params", "ours_parameters", render.whole),
+    render.Column("their MFLOP", "theirs_flops", render.millions),
+    render.Column("our MFLOP", "ours_flops", render.millions),
     render.Column("theirs", "theirs", _pair),
     render.Column("ours", "ours", _pair),
     render.Column("x faster", "faster", _faster),

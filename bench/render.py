@@ -39,6 +39,11 @@ def number(row: Row, name: str) -> str:
     return f"{row[name]:.3g}" + " C" * disturbed
 
 
+def millions(row: Row, name: str) -> str:
+    """A count in millions."""
+    return ABSENT if _absent(row[name]) else f"{row[name] / 1e6:.3g}"
+
+
 def ratio(row: Row, name: str) -> str:
     """How many times faster."""
     return ABSENT if _absent(row[name]) else f"{row[name]:.2g}"

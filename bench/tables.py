@@ -33,6 +33,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         Column("E'", "expected_error_test", render.spread),
         Column("rel. error", "equivariance_error_test", render.spread),
         Column("params", "parameters", render.whole),
+        Column("MFLOP", "flops", render.millions),
         Column("step ms", "train_step_ms", render.number),
         Column("infer ms", "inference_ms", render.number),
         Column("x step", "train_step_faster", render.ratio),
@@ -221,7 +222,7 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         "mean ± standard deviation over seeds; E' (Eq. 9) and relative error over "
         f"{elements} rotations for each of the first {samples} test samples",
         f"times: medians on {machine}, batch {sizes}, eager, interleaved in "
-        f"{'one session' if sessions < 2 else f'{sessions} sessions'}",
+        f"{'one session' if sessions < 2 else f'{sessions} sessions'}; MFLOP: of one inference",
     ]
     if best is not None:
         notes.append(f"x: times faster than {best['model']}, the best equivariant model by MSE")
