@@ -112,11 +112,11 @@ def _versions(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _pair(row: render.Row, name: str) -> str:
-    return " / ".join(f"{row[f'{name}_{kind}']:.2g}" for kind in ("inference", "training"))
+    return " / ".join(render.plain(row[f"{name}_{kind}"], 2) for kind in ("inference", "training"))
 
 
 def _faster(row: render.Row, name: str) -> str:
-    return " / ".join(f"{row[f'{kind}_faster']:.2g}" for kind in ("inference", "training"))
+    return " / ".join(render.plain(row[f"{kind}_faster"], 2) for kind in ("inference", "training"))
 
 
 COLUMNS = [

@@ -41,12 +41,17 @@ def number(row: Row, name: str) -> str:
 
 def millions(row: Row, name: str) -> str:
     """A count in millions."""
-    return ABSENT if _absent(row[name]) else f"{row[name] / 1e6:.3g}"
+    return ABSENT if _absent(row[name]) else plain(row[name] / 1e6, 3)
+
+
+def plain(value: float, digits: int) -> str:
+    """So many significant digits, without an exponent for large numbers."""
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def ratio(row: Row, name: str) -> str:
     """How many times faster."""
-    return ABSENT if _absent(row[name]) else f"{row[name]:.2g}"
+    return ABSENT if _absent(row[name]) else plain(row[name], 2)
 
 
 def spread(row: Row, name: str, scale: float = 1.0) -> str:
