@@ -18,10 +18,13 @@ NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that dif
 def stored(source: Path) -> dict[str, Record]:
     """The cells of a machine's folder, of its speed folder, or of a file, by their names.
 
-    Raises `ValueError` if there are none.
+    Raises `ValueError` if there are none, and for a file that is not JSON.
     """
     if source.is_file():
-        content = json.loads(source.read_text())
+        try:
+            content = json.loads(source.read_text())
+        except ValueError as error:
+            raise ValueError(f"{source} is no file of records: {error}") from None
         found = content["cells"] if "cells" in content else [cells.read(source)]
     else:
         found = cells.load(source.parent if source.name == "speed" else source)[0]

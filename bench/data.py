@@ -54,7 +54,7 @@ def state(name: str) -> str:
     source = plugins.source(name)
     whole = all((where / file).is_file() for file in files(source))
     whole = whole and not any(file.suffix == PART for file in found)
-    word = {"generated": "made", "download": "here"}[source["kind"]] if whole else "partly"
+    word = ("here" if source.get("kind") == "download" else "made") if whole else "partly"
     count = f"{len(found)} file{'s' * (len(found) > 1)}"
     size = megabytes(sum(file.stat().st_size for file in found))
     return f"{word}, {count}, {size}"
@@ -78,7 +78,7 @@ def get(name: str, patterns: Sequence[str] = ()) -> list[Path]:
 def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress: Progress) -> None:
     """Makes the data of a task by its `make(*values, progress=..., **options)`, else by `load`.
 
-    Raises `ValueError` for options that there are not.
+    Raises `ValueError` for options that there are not, and for values of another kind.
     """
     module = plugins.load("tasks", name)
     if hasattr(module, "make"):
@@ -88,10 +88,10 @@ def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress:
     signature = inspect.signature(function)
     try:
         signature.bind(*values, **options)
+        function(*values, **options)
     except TypeError as error:
         known = ", ".join(key for key in signature.parameters if key != "progress")
         raise ValueError(f"{name}: {error}; the options are {known}") from None
-    function(*values, **options)
 
 
 def megabytes(size: int) -> str:

@@ -61,7 +61,12 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, plugins.Method]:
 
     The penalty is told the model's last layer if it asks, and keeps its curve.
     """
-    task = _on(plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs), device)
+    loaded = plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs)
+    if not isinstance(loaded, Task):
+        raise ValueError(
+            f"load of {run.task.name} has to return a Task, not {type(loaded).__name__}"
+        )
+    task = _on(loaded, device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
     module = plugins.load("models", run.model.name)
     with seeded(run):

@@ -26,6 +26,7 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+OFFERED = {"tasks": "load", "models": "build", "methods": "build"}
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,20 @@ def find(kind: str, name: str) -> Path:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """The imported plug-in. Raises `ValueError` if there is none, or if it does not parse."""
+    """The imported plug-in.
+
+    Raises `ValueError` if there is none, if it does not parse, or lacks the function of its kind.
+    """
     path = find(kind, name)
     _tree(path)
     if name.endswith(".py"):
-        return _load_path(path)
-    return importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        module = _load_path(path)
+    else:
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    wanted = OFFERED.get(kind)
+    if wanted and not callable(getattr(module, wanted, None)):
+        raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
+    return module
 
 
 def describe(kind: str, name: str) -> str:

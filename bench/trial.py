@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from traceback import extract_tb
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,7 +10,7 @@ from torch.nn.functional import pad
 
 from bench import plugins, turning
 from bench.config import Plugin, Run
-from bench.execute import build, closures
+from bench.execute import build, closures, outcome
 from bench.plugins import Task
 from bench.progress import duration
 from bench.timing import clock_of, measure
@@ -38,24 +39,41 @@ def attempt(model: str, task: str, symmetric: bool, device: str) -> Iterator[Fin
     plug-ins that are not there or cannot be built.
     """
     run = Run(Plugin(task), Plugin(model), Plugin("plain"))
-    data, network, _ = build(run, device)
-    yield from examine_data(data, symmetric)
+    data, network = _built(run, device)
+    found = list(examine_data(data, symmetric))
+    yield from found
+    if failed(found):
+        return
     found = list(examine_model(model, network, data))
     yield from found
     if not failed(found):
         yield from examine_speed(run, device)
 
 
+def _built(run: Run, device: str) -> tuple[Task, nn.Module]:
+    """Task and model; what their files raise is told in one line, with its place."""
+    try:
+        return build(run, device)[:2]
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        place = extract_tb(error.__traceback__)[-1]
+        reason = outcome(error)["reason"]
+        raise ValueError(f"{place.filename}, line {place.lineno}: {reason}") from None
+
+
 def examine_data(task: Task, symmetric: bool) -> Iterator[Finding]:
     """Whether every split fits the signature, and which fields turn with the points."""
     splits = {"train": task.train, "val": task.val, **task.splits}
-    for name, batch in splits.items():
-        yield _examine_split(name, batch, task.signature)
+    found = [_examine_split(name, batch, task.signature) for name, batch in splits.items()]
+    yield from found
+    if failed(found):
+        return
     types = {**task.signature.inputs, **task.signature.outputs}
     for field, turns in turning.fields_that_turn(task.train, task.signature).items():
         declared = f"declared {types[field].irreps!r}"
-        found = {True: "turns with the points", False: "does not turn with the points"}
-        text = found.get(turns, "these samples do not tell whether it turns")
+        told = {True: "turns with the points", False: "does not turn with the points"}
+        text = told.get(turns, "these samples do not tell whether it turns")
         yield Finding(f"field {field!r}", f"{text}, {declared}", turns if symmetric else None)
 
 
@@ -65,6 +83,7 @@ def _examine_split(name: str, batch: Batch, signature: Signature) -> Finding:
         check(batch.targets, signature.outputs)
         for field, x in {**batch.inputs, **batch.targets}.items():
             _check_values(field, x)
+            _check_precision(field, x)
     except ValueError as error:
         return Finding(f"split {name!r}", str(error), False)
     return Finding(f"split {name!r}", f"{len(batch)} samples that fit the signature", True)
@@ -73,6 +92,11 @@ def _examine_split(name: str, batch: Batch, signature: Signature) -> Finding:
 def _check_values(field: str, x: Tensor) -> None:
     if field != MASK and not x.isfinite().all():
         raise ValueError(f"field {field!r} holds values that are not finite")
+
+
+def _check_precision(field: str, x: Tensor) -> None:
+    if field != MASK and x.dtype != torch.float32:
+        raise ValueError(f"field {field!r} is {x.dtype}, networks are trained in torch.float32")
 
 
 def examine_model(name: str, network: nn.Module, task: Task) -> Iterator[Finding]:
@@ -109,7 +133,13 @@ def _kept(about: str, promise: str, test: Callable[[], None]) -> Finding:
 
 
 def _check_outputs(network: nn.Module, batch: Batch) -> None:
-    found = network(batch.inputs)
+    given = {name: x.clone() for name, x in batch.inputs.items()}
+    found = network(given)
+    if not isinstance(found, dict):
+        raise ValueError(f"it returns a {type(found).__name__}, not a dict of fields")
+    for name, x in batch.inputs.items():
+        if not torch.allclose(given.get(name, x + 1), x, rtol=0, atol=0, equal_nan=True):
+            raise ValueError(f"it changes the field {name!r} of its inputs")
     for name, target in batch.targets.items():
         if name not in found:
             raise ValueError(f"field {name!r} is missing, there are {', '.join(found)}")

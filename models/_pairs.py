@@ -42,7 +42,12 @@ def heard(inputs: Fields, types: Types, x: Tensor, neighbours: int | None = None
 
 
 def others(inputs: Fields, types: Types, x: Tensor, neighbours: int | None = None) -> Pairs:
-    """The same without the pairs of an object and itself, a fifth of the work at five objects."""
+    """The same without the pairs of an object and itself, a fifth of the work at five objects.
+
+    Raises `ValueError` for fewer neighbours than none.
+    """
+    if neighbours is not None and neighbours < 0:
+        raise ValueError(f"neighbours have to be at least 0, got {neighbours}")
     batch, n = x.shape[:2]
     share, features = pair_share(inputs, x), pairs(inputs, types)
     every = neighbours is None or neighbours >= n - 1

@@ -50,8 +50,8 @@ def build(
     1o, of pairs 0e. Raises `ValueError` for other irreps and for an odd number of multivectors.
     """
     multivectors = 2 * (channels // 8) if multivectors is None else multivectors
-    if multivectors < 2 or multivectors % 2:
-        raise ValueError(f"gatr needs an even number of multivectors, got {multivectors}")
+    if multivectors < 2 or multivectors % 2 or heads < 1:
+        raise ValueError(f"gatr needs heads and an even number of multivectors, got {multivectors}")
     return GATr(signature, channels, multivectors // 2, layers, heads)
 
 

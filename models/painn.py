@@ -42,8 +42,10 @@ def build(
     cutoff: each layer has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in
     the units of the points, and from the scalars of the pair. With `neighbours` each object hears
     that many nearest ones alone. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError`
-    for other irreps and for pair fields that are not 0e.
+    for other irreps, for pair fields that are not 0e, and without a layer.
     """
+    if layers < 1:
+        raise ValueError(f"painn needs at least one layer, got {layers}")
     return PaiNN(signature, channels, layers, neighbours)
 
 

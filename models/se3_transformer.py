@@ -38,6 +38,8 @@ def build(
     (-1)^l up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for
     others. `PAPER` is the baseline of Brehmer et al. 2023 for N-body.
     """
+    if heads < 1:
+        raise ValueError(f"se3_transformer needs at least one head, got {heads}")
     return SE3Transformer(signature, (channels, layers, heads, degree), neighbours)
 
 

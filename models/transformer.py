@@ -30,7 +30,7 @@ def build(
     and the whole sample; fields are (batch, n, dim). Raises `ValueError` if `heads` does not divide
     `channels`.
     """
-    if channels % heads:
+    if heads < 1 or channels % heads:
         raise ValueError(f"heads must divide channels, got {heads} heads, {channels} channels")
     return Transformer(signature, channels, layers, heads)
 

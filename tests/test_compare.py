@@ -82,6 +82,12 @@ def test_compare_names_a_folder_without_records(stored, tmp_path, capsys):
     assert "no speed records in" in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_json_is_named(tmp_path, capsys):
+    (tmp_path / "a.json").write_text("[1,")
+    assert main(["check", "--reference", str(tmp_path / "a.json")]) == 2
+    assert "a.json is no file of records" in capsys.readouterr().err
+
+
 def test_a_missing_reference_is_said(tmp_path, capsys):
     assert main(["check", "--reference", str(tmp_path / "none.json")]) == 3
     assert "--update" in capsys.readouterr().err

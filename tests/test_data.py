@@ -93,6 +93,8 @@ def test_options_reach_the_task(capsys):
 
 MAKER = '''"""Makes nothing."""
 SOURCE = {"kind": "generated", "from": "here", "terms": "none"}
+def load(seed):
+    pass
 def make(shape, *, size=1, progress):
     print(shape, size)
     for done in range(20):
@@ -122,6 +124,7 @@ MISTAKES = {
     "task": (["get", "nbody_gravty"], "did you mean 'nbody_gravity'?"),
     "generated": (["get", "nbody_gravity"], "'python -m bench data make nbody_gravity'"),
     "option": (["make", "nbody_gravity", "trin=3"], "'trin'; the options are seed, train"),
+    "kind of value": (["make", "nbody_charged", "bodies=many"], "the options are seed, train"),
     "action": (["fetch", "nbody_gravity"], "invalid choice: 'fetch'"),
 }
 

@@ -141,6 +141,11 @@ def test_more_samples_than_there_are_is_refused():
         _molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 151, "test": 150})
 
 
+def test_targets_before_their_inputs_are_refused():
+    with pytest.raises(ValueError, match="3 frames before"):
+        _molecules.time_blocked(0, 1000, -3, {"train": 1, "val": 1, "test": 1})
+
+
 def test_a_free_atom_flies_straight():
     state = State(np.zeros((1, 3)), np.ones((1, 3)), 0.0, np.zeros((1, 3)))
     later = dynamics.step(state, np.ones((1, 1)), lambda x: (0.0, 0 * x))

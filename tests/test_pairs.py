@@ -56,6 +56,11 @@ def test_padding_is_not_among_the_nearest():
     assert pairs.sent(on_a_line())[0, [0, 2, 3], 0, 0].tolist() == [3, 0, 3]
 
 
+def test_fewer_neighbours_than_none_are_refused():
+    with pytest.raises(ValueError, match="at least 0, got -1"):
+        others({}, {}, torch.zeros(1, 3, 3), -1)
+
+
 def test_fewer_real_objects_than_neighbours_share_the_weight():
     fields = {"position": on_a_line(), "mask": torch.tensor([[[1.0], [0.0], [0.0], [1.0]]])}
     pairs = heard(fields, {"position": POINT}, on_a_line(), 2)

@@ -34,12 +34,18 @@ from bench.tasks.nbody_gravity import load as gravity
 def load(seed):
     return gravity(seed, train=64, val=8, test=8, ood=8)
 """
+EMPTIED = """
+    import dataclasses
+    return dataclasses.replace(task, train=task.train[:0])
+"""
+DOUBLED = EMPTIED.replace("[:0]", ".to(__import__('torch').float64)")
 GOOD = "x + self.weight * inputs['velocity']"
 BROKEN = {
     "shape": ("x[..., :2]", "outputs: not as the signature declares"),
     "missing": ("(x, 1 / 0)[0]", "outputs: not as the signature declares: ZeroDivision"),
     "mixed": ("self.weight * x.mean(0, keepdim=True) + x", "samples: not each by itself"),
     "padded": ("self.weight * x + x.mean(1, keepdim=True)", "padding: not without influence"),
+    "changing": ("inputs.pop('position')", "it changes the field 'position' of its inputs"),
     "nan": ("self.weight * x / 0", "values that are not finite"),
 }
 
@@ -76,6 +82,41 @@ def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):
 
 def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):
     assert main(["try", *a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()")]) == 0
+
+
+UNUSABLE = {
+    "empty": ("", "it has no function 'build'"),
+    "raising": ("def build(signature):\n    return 1 / 0", "mine.py, line 2: ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_model_that_cannot_be_built_is_one_line(text, words, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(text)
+    assert main(["try", str(tmp_path / "mine.py"), "--task", "bodies"]) == 2
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_task_file_that_returns_no_task_is_one_line(tmp_path, capsys):
+    (tmp_path / "small.py").write_text("def load(seed):\n    return 3")
+    assert main(["try", "--task", str(tmp_path / "small.py")]) == 2
+    assert "has to return a Task, not int" in capsys.readouterr().err
+
+
+def test_another_precision_is_named(tmp_path, capsys):
+    task = tmp_path / "small.py"
+    task.write_text(TASK.replace("return gravity", "task = gravity") + DOUBLED)
+    assert main(["try", "--task", str(task)]) == 4
+    assert "field 'mass' is torch.float64" in capsys.readouterr().out
+
+
+def test_an_empty_split_ends_the_trial(tmp_path, capsys):
+    task = tmp_path / "small.py"
+    task.write_text(TASK.replace("return gravity", "task = gravity") + EMPTIED)
+    assert main(["try", "--task", str(task)]) == 4
+    assert "FAIL split 'train'" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there_is_one_line(capsys):

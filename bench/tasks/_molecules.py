@@ -70,8 +70,10 @@ def time_blocked(seed: int, frames: int, later: int, sizes: Mapping[str, int]) -
     """Frames of the first 60 % to train, the next 20 % to validate, the last 20 % to test.
 
     Nothing `later` than a frame is beyond its part. Those to train are drawn by the seed, the
-    others are evenly spaced. Raises `ValueError` for more than there are.
+    others are evenly spaced. Raises `ValueError` for more than there are and a `later` below 0.
     """
+    if later < 0:
+        raise ValueError(f"targets cannot lie {-later} frames before their inputs")
     ends = {"train": (0, 3), "val": (3, 4), "test": (4, 5)}
     parts = {
         name: np.arange(first * frames // 5, last * frames // 5 - later)

@@ -33,9 +33,9 @@ def load(
     the last 20 % test, no target beyond its part; `seed` draws the training frames. Raises
     `ValueError` for another molecule, for more samples than there are, and without the extra.
     """
-    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
     sizes = {"train": train, "val": val, "test": test}
     starts = _molecules.time_blocked(seed, frames, delta, sizes)
+    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
     return _molecules.heavy_atoms(found, starts, delta)
 
 

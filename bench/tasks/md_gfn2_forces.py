@@ -22,6 +22,7 @@ def load(
     Inputs are the positions of all atoms in Å and their elements, one-hot. Data, split and errors
     are those of the task `md_gfn2` (GFN2-xTB: Bannwarth et al. 2019).
     """
-    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
     sizes = {"train": train, "val": val, "test": test}
-    return _molecules.forces(found, _molecules.time_blocked(seed, frames, 0, sizes))
+    chosen = _molecules.time_blocked(seed, frames, 0, sizes)
+    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
+    return _molecules.forces(found, chosen)

@@ -146,12 +146,13 @@ def draw(person: Subject) -> dict[str, dict[int, np.ndarray]]:
 
 def make(source: str, progress: Callable[[float, float], None]) -> None:
     """Copies official or prepared files of a folder into the cache, where `load` finds them."""
+    given = Path(str(source))  # a name of digits is read as a number
     wanted = [*data.files(SOURCE), *(person.prepared for person in SUBJECTS.values())]
-    found = [name for name in wanted if (Path(source) / name).is_file()]
+    found = [name for name in wanted if (given / name).is_file()]
     if not found:
         raise ValueError(f"{source} has none of {', '.join(wanted)}")
     for count, name in enumerate(found, 1):
-        place(Path(source) / name, "mocap")
+        place(given / name, "mocap")
         progress(count, len(found))
 
 
