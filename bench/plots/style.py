@@ -61,6 +61,7 @@ def readable_log(ax: Axes) -> None:
 
 
 def legend(figure: Figure, ax: Axes) -> None:
-    """One legend for all panels, beside them, a line for each name."""
+    """One legend for all panels, beside them, a line for each name; the figure grows with it."""
     named = {name: handle for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.set_figheight(max(figure.get_figheight(), 0.2 * len(named)))
     figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=8)

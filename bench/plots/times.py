@@ -22,7 +22,7 @@ def times(table: pd.DataFrame, label: str) -> Figure | None:
         bars = ax.barh(range(len(timed)), timed[f"{kind}_ms"], color=shades)
         ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
         ax.set(title=words, xlabel="ms (median, one batch)")
-        ax.margins(x=0.15)
+        ax.margins(x=0.15, y=0.01)
         ax.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(timed)), names)
     figure.suptitle(label)

@@ -7,7 +7,7 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, SEEDS, TRANSFORMER, remul
 
 STEPS = 1000
 TASK = Plugin("nbody_charged", {"val": 500})
-EQUIVARIANT = (EGNN, Plugin("painn"), Plugin("drift"))
+EQUIVARIANT = (EGNN, Plugin("painn"))
 
 
 def runs() -> Iterator[Run]:
