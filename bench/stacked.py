@@ -1,50 +1,43 @@
-"""Models alike but for their weights, called as one: weights stacked, forward pass vectorised."""
+"""Models alike but for their weights, called as one: the seeds side by side in one batch."""
 
-import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.nn.functional import scaled_dot_product_attention
-from torch.overrides import TorchFunctionMode
+from torch.autograd.function import FunctionCtx
+from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode, resolve_name
 
 from remul import Fields
 
-SLOW = "There is a performance drop"  # how torch begins to say that it takes the seeds in turn
-PACKED = 32  # objects that one attention takes from several small samples
+FEW = 32  # objects times heads up to which plain products beat the fused attention of a CPU
 
 
 class Stacked:
     """Models of one configuration, one per seed, with their weights side by side in one tensor.
 
-    Each model stays whole: its parameters become views of `weights`, so that whoever steps those
-    has stepped every model. Raises `ValueError` where the models differ in more than weights.
+    Each model stays whole: its parameters become views of those of `whole`, so that whoever steps
+    those has stepped every model. Raises `ValueError` where the models differ in more than weights.
     """
 
     def __init__(self, models: list[nn.Module]) -> None:
         _check_buffers(models)
-        self.models = models
-        parameters = zip(*(model.named_parameters() for model in models), strict=True)
-        self.weights = {same[0][0]: _stack([weight for _, weight in same]) for same in parameters}
-        self._all = vmap(lambda weights, x: functional_call(models[0], weights, (x,)))
+        self.models, self.whole = models, deepcopy(models[0])
+        for parts in zip(*(model.modules() for model in (self.whole, *models)), strict=True):
+            for name in dict(parts[0].named_parameters(recurse=False)):
+                weights = [part.get_parameter(name) for part in parts[1:]]
+                setattr(parts[0], name, _stack(weights))
 
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
         """The outputs of every model for its own inputs, all of the same shapes.
 
-        Raises `ValueError` for an operation that `torch.func.vmap` has no rule for, besides what
-        that raises itself.
+        Raises `ValueError` for an operation on weights that has no rule here.
         """
-        stacked = {name: torch.stack([x[name] for x in inputs]) for name in inputs[0]}
-        with warnings.catch_warnings(), _Attention():
-            warnings.filterwarnings("error", SLOW)
-            try:
-                outputs = self._all(self.weights, stacked)
-            except UserWarning as warning:
-                operation = str(warning).partition("rule for ")[2].partition(". ")[0]
-                raise ValueError(f"torch does not vectorise {operation}") from None
-        apart = zip(*(x.unbind() for x in outputs.values()), strict=True)
+        folded = {name: torch.cat([x[name] for x in inputs]) for name in inputs[0]}
+        with _Apart(self.whole):
+            outputs = self.whole(folded)
+        apart = zip(*(x.chunk(len(self.models)) for x in outputs.values()), strict=True)
         return [dict(zip(outputs, values, strict=True)) for values in apart]
 
     def part(self) -> None:
@@ -54,12 +47,12 @@ class Stacked:
                 weight.data = weight.data.clone()
 
 
-def _stack(weights: list[nn.Parameter]) -> Tensor:
+def _stack(weights: list[nn.Parameter]) -> nn.Parameter:
     """The weights as one leaf (seeds, ...), of which they become views."""
     stacked = torch.stack([weight.detach() for weight in weights])
     for weight, part in zip(weights, stacked.unbind(), strict=True):
         weight.data = part
-    return stacked.requires_grad_(weights[0].requires_grad)
+    return nn.Parameter(stacked, weights[0].requires_grad)
 
 
 def _check_buffers(models: list[nn.Module]) -> None:
@@ -68,63 +61,64 @@ def _check_buffers(models: list[nn.Module]) -> None:
             raise ValueError(f"the buffer {name!r} differs from seed to seed")
 
 
-class _Attention(TorchFunctionMode):
-    """Gives `vmap` a rule for attention on a CPU, where torch would take the seeds in turn."""
+class _Apart(TorchFunctionMode):
+    """Gives each seed's share of the batch its own weights, in the operations that have a rule."""
+
+    def __init__(self, whole: nn.Module) -> None:
+        super().__init__()
+        self.weights = {id(weight) for weight in whole.parameters()}
 
     def __torch_function__(
         self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
     ) -> object:
-        if function is scaled_dot_product_attention and args[0].device.type == "cpu":
-            return _attention(*args, **(kwargs or {}))
+        if function is scaled_dot_product_attention:
+            return attention(*args, **(kwargs or {}))
+        if any(id(x) in self.weights for x in args):
+            function = _rule(function)
         return function(*args, **(kwargs or {}))
 
 
-def _attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """Attention (batch, heads, n, width) that `vmap` folds into one call over all seeds."""
-    return _Folded.apply(q, k, v) if attn_mask is None else _Folded.apply(q, k, v, attn_mask)
+def _rule(function: Callable) -> Callable:
+    if function not in RULES:
+        name = resolve_name(function) or function
+        raise ValueError(f"weights of several seeds have no rule for {name}")
+    return RULES[function]
 
 
-class _Folded(torch.autograd.Function):
-    """Attention under `vmap` alone: its rule is built of functions that know their gradients."""
-
-    @staticmethod
-    def forward(*tensors: Tensor) -> Tensor:
-        raise NotImplementedError
+class _Linear(torch.autograd.Function):
+    """`linear` of x (seeds, rows, in) with weights (seeds, out, in) and biases (seeds, out)."""
 
     @staticmethod
-    def setup_context(ctx: object, inputs: tuple, output: Tensor) -> None:
-        """Keeps nothing."""
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        y = x @ weight.mT
+        return y if bias is None else y.add_(bias.unsqueeze(1))
 
     @staticmethod
-    def vmap(info: NamedTuple, in_dims: tuple, *tensors: Tensor) -> tuple[Tensor, int]:
-        """The seeds as more samples; small samples without a mask several at a time."""
-        seeds = info.batch_size
-        q, k, v, *mask = (
-            x.expand(seeds, *x.shape) if dim is None else x.movedim(dim, 0)
-            for x, dim in zip(tensors, in_dims, strict=True)
-        )
-        mask = [x.expand(seeds, q.shape[1], *x.shape[2:]).flatten(0, 1) for x in mask]
-        q, k, v = (x.flatten(0, 1) for x in (q, k, v))
-        mixed = scaled_dot_product_attention(q, k, v, *mask) if mask else _packed(q, k, v)
-        return mixed.unflatten(0, (seeds, -1)), 0
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        return grad @ weight, grad.mT @ x, grad.sum(1) if ctx.needs_input_grad[2] else None
 
 
-def _packed(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention in which several small samples share a call, each hidden from the others.
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    flat = x.reshape(len(weight), -1, x.shape[-1])  # (seeds, batch ... n, in)
+    return _Linear.apply(flat, weight, bias).view(*x.shape[:-1], -1)
 
-    A call costs far more than the arithmetic of a few objects.
+
+RULES = {linear: _linear}
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    """Attention (batch, heads, n, width); among few objects, as if heads were more of them.
+
+    The fused one starts anew for each sample and head, which costs more than products over all
+    heads that hide them from each other, once there are hundreds of samples.
     """
-    batch, heads, n, _ = q.shape
-    share = 1
-    while 2 * share * n <= PACKED and batch % (2 * share) == 0:
-        share *= 2
-    if share == 1 or k.shape != q.shape:
-        return scaled_dot_product_attention(q, k, v)
-    sample = torch.arange(share * n, device=q.device) // n
-    apart = torch.where(sample[:, None] == sample, 0.0, -torch.inf).to(q)  # (objects, objects)
-    q, k, v = (
-        x.transpose(1, 2).reshape(batch // share, share * n, heads, -1).transpose(1, 2)
-        for x in (q, k, v)
-    )
-    mixed = scaled_dot_product_attention(q, k, v, apart).transpose(1, 2)
-    return mixed.reshape(batch, n, heads, -1).transpose(1, 2)
+    _, heads, n, width = q.shape
+    if heads * n > FEW or attn_mask is not None or q.device.type != "cpu":
+        return scaled_dot_product_attention(q, k, v, attn_mask)
+    head = torch.arange(n * heads) % heads
+    apart = torch.where(head[:, None] == head, 0.0, -torch.inf).to(q)
+    q, k, v = (x.transpose(1, 2).flatten(1, 2) for x in (q * width**-0.5, k, v))
+    shares = (q @ k.mT).add_(apart).softmax(-1)  # (batch, n heads, n heads)
+    return (shares @ v).unflatten(1, (n, heads)).transpose(1, 2)

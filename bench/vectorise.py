@@ -88,7 +88,7 @@ class Together:
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
         self.model = Stacked([model for _, model, _ in parts])
         self.clip = runs[0].clip
-        weights = self.model.weights.values()
+        weights = list(self.model.whole.parameters())
         self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
@@ -116,7 +116,7 @@ class Together:
 
     def _clip(self) -> None:
         """Scales the gradient of each seed down to the norm `clip`, as for one seed."""
-        gradients = [w.grad for w in self.model.weights.values() if w.grad is not None]
+        gradients = [w.grad for w in self.model.whole.parameters() if w.grad is not None]
         norms = [gradient.reshape(len(self.seeds), -1).norm(dim=1) for gradient in gradients]
         share = (self.clip / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1)  # (seeds,)
         for gradient in gradients:

@@ -50,8 +50,8 @@ class Block(nn.Module):
         return x + self.mlp(layer_norm(x, x.shape[-1:]))
 
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        qkv = self.to_qkv(x).unflatten(-1, (3, self.heads, -1))  # (batch, n, 3, heads, width)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        apart = (part.unflatten(-1, (self.heads, -1)) for part in self.to_qkv(x).chunk(3, -1))
+        q, k, v = (part.transpose(1, 2) for part in apart)
         mixed = scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (batch, heads, n, width)
         return mixed.transpose(1, 2).flatten(2)
 

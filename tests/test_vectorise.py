@@ -12,7 +12,7 @@ from bench import curves, plan, pool, run, vectorise, worker
 from bench.cli import main
 from bench.config import Plugin, Run
 from bench.execute import build, execute
-from bench.stacked import Stacked, _Attention, _attention
+from bench.stacked import Stacked, _Apart, attention
 from bench.train import train
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -73,7 +73,9 @@ def test_training_at_once_is_training_one_by_one(method):
     assert_alike(seeds(replace(PLAIN, method=method)))
 
 
-@pytest.mark.parametrize("model", [Plugin("mlp", NARROW), Plugin("gnn", NARROW), Plugin("drift")])
+@pytest.mark.parametrize(
+    "model", [Plugin("mlp", NARROW), Plugin("gnn", NARROW), Plugin("tfn", NARROW)]
+)
 def test_other_models_train_at_once_too(model):
     assert_alike(seeds(replace(PLAIN, model=model, method=Plugin("remul"), steps=4)))
 
@@ -104,7 +106,7 @@ def spoilt(run, device):
 def test_models_part_with_weights_of_their_own():
     stacked = Stacked([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
     stacked.part()
-    stacked.weights["weight"].data.zero_()
+    stacked.whole.weight.data.zero_()
     assert all(model.weight.all() for model in stacked.models)
 
 
@@ -117,12 +119,12 @@ def test_models_with_buffers_of_their_own_are_refused():
 
 
 def test_an_operation_without_a_rule_is_named():
-    class InPlace(torch.nn.Linear):
+    class Turned(torch.nn.Linear):
         def forward(self, inputs):
-            return {"y": super().forward(inputs["x"]).addmm_(inputs["x"], self.weight)}
+            return {"y": inputs["x"] @ self.weight.mT}
 
-    stacked = Stacked([InPlace(2, 2), InPlace(2, 2)])
-    with pytest.raises(ValueError, match="torch does not vectorise aten::addmm_"):
+    stacked = Stacked([Turned(2, 2), Turned(2, 2)])
+    with pytest.raises(ValueError, match=r"no rule for torch\.Tensor\.mT"):
         stacked([{"x": torch.ones(2, 2)}] * 2)
 
 
@@ -133,18 +135,27 @@ def test_a_penalty_that_watches_weights_is_refused():
 
 
 @pytest.mark.parametrize("n", [1, 4, 20])
-def test_attention_over_seeds_is_attention_of_each(n, draw):
-    q, k, v = draw(3, 2, 4, 2, n, 8).unbind()
-    with _Attention():
-        found = torch.func.vmap(scaled_dot_product_attention)(q, k, v)
-    assert_close(found, scaled_dot_product_attention(q, k, v))
+def test_attention_among_few_objects_is_attention(n, draw):
+    q, k, v = draw(3, 6, 4, n, 8).unbind()
+    assert_close(attention(q, k, v), scaled_dot_product_attention(q, k, v))
 
 
 def test_attention_keeps_its_mask(draw):
-    q, k, v = draw(3, 2, 4, 2, 5, 8).unbind()
-    mask = draw(2, 4, 1, 5, 5)
-    found = torch.func.vmap(_attention)(q, k, v, mask)
-    assert_close(found, scaled_dot_product_attention(q, k, v, mask))
+    q, k, v = draw(3, 6, 4, 5, 8).unbind()
+    mask = draw(6, 1, 5, 5)
+    assert_close(attention(q, k, v, attn_mask=mask), scaled_dot_product_attention(q, k, v, mask))
+
+
+def test_weights_apart_have_the_gradients_of_each(draw):
+    models = [torch.nn.Linear(3, 2).double() for _ in range(2)]
+    x = draw(2, 5, 4, 3)
+    each = zip(models, x, strict=True)
+    wanted = [torch.autograd.grad(m(y).square().sum(), m.parameters()) for m, y in each]
+    stacked = Stacked(models)
+    with _Apart(stacked.whole):
+        stacked.whole(x.flatten(0, 1)).square().sum().backward()
+    found = [weight.grad.unbind() for weight in stacked.whole.parameters()]
+    assert_close(list(zip(*found, strict=True)), wanted)
 
 
 def test_each_job_has_a_part_of_the_seeds():
