@@ -3,17 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
-    centroid,
-    check_points,
-    coordinates,
-    copies,
-    join_degrees,
-    origins,
-    pair_scalars,
-    split_degrees,
-)
-from models._layers import SiLU, linear, mlp, nearly_zero
+from models._fields import pair_scalars
+from models._layers import SiLU, mlp, nearly_zero
+from models._moving import Reader, Writer
 from models._pairs import Pairs, others
 from remul.fields import Fields, Signature
 
@@ -63,33 +55,15 @@ class EGNN(nn.Module):
         self, signature: Signature, channels: int, depth: int, neighbours: int | None
     ) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
-        check_points(signature, "egnn")
-        scalars, vectors = copies(signature.inputs, 1, "egnn").values()
-        self.outputs = copies(signature.outputs, 1, "egnn")
-        attributes = pair_scalars(signature.inputs, "egnn")
-        self.embed = linear(scalars + vectors, channels)
+        self.types, self.neighbours = signature.inputs, neighbours
+        self.read = Reader(signature, channels, "egnn")
+        vectors, attributes = self.read.vectors, pair_scalars(signature.inputs, "egnn")
         self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
-        self.scalars = mlp(channels, channels, self.outputs[0])
-        self.mix = mlp(channels, channels, self.outputs[1] * (vectors + 1))
+        self.write = Writer(signature, channels, vectors, "egnn")
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.read(inputs)
-        x, pairs = start, others(inputs, self.signature.inputs, start, self.neighbours)
+        x, pairs = start, others(inputs, self.types, start, self.neighbours)
         for layer in self.layers:
             h, x = layer(h, x, v, pairs)
         return self.write(inputs, h, x - start, v)
-
-    def read(self, inputs: Fields) -> tuple[Tensor, Tensor, Tensor]:
-        types = self.signature.inputs
-        centre = centroid(inputs, types)
-        scalars, v = split_degrees(inputs, types, centre, 1).values()
-        h = self.embed(torch.cat([scalars.squeeze(-1), v.norm(dim=-1)], -1))
-        return h, coordinates(inputs, types, centre), v
-
-    def write(self, inputs: Fields, h: Tensor, moved: Tensor, v: Tensor) -> Fields:
-        moved = moved.unsqueeze(2)  # (batch, n, 1, 3)
-        mix = self.mix(h).unflatten(-1, (self.outputs[1], v.shape[2] + 1))
-        vectors = moved + mix @ torch.cat([moved, v], 2)  # (batch, n, outputs, 3)
-        values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))

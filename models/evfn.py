@@ -8,18 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import (
-    centroid,
-    check_points,
-    coordinates,
-    copies,
-    join_degrees,
-    origins,
-    pair_scalars,
-    pairs,
-    split_degrees,
-)
-from models._layers import linear, mlp, nearly_zero
+from models._fields import pair_scalars, pairs
+from models._layers import mlp, nearly_zero
+from models._moving import Reader, Writer
 from models._pairs import pair_share
 from remul.fields import Fields, Signature
 
@@ -100,35 +91,17 @@ class Layer(nn.Module):
 class EVFN(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int) -> None:
         super().__init__()
-        self.signature = signature
-        check_points(signature, "evfn")
-        scalars, vectors = copies(signature.inputs, 1, "evfn").values()
-        known = pair_scalars(signature.inputs, "evfn")
-        self.outputs = copies(signature.outputs, 1, "evfn")
-        self.embed = linear(scalars + vectors, channels)
+        self.types = signature.inputs
+        self.read = Reader(signature, channels, "evfn")
+        vectors, known = self.read.vectors, pair_scalars(signature.inputs, "evfn")
         self.layers = nn.ModuleList(Layer(channels, vectors, known) for _ in range(depth))
-        self.scalars = mlp(channels, channels, self.outputs[0])
-        self.mix = mlp(channels, channels, self.outputs[1] * (vectors + 1))
+        self.write = Writer(signature, channels, vectors, "evfn")
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.read(inputs)
-        bonds = pairs(inputs, self.signature.inputs)
+        bonds = pairs(inputs, self.types)
         known = [] if bonds is None else [bonds]
         x, share = start, pair_share(inputs, start)
         for layer in self.layers:
             h, x = layer(h, x, v, known, share)
         return self.write(inputs, h, x - start, v)
-
-    def read(self, inputs: Fields) -> tuple[Tensor, Tensor, Tensor]:
-        types = self.signature.inputs
-        centre = centroid(inputs, types)
-        scalars, v = split_degrees(inputs, types, centre, 1).values()
-        h = self.embed(torch.cat([scalars.squeeze(-1), v.norm(dim=-1)], -1))
-        return h, coordinates(inputs, types, centre), v
-
-    def write(self, inputs: Fields, h: Tensor, moved: Tensor, v: Tensor) -> Fields:
-        moved = moved.unsqueeze(2)  # (batch, n, 1, 3)
-        mix = self.mix(h).unflatten(-1, (self.outputs[1], v.shape[2] + 1))
-        vectors = moved + mix @ torch.cat([moved, v], 2)  # (batch, n, outputs, 3)
-        values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
