@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import plugins, records
+from bench import plugins, records, sizes
 from bench.config import Plugin, Run
 
 SCHEMA = 1
 METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
 KINDS = ("inference", *METHODS)
 UNIT = Plugin("transformer")  # whose time in the same session is the unit of all the others'
-PARTS = ("schema", "cell", "key", "status", "reasons", "timings", "counters", "machine", "session")
+PARTS = ("schema", "cell", "scale", "key", "status", "reasons", "timings", "counters", "machine",
+         "session")  # fmt: skip
 Record = dict[str, Any]
 
 
@@ -65,6 +66,7 @@ def new(cell: Cell) -> Record:
     return {
         "schema": SCHEMA,
         "cell": asdict(cell),
+        "scale": sizes.scale(cell.model),
         "key": key(cell),
         "status": "failed",
         "reasons": {},

@@ -12,6 +12,7 @@ from bench import plugins
 if TYPE_CHECKING:
     from torch import nn
 
+    from bench.config import Plugin
     from remul import Signature
 
 TOLERANCE = 0.05
@@ -28,6 +29,13 @@ def sized(name: str, size: str, signature: Signature) -> dict[str, object]:
     if not size.isdigit():
         raise ValueError(f"a size is default, paper or a number of parameters, not {size!r}")
     return matched(name, signature, int(size))
+
+
+def scale(model: Plugin) -> str:
+    """Which of the sizes a model was built in: "default", "paper" or "matched"."""
+    if not model.kwargs:
+        return "default"
+    return "paper" if model.kwargs == plugins.published(model.name) else "matched"
 
 
 def paper(name: str) -> dict[str, object]:

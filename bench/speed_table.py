@@ -31,6 +31,7 @@ def _row(record: Record) -> dict[str, Any]:
     row = {
         "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
         "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record["status"],
+        "scale": record["scale"],
         "equivariant": record["equivariant"], "session": record["session"],
         "why": "; ".join(sorted(set(record["reasons"].values()))), **counts,
         **record.get("ceilings", {}),

@@ -39,7 +39,9 @@ class Trainer:
 
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     """The trainer of a run, its group elements drawn from the run's seed."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=run.lr, fused=True)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    graph = weights[0].is_cuda  # where a whole step may become one CUDA graph
+    optimiser = torch.optim.Adam(weights, lr=run.lr, fused=True, capturable=graph)
     return Trainer(model, method, optimiser, stream("elements", run.seed), run.clip)
 
 

@@ -1,10 +1,13 @@
 """What is committed is true: tables and the README follow from the records."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bench import peers_table, records, speed_table, tables
+from bench.duel import KINDS
+from bench.gate import REGRESSED
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = "speed.*"
@@ -32,6 +35,22 @@ def test_committed_speed_tables_follow_from_committed_records(file):
 @pytest.mark.parametrize("file", sorted(ROOT.glob("results/*/tables/peers.md")), ids=str)
 def test_committed_tables_of_peers_follow_from_what_was_measured(file):
     assert file.read_text() == peers_table.table(file.parent.parent, "md")
+
+
+def ended(file, kind, measures):
+    """The verdicts of a machine's trials of one kind."""
+    trials = json.loads(file.read_text())["trials"][kind]
+    return [one[measure]["verdict"] for one in trials for measure in measures]
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("results/*/gate.json")), ids=str)
+def test_the_gate_on_trial_cries_no_wolf_and_misses_none(file):
+    same = ended(file, "same", KINDS)
+    slower, planted = ended(file, "slower", ["inference"]), ended(file, "planted", ["counters"])
+    assert (len(same), len(slower), len(planted)) >= (200, 30, 10)
+    assert same.count(REGRESSED) <= 0.01 * len(same)
+    assert slower.count(REGRESSED) >= 0.9 * len(slower)
+    assert set(planted) == {REGRESSED}
 
 
 def shown_tables():

@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
+from matplotlib.figure import Figure
 
-from bench import cells, speed, speed_table
+from bench import cells, plugins, speed, speed_table
 from bench.cells import KINDS, UNIT, Cell
 from bench.cli import main
 from bench.config import Plugin
+from bench.plots import speed as figures
 
 CELL = Cell(UNIT, 2, 2)
 
@@ -98,3 +101,26 @@ def test_a_mode_that_fails_is_a_row_with_its_reason(tmp_path, record):
 def test_out_of_memory_is_a_row(tmp_path, record):
     stored(tmp_path, record, "eager", "oom", {"inference": "can't allocate memory"})
     assert "| oom |" in speed_table.forms(tmp_path)["md"]
+
+
+def of_size(root, record, model, nodes):
+    cell = Cell(model, nodes, 2)
+    changed = cells.new(cell) | {"status": "done", "timings": record["timings"]}
+    return cells.write(root, changed | {"counters": record["counters"]})
+
+
+def test_each_scale_has_figures_of_its_own(tmp_path, record):
+    published = Plugin(UNIT.name, plugins.published(UNIT.name))
+    for model, nodes in product((UNIT, published, Plugin(UNIT.name, {"channels": 8})), (2, 3)):
+        of_size(tmp_path, record, model, nodes)
+    names = {file.name for file in figures.write(tmp_path)}
+    assert {f"speed-{scale}-nodes.png" for scale in ("default", "paper", "matched")} <= names
+
+
+def test_a_disturbed_time_is_hollow(record):
+    row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0}
+    ax = Figure().subplots()
+    rows = [row | {"inference_quality": mark} for mark in "AC"]
+    figures._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
+    faces = ax.collections[0].get_facecolors()
+    assert faces[1].tolist() == [1, 1, 1, 1] != faces[0].tolist()

@@ -12,8 +12,14 @@ from matplotlib.figure import Figure
 from bench import cells, speed_table
 from bench.plots.style import COLOURS, STYLE, legend
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Rows = list[Row]
 KINDS = {"inference": "inference", "train_step": "training step"}
+SCALES = {
+    "default": "default sizes",
+    "paper": "published sizes",
+    "matched": "parameters matched",
+}
 LINES = {True: "-", False: "--"}  # equivariant models, unconstrained ones
 
 
@@ -22,14 +28,16 @@ def write(root: Path) -> list[Path]:
     from bench.plots import save
 
     made = [row for row in speed_table.rows(cells.load(root)[0]) if row["inference_ms"]]
-    plain = [row for row in made if row["mode"] == "eager" and row["dtype"] == "float32"]
     files = []
     with mpl.rc_context(STYLE):
-        for name, draw in FIGURES.items():
-            figure = draw(made if name == "ladder" else plain)
+        for (scale, words), name in product(SCALES.items(), FIGURES):
+            own = [row for row in made if row["scale"] == scale]
+            plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
+            title, draw = FIGURES[name]
+            figure = draw(own if name == "ladder" else plain)
             if figure:
-                figure.suptitle(f"{name} on {root.name}")
-                files += save(figure, root / "figures" / f"speed-{name}")
+                figure.suptitle(f"{title}, {words}, {root.name}")
+                files += save(figure, root / "figures" / f"speed-{scale}-{name}")
     return files
 
 
@@ -53,7 +61,8 @@ def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
             name = f"{kind}_ms"
             _lines(axes[0, column], shown, axis, name, lambda row, t: t)
             _lines(axes[1, column], shown, axis, name, lambda row, t: 1e3 * row["batch"] / t)
-            axes[0, column].set(title=f"{words}, {fixed} {other}", ylabel="ms")
+            title = f"{fixed} nodes" if other == "nodes" else f"batch {fixed}"
+            axes[0, column].set(title=f"{words}, {title}", ylabel="ms")
             axes[1, column].set(xlabel=axis, ylabel="samples/s")
         legend(figure, axes[0, 0])
         return figure
@@ -81,16 +90,25 @@ def _lines(ax: Axes, rows: Rows, axis: str, name: str, value: Callable) -> None:
         points = [(row[axis], value(row, row[name])) for row in own]
         if points:
             style = LINES[own[0]["equivariant"]]
-            ax.plot(*zip(*points, strict=True), style, marker="o", color=colour, label=model)
+            faces = ["white" if _spoilt(row, name) else colour for row in own]
+            ax.plot(*zip(*points, strict=True), style, color=colour, label=model)
+            ax.scatter(*zip(*points, strict=True), 36, faces, edgecolors=colour, zorder=3)
     ax.set(xscale="log", yscale="log")
     ticks = sorted({row[axis] for row in rows})
     ax.set_xticks(ticks, map(str, ticks))
     ax.minorticks_off()
 
 
+def _spoilt(row: Row, name: str) -> bool:
+    return row.get(name.replace("_ms", "_quality")) == "C"
+
+
 def crossover(rows: Rows) -> Figure | None:
-    """Who is fastest where: the fastest equivariant model over batch and nodes, times the unit."""
+    """Who is fastest where: the fastest equivariant model over batch and nodes, and how it fares
+    against the Transformer of the same scale.
+    """
     exact = [row for row in rows if row["equivariant"]]
+    plain = {(row["nodes"], row["batch"]): row for row in rows if _name(row) == cells.UNIT.name}
     nodes, batches = (sorted({row[axis] for row in exact}) for axis in ("nodes", "batch"))
     if len(nodes) * len(batches) < 2:
         return None
@@ -99,8 +117,14 @@ def crossover(rows: Rows) -> Figure | None:
     for ax, (kind, words) in zip(figure.subplots(1, 2), KINDS.items(), strict=True):
         for (x, batch), (y, n) in product(enumerate(batches), enumerate(nodes)):
             here = [row for row in exact if (row["nodes"], row["batch"]) == (n, batch)]
-            _tile(ax, (x, y), [row for row in here if row[f"{kind}_ms"]], kind, colour)
-        ax.set(title=words, xlabel="batch", ylabel="nodes", xlim=(-0.5, len(batches) - 0.5))
+            known = [row for row in here if row[f"{kind}_x_unit"]]
+            _tile(ax, (x, y), known, plain.get((n, batch)), f"{kind}_x_unit", colour)
+        ax.set(
+            title=f"{words}: its time over the Transformer's",
+            xlabel="batch",
+            ylabel="nodes",
+            xlim=(-0.5, len(batches) - 0.5),
+        )
         ax.set_ylim(-0.5, len(nodes) - 0.5)
         ax.set_xticks(range(len(batches)), batches)
         ax.set_yticks(range(len(nodes)), nodes)
@@ -108,15 +132,20 @@ def crossover(rows: Rows) -> Figure | None:
     return figure
 
 
-def _tile(ax: Axes, at: tuple[int, int], here: Rows, kind: str, colour: dict[str, str]) -> None:
+def _tile(
+    ax: Axes, at: tuple[int, int], here: Rows, plain: Row | None, name: str, colour: dict[str, str]
+) -> None:
     if not here:
         return
-    best = min(here, key=lambda row: row[f"{kind}_ms"])
+    best = min(here, key=lambda row: row[name])
     corner = (at[0] - 0.5, at[1] - 0.5)
     ax.add_patch(mpl.patches.Rectangle(corner, 1, 1, color=colour[best["model"]], alpha=0.4))
-    ratio = best[f"{kind}_x_unit"]
-    text = best["model"] + (f"\n{ratio:.2g} x unit" if ratio else "")
-    ax.text(*at, text, ha="center", va="center", fontsize=7)
+    ratio = f"\n{best[name] / plain[name]:.2g}" if plain and plain[name] else ""
+    ax.text(*at, _name(best) + ratio, ha="center", va="center", fontsize=7)
+
+
+def _name(row: Row) -> str:
+    return row["model"].partition("(")[0]
 
 
 def ladder(rows: Rows) -> Figure | None:
@@ -163,11 +192,11 @@ def roofline(rows: Rows) -> Figure | None:
     return figure
 
 
-FIGURES: dict[str, Callable[[Rows], Figure | None]] = {
-    "nodes": against("nodes", "batch"),
-    "batch": against("batch", "nodes"),
-    "memory": memory,
-    "crossover": crossover,
-    "ladder": ladder,
-    "roofline": roofline,
+FIGURES: dict[str, tuple[str, Callable[[Rows], Figure | None]]] = {
+    "nodes": ("Time against nodes", against("nodes", "batch")),
+    "batch": ("Time against batch", against("batch", "nodes")),
+    "memory": ("Memory", memory),
+    "crossover": ("The fastest exact network", crossover),
+    "ladder": ("Modes and precisions", ladder),
+    "roofline": ("Roofline", roofline),
 }

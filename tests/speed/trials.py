@@ -1,4 +1,4 @@
-"""The gate on trial: identical code, planted slowdowns, a planted operation; in about 20 minutes.
+"""The gate on trial: identical code, planted slowdowns, a planted operation; in about 25 minutes.
 
 `python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
 trial, and goes on where it was. `--same`, `--slower` and `--planted` say how many of each; one of
@@ -115,7 +115,7 @@ def main():
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
                 trials[kind].append(trial(kind, index, tree, noise))
-                told = {"noise": noise, "outcome": outcome(trials), "trials": trials}
+                told = {"outcome": outcome(trials), "noise": noise, "trials": trials}
                 records.write_whole(file, records.as_text(told))
                 print(kind, index, trials[kind][-1], flush=True)
     print(outcome(trials))
