@@ -9,7 +9,8 @@ from typing import NoReturn
 from bench.commands import INTERRUPTED, OK, USAGE
 
 COMMANDS = (
-    "list", "run", "try", "table", "plot", "speed", "check", "compare", "calibrate", "data",
+    "list", "run", "try", "table", "plot", "report", "speed", "check", "compare", "calibrate",
+    "data",
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Tables as text, Markdown and LaTeX: columns that know how to write their numbers."""
+"""Tables as text, Markdown, HTML and LaTeX: columns that know how to write their numbers."""
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from math import floor, log10
 from typing import Any
 
@@ -77,7 +78,8 @@ def table(
     """The rows as a titled table in one of the forms, notes below."""
     cells = [[column.write(row, column.name) for column in columns] for row in rows]
     headings = [column.heading for column in columns]
-    return {"text": _text, "md": _markdown, "latex": _latex}[form](title, headings, cells, notes)
+    write = {"text": _text, "md": _markdown, "html": _html, "latex": _latex}[form]
+    return write(title, headings, cells, notes)
 
 
 def _absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
@@ -88,6 +90,20 @@ def _markdown(title: str, headings: list[str], cells: list[list[str]], notes: li
     rule = ["---", "---", *["---:"] * (len(headings) - 2)]
     lines = ["| " + " | ".join(row) + " |" for row in (headings, rule, *cells)]
     return "\n".join([f"**{title}**", "", *lines, "", *[f"- {note}" for note in notes], ""])
+
+
+def _html(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+    def line(row: list[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in row) + "</tr>"
+
+    lines = [
+        f"<h2>{escape(title)}</h2>",
+        f'<div class="wide"><table><thead>{line(headings, "th")}</thead><tbody>',
+        *[line(row, "td") for row in cells],
+        "</tbody></table></div>",
+        f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>',
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _latex(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:

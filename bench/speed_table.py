@@ -154,7 +154,7 @@ def forms(root: Path) -> dict[str, str]:
     made, title = rows(found), f"speed on {root.name}"
     printed = {
         form: render.table(form, title, columns(), made, notes(made) + problems)
-        for form in ("text", "md", "latex")
+        for form in ("text", "md", "html", "latex")
     }
     return printed | {"csv": _csv(made)}
 

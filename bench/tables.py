@@ -67,13 +67,13 @@ def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
 
 def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     """The tables of one task in every form, a section for each choice of the task's options."""
-    sections = {"text": [], "md": [], "latex": [], "csv": []}
+    sections = {"text": [], "md": [], "html": [], "latex": [], "csv": []}
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
         table = with_published(with_speed(summary(part)), label)
         notes = footnotes(part, table, machine)
         rows = table.to_dict("records")
-        for form in ("text", "md", "latex"):
+        for form in ("text", "md", "html", "latex"):
             sections[form].append(render.table(form, label, columns(part), rows, notes))
         counts = dict.fromkeys(COUNTS, "Int64")
         sections["csv"].append(table.astype(counts).drop(columns=["session", "label"]))

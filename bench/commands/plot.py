@@ -1,6 +1,7 @@
 """`plot`: the figures of the records."""
 
 from argparse import ArgumentParser, Namespace
+from itertools import chain
 
 from bench.commands import OK, _store
 
@@ -17,7 +18,7 @@ def run(options: Namespace) -> int:
     from bench import plots
 
     for root, found in _store.stored(options).items():
-        for file in plots.write(root, found):
+        for file in chain.from_iterable(plots.write(root, found).values()):
             print(file)
     for root in _store.timed(options):
         for file in plots.speed.write(root):

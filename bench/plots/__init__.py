@@ -27,11 +27,11 @@ FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
 }
 
 
-def write(root: Path, found: list[Record]) -> list[Path]:
-    """Draws all figures of every task under root/figures and returns the files."""
+def write(root: Path, found: list[Record]) -> dict[str, list[Path]]:
+    """Draws all figures of every task under root/figures and returns the files by task."""
     data = frame(found)
     done = data[data["status"] == "done"]
-    files = []
+    files: dict[str, list[Path]] = {}
     for label, part in done.groupby("task"):
         table = summary(part)
         with mpl.rc_context(STYLE):
@@ -39,11 +39,15 @@ def write(root: Path, found: list[Record]) -> list[Path]:
             figures["surface"] = surface(surfaces(root, found, label), label)
             figures["pose_shift"] = pose_shift(table, found, label)
             figures["penalty_traces"] = penalty_traces(root, found, label)
-            slug = re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
-            for name, figure in figures.items():
-                if figure:
-                    files += save(figure, root / "figures" / f"{slug}-{name}")
+            stems = {name: root / "figures" / f"{slug(label)}-{name}" for name in figures}
+            made = [save(figure, stems[name]) for name, figure in figures.items() if figure]
+        files[label] = [file for forms in made for file in forms]
     return files
+
+
+def slug(label: str) -> str:
+    """The label as a part of file names."""
+    return re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
