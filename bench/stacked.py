@@ -24,10 +24,13 @@ class Stacked:
     def __init__(self, models: list[nn.Module]) -> None:
         _check_buffers(models)
         self.models, self.whole = models, deepcopy(models[0])
-        for parts in zip(*(model.modules() for model in (self.whole, *models)), strict=True):
-            for name in dict(parts[0].named_parameters(recurse=False)):
-                weights = [part.get_parameter(name) for part in parts[1:]]
-                setattr(parts[0], name, _stack(weights))
+        stacks: dict[nn.Parameter, nn.Parameter] = {}  # so that what modules share stays shared
+        for whole, *parts in zip(*(m.modules() for m in (self.whole, *models)), strict=True):
+            for name in dict(whole.named_parameters(recurse=False)):
+                weights = [part.get_parameter(name) for part in parts]
+                if weights[0] not in stacks:
+                    stacks[weights[0]] = _stack(weights)
+                setattr(whole, name, stacks[weights[0]])
 
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
         """The outputs of every model for its own inputs, all of the same shapes.

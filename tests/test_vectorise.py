@@ -110,6 +110,18 @@ def test_models_part_with_weights_of_their_own():
     assert all(model.weight.all() for model in stacked.models)
 
 
+def tied():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    return net
+
+
+def test_weights_that_two_layers_share_stay_shared():
+    stacked = Stacked([tied(), tied()])
+    assert stacked.whole[0].weight is stacked.whole[1].weight
+    assert len(list(stacked.whole.parameters())) == 3
+
+
 def test_models_with_buffers_of_their_own_are_refused():
     models = [torch.nn.Linear(1, 1) for _ in range(2)]
     for value, model in enumerate(models):
