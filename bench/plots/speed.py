@@ -1,5 +1,6 @@
 """Figures of the speed grid: scaling, the ladder of modes, crossover, memory and roofline."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -31,12 +32,12 @@ def write(root: Path) -> list[Path]:
     files = []
     with mpl.rc_context(STYLE):
         for (scale, words), name in product(SCALES.items(), FIGURES):
-            own = [row for row in made if row["scale"] == scale]
+            own = named([row for row in made if row["scale"] == scale])
             plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
             title, draw = FIGURES[name]
             figure = draw(own if name == "ladder" else plain)
             if figure:
-                figure.suptitle(f"{title}, {words}, {root.name}")
+                figure.suptitle(f"{title}\n{words}, {root.name}", fontsize="medium")
                 files += save(figure, root / "figures" / f"speed-{scale}-{name}")
     return files
 
@@ -45,6 +46,15 @@ def palette(rows: Rows) -> dict[str, str]:
     """A colour for each model."""
     models = sorted({row["model"] for row in rows})
     return {model: COLOURS[i % len(COLOURS)] for i, model in enumerate(models)}
+
+
+def named(rows: Rows) -> Rows:
+    """The rows with models by their bare names, where those tell them apart."""
+    models = {row["model"] for row in rows}
+    bare = Counter(model.partition("(")[0] for model in models)
+    return [
+        row | {"model": name if bare[name := _name(row)] == 1 else row["model"]} for row in rows
+    ]
 
 
 def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
@@ -119,12 +129,7 @@ def crossover(rows: Rows) -> Figure | None:
             here = [row for row in exact if (row["nodes"], row["batch"]) == (n, batch)]
             known = [row for row in here if row[f"{kind}_x_unit"]]
             _tile(ax, (x, y), known, plain.get((n, batch)), f"{kind}_x_unit", colour)
-        ax.set(
-            title=f"{words}: its time over the Transformer's",
-            xlabel="batch",
-            ylabel="nodes",
-            xlim=(-0.5, len(batches) - 0.5),
-        )
+        ax.set(title=words, xlabel="batch", ylabel="nodes", xlim=(-0.5, len(batches) - 0.5))
         ax.set_ylim(-0.5, len(nodes) - 0.5)
         ax.set_xticks(range(len(batches)), batches)
         ax.set_yticks(range(len(nodes)), nodes)
@@ -196,7 +201,7 @@ FIGURES: dict[str, tuple[str, Callable[[Rows], Figure | None]]] = {
     "nodes": ("Time against nodes", against("nodes", "batch")),
     "batch": ("Time against batch", against("batch", "nodes")),
     "memory": ("Memory", memory),
-    "crossover": ("The fastest exact network", crossover),
+    "crossover": ("The fastest exact network, its time over the Transformer's", crossover),
     "ladder": ("Modes and precisions", ladder),
     "roofline": ("Roofline", roofline),
 }
