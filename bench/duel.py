@@ -11,13 +11,14 @@ from bench import gate
 from bench.cells import Cell
 from bench.compare import judged, of_counters
 from bench.findings import Finding
-from bench.gate import INCOMPARABLE, INCONCLUSIVE, SAME, Change
+from bench.gate import IMPROVED, INCOMPARABLE, INCONCLUSIVE, REGRESSED, Change
 from bench.machine import ROOT
 from bench.timing import now
 from bench.turns import Player, play, players
 
 KINDS = ("inference", "train_step")
-CONFIRMING = 1 / 3  # share of a cell's time that is kept for a second look
+LOOKS = 3  # at fresh processes, which have to agree on a change
+CONFIRMING = 1 / 3  # share of a cell's time that is kept for all but the first
 Changes = dict[str, Change]
 
 
@@ -64,17 +65,18 @@ class Duel:
     def settle(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
         """The changes of one cell, and the finding on its counters.
 
-        What has changed is measured again in fresh processes, since where a process happens to
-        have its memory makes it a few per cent faster or slower for good: both have to agree.
+        What has changed is measured again in fresh processes, and once more: where a process
+        happens to have its memory makes it several per cent faster or slower for good, so two
+        processes of one code often differ, but seldom thrice to one side.
         """
-        first, counted = self.measure(cell, until - CONFIRMING * (until - now()))
-        moved = {
-            kind: one for kind, one in first.items() if one.verdict not in (SAME, INCONCLUSIVE)
-        }
-        if not moved:
-            return first, counted
-        again, _ = replace(self, kinds=tuple(moved)).measure(cell, until)
-        return first | {kind: _agreed(moved[kind], again.get(kind)) for kind in moved}, counted
+        changes, counted = self.measure(cell, until - CONFIRMING * (until - now()))
+        for _ in range(1, LOOKS):
+            moved = tuple(k for k, one in changes.items() if one.verdict in (IMPROVED, REGRESSED))
+            if not moved:
+                break
+            again, _ = replace(self, kinds=moved).measure(cell, until)
+            changes |= {kind: _agreed(changes[kind], again.get(kind)) for kind in moved}
+        return changes, counted
 
     def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
         """A look of so many rounds, and further ones at what is inconclusive while time is left."""

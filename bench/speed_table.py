@@ -65,14 +65,18 @@ def _rung(row: Row, mode: str) -> tuple[Any, ...]:
 
 
 def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
-    """Calls after which a mode with a slow first call has paid for it."""
+    """Calls after which a mode with a slow first call has paid for it.
+
+    The eager time is that of the mode's own session, from the ratios of both to the unit.
+    """
     found = {}
     for kind in KINDS:
         name = f"{kind}_break_even"
         found[name] = None
-        if eager is None or eager is row or not (row[f"{kind}_ms"] and eager[f"{kind}_ms"]):
+        ratio = f"{kind}_x_unit"
+        if eager is None or eager is row or not (row[ratio] and eager[ratio]):
             continue
-        saved_s = 1e-3 * (eager[f"{kind}_ms"] - row[f"{kind}_ms"])
+        saved_s = 1e-3 * row[f"{kind}_ms"] * (eager[ratio] / row[ratio] - 1)
         cost_s = row[f"{kind}_first_call_s"] - eager[f"{kind}_first_call_s"]
         found[name] = max(0.0, cost_s / saved_s) if saved_s > 0 else inf
     return found

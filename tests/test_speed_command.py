@@ -86,8 +86,8 @@ def stored(root, record, mode, status="done", reasons=None, **timing):
 
 
 def test_a_mode_pays_after_so_many_calls(tmp_path, record):
-    stored(tmp_path, record, "eager", median_ms=3.0, first_call_s=1.0)
-    stored(tmp_path, record, "compile", median_ms=1.0, first_call_s=21.0)
+    stored(tmp_path, record, "eager", median_ms=7.0, x_unit=3.0, first_call_s=1.0)
+    stored(tmp_path, record, "compile", median_ms=1.0, x_unit=1.0, first_call_s=21.0)
     rows = {row["mode"]: row for row in speed_table.rows(cells.load(tmp_path)[0])}
     assert rows["compile"]["train_step_break_even"] == pytest.approx(10_000)
 

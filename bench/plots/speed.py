@@ -154,7 +154,9 @@ def _name(row: Row) -> str:
 
 
 def ladder(rows: Rows) -> Figure | None:
-    """Training step of each model on every rung, at the largest size where there are several."""
+    """Each model on every rung, at the largest size where there are several, in units of the unit:
+    rungs are of different sessions.
+    """
     rungs = sorted({row["rung"] for row in rows})
     if len(rungs) < 2:
         return None
@@ -166,11 +168,12 @@ def ladder(rows: Rows) -> Figure | None:
     high = 0.8 / len(rungs)
     for ax, (kind, words) in zip(axes, KINDS.items(), strict=True):
         for i, rung in enumerate(rungs):
-            own = {row["model"]: row[f"{kind}_ms"] or 0 for row in shown if row["rung"] == rung}
+            own = {r["model"]: r[f"{kind}_x_unit"] or 0 for r in shown if r["rung"] == rung}
             places = [y + (i - len(rungs) / 2) * high for y in range(len(models))]
             widths = [own.get(model, 0) for model in models]
             ax.barh(places, widths, high, color=COLOURS[i], label=rung)
-        ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}", xlabel="ms")
+        ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}")
+        ax.set_xlabel(f"time over that of {cells.UNIT}, eager")
     axes[0].set_yticks(range(len(models)), models)
     legend(figure, axes[0])
     return figure
