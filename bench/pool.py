@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -20,18 +21,20 @@ Replied = Callable[[int, Message], None]
 class Worker:
     """One worker process, pinned to one thread, and the index of the request it works on.
 
-    It runs the code of a checkout, this one unless another is given.
+    It runs the code of a checkout, this one unless another is given, and what it compiles is
+    compiled anew, whatever earlier processes have left.
     """
 
     def __init__(self, inbox: SimpleQueue, checkout: Path = machine.ROOT) -> None:
         self.inbox, self.task = inbox, None
+        self.compiled = TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=None if checkout == machine.ROOT else checkout,
-            env=machine.one_thread(checkout),
+            env={**machine.one_thread(checkout), "TORCHINDUCTOR_CACHE_DIR": self.compiled.name},
             start_new_session=True,
         )
         self.listener = Thread(target=self._listen, daemon=True)
@@ -45,12 +48,13 @@ class Worker:
             self.process.stdin.flush()
 
     def kill(self) -> None:
-        """Ends the process at once and closes its pipes."""
+        """Ends the process at once and closes its pipes; what it compiled is gone."""
         self.process.kill()
         self.listener.join()
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()
+        self.compiled.cleanup()
 
     def _listen(self) -> None:
         for line in self.process.stdout:

@@ -1,11 +1,13 @@
 """Processes that take turns: order, pairs, and the death of one of them."""
 
+from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
 
 from bench.cells import UNIT, Cell
+from bench.pool import Worker
 from bench.turns import Player, play
 
 
@@ -52,3 +54,11 @@ def test_a_reason_is_raised_and_the_player_lives():
     with pytest.raises(RuntimeError, match="too large"):
         one.ask("count")
     assert one.ask("sample")["ms"] == 1.0
+
+
+def test_what_a_worker_compiles_goes_with_it():
+    worker = Worker(SimpleQueue())
+    folder = Path(worker.compiled.name)
+    assert folder.is_dir()
+    worker.kill()
+    assert not folder.exists()
