@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import cycle
 from math import ceil, log
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,14 @@ def calibrate(root: Path, device: str, budget_s: float) -> dict[str, Any]:
     process has its memory is the same in all of its samples. The rounds are as many as bring the
     typical interval down to the margin.
     """
+    records.check_writable(root)
     duel, started, changes = Duel((ROOT, ROOT), device, 0.0, ROUNDS), now(), []
-    while len(changes) < 2 * len(CELLS) or now() - started < budget_s:
-        cell = CELLS[len(changes) // 2 % len(CELLS)]
-        found, _ = duel.measure(cell, until=0.0)
+    for look, cell in enumerate(cycle(CELLS)):
+        if look >= len(CELLS) and now() - started >= budget_s:
+            break
+        found, counted = duel.measure(cell, until=0.0)
+        if not found:
+            raise ValueError(f"{cell} cannot be timed here: {counted.why}")
         changes += found.values()
         print(f"{cell}: " + ", ".join(f"{kind} {c.ratio:.3f}" for kind, c in found.items()))
     noise = of_changes(changes) | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -59,8 +64,9 @@ def noise_of(root: Path) -> tuple[dict[str, Any], list[str]]:
     """The noise floor of a machine, and a line that says where it is from."""
     try:
         noise = json.loads((root / "noise.json").read_text())
-    except (OSError, ValueError):
+        line = f"noise floor {noise['floor']:.1%} of {root.name}, {noise['date']}"
+        return {"rounds": ROUNDS} | noise, [line]
+    except (KeyError, OSError, TypeError, ValueError):
         return {"floor": 0.0, "rounds": ROUNDS}, [
             "no noise floor of this machine; 'python -m bench calibrate' measures it"
         ]
-    return noise, [f"noise floor {noise['floor']:.1%} of {root.name}, {noise['date']}"]

@@ -14,8 +14,11 @@ SCHEMA = 1
 METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
 KINDS = ("inference", *METHODS)
 UNIT = Plugin("transformer")  # whose time in the same session is the unit of all the others'
-PARTS = ("schema", "cell", "scale", "key", "status", "reasons", "timings", "counters", "machine",
-         "session")  # fmt: skip
+PARTS = {
+    "schema": int, "cell": dict, "scale": str, "key": str, "status": str, "reasons": dict,
+    "equivariant": bool | str, "timings": dict, "counters": dict, "machine": dict,
+    "session": str | None,
+}  # fmt: skip
 Record = dict[str, Any]
 
 
@@ -42,9 +45,12 @@ class Cell:
 def from_plain(plain: Mapping[str, Any]) -> Cell:
     """The cell that `dataclasses.asdict` took apart. Raises `ValueError` for what is no cell."""
     try:
-        return Cell(**{**plain, "model": Plugin(**plain["model"])})
+        cell = Cell(**{**plain, "model": Plugin(**plain["model"])})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a cell: {error}") from None
+    if not (isinstance(cell.nodes, int) and isinstance(cell.batch, int)):
+        raise ValueError(f"not a cell: {cell.nodes!r} nodes, batch {cell.batch!r}")
+    return cell
 
 
 def key(cell: Cell) -> str:
@@ -86,29 +92,32 @@ def write(root: Path, record: Record) -> Path:
 
 def read(file: Path) -> Record:
     """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
-    try:
-        record = json.loads(file.read_text())
-        from_plain(record["cell"])
-        missing = [name for name in PARTS if name not in record]
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file}: not a speed record: {error}") from None
-    if missing or record["schema"] != SCHEMA:
-        wrong = f"lacks {', '.join(missing)}" if missing else f"has schema {record['schema']}"
-        raise ValueError(f"{file}: not a speed record of this version: it {wrong}")
-    return record
+    return records.opened(file, checked)
+
+
+def checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
+    """The record, if it is one of a cell. Raises `ValueError` if not."""
+    found = records.checked(record, PARTS, SCHEMA)
+    from_plain(found["cell"])
+    return found
 
 
 def load(root: Path) -> tuple[list[Record], list[str]]:
-    """All speed records of one machine that can be read, and a line for each that cannot."""
-    found, problems = [], []
+    """All speed records of one machine that can be read, and a line for each that cannot.
+
+    Of a cell that was timed under several versions of its plug-ins, the newest.
+    """
+    found, problems = {}, []
     for file in sorted((root / "speed").glob("*.json")):
         try:
-            found.append(read(file))
+            record = read(file)
         except ValueError as error:
             problems.append(str(error))
-    return found, problems
+            continue
+        name = str(from_plain(record["cell"]))
+        before = found.get(name, record)
+        found[name] = max(before, record, key=lambda one: one["session"] or "")
+    return list(found.values()), problems
 
 
 def missing(cells: Iterable[Cell], root: Path) -> list[Cell]:
@@ -116,8 +125,17 @@ def missing(cells: Iterable[Cell], root: Path) -> list[Cell]:
     return [cell for cell in cells if not _finished(cell, root)]
 
 
+def failed(cell: Cell, root: Path) -> bool:
+    """Whether the cell was tried and did not run, for another reason than memory."""
+    return _status(cell, root) == "failed"
+
+
 def _finished(cell: Cell, root: Path) -> bool:
+    return _status(cell, root) in ("done", "oom")
+
+
+def _status(cell: Cell, root: Path) -> str:
     try:
-        return read(path(root, cell))["status"] in ("done", "oom")
+        return read(path(root, cell))["status"]
     except ValueError:
-        return False
+        return ""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import cells, compare, machine, records, speed
+from bench import cells, compare, machine, plugins, records, speed
 from bench.cells import Cell, Record
 from bench.config import Plugin
 from bench.findings import Finding
+from bench.gate import INCOMPARABLE
 from bench.turns import players
 
 NODES, BATCH = 10, 8
@@ -22,8 +23,12 @@ def reference(models: Sequence[str]) -> list[Cell]:
 
 def update(file: Path, grid: list[Cell], name: str, device: str) -> None:
     """Times and counts the cells on the machine of that name and writes them as the reference."""
-    kept = [record for record in _timed(grid, name, device).values() if record["counters"]]
-    slim = [record | {"timings": _slim(record["timings"])} for record in kept]
+    records.check_writable(file.parent)
+    found = _timed(grid, name, device)
+    lost = [cell for cell, record in found.items() if not record["counters"]]
+    if lost:
+        raise ValueError(f"no reference is written, since these do not run: {'; '.join(lost)}")
+    slim = [record | {"timings": _slim(record["timings"])} for record in found.values()]
     records.write_whole(file, json.dumps({"cells": slim}, sort_keys=True, indent=1) + "\n")
 
 
@@ -37,10 +42,20 @@ def check(
     base: dict[str, Record], name: str, device: str, floor: float
 ) -> tuple[list[Finding], list[str]]:
     """Findings on the reference's cells as they are now, and what differs besides the code."""
-    grid = [cells.from_plain(record["cell"]) for record in base.values()]
-    here = {record["machine"].get("name") for record in base.values()} == {name}
+    known = {cell: record for cell, record in base.items() if _is_here(record)}
+    grid = [cells.from_plain(record["cell"]) for record in known.values()]
+    here = {record["machine"].get("name") for record in known.values()} == {name}
     new = (_timed if here else _counted)(grid, name, device)
-    return compare.of_records(base, new, floor), compare.differences(base, new)
+    gone = [Finding(cell, "counters", INCOMPARABLE, why="the model is gone")
+            for cell in sorted(base.keys() - known.keys())]  # fmt: skip
+    return gone + compare.of_records(known, new, floor), compare.differences(known, new)
+
+
+def _is_here(record: Record) -> bool:
+    try:
+        return bool(plugins.find("models", record["cell"]["model"]["name"]))
+    except ValueError:
+        return False
 
 
 def _timed(grid: list[Cell], name: str, device: str) -> dict[str, Record]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import cells, gate
-from bench.cells import Record
+from bench.cells import Cell, Record
 from bench.findings import Finding
-from bench.gate import INCOMPARABLE, Change
+from bench.gate import INCOMPARABLE, REGRESSED, Change
 
 GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes")  # inference's and a step's
 FACTS = ("name", "processor", "gpu", "driver", "threads", "python", "torch", "e3nn",
@@ -23,9 +23,10 @@ def stored(source: Path) -> dict[str, Record]:
     if source.is_file():
         try:
             content = json.loads(source.read_text())
-        except ValueError as error:
+            many = content["cells"] if isinstance(content, dict) and "cells" in content else None
+            found = [cells.checked(one) for one in ([content] if many is None else list(many))]
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
-        found = content["cells"] if "cells" in content else [cells.read(source)]
     else:
         found = cells.load(source.parent if source.name == "speed" else source)[0]
     if not found:
@@ -42,7 +43,8 @@ def differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[s
     ]
     for name in ("flops_per_s", "bytes_per_s"):
         ours, theirs = (
-            max(r.get("ceilings", {}).get(name, 0) for r in s.values()) for s in (new, base)
+            max((r.get("ceilings", {}).get(name, 0) for r in s.values()), default=0)
+            for s in (new, base)
         )
         if ours and theirs and abs(ours / theirs - 1) > NEAR:
             lines.append(f"ceiling of {name}: {theirs:.3g} / {ours:.3g}")
@@ -59,16 +61,25 @@ def _facts(records: Mapping[str, Record], fact: str) -> list[str]:
 def of_records(
     base: Mapping[str, Record], new: Mapping[str, Record], floor: float
 ) -> list[Finding]:
-    """Findings on the cells that both sets have: exact counters, and times on one machine."""
+    """Findings on the cells that both sets have: exact counters, and times on one machine.
+
+    A cell that ran in the base and does not run now has regressed.
+    """
     found, changes = [], {}
     for name in sorted(base.keys() & new.keys()):
-        found.append(of_counters(name, base[name], new[name]))
+        before, after = base[name], new[name]
+        if before["status"] == "done" and after["status"] != "done":
+            why = "; ".join(sorted(set(after["reasons"].values()))) or after["status"]
+            found.append(Finding(name, "status", REGRESSED, why=why))
+            continue
+        found.append(of_counters(name, before, after))
         for kind in cells.KINDS:
-            sides = [record["timings"].get(kind, {}) for record in (base[name], new[name])]
+            sides = [record["timings"].get(kind, {}) for record in (before, after)]
             if not all(sides):
                 continue
-            why = _apart(base[name], new[name])
-            if why:
+            why = _apart(before, after) or _unit_differs(base, new, name)
+            if why or not all("ratios" in side for side in sides):
+                why = why or "the unit was not timed beside it"
                 found.append(Finding(name, kind, INCOMPARABLE, why=why))
             else:
                 ratios = [side["ratios"] for side in sides]
@@ -86,6 +97,16 @@ def _apart(base: Record, new: Record) -> str:
     return ""
 
 
+def _unit_differs(base: Mapping[str, Record], new: Mapping[str, Record], name: str) -> str:
+    """Why ratios to the unit say nothing: its own work has changed, as far as both sets know it."""
+    cell = cells.from_plain(new[name]["cell"])
+    unit = str(Cell(cells.UNIT, cell.nodes, cell.batch))
+    counters = [_gated(found[unit]["counters"]) for found in (base, new) if unit in found]
+    if len(counters) == 2 and counters[0] != counters[1]:
+        return "the unit has changed; compare --base needs none"
+    return ""
+
+
 def judged(changes: Mapping[tuple[str, str], Change]) -> list[Finding]:
     """A finding for each change, in the light of all of them."""
     verdicts = gate.among(changes)
@@ -97,7 +118,12 @@ def of_counters(name: str, base: Record, new: Record) -> Finding:
     versions = [record["machine"].get("torch", "").rsplit(".", 1)[0] for record in (base, new)]
     if versions[0] != versions[1]:
         return Finding(name, "counters", INCOMPARABLE, why=f"torch {versions[0]} and {versions[1]}")
+    devices = {bool(record["machine"].get("gpu")) for record in (base, new)}
+    if len(devices) > 1:
+        return Finding(name, "counters", INCOMPARABLE, why="those of a CPU and of a GPU")
     before, after = (_gated(record["counters"]) for record in (base, new))
+    if before and not after:
+        return Finding(name, "counters", REGRESSED, why="it no longer runs, or cannot be counted")
     if not (before.keys() & after.keys()):
         return Finding(name, "counters", INCOMPARABLE, why="counters are missing")
     up, down = gate.grown(before, after), gate.grown(after, before)

@@ -107,8 +107,8 @@ def _counted(base: Player, new: Player) -> Finding:
         try:
             counts = player.ask("count")
         except RuntimeError as error:
-            reasons = player.facts["reasons"].values()
-            return Finding(name, "counters", INCOMPARABLE, why=next(iter(reasons), str(error)))
+            why = next(iter(player.facts["reasons"].values()), str(error))
+            return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
         sides.append({"counters": counts, "machine": player.facts["machine"]})
     return of_counters(name, *sides)
 

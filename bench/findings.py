@@ -56,9 +56,8 @@ def _table(found: list[Finding]) -> list[str]:
         numbers = (
             (f"{c.ratio:.3f}", f"{c.low:.3f} to {c.high:.3f}", f"{c.pairs}") if c else ("",) * 3
         )
-        rows.append(
-            "| " + " | ".join((one.cell, one.measure, one.verdict, *numbers, one.why)) + " |"
-        )
+        row = (one.cell, one.measure, one.verdict, *numbers, _plain(one.why).replace("|", "\\|"))
+        rows.append("| " + " | ".join(row) + " |")
     return rows
 
 
@@ -80,4 +79,9 @@ def junit(found: list[Finding]) -> str:
 
 def _said(one: Finding) -> str:
     change = f"{one.change.ratio:.3f} times the base" if one.change else ""
-    return ": ".join(filter(None, (one.verdict, change, one.why)))
+    return ": ".join(filter(None, (one.verdict, change, _plain(one.why))))
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal alone understands, and no XML."""
+    return "".join(letter for letter in text if letter.isprintable())

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-MODES = ("eager", "compile", "cuda_graph")
-DTYPES = ("float32", "tf32", "bf16")
 Function = Callable[[], Any]
 
 

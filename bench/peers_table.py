@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from bench import plugins, pool, render
+from bench import plugins, pool, records, render
 
 MANY, NEIGHBOURS = 32, 16  # beyond so many objects a graph has so many neighbours an object
 
@@ -25,7 +25,7 @@ def measure(root: Path, device: str, force: bool) -> bool:
         if not force and _known(root, name) == version:
             continue
         found = pool.ask({"do": "face", "peer": name, "device": device})
-        _write(root, found)
+        records.write_whole(root / "peers" / f"{found['peer']}.json", records.as_text(found))
         complete &= "reason" not in found
         print(f"{name} {version}: {found.get('reason', 'timed')}")
     return complete
@@ -48,15 +48,6 @@ def _known(root: Path, name: str) -> str | None:
     return None if "reason" in found else found["version"]
 
 
-def _write(root: Path, found: dict[str, Any]) -> None:
-    """Keeps what was measured of one peer."""
-    file = root / "peers" / f"{found['peer']}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    part.replace(file)
-
-
 def write(root: Path) -> str:
     """Writes the table of all peers as Markdown, and returns it as text; empty without any."""
     if not (root / "peers").is_dir():
@@ -68,7 +59,12 @@ def write(root: Path) -> str:
 
 def table(root: Path, form: str) -> str:
     """What was measured of all peers, as text or Markdown, theirs and ours in units of the unit."""
-    found = [json.loads(file.read_text()) for file in sorted((root / "peers").glob("*.json"))]
+    found, torn = [], []
+    for file in sorted((root / "peers").glob("*.json")):
+        try:
+            found.append(records.opened(file, _checked))
+        except ValueError as error:
+            torn.append(str(error))
     rows = [row for peer in found for row in _rows(peer)]
     notes = [
         "inference / training (forward and backward): medians over that of a Transformer of 4 "
@@ -83,8 +79,15 @@ def table(root: Path, form: str) -> str:
             if "reason" in peer
         ],
         *_versions(found),
+        *torn,
     ]
     return render.table(form, "Ours against other packages", COLUMNS, rows, notes)
+
+
+def _checked(peer: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    if not (isinstance(peer, dict) and {"peer", "version", "cells", "machine"} <= peer.keys()):
+        raise ValueError("it lacks the peer, its version, its cells or the machine")
+    return peer
 
 
 def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:

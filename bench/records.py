@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -68,19 +68,41 @@ def path(root: Path, run: Run) -> Path:
 
 def read(file: Path) -> Record:
     """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
+    return opened(file, _checked)
+
+
+def opened(file: Path, check: Callable[[Any], Record]) -> Record:
+    """What a file of JSON holds, checked. Raises `ValueError`, naming the file."""
     try:
-        record = json.loads(file.read_text())
-        from_plain(record["run"])
-        wrong = [name for name, kind in PARTS.items() if not isinstance(record[name], kind)]
+        return check(json.loads(file.read_text()))
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{file}: not a record: {error}") from None
-    if wrong:
-        raise ValueError(f"{file}: not a record: {', '.join(wrong)} of the wrong kind")
-    if record["schema"] != SCHEMA:
-        raise ValueError(f"{file}: schema {record['schema']}, this version reads {SCHEMA}")
+
+
+def checked(record: Any, parts: Mapping[str, Any], schema: int) -> Record:  # noqa: ANN401 - JSON
+    """The record, if every part is there and of its kind. Raises `ValueError` if not."""
+    if not isinstance(record, dict):
+        raise ValueError(f"it is a {type(record).__name__}")
+    if record.get("schema") != schema:
+        raise ValueError(f"it has schema {record.get('schema')}, this version reads {schema}")
+    missing = [name for name in parts if name not in record]
+    wrong = [name for name in parts if name in record and not isinstance(record[name], parts[name])]
+    if missing or wrong:
+        text = {"it lacks {}": missing, "the wrong kind of {}": wrong}
+        said = [line.format(", ".join(names)) for line, names in text.items() if names]
+        raise ValueError("; ".join(said))
     return record
+
+
+def _checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
+    found = checked(record, PARTS, SCHEMA)
+    try:
+        from_plain(found["run"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"its run is none: {error}") from None
+    return found
 
 
 def write(root: Path, record: Record) -> Path:

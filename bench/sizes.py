@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.05
 REFUSALS = 64
+LARGEST = 10**9
 
 
 def sized(name: str, size: str, signature: Signature) -> dict[str, object]:
@@ -24,11 +25,18 @@ def sized(name: str, size: str, signature: Signature) -> dict[str, object]:
 
     Raises `ValueError` for other sizes, and as `paper` and `matched` do.
     """
+    check_size(size)
     if size in ("default", "paper"):
         return paper(name) if size == "paper" else {}
-    if not size.isdigit():
-        raise ValueError(f"a size is default, paper or a number of parameters, not {size!r}")
     return matched(name, signature, int(size))
+
+
+def check_size(size: str) -> None:
+    """Raises `ValueError` for what is no size."""
+    if size not in ("default", "paper") and not (size.isdigit() and 0 < int(size) <= LARGEST):
+        raise ValueError(
+            f"a size is default, paper or a number of parameters up to {LARGEST:,}, not {size!r}"
+        )
 
 
 def scale(model: Plugin) -> str:
@@ -74,6 +82,9 @@ def matched(
 
     widest = 1
     while taken(widest)[1] < parameters:
+        (width, size), (wider, larger) = taken(widest), taken(2 * widest)
+        if wider > width and larger <= size:
+            raise ValueError(f"model {name!r} does not grow with its channels")
         widest *= 2
     first = 1 + bisect_left(range(1, widest), True, key=lambda w: taken(w)[1] >= parameters)
     sizes = dict(taken(width) for width in (first - 1, first) if width)

@@ -41,7 +41,10 @@ def grid(
 
 
 def measure(request: Request) -> bool:
-    """Times the cells that have no record, a session for each size and rung; whether all have."""
+    """Times the cells that have no record, a session for each size and rung.
+
+    Whether none of them failed; without time left the rest is for the same command again.
+    """
     records.check_writable(request.root)
     todo = request.cells if request.force else cells.missing(request.cells, request.root)
     print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
@@ -49,12 +52,12 @@ def measure(request: Request) -> bool:
     for part in sessions(todo):
         if now() - started >= request.budget_s:
             print(f"out of time after {duration(now() - started)}; the same command continues")
-            return False
+            break
         began = now()
         rounds = _session(part, request)
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return True
+    return not [cell for cell in request.cells if cells.failed(cell, request.root)]
 
 
 def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
@@ -73,7 +76,7 @@ def _session(part: list[Cell], request: Request) -> int:
     with players([(cell, machine.ROOT) for cell in everyone], KINDS, request.device) as found:
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
         play(found, KINDS, rounds)
-        ceilings = found[0].ask("ceilings")
+        ceilings = _told(found[0], "ceilings") or {}
         for player in found:
             if player.cell in part:
                 told = record(player, found[0])

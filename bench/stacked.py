@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._pytree import tree_iter
 
 from remul import Fields
 
@@ -26,7 +27,8 @@ class Stacked:
         self.models, self.whole = models, deepcopy(models[0])
         stacks: dict[nn.Parameter, nn.Parameter] = {}  # so that what modules share stays shared
         for whole, *parts in zip(*(m.modules() for m in (self.whole, *models)), strict=True):
-            for name in dict(whole.named_parameters(recurse=False)):
+            own = whole.named_parameters(recurse=False, remove_duplicate=False)
+            for name in dict(own):
                 weights = [part.get_parameter(name) for part in parts]
                 if weights[0] not in stacks:
                     stacks[weights[0]] = _stack(weights)
@@ -35,8 +37,12 @@ class Stacked:
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
         """The outputs of every model for its own inputs, all of the same shapes.
 
-        Raises `ValueError` for an operation on weights that has no rule here.
+        Raises `ValueError` for inputs of other shapes, and for an operation on weights that has no
+        rule here.
         """
+        shapes = [{name: field.shape for name, field in x.items()} for x in inputs]
+        if len(inputs) != len(self.models) or shapes.count(shapes[0]) != len(shapes):
+            raise ValueError("seeds at once need as many inputs as models, all of one shape")
         folded = {name: torch.cat([x[name] for x in inputs]) for name in inputs[0]}
         with _Apart(self.whole):
             outputs = self.whole(folded)
@@ -76,7 +82,7 @@ class _Apart(TorchFunctionMode):
     ) -> object:
         if function is scaled_dot_product_attention:
             return attention(*args, **(kwargs or {}))
-        if any(id(x) in self.weights for x in args):
+        if any(id(x) in self.weights for x in tree_iter((args, kwargs))):
             function = _rule(function)
         return function(*args, **(kwargs or {}))
 

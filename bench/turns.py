@@ -41,7 +41,7 @@ class Player:
         try:
             self.facts = self.ask("prepare", kinds=list(kinds))
         except RuntimeError as error:
-            status = "oom" if "code -9" in str(error) else "failed"
+            status = status_of(str(error))
             reasons = dict.fromkeys(kinds, str(error))
             self.facts = {"status": status, "reasons": reasons, "sample_s": {}, "machine": {}}
         self.samples_ms = {kind: [] for kind in self.facts["sample_s"]}
@@ -55,6 +55,7 @@ class Player:
             found = self.ask("sample", kind=kind)
         except RuntimeError as error:
             self.facts["reasons"][kind] = str(error)
+            self.facts["status"] = status_of(str(error))
             del self.samples_ms[kind]
             return
         self.samples_ms[kind].append(found["ms"])
@@ -69,6 +70,11 @@ class Player:
             for kind, found in self.samples_ms.items()
             if len(found) > 1
         }
+
+
+def status_of(death: str) -> str:
+    """What a record says of a worker that died: killed for its memory, or for another reason."""
+    return "oom" if "code -9" in death else "failed"
 
 
 @contextmanager

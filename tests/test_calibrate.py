@@ -1,6 +1,10 @@
 """The noise floor of a machine, and how many rounds it calls for."""
 
+import pytest
+
 from bench import calibrate
+from bench.duel import Duel
+from bench.findings import Finding
 from bench.gate import Change
 
 
@@ -25,3 +29,15 @@ def test_a_machine_without_a_floor_is_told(tmp_path):
     noise, notes = calibrate.noise_of(tmp_path)
     assert noise["floor"] == 0.0
     assert "calibrate" in notes[0]
+
+
+def test_a_cell_that_cannot_be_timed_ends_the_calibration(tmp_path, monkeypatch):
+    lost = Finding("cell", "counters", "incomparable", why="no memory")
+    monkeypatch.setattr(Duel, "measure", lambda *_, **__: ({}, lost))
+    with pytest.raises(ValueError, match="cannot be timed here: no memory"):
+        calibrate.calibrate(tmp_path, "cpu", 60.0)
+
+
+def test_a_floor_that_is_none_counts_as_not_measured(tmp_path):
+    (tmp_path / "noise.json").write_text("{}")
+    assert calibrate.noise_of(tmp_path)[0]["floor"] == 0.0

@@ -49,6 +49,11 @@ def bad_sweep(folder, **changes):
 
 
 MISTAKES = {
+    "a GPU's precision": (["speed", "--dtypes", "tf32"], "tf32 need a GPU"),
+    "size": (["speed", "--size", "huge"], "a size is default, paper or a number of parameters"),
+    "peers' models": (["speed", "--peers", "--models", "egnn"], "--peers has models and sizes"),
+    "two bases": (["compare", "a", "--base", "main"], "two folders or files, or --base REF"),
+    "models of folders": (["compare", "a", "b", "--models", "egnn"], "--models goes with --base"),
     "command": (["rum"], "invalid choice: 'rum'"),
     "sweep": (["run", "quik"], "no sweep 'quik'; did you mean 'quick'?"),
     "option": (["run", "quick", "--stepz", "3"], "--stepz"),

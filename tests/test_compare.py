@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from bench import cells, compare, findings
+from bench import cells, check, compare, findings
 from bench.cells import Cell
 from bench.cli import main
 from bench.config import Plugin
@@ -100,6 +100,76 @@ def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     file.write_text(json.dumps({"cells": list(found.values())}))
     assert compare.stored(file) == compare.stored(tmp_path / "a") == found
     assert folder
+
+
+def test_a_network_that_no_longer_runs_has_regressed(stored, tmp_path, capsys):
+    broken = stored("b", reasons={"inference": "NameError: x"})
+    file = next((tmp_path / "b" / "speed").iterdir())
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "failed"}))
+    assert main(["compare", stored("a"), broken]) == 1
+    assert "NameError: x" in capsys.readouterr().out
+
+
+def test_counters_that_cannot_be_taken_any_more_are_a_regression(generator):
+    before = record(generator)
+    found = compare.of_counters("cell", before, before | {"counters": {}})
+    assert found.verdict == "regressed"
+
+
+def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
+    before = record(generator)
+    found = compare.of_counters("cell", before, before | {"machine": MACHINE | {"gpu": "H"}})
+    assert found.verdict == "incomparable"
+
+
+def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
+    unit = cells.new(Cell(cells.UNIT)) | {"status": "done", "machine": MACHINE}
+    base, new = (
+        {str(CELL): record(generator), str(Cell(cells.UNIT)): unit | {"counters": counters}}
+        for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
+    )
+    (found,) = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
+    assert (found.verdict, found.why[:8]) == ("incomparable", "the unit")
+
+
+def test_times_without_a_unit_are_not_compared(generator):
+    before = record(generator)
+    after = deepcopy(before)
+    del after["timings"]["inference"]["ratios"]
+    verdicts = [one.verdict for one in compare.of_records({"c": before}, {"c": after}, 0.0)]
+    assert verdicts == ["same", "incomparable"]
+
+
+def test_a_model_that_is_gone_is_named(generator, monkeypatch):
+    gone = record(generator)
+    gone["cell"]["model"]["name"] = "gone"
+    monkeypatch.setattr(check, "_counted", lambda *_: {})
+    (found,), _ = check.check({"c": gone}, "there", "cpu", 0.0)
+    assert (found.verdict, found.why) == ("incomparable", "the model is gone")
+
+
+def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
+    for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
+        monkeypatch.setattr(cells, "key", lambda _, key=key: key)
+        cells.write(tmp_path, record(generator) | {"session": session})
+    (found,), problems = cells.load(tmp_path)
+    assert (found["session"], problems) == ("2026-02-01", [])
+
+
+SHAPES = ["5", "{}", '{"cells": 5}', '{"cells": [{}]}', '{"schema": 1, "cell": {"nodes": "20"}}']
+
+
+@pytest.mark.parametrize("content", SHAPES)
+def test_json_of_another_shape_is_no_reference(tmp_path, capsys, content):
+    (tmp_path / "a.json").write_text(content)
+    assert main(["check", "--reference", str(tmp_path / "a.json")]) == 2
+    assert "a.json is no file of records" in capsys.readouterr().err
+
+
+def test_reports_hold_whatever_a_reason_says():
+    odd = findings.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
+    assert ElementTree.fromstring(findings.junit([odd])).find("testcase/failure") is not None
+    assert "a \\| b [31m c" in findings.markdown([odd], [], [])
 
 
 def test_a_change_that_a_second_look_denies_is_inconclusive():

@@ -61,7 +61,14 @@ def test_a_torn_record_is_timed_again(tmp_path, record):
     assert cells.missing([CELL], tmp_path) == [CELL]
 
 
-def test_without_time_no_session_starts(tmp_path):
+def test_without_time_no_session_starts(tmp_path, capsys):
+    assert speed.measure(speed.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+    assert "out of time" in capsys.readouterr().out
+    assert cells.missing([CELL], tmp_path) == [CELL]
+
+
+def test_a_cell_that_failed_is_told(tmp_path, record):
+    stored(tmp_path, record, "eager", "failed", {"inference": "no"})
     assert not speed.measure(speed.Request([CELL], tmp_path, "cpu", 0.0, force=False))
 
 

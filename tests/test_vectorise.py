@@ -140,6 +140,22 @@ def test_an_operation_without_a_rule_is_named():
         stacked([{"x": torch.ones(2, 2)}] * 2)
 
 
+def test_weights_in_a_list_are_seen():
+    class Listed(torch.nn.Linear):
+        def forward(self, inputs):
+            return {"y": torch.cat([self.weight, inputs["x"]])}
+
+    with pytest.raises(ValueError, match=r"no rule for torch\.cat"):
+        Stacked([Listed(2, 2), Listed(2, 2)])([{"x": torch.ones(2, 2)}] * 2)
+
+
+@pytest.mark.parametrize("sizes", [(4, 8), (4,)])
+def test_seeds_ask_for_one_shape_and_all_together(sizes):
+    stacked = Stacked([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+    with pytest.raises(ValueError, match="all of one shape"):
+        stacked([{"x": torch.ones(size, 2)} for size in sizes])
+
+
 def test_a_penalty_that_watches_weights_is_refused():
     runs = seeds(replace(PLAIN, method=Plugin("gradnorm")))
     with pytest.raises(ValueError, match="gradients in the weights of one model"):

@@ -57,7 +57,7 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[recor
         )
     found = {root: readable(root) for root in machines}
     tasks = {Path(r["run"]["task"]["name"]).stem for some in found.values() for r in some}
-    if not tasks:
+    if not tasks and not timed(options):
         raise ValueError("no record that can be read")
     if task not in (None, *tasks):
         raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")

@@ -34,10 +34,12 @@ def run(options: Namespace) -> int:
     """say what became slower: two folders of records, or this checkout and a git revision"""
     from bench import calibrate, compare
 
-    if (options.base is None) == (options.B is None):
+    if (options.base is None) == (options.B is None) or (options.base and options.A):
         raise ValueError("compare takes two folders or files, or --base REF")
-    root = options.results / machine.folder(options.device)
-    noise, notes = calibrate.noise_of(root)
+    if options.models and not options.base:
+        raise ValueError("--models goes with --base REF")
+    here = options.results / machine.folder(options.device)
+    noise, notes = calibrate.noise_of(options.A if options.A and options.A.is_dir() else here)
     if options.base is None:
         base, new = compare.stored(options.A), compare.stored(options.B)
         found = compare.of_records(base, new, noise["floor"])
@@ -53,6 +55,8 @@ def _against_base(options: Namespace, noise: dict) -> list:
     names = options.models or plugins.networks()
     for name in names:
         plugins.find("models", name)
+        if name.endswith(".py"):
+            raise ValueError(f"--base compares models that git knows by name, not {name}")
     grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
     with checkout(options.base) as tree:
         duel = Duel((tree, machine.ROOT), options.device, noise["floor"], noise["rounds"])

@@ -11,6 +11,7 @@ from bench.config import Plugin
 EXAMPLE = "speed --models transformer egnn --nodes 5 20 --batch 32"
 MODES = ("eager", "compile", "cuda_graph")
 DTYPES = ("float32", "tf32", "bf16")
+ON_GPU = {"cuda_graph", "tf32"}
 
 
 def arguments(command: ArgumentParser) -> None:
@@ -51,19 +52,24 @@ def run(options: Namespace) -> int:
     nodes, batch = options.nodes or speed.NODES, options.batch or speed.BATCH[options.device]
     if min(*nodes, *batch) < 1:
         raise ValueError("--nodes and --batch have to be at least 1")
+    without = ON_GPU.intersection([*(options.modes or ()), *options.dtypes])
+    if options.device == "cpu" and without:
+        raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
     rungs = product(options.modes or speed.MODES[options.device], options.dtypes)
     grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
     request = speed.Request(grid, root, options.device, options.budget, options.force)
-    complete = speed.measure(request)
+    ran = speed.measure(request)
     print(speed_table.write(root, "text").rstrip("\n"))
     for file in figures.write(root):
         print(file)
-    return OK if complete else FAILED
+    return OK if ran else FAILED
 
 
 def _face_peers(root: Path, options: Namespace) -> int:
     from bench import peers_table
 
+    if options.models or options.nodes or options.batch:
+        raise ValueError("--peers has models and sizes of its own")
     complete = peers_table.measure(root, options.device, options.force)
     print(peers_table.write(root))
     return OK if complete else FAILED
@@ -76,9 +82,10 @@ def models(options: Namespace) -> list[Plugin]:
         plugins.find("models", name)
     if options.size == "default":
         return [Plugin(name) for name in names]
-    from bench.sizes import sized
+    from bench.sizes import check_size, sized
     from bench.tasks.bodies import SIGNATURE
 
+    check_size(options.size)
     found = []
     for name in names:
         try:

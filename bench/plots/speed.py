@@ -39,6 +39,8 @@ def write(root: Path) -> list[Path]:
             if figure:
                 figure.suptitle(f"{title}\n{words}, {root.name}", fontsize="medium")
                 files += save(figure, root / "figures" / f"speed-{scale}-{name}")
+    for file in set(root.glob("figures/speed-*")) - set(files):
+        file.unlink()  # of cells that are no more
     return files
 
 
@@ -61,7 +63,7 @@ def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
     """Time and throughput against one size, at the largest value of the other."""
 
     def draw(rows: Rows) -> Figure | None:
-        fixed = max((row[other] for row in rows), default=None)
+        fixed = widest(rows, other)
         shown = [row for row in rows if row[other] == fixed]
         if len({row[axis] for row in shown}) < 2:
             return None
@@ -80,9 +82,15 @@ def against(axis: str, other: str) -> Callable[[Rows], Figure | None]:
     return draw
 
 
+def widest(rows: Rows, axis: str) -> int | None:
+    """The size along an axis that most rows share, the largest of several such."""
+    counts = Counter(row[axis] for row in rows)
+    return max(counts, key=lambda size: (counts[size], size), default=None)
+
+
 def memory(rows: Rows) -> Figure | None:
     """Most bytes alive in a training step, against nodes, at the largest batch."""
-    fixed = max((row["batch"] for row in rows), default=None)
+    fixed = widest(rows, "batch")
     shown = [row for row in rows if row["batch"] == fixed and row.get("step_peak_bytes")]
     if len({row["nodes"] for row in shown}) < 2:
         return None
@@ -146,6 +154,7 @@ def _tile(
     corner = (at[0] - 0.5, at[1] - 0.5)
     ax.add_patch(mpl.patches.Rectangle(corner, 1, 1, color=colour[best["model"]], alpha=0.4))
     ratio = f"\n{best[name] / plain[name]:.2g}" if plain and plain[name] else ""
+    ratio += " C" * (best[name.replace("_x_unit", "_quality")] == "C")
     ax.text(*at, _name(best) + ratio, ha="center", va="center", fontsize=7)
 
 
@@ -168,10 +177,10 @@ def ladder(rows: Rows) -> Figure | None:
     high = 0.8 / len(rungs)
     for ax, (kind, words) in zip(axes, KINDS.items(), strict=True):
         for i, rung in enumerate(rungs):
-            own = {r["model"]: r[f"{kind}_x_unit"] or 0 for r in shown if r["rung"] == rung}
-            places = [y + (i - len(rungs) / 2) * high for y in range(len(models))]
-            widths = [own.get(model, 0) for model in models]
-            ax.barh(places, widths, high, color=COLOURS[i], label=rung)
+            own = {r["model"]: r[f"{kind}_x_unit"] for r in shown if r["rung"] == rung}
+            timed = {models.index(model): ratio for model, ratio in own.items() if ratio}
+            places = [y + (i - len(rungs) / 2) * high for y in timed]
+            ax.barh(places, timed.values(), high, color=COLOURS[i], label=rung)
         ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}")
         ax.set_xlabel(f"time over that of {cells.UNIT}, eager")
     axes[0].set_yticks(range(len(models)), models)

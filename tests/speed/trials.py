@@ -1,8 +1,8 @@
 """The gate on trial: identical code, planted slowdowns, a planted operation; in about 40 minutes.
 
 `python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
-trial, and goes on where it was. `--same`, `--slower` and `--planted` say how many of each; one of
-identical code is two comparisons, of inference and of a training step.
+trial, and goes on where it was, unless the gate has changed. `--same`, `--slower` and `--planted`
+say how many of each; one of identical code is two comparisons, of inference and of a training step.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from pathlib import Path
 from bench import calibrate, gate, machine, records
 from bench.cells import Cell
 from bench.config import Plugin
-from bench.duel import KINDS, Duel
-from bench.timing import now
+from bench.duel import KINDS, LOOKS, Duel
+from bench.timing import LEVEL, now
 
 FACTOR = 1.3
 BUDGET_S = {"same": 0.0, "slower": 180.0, "planted": 0.0}
@@ -111,8 +111,12 @@ def main():
     root = wanted["results"] / machine.folder("cpu")
     noise, _ = calibrate.noise_of(root)
     file = root / "gate.json"
-    made = json.loads(file.read_text())["trials"] if file.exists() else {}
-    trials = {kind: made.get(kind, []) for kind in BUDGET_S}
+    gate_now = {"cells": [str(cell) for cell in CELLS], "looks": LOOKS, "margin": gate.MARGIN,
+                "level": LEVEL, "noise": noise}  # fmt: skip
+    made = json.loads(file.read_text()) if file.exists() else {}
+    if made.get("gate") != gate_now:
+        made = {}
+    trials = {kind: made.get("trials", {}).get(kind, []) for kind in BUDGET_S}
     names = {cell.model.name for cell in CELLS}
     for kind, text in (("same", ""), ("slower", WASTE.replace("{factor}", str(FACTOR))),
                        ("planted", EXTRA)):  # fmt: skip
@@ -120,7 +124,7 @@ def main():
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
                 trials[kind].append(trial(kind, index, tree, noise))
-                told = {"outcome": outcome(trials), "noise": noise, "trials": trials}
+                told = {"outcome": outcome(trials), "gate": gate_now, "trials": trials}
                 records.write_whole(file, records.as_text(told))
                 print(kind, index, trials[kind][-1], flush=True)
     print(outcome(trials))
