@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import plugins, records, sizes
+from bench import plugins, records
 from bench.config import Plugin, Run
 
 SCHEMA = 1
@@ -72,7 +72,7 @@ def new(cell: Cell) -> Record:
     return {
         "schema": SCHEMA,
         "cell": asdict(cell),
-        "scale": sizes.scale(cell.model),
+        "scale": "default",
         "key": key(cell),
         "status": "failed",
         "reasons": {},
@@ -121,17 +121,17 @@ def load(root: Path) -> tuple[list[Record], list[str]]:
 
 
 def missing(cells: Iterable[Cell], root: Path) -> list[Cell]:
-    """The cells that were not timed yet; one that ran out of memory was."""
+    """The cells that were not tried yet, or broke; out of memory, or refused, is an outcome."""
     return [cell for cell in cells if not _finished(cell, root)]
 
 
 def failed(cell: Cell, root: Path) -> bool:
-    """Whether the cell was tried and did not run, for another reason than memory."""
+    """Whether the cell was tried and broke; to lack memory, or be refused, is an outcome."""
     return _status(cell, root) == "failed"
 
 
 def _finished(cell: Cell, root: Path) -> bool:
-    return _status(cell, root) in ("done", "oom")
+    return _status(cell, root) in ("done", "oom", "refused")
 
 
 def _status(cell: Cell, root: Path) -> str:

@@ -12,7 +12,6 @@ from bench import plugins
 if TYPE_CHECKING:
     from torch import nn
 
-    from bench.config import Plugin
     from remul import Signature
 
 TOLERANCE = 0.05
@@ -37,13 +36,6 @@ def check_size(size: str) -> None:
         raise ValueError(
             f"a size is default, paper or a number of parameters up to {LARGEST:,}, not {size!r}"
         )
-
-
-def scale(model: Plugin) -> str:
-    """Which of the sizes a model was built in: "default", "paper" or "matched"."""
-    if not model.kwargs:
-        return "default"
-    return "paper" if model.kwargs == plugins.published(model.name) else "matched"
 
 
 def paper(name: str) -> dict[str, object]:

@@ -23,13 +23,17 @@ MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for: cells, and where, on what and how long to time them."""
+    """What the user asked for: cells, and where, on what and how long to time them.
+
+    `scale` is what chose the models' sizes, as in `bench.sizes.sized`.
+    """
 
     cells: list[Cell]
     root: Path
     device: str
     budget_s: float
     force: bool
+    scale: str = "default"
 
 
 def grid(
@@ -81,7 +85,7 @@ def _session(part: list[Cell], request: Request) -> int:
             if player.cell in part:
                 told = record(player, found[0])
                 told["machine"]["name"] = request.root.name
-                told |= {"session": stamp, "ceilings": ceilings}
+                told |= {"session": stamp, "ceilings": ceilings, "scale": request.scale}
                 cells.write(request.root, told)
     return rounds
 

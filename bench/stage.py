@@ -46,8 +46,10 @@ class Stage:
                 self.functions[kind] = function
             except Exception as error:
                 told = outcome(error)
+                status = "refused" if isinstance(error, ValueError) else told["status"]
                 found["reasons"][kind] = told["reason"]
-                found["status"] = told["status"] if not self.functions else found["status"]
+                if status == "oom" or not self.functions:
+                    found["status"] = status
         return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
 
     def sample(self, kind: str) -> dict[str, Any]:

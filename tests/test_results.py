@@ -66,7 +66,7 @@ def test_the_rows_of_the_readme_are_those_of_a_committed_table(shown):
     assert any(set(filter(None, shown)) <= lines for lines in committed)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/speed.md"])
 def test_the_figures_of_a_page_exist(page):
     text = (ROOT / page).read_text()
     figures = [part.partition(")")[0] for part in text.split("](")[1:] if ".png)" in part]

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from bench import plugins, sizes
-from bench.config import Plugin
 from remul import POINT, SCALAR, VECTOR, Signature
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,8 +98,3 @@ def test_a_model_that_does_not_grow_is_refused(tmp_path):
     (tmp_path / "flat.py").write_text(f'"""Flat."""{FLAT}')
     with pytest.raises(ValueError, match="does not grow with its channels"):
         sizes.matched(str(tmp_path / "flat.py"), SIGNATURE, 1000)
-
-
-def test_scales_are_told_apart():
-    named = [Plugin("gatr", kwargs) for kwargs in ({}, sizes.paper("gatr"), {"channels": 7})]
-    assert [sizes.scale(model) for model in named] == ["default", "paper", "matched"]

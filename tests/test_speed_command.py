@@ -7,11 +7,13 @@ from itertools import product
 import pytest
 from matplotlib.figure import Figure
 
-from bench import cells, plugins, speed, speed_table
+from bench import cells, machine, speed, speed_table
+from bench import stage as stage_module
 from bench.cells import KINDS, UNIT, Cell
 from bench.cli import main
 from bench.config import Plugin
 from bench.plots import speed as figures
+from bench.stage import Stage
 
 CELL = Cell(UNIT, 2, 2)
 
@@ -110,18 +112,14 @@ def test_out_of_memory_is_a_row(tmp_path, record):
     assert "| oom |" in speed_table.forms(tmp_path)["md"]
 
 
-def of_size(root, record, model, nodes):
-    cell = Cell(model, nodes, 2)
-    changed = cells.new(cell) | {"status": "done", "timings": record["timings"]}
-    return cells.write(root, changed | {"counters": record["counters"]})
-
-
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
-    published = Plugin(UNIT.name, plugins.published(UNIT.name))
-    for model, nodes in product((UNIT, published, Plugin(UNIT.name, {"channels": 8})), (2, 3)):
-        of_size(tmp_path, record, model, nodes)
+    scales = {"default": 64, "paper": 32, "1000": 8}
+    for (scale, channels), nodes in product(scales.items(), (2, 3)):
+        cell = cells.new(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
+        parts = {part: record[part] for part in ("status", "timings", "counters")}
+        cells.write(tmp_path, cell | parts | {"scale": scale})
     names = {file.name for file in figures.write(tmp_path)}
-    assert {f"speed-{scale}-nodes.png" for scale in ("default", "paper", "matched")} <= names
+    assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
 
 def test_a_disturbed_time_is_hollow(record):
@@ -131,3 +129,30 @@ def test_a_disturbed_time_is_hollow(record):
     figures._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
     faces = ax.collections[0].get_facecolors()
     assert faces[1].tolist() == [1, 1, 1, 1] != faces[0].tolist()
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    """A stage that leaves this process its cores and its memory."""
+    monkeypatch.setattr(machine, "pin", lambda: None)
+    monkeypatch.setattr(machine, "spare_memory", lambda _: None)
+    return Stage()
+
+
+def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
+    cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
+    found = stage.prepare(cell, ["inference"], "cpu")
+    assert found["status"] == "refused"
+    cells.write(tmp_path, cells.new(cell) | {"status": found["status"]})
+    assert cells.missing([cell], tmp_path) == []
+
+
+def test_memory_that_one_kind_lacks_is_told(stage, monkeypatch):
+    def full(_, kind, __):
+        if kind == "remul_step":
+            raise MemoryError
+        return float
+
+    monkeypatch.setattr(stage_module, "closure", full)
+    monkeypatch.setattr(stage_module, "warm_up", lambda *_: 1)
+    assert stage.prepare(CELL, ["inference", "remul_step", "train_step"], "cpu")["status"] == "oom"

@@ -57,7 +57,8 @@ def run(options: Namespace) -> int:
         raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
     rungs = product(options.modes or speed.MODES[options.device], options.dtypes)
     grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
-    request = speed.Request(grid, root, options.device, options.budget, options.force)
+    asked = (root, options.device, options.budget, options.force, options.size)
+    request = speed.Request(grid, *asked)
     ran = speed.measure(request)
     print(speed_table.write(root, "text").rstrip("\n"))
     for file in figures.write(root):

@@ -16,11 +16,7 @@ from bench.plots.style import COLOURS, STYLE, legend
 Row = dict[str, Any]
 Rows = list[Row]
 KINDS = {"inference": "inference", "train_step": "training step"}
-SCALES = {
-    "default": "default sizes",
-    "paper": "published sizes",
-    "matched": "parameters matched",
-}
+SCALES = {"default": "default sizes", "paper": "published sizes"}
 LINES = {True: "-", False: "--"}  # equivariant models, unconstrained ones
 
 
@@ -31,7 +27,8 @@ def write(root: Path) -> list[Path]:
     made = [row for row in speed_table.rows(cells.load(root)[0]) if row["inference_ms"]]
     files = []
     with mpl.rc_context(STYLE):
-        for (scale, words), name in product(SCALES.items(), FIGURES):
+        for scale, name in product(sorted({row["scale"] for row in made}), FIGURES):
+            words = SCALES[scale] if scale in SCALES else f"{int(scale):,} parameters each"
             own = named([row for row in made if row["scale"] == scale])
             plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
             title, draw = FIGURES[name]
