@@ -123,7 +123,7 @@ def test_each_scale_has_figures_of_its_own(tmp_path, record):
 
 
 def test_a_disturbed_time_is_hollow(record):
-    row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0}
+    row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0, "colour": "red"}
     ax = Figure().subplots()
     rows = [row | {"inference_quality": mark} for mark in "AC"]
     figures._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)

@@ -24,7 +24,8 @@ def write(root: Path) -> list[Path]:
     """Draws the figures of one machine's speed records under root/figures."""
     from bench.plots import save
 
-    made = [row for row in speed_table.rows(cells.load(root)[0]) if row["inference_ms"]]
+    found = speed_table.rows(cells.load(root)[0])
+    made = coloured([row for row in found if row["inference_ms"]])
     files = []
     with mpl.rc_context(STYLE):
         for scale, name in product(sorted({row["scale"] for row in made}), FIGURES):
@@ -41,10 +42,15 @@ def write(root: Path) -> list[Path]:
     return files
 
 
+def coloured(rows: Rows) -> Rows:
+    """The rows with a colour for each network, the same in all figures."""
+    names = sorted({_name(row) for row in rows})
+    return [row | {"colour": COLOURS[names.index(_name(row)) % len(COLOURS)]} for row in rows]
+
+
 def palette(rows: Rows) -> dict[str, str]:
-    """A colour for each model."""
-    models = sorted({row["model"] for row in rows})
-    return {model: COLOURS[i % len(COLOURS)] for i, model in enumerate(models)}
+    """The colour of each model, in order of name."""
+    return {row["model"]: row["colour"] for row in sorted(rows, key=_name)}
 
 
 def named(rows: Rows) -> Rows:
