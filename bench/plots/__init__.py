@@ -33,7 +33,7 @@ def write(root: Path, found: list[Record]) -> dict[str, list[Path]]:
     done = data[data["status"] == "done"]
     files: dict[str, list[Path]] = {}
     for label, part in done.groupby("task"):
-        table = summary(part)
+        table = summary(part.dropna(axis="columns", how="all"))
         with mpl.rc_context(STYLE):
             figures = {name: draw(table, label) for name, draw in FIGURES.items()}
             figures["surface"] = surface(surfaces(root, found, label), label)
