@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import plots
 from bench.cli import main
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -14,7 +15,13 @@ MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A machine with two finished runs of one task, one timed cell, and their report."""
+    """A machine with two finished runs of one task, one timed cell, and their report, no PDFs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "UNDATED", {"png": plots.UNDATED["png"]})
+        yield reported(tmp_path_factory)
+
+
+def reported(tmp_path_factory):
     root = tmp_path_factory.mktemp("results") / MACHINE.name
     runs = sorted((MACHINE / "runs" / "nbody_gravity").glob("egnn-plain-*-s[01].*"))
     for file in (*runs, *sorted((MACHINE / "speed").glob("egnn-5x1-*"))):
