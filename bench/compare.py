@@ -10,8 +10,8 @@ from bench.findings import Finding
 from bench.gate import INCOMPARABLE, REGRESSED, Change
 
 GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes")  # inference's and a step's
-FACTS = ("name", "processor", "gpu", "driver", "threads", "python", "torch", "e3nn",
-         "e3nn_jit_mode", "tf32")  # fmt: skip
+FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
+         "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
 NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 

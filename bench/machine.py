@@ -11,6 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("remul", "models", "bench")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+KEEP_PAGES = {  # glibc then gives no memory back, so no call pays for touching it anew
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 
 
 def folder(device: str) -> str:
@@ -55,6 +60,7 @@ def facts(device: str) -> dict[str, str | int | bool | None]:
         "gpu": gpu,
         "driver": _output(*query) if gpu else None,
         "threads": torch.get_num_threads(),
+        "keeps_pages": KEEP_PAGES.items() <= os.environ.items(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "e3nn": e3nn.__version__,
@@ -67,10 +73,11 @@ def facts(device: str) -> dict[str, str | int | bool | None]:
     }
 
 
-def one_thread(checkout: Path = ROOT) -> dict[str, str]:
-    """The environment of a worker: this one with every thread pool pinned to one thread."""
+def environment(checkout: Path = ROOT) -> dict[str, str]:
+    """That of a worker: this one, each thread pool pinned to one thread, freed memory kept."""
     path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, **dict.fromkeys(THREAD_VARIABLES, "1")}
+    pinned = dict.fromkeys(THREAD_VARIABLES, "1")
+    return {**os.environ, "PYTHONPATH": path, **pinned, **KEEP_PAGES}
 
 
 def pin() -> None:

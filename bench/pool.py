@@ -34,7 +34,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             cwd=None if checkout == machine.ROOT else checkout,
-            env={**machine.one_thread(checkout), "TORCHINDUCTOR_CACHE_DIR": self.compiled.name},
+            env={**machine.environment(checkout), "TORCHINDUCTOR_CACHE_DIR": self.compiled.name},
             start_new_session=True,
         )
         self.listener = Thread(target=self._listen, daemon=True)

@@ -128,6 +128,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) 
         return scaled_dot_product_attention(q, k, v, attn_mask)
     head = torch.arange(n * heads) % heads
     apart = torch.where(head[:, None] == head, 0.0, -torch.inf).to(q)
-    q, k, v = (x.transpose(1, 2).flatten(1, 2) for x in (q * width**-0.5, k, v))
-    shares = (q @ k.mT).add_(apart).softmax(-1)  # (batch, n heads, n heads)
+    q, k, v = (x.transpose(1, 2).flatten(1, 2) for x in (q, k, v))
+    shares = torch.baddbmm(apart, q, k.mT, alpha=width**-0.5).softmax(-1)  # (batch, n h, n h)
     return (shares @ v).unflatten(1, (n, heads)).transpose(1, 2)

@@ -158,7 +158,7 @@ def test_another_folder_can_be_chosen(arguments, tmp_path, capsys):
 
 def test_workers_keep_data_in_the_folder_chosen(tmp_path):
     assert main(["run", "no_such_sweep", "--data", str(tmp_path / "other")]) == 2
-    assert machine.one_thread()["REMUL_DATA"] == str(tmp_path / "other")
+    assert machine.environment()["REMUL_DATA"] == str(tmp_path / "other")
 
 
 def test_unrecorded_files_have_the_addresses_of_their_source():

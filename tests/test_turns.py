@@ -1,11 +1,15 @@
 """Processes that take turns: order, pairs, and the death of one of them."""
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
 
+from bench import machine
 from bench.cells import UNIT, Cell
 from bench.pool import Worker
 from bench.turns import Player, play
@@ -62,3 +66,26 @@ def test_what_a_worker_compiles_goes_with_it():
     assert folder.is_dir()
     worker.kill()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_memory_that_a_worker_frees_costs_no_page_faults_again():
+    code = """if True:
+        from resource import RUSAGE_SELF, getrusage
+        for _ in range(2):
+            before = getrusage(RUSAGE_SELF).ru_minflt
+            bytearray(b"x") * 2**25
+        print(getrusage(RUSAGE_SELF).ru_minflt - before)
+    """
+    env = machine.environment()
+    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert int(told.stdout) < 100  # of 8192 pages
+
+
+def test_records_say_whether_memory_is_kept(monkeypatch):
+    for name in machine.KEEP_PAGES:
+        monkeypatch.delenv(name, raising=False)
+    assert not machine.facts("cpu")["keeps_pages"]
+    for name, value in machine.environment().items():
+        monkeypatch.setenv(name, value)
+    assert machine.facts("cpu")["keeps_pages"]
