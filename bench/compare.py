@@ -12,6 +12,7 @@ from bench.gate import INCOMPARABLE, REGRESSED, Change
 GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes")  # inference's and a step's
 FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
          "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
+Changes = dict[tuple[str, str], Change]  # by cell and kind
 NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 
@@ -61,7 +62,15 @@ def _facts(records: Mapping[str, Record], fact: str) -> list[str]:
 def of_records(
     base: Mapping[str, Record], new: Mapping[str, Record], floor: float
 ) -> list[Finding]:
-    """Findings on the cells that both sets have: exact counters, and times on one machine.
+    """Findings on the cells that both sets have: exact counters, and times on one machine."""
+    found, changes = look(base, new, floor)
+    return found + judged(changes)
+
+
+def look(
+    base: Mapping[str, Record], new: Mapping[str, Record], floor: float
+) -> tuple[list[Finding], Changes]:
+    """What one set of records says of another: findings without times, and changes of times.
 
     A cell that ran in the base and does not run now has regressed.
     """
@@ -84,7 +93,7 @@ def of_records(
             else:
                 ratios = [side["ratios"] for side in sides]
                 changes[name, kind] = gate.change(*ratios, floor)
-    return found + judged(changes)
+    return found, changes
 
 
 def _apart(base: Record, new: Record) -> str:

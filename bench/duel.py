@@ -11,13 +11,12 @@ from bench import gate
 from bench.cells import Cell
 from bench.compare import judged, of_counters
 from bench.findings import Finding
-from bench.gate import IMPROVED, INCOMPARABLE, INCONCLUSIVE, REGRESSED, Change
+from bench.gate import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Change
 from bench.machine import ROOT
 from bench.timing import now
 from bench.turns import Player, play, players
 
 KINDS = ("inference", "train_step")
-LOOKS = 3  # at fresh processes, which have to agree on a change
 CONFIRMING = 1 / 3  # share of a cell's time that is kept for all but the first
 Changes = dict[str, Change]
 
@@ -63,20 +62,13 @@ class Duel:
         return found + judged(changes)
 
     def settle(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
-        """The changes of one cell, and the finding on its counters.
-
-        What has changed is measured again in fresh processes, and once more: where a process
-        happens to have its memory makes it several per cent faster or slower for good, so two
-        processes of one code often differ, but seldom thrice to one side.
-        """
+        """The changes of one cell that looks at fresh processes agree on; its counters."""
         changes, counted = self.measure(cell, until - CONFIRMING * (until - now()))
-        for _ in range(1, LOOKS):
-            moved = tuple(k for k, one in changes.items() if one.verdict in (IMPROVED, REGRESSED))
-            if not moved:
-                break
-            again, _ = replace(self, kinds=moved).measure(cell, until)
-            changes |= {kind: _agreed(changes[kind], again.get(kind)) for kind in moved}
-        return changes, counted
+
+        def look(moved: list[str]) -> Changes:
+            return replace(self, kinds=tuple(moved)).measure(cell, until)[0]
+
+        return gate.confirmed(changes, look), counted
 
     def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
         """A look of so many rounds, and further ones at what is inconclusive while time is left."""
@@ -111,10 +103,3 @@ def _counted(base: Player, new: Player) -> Finding:
             return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
         sides.append({"counters": counts, "machine": player.facts["machine"]})
     return of_counters(name, *sides)
-
-
-def _agreed(first: Change, second: Change | None) -> Change:
-    """The weaker of two changes, inconclusive if their verdicts differ."""
-    if second is None or first.verdict != second.verdict:
-        return replace(first, verdict=INCONCLUSIVE)
-    return max(first, second, key=lambda one: one.chance)

@@ -1,18 +1,20 @@
 """Verdicts on pairs of timings: a pure function of two lists of samples, without the clock."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import exp, log
 from statistics import median
+from typing import TypeVar
 
 from bench.timing import LEVEL, at_least, interval
 
 MARGIN = 0.05  # a change that is smaller is none
 DISCOVERIES = 0.01  # share of false verdicts among all that are not "same"
 FEWEST = 12  # pairs; fewer say nothing
+LOOKS = 3  # at fresh processes, which have to agree on a change
 IMPROVED, SAME, REGRESSED = "improved", "same", "regressed"
 INCONCLUSIVE, INCOMPARABLE = "inconclusive", "incomparable"
-SETTLED = (IMPROVED, SAME, REGRESSED)
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,29 @@ def _verdict(low: float, high: float, margin: float) -> str:
     if high < -margin:
         return IMPROVED
     return SAME if -margin <= low and high <= margin else INCONCLUSIVE
+
+
+def confirmed(
+    changes: Mapping[Name, Change], look: Callable[[list[Name]], Mapping[Name, Change]]
+) -> dict[Name, Change]:
+    """The changes after further looks at those that are regressed or improved, in fresh processes.
+
+    Where a process happens to have its memory makes it several per cent faster or slower for good,
+    so two processes of one code often differ, but seldom thrice to one side.
+    """
+    found = dict(changes)
+    for _ in range(1, LOOKS):
+        moved = [name for name, one in found.items() if one.verdict in (IMPROVED, REGRESSED)]
+        again = look(moved) if moved else {}
+        found |= {name: _agreed(found[name], again.get(name)) for name in moved}
+    return found
+
+
+def _agreed(first: Change, second: Change | None) -> Change:
+    """The weaker of two changes, inconclusive if their verdicts differ."""
+    if second is None or first.verdict != second.verdict:
+        return replace(first, verdict=INCONCLUSIVE)
+    return max(first, second, key=lambda one: one.chance)
 
 
 def among(changes: Mapping[str, Change]) -> dict[str, str]:

@@ -11,8 +11,6 @@ from bench import cells, check, compare, findings
 from bench.cells import Cell
 from bench.cli import main
 from bench.config import Plugin
-from bench.duel import _agreed
-from bench.gate import Change
 from bench.timing import summary
 
 CELL = Cell(Plugin("egnn"))
@@ -148,6 +146,19 @@ def test_a_model_that_is_gone_is_named(generator, monkeypatch):
     assert (found.verdict, found.why) == ("incomparable", "the model is gone")
 
 
+def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, monkeypatch):
+    factors, asked = iter([1.3, 1.0]), []
+
+    def timed(grid, *_):
+        asked.append(len(grid))
+        return {str(CELL): record(generator, next(factors))}
+
+    monkeypatch.setattr(check, "_timed", timed)
+    found, _ = check.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
+    assert [one.verdict for one in found] == ["same", "inconclusive"]
+    assert asked == [1, 1]
+
+
 def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
         monkeypatch.setattr(cells, "key", lambda _, key=key: key)
@@ -170,12 +181,6 @@ def test_reports_hold_whatever_a_reason_says():
     odd = findings.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
     assert ElementTree.fromstring(findings.junit([odd])).find("testcase/failure") is not None
     assert "a \\| b [31m c" in findings.markdown([odd], [], [])
-
-
-def test_a_change_that_a_second_look_denies_is_inconclusive():
-    first = Change(1.3, 1.2, 1.4, 30, 1e-6, "regressed")
-    assert _agreed(first, Change(1.0, 0.99, 1.01, 30, 0.5, "same")).verdict == "inconclusive"
-    assert _agreed(first, first).verdict == "regressed"
 
 
 def test_an_inconclusive_cell_does_not_fail():

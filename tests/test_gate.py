@@ -67,3 +67,27 @@ def test_a_change_has_to_stand_among_all_cells(generator):
 
 def test_any_growth_of_a_counter_counts():
     assert gate.grown({"ops": 100, "bytes": 5}, {"ops": 101, "bytes": 5}) == {"ops": (100, 101)}
+
+
+def looks(*verdicts):
+    """A look at each of so many further changes of one cell, in turn."""
+    given = iter(gate.Change(1.3, 1.2, 1.4, 30, 1e-6, verdict) for verdict in verdicts)
+    return lambda moved: {name: next(given) for name in moved}
+
+
+SLOWER = {"cell": gate.Change(1.3, 1.2, 1.4, 30, 1e-6, "regressed")}
+
+
+def test_a_change_that_every_look_finds_stays():
+    look = looks("regressed", "regressed")
+    assert gate.confirmed(SLOWER, look)["cell"].verdict == "regressed"
+
+
+@pytest.mark.parametrize("told", [("same",), ("regressed", "improved")], ids=["2nd", "3rd"])
+def test_a_change_that_a_later_look_denies_is_inconclusive(told):
+    assert gate.confirmed(SLOWER, looks(*told))["cell"].verdict == "inconclusive"
+
+
+def test_what_has_not_changed_is_not_looked_at_again():
+    still = {"cell": gate.Change(1.0, 0.99, 1.01, 30, 0.5, "same")}
+    assert gate.confirmed(still, looks()) == still

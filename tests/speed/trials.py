@@ -1,20 +1,23 @@
-"""The gate on trial: identical code, planted slowdowns, a planted operation; in about 35 minutes.
+"""The gate on trial: identical code, planted slowdowns, a planted operation; in about 50 minutes.
 
 `python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
-trial, and goes on where it was, unless the gate has changed. `--same`, `--slower` and `--planted`
-say how many of each; one of identical code is two comparisons, of inference and of a training step.
+trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`, `--planted` and
+`--check` say how many of each; one of identical code is two comparisons, of inference and of a
+training step. One check is of all networks against results/reference.json, in which one of them is
+entered as faster than it was.
 """
 
 import argparse
 import json
 import shutil
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
-from bench import calibrate, gate, machine, records
-from bench.cells import Cell
+from bench import calibrate, cells, check, compare, gate, machine, records
+from bench.cells import UNIT, Cell
 from bench.config import Plugin
-from bench.duel import KINDS, LOOKS, Duel
+from bench.duel import KINDS, Duel
 from bench.timing import LEVEL, now
 
 FACTOR = 1.3
@@ -87,8 +90,24 @@ def trial(kind, index, tree, noise):
     return {"cell": str(cell), "seconds": round(now() - started, 1), **verdicts}
 
 
+def checked(index, base, name, noise):
+    """The times that one check called regressed, of a reference that was faster in one network."""
+    slower, reference, started = sorted(base)[index % len(base)], deepcopy(base), now()
+    for timing in reference[slower]["timings"].values():
+        timing["ratios"] = [ratio / FACTOR for ratio in timing.get("ratios", [])]
+    found, _ = check.check(reference, name, "cpu", noise["floor"])
+    times = [one for one in found if one.change]
+    named = [[one.cell, one.measure] for one in times if one.verdict == gate.REGRESSED]
+    told = {"slower": slower, "seconds": round(now() - started, 1), "times": len(times)}
+    return told | {"regressed": named}
+
+
 def outcome(trials):
     """How often each kind of trial ended as it has to."""
+    checks = trials["check"]
+    late = [[one["slower"], kind] in one["regressed"] for one in checks for kind in cells.KINDS]
+    alarms = sum(len(one["regressed"]) for one in checks) - sum(late)
+    quiet = sum(one["times"] for one in checks) - len(late)
     same = [regressed(one, kind) for one in trials["same"] for kind in KINDS]
     slower = [regressed(one, "inference") for one in trials["slower"]]
     seen = [regressed(one, "counters") for one in trials["planted"]]
@@ -96,6 +115,8 @@ def outcome(trials):
         "false_alarms": f"{sum(same)} of {len(same)}",
         "slowdowns_found": f"{sum(slower)} of {len(slower)}",
         "operations_found": f"{sum(seen)} of {len(seen)}",
+        "false_alarms_of_check": f"{alarms} of {quiet}",
+        "slowdowns_found_by_check": f"{sum(late)} of {len(late)}",
     }
 
 
@@ -105,29 +126,37 @@ def regressed(one, measure):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    for kind, number in (("same", 100), ("slower", 30), ("planted", 10)):
+    for kind, number in (("same", 100), ("slower", 30), ("planted", 10), ("check", 6)):
         options.add_argument(f"--{kind}", type=int, default=number)
     options.add_argument("--results", type=Path, default=machine.ROOT / "results")
     wanted = vars(options.parse_args())
     root = wanted["results"] / machine.folder("cpu")
     noise, _ = calibrate.noise_of(root)
     file = root / "gate.json"
-    gate_now = {"cells": [str(cell) for cell in CELLS], "looks": LOOKS, "margin": gate.MARGIN,
+    gate_now = {"cells": [str(cell) for cell in CELLS], "looks": gate.LOOKS, "margin": gate.MARGIN,
                 "level": LEVEL, "noise": noise}  # fmt: skip
     made = json.loads(file.read_text()) if file.exists() else {}
     if made.get("gate") != gate_now:
         made = {}
-    trials = {kind: made.get("trials", {}).get(kind, []) for kind in BUDGET_S}
+    trials = {kind: made.get("trials", {}).get(kind, []) for kind in (*BUDGET_S, "check")}
+
+    def put(kind, index, told):
+        trials[kind].append(told)
+        made = {"outcome": outcome(trials), "gate": gate_now, "trials": trials}
+        records.write_whole(file, records.as_text(made))
+        print(kind, index, told, flush=True)
+
     names = {cell.model.name for cell in CELLS}
     for kind, text in (("same", ""), ("slower", WASTE.replace("{factor}", str(FACTOR))),
                        ("planted", EXTRA)):  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
-                trials[kind].append(trial(kind, index, tree, noise))
-                told = {"outcome": outcome(trials), "gate": gate_now, "trials": trials}
-                records.write_whole(file, records.as_text(told))
-                print(kind, index, trials[kind][-1], flush=True)
+                put(kind, index, trial(kind, index, tree, noise))
+    known = compare.stored(wanted["results"] / "reference.json")
+    base = {name: record for name, record in known.items() if name.split(",")[0] != UNIT.name}
+    for index in range(len(trials["check"]), wanted["check"]):
+        put("check", index, checked(index, base, root.name, noise))
     print(outcome(trials))
 
 
