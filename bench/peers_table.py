@@ -105,7 +105,7 @@ def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
             for kind in ("inference", "training"):
                 row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
         for kind in ("inference", "training"):
-            row[f"{kind}_faster"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
+            row[f"faster_{kind}"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
         yield row
 
 
@@ -118,21 +118,17 @@ def _pair(row: render.Row, name: str) -> str:
     return " / ".join(render.plain(row[f"{name}_{kind}"], 2) for kind in ("inference", "training"))
 
 
-def _faster(row: render.Row, name: str) -> str:
-    return " / ".join(render.plain(row[f"{kind}_faster"], 2) for kind in ("inference", "training"))
-
-
 COLUMNS = [
     render.Column("peer", "peer", render.word),
     render.Column("our model", "model", render.word),
     render.Column("nodes x batch", "size", render.word),
     render.Column("their params", "theirs_parameters", render.whole),
     render.Column("our params", "ours_parameters", render.whole),
-    render.Column("their MFLOP", "theirs_flops", render.millions),
-    render.Column("our MFLOP", "ours_flops", render.millions),
+    render.Column("their MFLOP", "theirs_flops", render.in_units(1e6)),
+    render.Column("our MFLOP", "ours_flops", render.in_units(1e6)),
     render.Column("theirs", "theirs", _pair),
     render.Column("ours", "ours", _pair),
-    render.Column("x faster", "faster", _faster),
+    render.Column("x faster", "faster", _pair),
     render.Column("their MB", "theirs_mb", render.number),
     render.Column("our MB", "ours_mb", render.number),
 ]

@@ -29,20 +29,24 @@ def word(row: Row, name: str) -> str:
 
 def whole(row: Row, name: str) -> str:
     """A count with its thousands apart."""
-    return ABSENT if _absent(row[name]) else f"{int(row[name]):,}"
+    return ABSENT if _absent(row.get(name)) else f"{int(row[name]):,}"
 
 
 def number(row: Row, name: str) -> str:
     """Three significant digits; a trailing C marks a disturbed timing."""
-    if _absent(row[name]):
+    if _absent(row.get(name)):
         return ABSENT
     disturbed = row.get(name.replace("_ms", "_quality")) == "C"
     return f"{row[name]:.3g}" + " C" * disturbed
 
 
-def millions(row: Row, name: str) -> str:
-    """A count in millions."""
-    return ABSENT if _absent(row[name]) else plain(row[name] / 1e6, 3)
+def in_units(unit: float) -> Callable[[Row, str], str]:
+    """Three significant digits of a value as a multiple of the unit."""
+
+    def write(row: Row, name: str) -> str:
+        return ABSENT if _absent(row.get(name)) else plain(row[name] / unit, 3)
+
+    return write
 
 
 def plain(value: float, digits: int) -> str:
@@ -51,13 +55,13 @@ def plain(value: float, digits: int) -> str:
 
 
 def ratio(row: Row, name: str) -> str:
-    """How many times faster."""
-    return ABSENT if _absent(row[name]) else plain(row[name], 2)
+    """Two significant digits."""
+    return ABSENT if _absent(row.get(name)) else plain(row[name], 2)
 
 
 def spread(row: Row, name: str, scale: float = 1.0) -> str:
     """Mean ± standard deviation, with the digits of three significant ones of the mean."""
-    if _absent(row[name]):
+    if _absent(row.get(name)):
         return ABSENT
     mean, deviation = scale * row[name], scale * row[f"{name}_std"]
     tail = "" if _absent(deviation) else " ± {}"

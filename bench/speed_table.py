@@ -96,42 +96,24 @@ def columns() -> list[Column]:
         Column("model", "model", render.word),
         Column("nodes x batch", "size", render.word),
         Column("mode", "rung", render.word),
-        Column("params", "parameters", _count),
-        Column("GFLOP", "flops", _giga),
+        Column("params", "parameters", render.whole),
+        Column("GFLOP", "flops", render.in_units(1e9)),
         *times,
-        Column("first call s", "train_step_first_call_s", _number),
+        Column("first call s", "train_step_first_call_s", render.ratio),
         Column("break-even", "train_step_break_even", _calls),
-        Column("step MB", "step_peak_bytes", _mega),
+        Column("step MB", "step_peak_bytes", render.in_units(1e6)),
         Column("step mJ", "train_step_energy_mj", _energy),
         Column("of peak", "train_step_shares", _percent),
     ]
 
 
 def _time(row: Row, name: str) -> str:
-    mark = " C" if row[name.replace("_ms", "_quality")] == "C" else ""
-    if row[name] is None:
-        return row["status"] if row["status"] == "oom" else render.ABSENT
-    return f"{row[name]:.3g}{mark}"
-
-
-def _count(row: Row, name: str) -> str:
-    return f"{row[name]:,}" if row.get(name) is not None else render.ABSENT
-
-
-def _number(row: Row, name: str) -> str:
-    return f"{row[name]:.2g}" if row.get(name) is not None else render.ABSENT
-
-
-def _giga(row: Row, name: str) -> str:
-    return f"{1e-9 * row[name]:.3g}" if row.get(name) is not None else render.ABSENT
-
-
-def _mega(row: Row, name: str) -> str:
-    return f"{1e-6 * row[name]:.3g}" if row.get(name) is not None else render.ABSENT
+    full = row[name] is None and row["status"] == "oom"
+    return row["status"] if full else render.number(row, name)
 
 
 def _energy(row: Row, name: str) -> str:
-    return f"{row[name]:.3g}" if row.get(name) is not None else "n/a"
+    return "n/a" if row[name] is None else render.number(row, name)
 
 
 def _calls(row: Row, name: str) -> str:

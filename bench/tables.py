@@ -33,7 +33,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         Column("E'", "expected_error_test", render.spread),
         Column("rel. error", "equivariance_error_test", render.spread),
         Column("params", "parameters", render.whole),
-        Column("MFLOP", "flops", render.millions),
+        Column("MFLOP", "flops", render.in_units(1e6)),
         Column("step ms", "train_step_ms", render.number),
         Column("infer ms", "inference_ms", render.number),
         Column("x step", "train_step_faster", render.ratio),
