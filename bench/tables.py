@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,9 @@ AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
-TIMINGS = [f"{kind}_{part}" for kind in ("train_step", "inference") for part in ("ms", "quality")]
+TIMED = ("train_step", "inference")
+SAMPLES = [f"{kind}_samples" for kind in TIMED]
+TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality")] + SAMPLES
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -76,7 +79,7 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
         for form in ("text", "md", "html", "latex"):
             sections[form].append(render.table(form, label, columns(part), rows, notes))
         counts = dict.fromkeys(COUNTS, "Int64")
-        sections["csv"].append(table.astype(counts).drop(columns=["session", "label"]))
+        sections["csv"].append(table.astype(counts).drop(columns=["session", "label", *SAMPLES]))
     csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")
     return {form: "\n".join(parts) for form, parts in sections.items()} | {"csv": csv}
 
@@ -139,6 +142,7 @@ def _timings(record: Record) -> dict[str, Any]:
     for kind, timing in record["timings"].items():
         quality, flat["session"] = timing["quality"], timing["session"]
         flat |= {f"{kind}_ms": timing["median_ms"], f"{kind}_quality": quality}
+        flat[f"{kind}_samples"] = timing["samples_ms"]
     return flat
 
 
@@ -174,7 +178,7 @@ def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:
     """Adds how many times faster each row is than the best equivariant one of its session."""
     best = baseline(table)
-    for kind in ("train_step", "inference"):
+    for kind in TIMED:
         table[f"{kind}_faster"] = [
             _faster(best, row, kind) if best is not None else None for _, row in table.iterrows()
         ]
@@ -189,12 +193,13 @@ def baseline(table: pd.DataFrame) -> pd.Series | None:
 
 
 def _faster(best: pd.Series, row: pd.Series, kind: str) -> float | None:
-    """The quotient of two medians of one session; none where one of them was disturbed."""
+    """Median ratio over the rounds of one session; none where one of both was disturbed."""
     if row["session"] is None or best["session"] != row["session"]:
         return None
     if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
         return None
-    return best[f"{kind}_ms"] / row[f"{kind}_ms"]
+    pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
+    return median(theirs / ours for theirs, ours in pairs)
 
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -225,7 +230,8 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         f"{'one session' if sessions < 2 else f'{sessions} sessions'}; MFLOP: of one inference",
     ]
     if best is not None:
-        notes.append(f"x: times faster than {best['model']}, the best equivariant model by MSE")
+        of = f"{best['model']}, the best equivariant model by MSE"
+        notes.append(f"x: times faster than {of}, median over the rounds of a session")
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
     for _, row in data[data["status"] != "done"].iterrows():
