@@ -1,6 +1,6 @@
 """Train unconstrained networks to be nearly equivariant, and measure how near they are."""
 
-from remul.actions import Element, Permutation, act, wigner
+from remul.actions import Element, Elements, Permutation, act, wigner
 from remul.adaptive import Dual, GradNorm
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, cone
@@ -13,7 +13,6 @@ from remul.lie import (
 )
 from remul.losses import (
     Distance,
-    Elements,
     Model,
     Terms,
     consistency_loss,

@@ -1,5 +1,6 @@
 """Group elements and how they act on typed fields."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,6 +62,9 @@ class Permutation:
         return Permutation(self.order.argsort(1))
 
 
+Elements = Element | Iterable[Element]  # one per sample, or several such
+
+
 def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
     """The fields after g: rho(g) x for each field x of shape (batch, ..., rep.dim).
 
@@ -78,6 +82,14 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
         name: x if name == MASK else _transform(name, x, types[name], g, blocks)
         for name, x in fields.items()
     }
+
+
+def listed(g: Elements | Permutation | None) -> list[Element]:
+    """The elements one by one. Raises `ValueError` if there is none."""
+    elements = [g] if isinstance(g, Element | Permutation) else list(g or ())
+    if not elements:
+        raise ValueError("at least one group element is needed, got none")
+    return elements
 
 
 def wigner(degree: int, rotation: Tensor) -> Tensor:
@@ -142,20 +154,25 @@ def _reorder(name: str, x: Tensor, g: Permutation) -> Tensor:
 
 def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
     _check_size(name, x, g)
-    if not x.is_floating_point() and any(chunk[1:] != (0, 1) for chunk in rep.chunks):
+    if all(chunk[1:] == (0, 1) for chunk in rep.chunks):
+        return x
+    if not x.is_floating_point():
         raise ValueError(f"field {name!r} is {x.dtype}; what turns has to be floating")
     widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]
+    wide = x.to(torch.promote_types(x.dtype, torch.float64 if x.is_cuda else torch.float32))
     parts = [
-        part if (degree, parity) == (0, 1) else _turn(part, blocks[degree, parity].to(x))
-        for part, (_, degree, parity) in zip(x.split(widths, -1), rep.chunks, strict=True)
+        part if (degree, parity) == (0, 1) else _turn(part, blocks[degree, parity].to(wide))
+        for part, (_, degree, parity) in zip(wide.split(widths, -1), rep.chunks, strict=True)
     ]
     turned = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
-    return turned + _shift(g, x, rep) if rep.affine else turned
+    return (turned + _shift(g, wide, rep) if rep.affine else turned).to(x.dtype)
 
 
 def _turn(x: Tensor, block: Tensor) -> Tensor:
+    """D x, whatever the precision of a network's products: neither autocast nor TF32 rounds it."""
     copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (batch, copies, 2 l + 1)
-    return (copies @ block.mT).reshape(x.shape)
+    with torch.autocast(x.device.type, enabled=False):
+        return (copies @ block.mT).reshape(x.shape)
 
 
 def _shift(g: Element, x: Tensor, rep: Rep) -> Tensor:

@@ -1,4 +1,8 @@
-"""Penalties that adapt their weights to what the terms do: GradNorm, and constrained training."""
+"""Penalties that adapt their weights to what the terms do: GradNorm, and constrained training.
+
+A step whose terms are not finite leaves their state as it is. With data spread over several
+processes each has its own, and they drift apart unless it is shared by `load_state_dict`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,9 +58,10 @@ class GradNorm:
         """The weighted sum of both terms; then one step of the weights."""
         if not self._shared:
             raise ValueError("GradNorm has no shared weights; call watch(parameters) first")
-        values = torch.stack([terms[FIT], terms[EQUIVARIANCE]]).detach()
+        values = _wide(torch.stack([terms[FIT], terms[EQUIVARIANCE]]))
         self._weights = self._weights.to(values)
-        self._first = values if self._first is None else self._first.to(values)
+        first = values if self._first is None else self._first.to(values)
+        self._first = torch.where(first.isfinite(), first, values)
         total = weighted(terms, self.weights)
         self._step(values, torch.stack([self._norm(terms[FIT]), self._norm(terms[EQUIVARIANCE])]))
         return total
@@ -65,7 +70,7 @@ class GradNorm:
         gradients = torch.autograd.grad(
             term, self._shared, retain_graph=True, materialize_grads=True
         )
-        return torch.cat([gradient.flatten() for gradient in gradients]).norm().to(term)
+        return _wide(torch.cat([gradient.flatten() for gradient in gradients])).norm()
 
     def _step(self, values: Tensor, norms: Tensor) -> None:
         tiny = torch.finfo(values.dtype).tiny
@@ -74,7 +79,8 @@ class GradNorm:
         size = self._weights * norms
         gap = size - size.mean() * pace**self.exponent
         moved = (self._weights - self.lr * norms * gap.sign()).clamp(min=LEAST)
-        self._weights = 2 * moved / moved.sum()
+        moved = 2 * moved / moved.sum()
+        self._weights = torch.where(moved.isfinite().all(), moved, self._weights)
 
     def state_dict(self) -> State:
         """The weights and the first values of the terms."""
@@ -132,17 +138,20 @@ class Dual:
 
     def __call__(self, terms: Terms) -> Tensor:
         """The weighted sum of both terms; then one step of beta."""
-        value = terms[EQUIVARIANCE].detach()
+        value = _wide(terms[EQUIVARIANCE])
         self._log_beta = self._log_beta.to(value)
         total = weighted(terms, self.weights)
-        before = value if self._mean is None else self._mean.to(value)
-        self._mean = self.smoothing * before + (1 - self.smoothing) * value
-        self._ascend(self._violation(before), self._violation(self._mean))
+        known = value if self._mean is None else self._mean.to(value)
+        before = torch.where(known.isfinite(), known, value)
+        now = self.smoothing * before + (1 - self.smoothing) * value
+        moved = self._ascended(self._violation(before), self._violation(now))
+        self._mean = torch.where(value.isfinite(), now, before)
+        self._log_beta = torch.where(value.isfinite(), moved, self._log_beta)
         return total
 
-    def _ascend(self, before: Tensor, now: Tensor) -> None:
+    def _ascended(self, before: Tensor, now: Tensor) -> Tensor:
         moved = self._log_beta + self.lr * now + self.damping * (now - before)
-        self._log_beta = moved.clamp(*map(log, BOUNDS))
+        return moved.clamp(*map(log, BOUNDS))
 
     def _violation(self, mean: Tensor) -> Tensor:
         return (mean / self.level).log().clamp(-log(WIDEST), log(WIDEST))
@@ -168,6 +177,11 @@ def _check_positive(**options: float) -> None:
     for name, value in options.items():
         if not (isfinite(value) and value > 0):
             raise ValueError(f"{name} needs to be finite and positive, got {value}")
+
+
+def _wide(values: Tensor) -> Tensor:
+    """The values without their graph, in a precision that small steps do not vanish in."""
+    return values.detach().to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _numbers(name: str, values: Tensor) -> float | list[float]:

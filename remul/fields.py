@@ -93,8 +93,10 @@ class Batch:
         return self._map(lambda x: x[index])
 
     def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
-        """The same samples on another device or in another floating dtype."""
-        return self._map(lambda x: x.to(*args))
+        """The same samples on another device or in another floating dtype; integers stay so."""
+        places = [arg for arg in args if not isinstance(arg, torch.dtype)]
+        wanted = {True: args, False: places}
+        return self._map(lambda x: x.to(*to) if (to := wanted[x.is_floating_point()]) else x)
 
     def _map(self, function) -> "Batch":  # noqa: ANN001 - any Tensor -> Tensor
         inputs, targets = (
@@ -113,6 +115,8 @@ def batch_size(fields: Fields) -> int:
 
 def declared(fields: Fields, types: Types) -> Fields:
     """The fields that have a type, whatever else there is; `ValueError` if one is missing."""
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"the model gives a {type(fields).__name__}, not a dict of fields")
     missing = ", ".join(sorted(types.keys() - fields.keys()))
     if missing:
         there = ", ".join(sorted(fields))
@@ -123,11 +127,12 @@ def declared(fields: Fields, types: Types) -> Fields:
 def check(fields: Fields, types: Types) -> None:
     """Raises `ValueError`, naming the field, for fields that are not what their types say.
 
-    That is: a field undeclared, missing, of the wrong width or of another batch size, or an empty
-    batch.
+    That is: a field undeclared, missing, of the wrong width or of another batch size, a mask that
+    is not (batch, n, 1), or an empty batch.
     """
     _check_names(fields.keys() - {MASK}, types.keys() - {MASK})
     batch_size(fields)
+    _check_mask(fields)
     for name, x in fields.items():
         if name in types and x.shape[-1] != types[name].dim:
             raise ValueError(
@@ -144,6 +149,17 @@ def check_numbers(fields: Fields, mask: Tensor | None) -> None:
     for name, x in fields.items():
         if has_nan(x) and has_nan(zero_padding({name: x}, mask)[name]):
             raise ValueError(f"field {name!r} holds a NaN")
+
+
+def _check_mask(fields: Fields) -> None:
+    if MASK not in fields:
+        return
+    shape = tuple(fields[MASK].shape)
+    numbers = {x.shape[1] for name, x in fields.items() if name != MASK and x.dim() > 2}
+    if len(shape) != 3 or shape[2] != 1 or (numbers and shape[1] not in numbers):
+        raise ValueError(
+            f"field {MASK!r} is {shape}; it has to be (batch, n, 1), with the n of the objects"
+        )
 
 
 def _check_names(found: Set[str], declared: Set[str]) -> None:
@@ -166,8 +182,8 @@ def has_nan(x: Tensor) -> bool:
 def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
     """Fields with the components of padded objects set to zero.
 
-    `mask` is (batch, n, 1). A pair field, (batch, n, n, k), is kept where both objects are real;
-    a field without n objects, such as (batch, k), stays as it is.
+    `mask` is (batch, n, 1). A field (batch, n, ..., k) is kept where its object is real, a pair
+    field, (batch, n, n, k), where both are; one without n objects, such as (batch, k), stays.
     """
     if mask is None:
         return fields
@@ -182,8 +198,8 @@ def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:
 def _real(x: Tensor, mask: Tensor) -> Tensor:
     """Which entries of a field are of real objects, to be broadcast; all where it has none."""
     real, n = mask.bool(), mask.shape[1]
-    if x.shape[1:-1] == (n,):
-        return real
     if x.shape[1:-1] == (n, n):
         return real[:, :, None] & real[:, None]
+    if x.dim() > 2 and x.shape[1] == n:
+        return real.view(*real.shape[:2], *(1,) * (x.dim() - 2))
     return real.new_ones(())

@@ -12,6 +12,7 @@ from remul.actions import Element, Permutation
 from remul.fields import MASK, Fields, batch_size
 
 AXES = {"x": 0, "y": 1, "z": 2}
+EXACT = {"dtype": torch.float64, "device": "cpu"}  # whatever the defaults are
 Rows = tuple[tuple[float, ...], ...]
 
 
@@ -35,9 +36,9 @@ class Group:
         size = batch_size(fields)
         rotation = self.rotations(size, generator)
         if self.reflects:
-            sign = 1 - 2 * torch.randint(2, (size, 1, 1), generator=generator)
+            sign = 1 - 2 * torch.randint(2, (size, 1, 1), generator=generator, device="cpu")
             rotation = rotation * sign
-        translation = torch.zeros(size, 3, dtype=torch.float64)
+        translation = torch.zeros(size, 3, **EXACT)
         if self.translates:
             translation.normal_(generator=generator)
         return Element(rotation, translation)
@@ -56,14 +57,14 @@ class FiniteGroup:
 
     def elements(self) -> list[Element]:
         """Every rotation once, the identity first, each a single element for all samples."""
-        origin = torch.zeros(1, 3, dtype=torch.float64)
+        origin = torch.zeros(1, 3, **EXACT)
         return [Element(r, origin) for r in _generated(self.first, self.second).split(1)]
 
     def sample(self, fields: Fields, generator: Generator) -> Element:
         """One element per sample of `fields`, as `Group.sample` draws it."""
         size, rotations = batch_size(fields), _generated(self.first, self.second)
-        drawn = torch.randint(len(rotations), (size,), generator=generator)
-        return Element(rotations[drawn], torch.zeros(size, 3, dtype=torch.float64))
+        drawn = torch.randint(len(rotations), (size,), generator=generator, device="cpu")
+        return Element(rotations[drawn], torch.zeros(size, 3, **EXACT))
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,17 @@ class Permutations:
         counts = [x.shape[1] for x in fields.values() if x.dim() > 2]
         if not counts:
             raise ValueError(f"no field has objects to permute; there are {', '.join(fields)}")
-        key = torch.rand(size, counts[0], dtype=torch.float64, generator=generator)
+        key = torch.rand(size, counts[0], **EXACT, generator=generator)
         real = fields[MASK][..., 0].cpu().bool() if MASK in fields else torch.ones_like(key).bool()
-        shuffled = torch.where(real, key, 1 + torch.arange(counts[0])).argsort(1)
+        last = 1 + torch.arange(counts[0], device="cpu")
+        shuffled = torch.where(real, key, last).argsort(1)
         places = (~real).int().argsort(dim=1, stable=True)  # real objects first, like `shuffled`
         return Permutation(torch.empty_like(places).scatter(1, places, shuffled))
 
 
 def haar(size: int, generator: Generator) -> Tensor:
     """Uniform rotations (size, 3, 3), from normally distributed quaternions."""
-    quaternion = torch.randn(size, 4, dtype=torch.float64, generator=generator)
+    quaternion = torch.randn(size, 4, **EXACT, generator=generator)
     w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
     entries = [
         1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
@@ -127,25 +129,25 @@ def cone(low_deg: float, high_deg: float) -> Group:
 
 
 def _about_fixed(axis: int, size: int, generator: Generator) -> Tensor:
-    direction = torch.eye(3, dtype=torch.float64)[axis].expand(size, 3)
+    direction = torch.eye(3, **EXACT)[axis].expand(size, 3)
     return rotation_about(direction, _uniform(0, 2 * torch.pi, size, generator))
 
 
 def _about_random(low: float, high: float, size: int, generator: Generator) -> Tensor:
-    direction = torch.randn(size, 3, dtype=torch.float64, generator=generator)
+    direction = torch.randn(size, 3, **EXACT, generator=generator)
     direction = torch.nn.functional.normalize(direction, dim=-1)
     return rotation_about(direction, _uniform(low, high, size, generator))
 
 
 def _uniform(low: float, high: float, size: int, generator: Generator) -> Tensor:
-    return torch.empty(size, dtype=torch.float64).uniform_(low, high, generator=generator)
+    return torch.empty(size, **EXACT).uniform_(low, high, generator=generator)
 
 
 @cache
 def _generated(first: Rows, second: Rows) -> Tensor:
     """All products of two rotations (order, 3, 3), in float64, rounding errors removed."""
-    generators = torch.tensor([first, second], dtype=torch.float64)
-    found = [torch.eye(3, dtype=torch.float64)]
+    generators = torch.tensor([first, second], **EXACT)
+    found = [torch.eye(3, **EXACT)]
     for rotation in found:
         for product in _snapped(generators @ rotation):
             if not any(torch.equal(product, other) for other in found):
@@ -155,7 +157,7 @@ def _generated(first: Rows, second: Rows) -> Tensor:
 
 def _snapped(rotation: Tensor) -> Tensor:
     """Entries moved to the nearest that a rotation of a Platonic solid can have."""
-    exact = torch.tensor([0, 0.5, 1, GOLDEN / 2, (GOLDEN - 1) / 2], dtype=torch.float64)
+    exact = torch.tensor([0, 0.5, 1, GOLDEN / 2, (GOLDEN - 1) / 2], **EXACT)
     exact = torch.cat([exact, -exact[1:]])
     return exact[(rotation.unsqueeze(-1) - exact).abs().argmin(-1)]
 

@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import Element, act
 from remul.fields import MASK, Fields, Rep, Signature, Types, check, check_numbers, declared
-from remul.groups import AXES, rotation_about
+from remul.groups import AXES, EXACT, rotation_about
 from remul.losses import Model
 from remul.metrics import flat
 
@@ -133,7 +133,7 @@ def _derivative(
 
 def _differentiate(function: Callable[[Tensor], Fields]) -> Fields:
     """The derivative at angle zero, in forward mode, which fused attention does not have."""
-    angle = torch.zeros(1, dtype=torch.float64)
+    angle = torch.zeros(1, **EXACT)
     function(angle)  # fills caches of constants outside the transform
     with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)  # torch's own
@@ -141,7 +141,7 @@ def _differentiate(function: Callable[[Tensor], Fields]) -> Fields:
 
 
 def _turn(axis: str, angle: Tensor) -> Element:
-    direction = torch.eye(3, dtype=angle.dtype)[AXES[axis]]
+    direction = torch.eye(3, **EXACT)[AXES[axis]]
     return Element(rotation_about(direction[None], angle), angle.new_zeros(1, 3))
 
 

@@ -1,11 +1,11 @@
 """The REMUL objective: a fit term and an equivariance term, from one forward pass."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from remul.actions import Element, act
+from remul.actions import Element, Elements, act, listed
 from remul.fields import (
     MASK,
     Batch,
@@ -23,7 +23,6 @@ from remul.fields import (
 Model = Callable[[Fields], Fields]
 Distance = Callable[[Tensor, Tensor], Tensor]
 Terms = dict[str, Tensor]
-Elements = Element | Sequence[Element]  # one per sample, or a list of K such
 
 FIT, EQUIVARIANCE = "fit", "equivariance"
 
@@ -44,12 +43,13 @@ def loss_terms(
     tensors (batch, ..., dim) to their mean distance, as `torch.nn.functional.mse_loss` does; it
     must be zero between equal tensors. Distances of several output fields add up; padded objects
     do not count. Raises `ValueError` for fields that do not match the signature or one another
-    in size, empty batches, NaN in a real object (on a CPU) and an empty list.
+    in size, empty batches, NaN in a real object (on a CPU), an empty list and unknown names.
     """
     _check_labels(batch, signature)
+    names = _known(names)
     makers = {
         FIT: lambda: [batch],
-        EQUIVARIANCE: lambda: [_turned(batch, signature, h) for h in _listed(g)],
+        EQUIVARIANCE: lambda: [_turned(batch, signature, h) for h in listed(g)],
     }
     parts = {name: makers[name]() for name in names}
     inputs = [part.inputs for made in parts.values() for part in made]
@@ -78,14 +78,14 @@ def consistency_terms(
     the batch, and g acts on them. All goes through the model in one pass. `stop_gradient` holds
     g f(x) constant.
     """
-    if EQUIVARIANCE not in (names := list(names)):
+    if EQUIVARIANCE not in (names := _known(names)):
         return loss_terms(model, batch, signature, None, distance, names)
-    apart = unlabelled is not None and FIT in names
+    g, apart = listed(g), unlabelled is not None and FIT in names
     inputs = batch.inputs if unlabelled is None else unlabelled
     _check_labels(batch, signature)
     _check_alike(batch.inputs, inputs)
     check_numbers(inputs, inputs.get(MASK))
-    turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
+    turned = [act(h, inputs, signature.inputs) for h in g]
     outputs = _jointly(model, [*[batch.inputs] * apart, inputs, *turned], signature.outputs)
     makers = {
         FIT: lambda: field_distance(outputs[0], batch.targets, distance, batch.inputs.get(MASK)),
@@ -116,7 +116,8 @@ def consistency_loss(
     With `stop_gradient` g f(x) is held constant. Shapes, `distance`, lists of elements and errors
     as in `loss_terms`.
     """
-    turned = [act(h, inputs, signature.inputs) for h in _listed(g)]
+    g = listed(g)
+    turned = [act(h, inputs, signature.inputs) for h in g]
     check_numbers(inputs, inputs.get(MASK))
     outputs = _jointly(model, [inputs, *turned], signature.outputs)
     return _inconsistency(outputs, signature, g, distance, inputs.get(MASK), stop_gradient)
@@ -143,7 +144,7 @@ def field_distance(
 def _inconsistency(
     outputs: list[Fields],
     signature: Signature,
-    g: Elements,
+    g: list[Element],
     distance: Distance,
     mask: Tensor | None,
     stop_gradient: bool,
@@ -152,7 +153,7 @@ def _inconsistency(
     output, *turned = outputs
     if stop_gradient:
         output = {name: x.detach() for name, x in output.items()}
-    expected = [act(h, output, signature.outputs) for h in _listed(g)]
+    expected = [act(h, output, signature.outputs) for h in g]
     return _mean_distance(zip(turned, expected, strict=True), distance, mask)
 
 
@@ -162,12 +163,12 @@ def _mean_distance(
     return torch.stack([field_distance(*pair, distance, mask) for pair in pairs]).mean()
 
 
-def _listed(g: Elements | None) -> Sequence[Element]:
-    """The elements one by one. Raises `ValueError` if there is none."""
-    elements = g if isinstance(g, Sequence) else [g]
-    if g is None or not elements:
-        raise ValueError(f"an equivariance term needs a group element g, got {g}")
-    return elements
+def _known(names: Iterable[str]) -> list[str]:
+    names = list(names)
+    for name in names:
+        if name not in (FIT, EQUIVARIANCE):
+            raise ValueError(f"no term {name!r}; there are {FIT}, {EQUIVARIANCE}")
+    return names
 
 
 def _turned(batch: Batch, signature: Signature, g: Element) -> Batch:

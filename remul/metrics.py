@@ -1,12 +1,14 @@
-"""Measures of equivariance: how far f(g x) is from g f(x). None of them needs labels."""
+"""Measures of equivariance: how far f(g x) is from g f(x). None of them needs labels.
 
-from collections.abc import Iterable
+They call the model as it is: put it into `eval()` mode first, since dropout is an error too.
+"""
+
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Element, act
+from remul.actions import Element, Elements, act, listed
 from remul.fields import (
     MASK,
     Fields,
@@ -35,7 +37,7 @@ def equivariance_error(
 
 
 def mean_error(
-    model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+    model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
     """|mean_i g_i f(x) - mean_i f(g_i x)| of each sample (REMUL, Eq. 8), in units of the output.
 
@@ -46,7 +48,7 @@ def mean_error(
 
 
 def expected_error(
-    model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+    model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
     """mean_i |f(g_i x) - g_i f(x)| of each sample (REMUL, Eq. 9), in units of the output.
 
@@ -56,7 +58,7 @@ def expected_error(
 
 
 def error_over_floor(
-    model: Model, exact: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+    model: Model, exact: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
     """The relative error of each sample over the round-off of an exactly equivariant model.
 
@@ -90,14 +92,16 @@ def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Inter
             "an interval needs values (batch,) without NaN and a level between 0 and 1, "
             f"got {tuple(values.shape)} and {level}"
         )
-    drawn = torch.randint(len(values), (RESAMPLES, len(values)), generator=generator)
+    size = (RESAMPLES, len(values))
+    drawn = torch.randint(len(values), size, generator=generator, device="cpu")
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
     means = values[drawn.to(values.device)].mean(-1)
     low, high = means.quantile(means.new_tensor([(1 - level) / 2, (1 + level) / 2])).unbind()
     return Interval(values.mean(), low, high)
 
 
 def errors(
-    model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+    model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> dict[str, Tensor]:
     """The three measures by name, (batch,) each, from one pass over the elements.
 
@@ -114,7 +118,7 @@ def errors(
 
 
 def _both_ways(
-    model: Model, inputs: Fields, signature: Signature, elements: Iterable[Element]
+    model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> tuple[Tensor, Tensor]:
     """f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
     check(inputs, signature.inputs)
@@ -123,10 +127,8 @@ def _both_ways(
     output = declared(model(inputs), types)
     pairs = [
         (declared(model(act(g, inputs, signature.inputs)), types), act(g, output, types))
-        for g in elements
+        for g in listed(elements)
     ]
-    if not pairs:
-        raise ValueError("a measure needs at least one group element, got none")
     turned, expected = (
         torch.stack([flat(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from remul.actions import Element, act, wigner
 from remul.fields import MASK, Fields, Signature, batch_size, check, check_numbers, declared
-from remul.groups import AXES, rotation_about
+from remul.groups import AXES, EXACT, rotation_about
 from remul.losses import Model
 from remul.metrics import flat
 
@@ -43,7 +43,7 @@ def error_spectrum(
 
 def _grid(l_max: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Rotations and weights of a mean over SO(3), exact up to degree 2 `l_max`, in chunks."""
-    turns = torch.arange(2 * l_max + 1, dtype=torch.float64) * (2 * torch.pi / (2 * l_max + 1))
+    turns = torch.arange(2 * l_max + 1, **EXACT) * (2 * torch.pi / (2 * l_max + 1))
     heights, weights = _gauss_legendre(l_max + 1)
     third, tilt, first = (
         x.flatten() for x in torch.meshgrid(turns, heights.acos(), turns, indexing="ij")
@@ -55,14 +55,14 @@ def _grid(l_max: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _gauss_legendre(count: int) -> tuple[Tensor, Tensor]:
     """Nodes in (-1, 1) and weights that sum to 1 (Golub and Welsch 1969)."""
-    k = torch.arange(1, count, dtype=torch.float64)
+    k = torch.arange(1, count, **EXACT)
     off = torch.diag(k / (4 * k * k - 1).sqrt(), 1)
     nodes, vectors = torch.linalg.eigh(off + off.mT)
     return nodes, vectors[0].square()
 
 
 def _about(axis: str, angle: Tensor) -> Tensor:
-    return rotation_about(torch.eye(3, dtype=angle.dtype)[AXES[axis]].expand(len(angle), 3), angle)
+    return rotation_about(torch.eye(3, **EXACT)[AXES[axis]].expand(len(angle), 3), angle)
 
 
 def _pulled_back(model: Model, inputs: Fields, signature: Signature, rotation: Tensor) -> Tensor:

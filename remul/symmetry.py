@@ -3,12 +3,13 @@
 All three wrappers compute sum_k w_k g_k^-1 f(g_k x). They differ in the g_k and w_k alone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
-from remul.actions import Element, act
+from remul.actions import Element, Elements, act, listed
 from remul.fields import MASK, Fields, Rep, Signature, batch_size, declared, zero_padding
 from remul.losses import Model
 
@@ -20,7 +21,7 @@ TINY = 1e-30
 FLIPS = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
 
 
-def group_average(model: Model, signature: Signature, elements: Iterable[Element]) -> nn.Module:
+def group_average(model: Model, signature: Signature, elements: Elements) -> nn.Module:
     """The model's mean over M group elements: x -> mean_k g_k^-1 f(g_k x).
 
     `elements` have one entry per sample or one for all. Over the whole of a finite group, such as
@@ -28,9 +29,7 @@ def group_average(model: Model, signature: Signature, elements: Iterable[Element
     so under SO(3); over random elements it is a Monte Carlo estimate. Costs M forward passes, done
     together. Raises `ValueError` without elements and as `act` does.
     """
-    elements = tuple(elements)
-    if not elements:
-        raise ValueError("a group average needs at least one element, got none")
+    elements = listed(elements)
     return Symmetrised(model, signature, lambda inputs, _: _all_of(elements, inputs))
 
 
@@ -47,8 +46,10 @@ def frame_average(model: Model, signature: Signature) -> nn.Module:
     Where all vectors of a sample are collinear no frame is defined: outputs of degree 0 and 1 are
     still exact, since the flips average the free angle out, if no input has a degree above 1;
     other outputs are not. Costs 4 forward passes, done together, and up to 4 m (m - 1) more for
-    the few nearly degenerate samples with m vectors. Raises `ValueError` as `act` does.
+    the few nearly degenerate samples with m vectors. Differentiable in the inputs. Raises
+    `ValueError` as `act` does, and without inputs of degree 1.
     """
+    _check_vectors(signature)
     return Symmetrised(model, signature, _principal_frames)
 
 
@@ -59,8 +60,9 @@ def canonicalise(model: Model, signature: Signature) -> nn.Module:
     along them is positive, the last by the right-hand rule. Exactly SE(3) equivariant away from
     its discontinuities: it jumps where two spreads cross and where a third moment changes its
     sign, and is undefined on clouds that have such a symmetry (centrally symmetric, isotropic,
-    collinear). Raises `ValueError` as `act` does.
+    collinear). Raises `ValueError` as `act` does, and without inputs of degree 1.
     """
+    _check_vectors(signature)
     return Symmetrised(model, signature, _canonical_frame)
 
 
@@ -88,8 +90,17 @@ class Symmetrised(nn.Module):
         return total
 
 
-def _all_of(elements: tuple[Element, ...], inputs: Fields) -> Frames:
+def _check_vectors(signature: Signature) -> None:
+    if not any(degree == 1 for rep in signature.inputs.values() for _, degree, _ in rep.chunks):
+        types = ", ".join(f"{name!r} {rep.irreps}" for name, rep in signature.inputs.items())
+        raise ValueError(f"frames need an input of degree 1, 1o or 1e; there are {types}")
+
+
+def _all_of(elements: list[Element], inputs: Fields) -> Frames:
     size, device = batch_size(inputs), next(iter(inputs.values())).device
+    for g in elements:
+        if len(g) not in (1, size):
+            raise ValueError(f"the inputs have {size} samples, a group element has {len(g)}")
     sample = torch.arange(size, device=device).repeat(len(elements))
     weight = torch.full_like(sample, 1 / len(elements), dtype=torch.float64)
     rotation = torch.cat([g.rotation.expand(size, 3, 3) for g in elements])
@@ -127,8 +138,14 @@ def _about(centre: Tensor, sample: Tensor, weight: Tensor, rotation: Tensor) -> 
 
 
 def _principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (batch, 3) and eigenvectors, in rows (batch, 3, 3), the largest first."""
-    spreads, axes = torch.linalg.eigh(vectors.mT @ vectors)
+    """Eigenvalues (batch, 3) and eigenvectors, in rows (batch, 3, 3), the largest first.
+
+    Where two are alike their vectors, which have no derivative, are held constant.
+    """
+    spread = vectors.mT @ vectors
+    clear = _trust(torch.linalg.eigvalsh(spread.detach()).flip(-1)) > 0
+    spread = torch.where(clear[:, None, None], spread, spread.detach())
+    spreads, axes = torch.linalg.eigh(spread)
     return spreads.flip(-1), axes.mT.flip(-2)
 
 
@@ -149,8 +166,15 @@ def _pair_axes(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     weight = (areas / largest - 0.5).clamp(min=0)  # (batch, m, m)
     weight = weight / weight.sum((1, 2), keepdim=True).clamp(min=TINY)
     sample, i, j = weight.nonzero(as_tuple=True)
-    pairs = torch.stack([vectors[sample, i], vectors[sample, j]], -1)  # (pairs, 3, 2)
-    return sample, weight[sample, i, j], torch.linalg.qr(pairs, mode="complete").Q.mT
+    first = normalize(vectors[sample, i], dim=-1)
+    second = _across(_across(vectors[sample, j], first), first)  # twice: round-off of the first
+    third = torch.linalg.cross(first, second)
+    return sample, weight[sample, i, j], torch.stack([first, second, third], 1)
+
+
+def _across(vector: Tensor, direction: Tensor) -> Tensor:
+    """The part of vectors at right angles to unit vectors, at length 1."""
+    return normalize(vector - (vector * direction).sum(-1, keepdim=True) * direction, dim=-1)
 
 
 def _right_handed(axes: Tensor) -> Tensor:
@@ -161,7 +185,8 @@ def _right_handed(axes: Tensor) -> Tensor:
 def _vectors(inputs: Fields, signature: Signature) -> tuple[Tensor, Tensor]:
     """What turns like a vector, (batch, m, 3), fields scaled to norm 1; the centroid (batch, 3)."""
     size, types, mask = batch_size(inputs), signature.inputs, inputs.get(MASK)
-    fields = {name: x.double() for name, x in inputs.items() if name != MASK}
+    kept = zero_padding(inputs, mask)
+    fields = {name: x.double() for name, x in kept.items() if name != MASK}
     real = zero_padding({name: torch.ones_like(x) for name, x in fields.items()}, mask)
     fields = {name: _degree_one(x, types[name]) for name, x in fields.items()}
     real = {name: _degree_one(x, types[name]) for name, x in real.items()}

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from remul import POINT, SCALAR, VECTOR, Batch, Rep, Signature
+from remul.fields import check
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,16 @@ def test_the_length_of_a_batch_is_its_number_of_samples():
 def test_a_batch_changes_dtype_on_both_sides():
     batch = Batch({"x": torch.zeros(5, 1)}, {"y": torch.zeros(5, 1)}).to(torch.float64)
     assert {batch.inputs["x"].dtype, batch.targets["y"].dtype} == {torch.float64}
+
+
+def test_whole_numbers_stay_whole_in_another_dtype():
+    inputs = {"x": torch.zeros(5, 1), "kind": torch.zeros(5, 1, dtype=torch.long)}
+    batch = Batch(inputs, {"y": torch.zeros(5, 1)}).to(torch.float64)
+    assert [x.dtype for x in batch.inputs.values()] == [torch.float64, torch.long]
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4), (2, 5, 1), (2, 4), (2, 4, 2)])
+def test_a_mask_of_another_shape_is_refused(shape):
+    fields = {"x": torch.zeros(2, 4, 3), "mask": torch.ones(shape)}
+    with pytest.raises(ValueError, match=r"'mask' is .* \(batch, n, 1\)"):
+        check(fields, {"x": POINT})

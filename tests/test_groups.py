@@ -316,3 +316,11 @@ def test_a_permutation_of_other_objects_is_refused(objects):
 def test_permutations_need_objects(generator):
     with pytest.raises(ValueError, match="no field has objects"):
         groups.permutations.sample({"whole": torch.zeros(3, 2)}, generator)
+
+
+@pytest.mark.parametrize("name", ["SO3", "E3", "octahedral", "permutations"])
+def test_elements_are_drawn_on_the_cpu_whatever_the_default_device(name, generator):
+    group, x = getattr(groups, name), {"x": torch.zeros(3, 4, 3)}
+    with torch.device("meta"):
+        g = group.sample(x, generator)
+    assert {tensor.device.type for tensor in vars(g).values()} == {"cpu"}

@@ -165,6 +165,20 @@ def test_elements_are_cast_last(irreps, draw, generator):
     assert_close(single.double(), act(g, {"x": x}, types)["x"], rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("rep", [VECTOR, POINT, Rep("2e+1o")])
+def test_mixed_precision_leaves_the_action_alone(rep, draw, generator):
+    g, x, types = elements(generator), {"x": 50 * draw(5, 4, rep.dim).float()}, {"x": rep}
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = act(g, x, types)["x"]
+    assert torch.equal(mixed, act(g, x, types)["x"])
+
+
+def test_what_turns_in_low_precision_is_rounded_once(draw, generator):
+    g, x = elements(generator), draw(5, 4, 3).bfloat16()
+    exact = act(g, {"x": x.float()}, {"x": POINT})["x"]
+    assert torch.equal(act(g, {"x": x}, {"x": POINT})["x"], exact.bfloat16())
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -203,6 +203,13 @@ def test_a_pair_counts_where_both_objects_are_real(draw):
     assert_close(field_distance({"bond": found}, {"bond": wanted}, mse_loss, mask), expected)
 
 
+def test_a_trajectory_counts_where_its_object_is_real(draw):
+    mask = torch.tensor([[1.0, 1, 0]]).unsqueeze(-1)
+    found, wanted = draw(1, 3, 7, 2), draw(1, 3, 7, 2)
+    expected = mse_loss(found[:, :2], wanted[:, :2])
+    assert_close(field_distance({"path": found}, {"path": wanted}, mse_loss, mask), expected)
+
+
 def test_a_field_without_objects_counts_in_full(draw):
     mask = torch.tensor([[1.0, 1, 0]]).unsqueeze(-1)
     found, wanted = draw(1, 2), draw(1, 2)
@@ -230,6 +237,16 @@ def test_errors_name_the_field(inputs, targets, message):
 def test_consistency_names_the_field():
     with pytest.raises(ValueError, match="'x' is missing"):
         consistency_loss(shifted, {"z": torch.zeros(1, 2, 3)}, SIGNATURE, G, mse_loss)
+
+
+def test_an_unknown_term_is_named(batch):
+    with pytest.raises(ValueError, match="no term 'fitt'; there are fit, equivariance"):
+        loss_terms(shifted, batch, SIGNATURE, G, mse_loss, ["fitt"])
+
+
+def test_a_model_that_gives_no_fields_is_told(batch):
+    with pytest.raises(ValueError, match="gives a Tensor, not a dict of fields"):
+        loss_terms(lambda inputs: inputs["x"], batch, SIGNATURE, G, mse_loss)
 
 
 def test_a_mask_of_a_declared_type_is_no_other_field(padded):
@@ -281,10 +298,15 @@ def test_several_elements_take_one_forward_pass(name, size, batch, several):
     assert model.sizes == [size]
 
 
+@every_loss
+def test_elements_may_come_one_by_one(loss, batch, several):
+    assert torch.equal(loss(shifted, batch, iter(several)), loss(shifted, batch, several))
+
+
 @pytest.mark.parametrize("g", [None, []])
 @every_loss
 def test_a_loss_asks_for_a_group_element(loss, g, batch):
-    with pytest.raises(ValueError, match="needs a group element"):
+    with pytest.raises(ValueError, match="at least one group element"):
         loss(shifted, batch, g)
 
 

@@ -126,6 +126,15 @@ def test_measures_alone_are_those_of_one_pass(measure, broken, vectors, generato
     assert torch.equal(MEASURES[measure](*given), errors(*given)[measure])
 
 
+@pytest.mark.parametrize("measure", ["mean_error", "expected_error"])
+def test_one_element_may_come_alone(measure, broken, vectors, generator):
+    model, inputs, signature, (g, *_) = arguments(broken, vectors, generator)
+    measured = MEASURES[measure]
+    assert torch.equal(
+        measured(model, inputs, signature, g), measured(model, inputs, signature, [g])
+    )
+
+
 def test_the_relative_error_is_averaged_over_elements(broken, vectors, generator):
     model, inputs, signature, elements = arguments(broken, vectors, generator)
     each = [equivariance_error(model, inputs, signature, g) for g in elements]
@@ -267,3 +276,10 @@ def test_the_pose_shift_curve_is_one_error_per_angle_and_sample(broken, vectors,
 def test_errors_by_axis_are_one_per_sample(broken, vectors, generator):
     found = error_by_axis(broken[0], vectors, broken[1], generator, 2)
     assert {axis: error.shape for axis, error in found.items()} == dict.fromkeys("xyz", (5,))
+
+
+def test_an_interval_of_low_precision_is_that_of_its_values(draw, generator):
+    values = draw(20).abs().bfloat16()
+    low = interval(values, generator)
+    assert_close(low.mean, values.float().mean())
+    assert low.low < low.mean < low.high

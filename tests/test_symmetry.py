@@ -22,6 +22,7 @@ from remul import (
     group_average,
     groups,
 )
+from remul.fields import zero_padding
 
 SIGNATURE = Signature(
     {"mass": SCALAR, "position": POINT, "velocity": VECTOR},
@@ -205,8 +206,46 @@ def test_averages_over_a_platonic_group_vanish_up_to_its_degree(name, degree, dr
 
 
 def test_a_group_average_needs_elements():
-    with pytest.raises(ValueError, match="at least one element"):
+    with pytest.raises(ValueError, match="at least one group element"):
         group_average(skewed, SIGNATURE, [])
+
+
+@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
+def test_forces_of_a_frame_average_turn_with_the_bodies(cloud, generator):
+    inputs = with_no_velocity(cloud)
+    g = SO3.sample(inputs, generator)
+    energy = frame_average(skewed, SIGNATURE)
+
+    def forces(inputs):
+        x = inputs["position"].detach().requires_grad_()
+        (found,) = torch.autograd.grad(energy(inputs | {"position": x})["energy"].sum(), x)
+        return {"force": found}
+
+    expected = act(g, forces(inputs), {"force": VECTOR})["force"]
+    assert_close(forces(act(g, inputs, SIGNATURE.inputs))["force"], expected, rtol=0, atol=1e-9)
+
+
+@every_wrapper
+def test_padding_of_a_symmetrised_model_may_hold_anything(wrap, bodies):
+    mask = torch.ones(200, 5, 1, dtype=torch.float64)
+    mask[:, 3:] = 0
+    filled = {name: torch.where(mask.bool(), x, torch.nan) for name, x in bodies.items()}
+    model = wrap(lambda inputs: skewed(zero_padding(inputs, inputs["mask"])), SIGNATURE)
+    found, expected = (model(fields | {"mask": mask}) for fields in (filled, bodies))
+    assert_close(found["energy"], expected["energy"])
+
+
+@every_wrapper
+def test_frames_need_something_that_turns(wrap):
+    signature = Signature({"mass": SCALAR, "strain": Rep("2e")}, {"energy": SCALAR})
+    with pytest.raises(ValueError, match=r"degree 1.*'mass' 0e, 'strain' 2e"):
+        wrap(skewed, signature)
+
+
+def test_a_group_average_of_other_samples_is_told(bodies, generator):
+    g = SO3.sample({"mass": bodies["mass"][:3]}, generator)
+    with pytest.raises(ValueError, match="200 samples, a group element has 3"):
+        group_average(skewed, SIGNATURE, [g])(bodies)
 
 
 def test_wrappers_switch_the_mode_of_the_model(gravity):

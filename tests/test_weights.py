@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -143,13 +144,46 @@ def test_penalties_run_under_compile(penalty):
     assert_close(found, called(penalty, 2, w)(two_terms(w)))
 
 
-@pytest.mark.parametrize("penalty", [GradNorm(), Dual(0.1)], ids=["GradNorm", "Dual"])
-def test_a_state_that_is_not_finite_is_not_kept(penalty):
+adaptive = pytest.mark.parametrize("penalty", [GradNorm(), Dual(0.1)], ids=["GradNorm", "Dual"])
+nothing = pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=str)
+
+
+@adaptive
+@nothing
+def test_a_step_that_is_not_finite_leaves_the_state(penalty, value):
     w = weight()
-    penalty = called(penalty, 1, w)
+    penalty = called(penalty, 2, w)
+    before = penalty.state_dict()
+    penalty({**two_terms(w), "equivariance": w.sum() * value})
+    assert penalty.state_dict() == before
+
+
+@adaptive
+@nothing
+def test_a_first_step_that_is_not_finite_is_forgotten(penalty, value):
+    w = weight()
+    late, sound = called(penalty, 0, w), called(penalty, 2, w)
+    late({**two_terms(w), "equivariance": w.sum() * value})
+    assert called(late, 2, w).state_dict() == sound.state_dict()
+
+
+@adaptive
+def test_a_state_before_any_finite_term_is_not_kept(penalty):
+    w = weight()
+    penalty = called(penalty, 0, w)
     penalty({**two_terms(w), "equivariance": w.sum() * float("nan")})
     with pytest.raises(ValueError, match="is not finite"):
         penalty.state_dict()
+
+
+@adaptive
+def test_small_steps_count_in_low_precision(penalty):
+    low, found = weight(torch.bfloat16), []
+    penalty = called(replace(penalty, lr=1e-4), 0, low)
+    for _ in range(3):
+        penalty(two_terms(low))
+        found.append(float(penalty.weights["equivariance"]))
+    assert len(set(found)) == 3
 
 
 @every_penalty
