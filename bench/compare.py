@@ -72,7 +72,7 @@ def look(
 ) -> tuple[list[Finding], Changes]:
     """What one set of records says of another: findings without times, and changes of times.
 
-    A cell that ran in the base and does not run now has regressed.
+    What ran in the base and does not run now has regressed.
     """
     found, changes = [], {}
     for name in sorted(base.keys() & new.keys()):
@@ -84,6 +84,8 @@ def look(
         found.append(of_counters(name, before, after))
         for kind in cells.KINDS:
             sides = [record["timings"].get(kind, {}) for record in (before, after)]
+            if sides[0] and not sides[1] and after["reasons"].get(kind):
+                found.append(Finding(name, kind, REGRESSED, why=after["reasons"][kind]))
             if not all(sides):
                 continue
             why = _apart(before, after) or _unit_differs(base, new, name)

@@ -17,7 +17,7 @@ ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_
 
 def count(
     model: nn.Module, inference: Function, device: str, step: Function | None = None
-) -> dict[str, int]:
+) -> dict[str, int | None]:
     """Counters of one inference call, and with the prefix `step_` of one training step.
 
     `flops` are those of matrix products and attention; `moved_bytes` what all operations read and
@@ -38,7 +38,7 @@ def parameters(model: nn.Module) -> int:
 def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
     """How often `torch.compile` has to leave the graph of one inference call."""
     torch._dynamo.reset()
-    with torch.inference_mode():
+    with torch.no_grad():
         return torch._dynamo.explain(model)(inputs).graph_break_count
 
 
@@ -51,7 +51,7 @@ def peak_bytes(function: Function, device: str) -> int:
     return seen.peak
 
 
-def _counts(function: Function, device: str) -> dict[str, int]:
+def _counts(function: Function, device: str) -> dict[str, int | None]:
     with _Counter() as seen:
         function()
     return {
@@ -62,11 +62,17 @@ def _counts(function: Function, device: str) -> dict[str, int]:
     }
 
 
-def flops(function: Function) -> int:
-    """FLOPs of the matrix products and of the attention of a call."""
+def flops(function: Function) -> int | None:
+    """FLOPs of the matrix products and of the attention of a call.
+
+    None where it differentiates inside, which the counter refuses.
+    """
     forms = {ATTENTION: _attention, ATTENTION_BACKWARD: _attention_backward}
-    with FlopCounterMode(display=False, custom_mapping=forms) as counter:
-        function()
+    try:
+        with FlopCounterMode(display=False, custom_mapping=forms) as counter:
+            function()
+    except RuntimeError:
+        return None
     return counter.get_total_flops()
 
 

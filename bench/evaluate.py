@@ -23,7 +23,7 @@ class DivergedError(RuntimeError):
     """A loss or a score is not a finite number."""
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: a network may differentiate inside, as for forces
 def mean_squared_error(model: nn.Module, data: Batch) -> float:
     """Mean square over samples, real objects and components, summed over the output fields."""
     model.eval()
@@ -50,7 +50,7 @@ def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[
     return scores
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def equivariance_errors(
     run: Run, signature: Signature, model: nn.Module, data: Batch, generator: Generator
 ) -> dict[str, float]:
@@ -74,7 +74,7 @@ def finite(scores: dict[str, float]) -> dict[str, float]:
     return scores
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
     """Where the model errs on the test split: E' by angle and by axis, energy by degree.
 

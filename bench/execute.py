@@ -124,13 +124,23 @@ def closures(
     training = trainer(run, modes.applied(mode, model), method) if learns(model) else None
     batch = next(batches_of(task.train, run.batch_size, stream("batches", run.seed)))
     resting = symmetrised(deepcopy(model).eval(), task.signature, run.symmetrise)
-    called = modes.applied(mode, resting)
+    called, untrained = modes.applied(mode, resting), _untrained(resting, batch[:1])
 
-    @torch.inference_mode()
+    @untrained()
     def inference() -> dict[str, torch.Tensor]:
         return called(batch.inputs)
 
     return (lambda: training.step(batch)) if training else None, inference, resting
+
+
+def _untrained(model: nn.Module, batch: Batch) -> type:
+    """`inference_mode`, or `no_grad` for a model that differentiates inside, as for forces."""
+    try:
+        with torch.inference_mode():
+            model(batch.inputs)
+    except RuntimeError:
+        return torch.no_grad
+    return torch.inference_mode
 
 
 def last_layer(model: nn.Module) -> list[nn.Parameter]:

@@ -10,7 +10,8 @@ from typing import Any
 Row = Mapping[str, Any]
 ABSENT = "–"
 SMALL = 1e-3
-LATEX = {"±": r"$\pm$", "_": r"\_", "%": r"\%", "&": r"\&", "–": "--", "x 1e3": r"$\times 10^3$"}
+LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
+LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ SHORTEST_S = 1e-2  # of a sample; what comes between two turns costs more than s
 FRESHEN_S = 3e-3  # of calls before a sample that is not long
 LONG_S = 3e-2
 TAKES = 3
+DRAWING = ("augment_step", "remul_step")  # kinds that draw group elements
 SIDE, MEGABYTES = 1024, 64  # of the matrices and of the copy that show what the machine can do
 
 
@@ -48,7 +49,7 @@ class Stage:
                 told = outcome(error)
                 status = "refused" if isinstance(error, ValueError) else told["status"]
                 found["reasons"][kind] = told["reason"]
-                if status == "oom" or not self.functions:
+                if status != "refused" or not self.functions:
                     found["status"] = status
         return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
 
@@ -85,6 +86,8 @@ class Stage:
 
 def closure(cell: Cell, kind: str, device: str) -> Callable:
     """Inference or a training step of a cell, in the cell's mode and precision."""
+    if cell.mode == "cuda_graph" and kind in DRAWING:
+        raise ValueError("group elements are drawn on the CPU, so this step is not one CUDA graph")
     step, inference, _ = closures(cell.run(kind), device, cell.mode)
     function = inference if kind == "inference" else step
     if function is None:

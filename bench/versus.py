@@ -61,19 +61,11 @@ def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 -
         "model": str(name),
         "parameters": {which: counters.parameters(network) for which, network in networks.items()},
         "timings": {f"{which} {kind}": timing for (which, kind), timing in timings.items()},
-        "flops": {which: _flops(functions[which, "inference"]) for which in networks},
+        "flops": {which: counters.flops(functions[which, "inference"]) for which in networks},
         "peak_bytes": {
             which: counters.peak_bytes(functions[which, "training"], device) for which in networks
         },
     }
-
-
-def _flops(inference: Callable[[], Any]) -> int | None:
-    """FLOPs of an inference; None where it differentiates inside, which the counter refuses."""
-    try:
-        return counters.flops(inference)
-    except RuntimeError:
-        return None
 
 
 def _cloud(n: int, batch: int, device: str) -> Fields:

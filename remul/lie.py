@@ -35,8 +35,8 @@ def lie_error_by_field(
     """The Lie derivative error, (batch,), of each input field when only that field turns.
 
     The other fields are put to rest: all but their invariant parts set to zero, which no rotation
-    moves. An exactly equivariant model shows zero everywhere; what shows only in the total comes
-    from fields together, or from the model's constants, which every entry repeats.
+    moves. An exactly equivariant model that is finite there shows zero; what shows only in the
+    total comes from fields together, or from the model's constants, which every entry repeats.
     """
     rest = {n: _at_rest(x, signature.inputs[n]) for n, x in inputs.items() if n != MASK}
     stages, generators = _whole(model, signature), list(generators)

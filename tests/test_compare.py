@@ -108,6 +108,21 @@ def test_a_network_that_no_longer_runs_has_regressed(stored, tmp_path, capsys):
     assert "NameError: x" in capsys.readouterr().out
 
 
+def test_a_step_that_no_longer_runs_has_regressed(stored, tmp_path, capsys):
+    broken = stored("b", reasons={"inference": "RuntimeError: broke"})
+    file = next((tmp_path / "b" / "speed").iterdir())
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"timings": {}}))
+    assert main(["compare", stored("a"), broken]) == 1
+    assert "RuntimeError: broke" in capsys.readouterr().out
+
+
+def test_the_floor_of_a_machine_is_that_of_its_speed_folder(stored, tmp_path, capsys):
+    folder = stored("a")
+    (tmp_path / "a" / "noise.json").write_text('{"floor": 0.123, "date": "today"}')
+    main(["compare", f"{folder}/speed", f"{folder}/speed"])
+    assert "noise floor 12.3% of a" in capsys.readouterr().out
+
+
 def test_counters_that_cannot_be_taken_any_more_are_a_regression(generator):
     before = record(generator)
     found = compare.of_counters("cell", before, before | {"counters": {}})

@@ -147,12 +147,23 @@ def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     assert cells.missing([cell], tmp_path) == []
 
 
-def test_memory_that_one_kind_lacks_is_told(stage, monkeypatch):
-    def full(_, kind, __):
+BREAKING = {MemoryError(): "oom", RuntimeError("a bug"): "failed", ValueError("no"): "done"}
+
+
+@pytest.mark.parametrize(("error", "status"), BREAKING.items(), ids=BREAKING.values())
+def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
+    def closure(_, kind, __):
         if kind == "remul_step":
-            raise MemoryError
+            raise error
         return float
 
-    monkeypatch.setattr(stage_module, "closure", full)
+    monkeypatch.setattr(stage_module, "closure", closure)
     monkeypatch.setattr(stage_module, "warm_up", lambda *_: 1)
-    assert stage.prepare(CELL, ["inference", "remul_step", "train_step"], "cpu")["status"] == "oom"
+    found = stage.prepare(CELL, ["inference", "remul_step", "train_step"], "cpu")
+    assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
+
+
+@pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
+def test_a_step_that_draws_is_no_cuda_graph(kind):
+    with pytest.raises(ValueError, match="drawn on the CPU"):
+        stage_module.closure(replace(CELL, mode="cuda_graph"), kind, "cuda")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import published, records, tables
+from bench import published, records, render, tables
 from bench.config import Plugin, Run
 
 SESSION = "2026-01-01T00:00:00+00:00"
@@ -103,6 +103,13 @@ def shown(found, folder, form="md"):
 def test_published_numbers_carry_their_label(form, tmp_path):
     text = shown([made("transformer", 0, 1e-3, 1.0)], tmp_path, form)
     assert "8.99 / 27.1 [B]" in text
+
+
+def test_latex_escapes_what_it_would_read():
+    columns = [render.Column(name, name, render.word) for name in ("a_b", "c")]
+    text = render.table("latex", "t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    assert r"a\_b & c \\" in text
+    assert r"x \#3f \& \{1\} & 5 \% \\" in text
 
 
 def test_published_models_without_a_run_have_a_row(tmp_path):

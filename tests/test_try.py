@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from bench import trial
+from bench import counters, evaluate, trial
 from bench.cli import main
+from bench.config import Plugin, Run
+from bench.execute import build, closures
 from bench.plugins import Task
 from bench.turning import fields_that_turn
 from remul import POINT, SO3, VECTOR, Batch, Signature, act
@@ -37,6 +39,36 @@ def load(seed):
 EMPTIED = """
     import dataclasses
     return dataclasses.replace(task, train=task.train[:0])
+"""
+TWO_SETS = """
+    import dataclasses
+    from remul import POINT, Batch, Signature
+
+    def with_pocket(batch):
+        return Batch(batch.inputs | {"pocket": batch.inputs["position"][:, :2]}, batch.targets)
+
+    inputs = {**task.signature.inputs, "pocket": POINT}
+    splits = {k: with_pocket(getattr(task, k)) for k in ("train", "val", "test")}
+    signature = Signature(inputs, task.signature.outputs)
+    return dataclasses.replace(task, signature=signature, more={}, **splits)
+"""
+FORCES = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(3, 1)
+
+    def forward(self, inputs):
+        with torch.enable_grad():
+            x = inputs["position"].detach().requires_grad_()
+            energy = self.net(x).square().sum()
+            return {"position": torch.autograd.grad(energy, x, create_graph=True)[0]}
+
+def build(signature):
+    return Net()
 """
 DOUBLED = EMPTIED.replace("[:0]", ".to(__import__('torch').float64)")
 GOOD = "x + self.weight * inputs['velocity']"
@@ -72,6 +104,31 @@ def test_a_broken_model_is_told_what_is_wrong(kind, tmp_path, capsys):
     output, complaint = BROKEN[kind]
     assert main(["try", *a_file(tmp_path, output)]) == 4
     assert complaint in capsys.readouterr().out
+
+
+def test_a_model_of_float64_alone_is_told(tmp_path, capsys):
+    output = "x @ torch.eye(3, dtype=torch.float64) + self.weight * x"
+    assert main(["try", *a_file(tmp_path, output)]) == 4
+    assert "FAIL training: not possible in float32" in capsys.readouterr().out
+
+
+def test_sets_of_several_sizes_have_no_permutation(tmp_path, capsys):
+    task = tmp_path / "small.py"
+    task.write_text(TASK.replace("return gravity", "task = gravity") + TWO_SETS)
+    (tmp_path / "mine.py").write_text(MODEL.format(output=GOOD, claim=""))
+    assert main(["try", str(tmp_path / "mine.py"), "--task", str(task)]) == 0
+    assert "permutations" not in capsys.readouterr().out
+
+
+def test_a_model_may_differentiate_inside(tmp_path):
+    (tmp_path / "mine.py").write_text(FORCES)
+    run = Run(Plugin("bodies"), Plugin(str(tmp_path / "mine.py")), Plugin("plain"), batch_size=2)
+    task, model, _ = build(run, "cpu")
+    step, inference, _ = closures(run, "cpu")
+    assert torch.isfinite(step())
+    assert inference()["position"].isfinite().all()
+    assert evaluate.mean_squared_error(model, task.test) > 0
+    assert counters.count(model, inference, "cpu")["flops"] is None
 
 
 def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):

@@ -39,7 +39,8 @@ def run(options: Namespace) -> int:
     if options.models and not options.base:
         raise ValueError("--models goes with --base REF")
     here = options.results / machine.folder(options.device)
-    noise, notes = calibrate.noise_of(options.A if options.A and options.A.is_dir() else here)
+    machine_of = options.A.parent if options.A and options.A.name == "speed" else options.A
+    noise, notes = calibrate.noise_of(machine_of if machine_of and machine_of.is_dir() else here)
     if options.base is None:
         base, new = compare.stored(options.A), compare.stored(options.B)
         found = compare.of_records(base, new, noise["floor"])
