@@ -88,6 +88,8 @@ def from_plain(plain: Mapping[str, Any]) -> Run:
     """The run that `dataclasses.asdict` took apart. Raises `ValueError` for what is no run."""
     try:
         parts = {name: Plugin(**plain[name]) for name in ("task", "model", "method")}
+        if not all(isinstance(part.name, str) for part in parts.values()):
+            raise TypeError(f"names have to be strings, got {parts}")
         return Run(**{**plain, **parts})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a run: {error}") from None

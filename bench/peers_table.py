@@ -24,7 +24,12 @@ def measure(root: Path, device: str, force: bool) -> bool:
             continue
         if not force and _known(root, name) == version:
             continue
-        found = pool.ask({"do": "face", "peer": name, "device": device})
+        try:
+            found = pool.ask({"do": "face", "peer": name, "device": device})
+        except RuntimeError as error:
+            complete = False
+            print(f"{name} {version}: {error}")
+            continue
         records.write_whole(root / "peers" / f"{found['peer']}.json", records.as_text(found))
         complete &= "reason" not in found
         print(f"{name} {version}: {found.get('reason', 'timed')}")
@@ -48,17 +53,18 @@ def _known(root: Path, name: str) -> str | None:
     return None if "reason" in found else found["version"]
 
 
-def write(root: Path) -> str:
-    """Writes the table of all peers as Markdown, and returns it as text; empty without any."""
+def write(root: Path, form: str) -> str:
+    """Writes root/tables/peers.* in every form, and returns the table in one; "" without any."""
     if not (root / "peers").is_dir():
         return ""
-    (root / "tables").mkdir(exist_ok=True)
-    (root / "tables" / "peers.md").write_text(table(root, "md"))
-    return table(root, "text").rstrip("\n")
+    made = forms(root)
+    for name, suffix in render.SUFFIXES.items():
+        records.write_whole(root / "tables" / f"peers.{suffix}", made[name])
+    return made[form]
 
 
-def table(root: Path, form: str) -> str:
-    """What was measured of all peers, as text or Markdown, theirs and ours in units of the unit."""
+def forms(root: Path) -> dict[str, str]:
+    """What was measured of all peers, in every form, theirs and ours in units of the unit."""
     found, torn = [], []
     for file in sorted((root / "peers").glob("*.json")):
         try:
@@ -81,7 +87,12 @@ def table(root: Path, form: str) -> str:
         *_versions(found),
         *torn,
     ]
-    return render.table(form, "Ours against other packages", COLUMNS, rows, notes)
+    printed = {
+        form: render.table(form, "Ours against other packages", COLUMNS, rows, notes)
+        for form in ("text", "md", "html", "latex")
+    }
+    names = dict.fromkeys(name for row in rows for name in row)
+    return printed | {"csv": render.comma_separated(rows, names)}
 
 
 def _checked(peer: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON

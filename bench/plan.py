@@ -85,6 +85,20 @@ def finished(run: Run, root: Path) -> Record | None:
     return record if same and record["status"] == "done" else None
 
 
+def store(record: Record, curve: str, root: Path) -> bool:
+    """Writes what a run came to and its curve, unless it failed where it had finished before.
+
+    Whether it did.
+    """
+    run = from_plain(record["run"])
+    if record["status"] != "done" and finished(run, root):
+        return False
+    if curve:
+        records.write_curve(root, run, curve)
+    records.write(root, record)
+    return True
+
+
 def set_aside(runs: Iterable[Run], root: Path) -> None:
     """Moves every file out of the way that stands for one of the runs and is no record."""
     for file in (records.path(root, run) for run in runs):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from bench import plugins
@@ -19,6 +20,7 @@ PARTS = {
     "run": dict,
     "key": str,
     "status": str,
+    "reason": (str, NoneType),
     "equivariant": bool,
     "trivial": bool,
     "scores": dict,
@@ -26,6 +28,7 @@ PARTS = {
     "counters": dict,
     "machine": dict,
 }
+TIMING = ("median_ms", "samples_ms", "quality", "session")
 Record = dict[str, Any]
 
 
@@ -98,11 +101,18 @@ def checked(record: Any, parts: Mapping[str, Any], schema: int) -> Record:  # no
 
 def _checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
     found = checked(record, PARTS, SCHEMA)
-    try:
-        from_plain(found["run"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"its run is none: {error}") from None
+    from_plain(found["run"])
+    for kind, timing in found["timings"].items():
+        lacking = [part for part in TIMING if not isinstance(timing, dict) or part not in timing]
+        if lacking:
+            raise ValueError(f"its timing {kind!r} lacks {', '.join(lacking)}")
     return found
+
+
+def _checked_surface(surface: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    if not isinstance(surface, dict) or not {"at", "line", "plane"} <= surface.keys():
+        raise ValueError("it is no loss surface")
+    return surface
 
 
 def write(root: Path, record: Record) -> Path:
@@ -129,8 +139,8 @@ def surface_path(root: Path, run: Run) -> Path:
 
 
 def read_surface(root: Path, run: Run) -> dict[str, Any]:
-    """The loss surface of a finished run that asked for one."""
-    return json.loads(surface_path(root, run).read_text())
+    """The loss surface of a finished run that asked for one; `ValueError` as `read` raises."""
+    return opened(surface_path(root, run), _checked_surface)
 
 
 def as_text(content: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Tables as text, Markdown, HTML and LaTeX: columns that know how to write their numbers."""
 
+import csv
+import io
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from math import floor, log10
 from typing import Any
 
 Row = Mapping[str, Any]
+SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}  # of the files of a table
 ABSENT = "–"
 SMALL = 1e-3
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
@@ -85,6 +88,15 @@ def table(
     headings = [column.heading for column in columns]
     write = {"text": _text, "md": _markdown, "html": _html, "latex": _latex}[form]
     return write(title, headings, cells, notes)
+
+
+def comma_separated(rows: Sequence[Row], names: Iterable[str]) -> str:
+    """The rows as CSV: these columns, as they are."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(names), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number

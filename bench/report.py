@@ -35,7 +35,7 @@ def write(root: Path, found: list[Record]) -> Path:
     if cells.load(root)[0]:
         parts["speed"] = speed_table.forms(root)["html"]
     if (root / "peers").is_dir():
-        parts["other packages"] = peers_table.table(root, "html")
+        parts["other packages"] = peers_table.forms(root)["html"]
     body = [_section(root, label, table, figures.get(label, ())) for label, table in parts.items()]
     links = [f'<a href="#{plots.slug(label)}">{escape(label)}</a>' for label in parts]
     page = [

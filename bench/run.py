@@ -34,13 +34,12 @@ def run_sweep(request: Request) -> bool:
     plan.set_aside(request.runs, request.root)
     todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
-    if todo:
-        _train(todo, request)
+    failed = _train(todo, request) if todo else set()
     _time(request)
     unfinished = plan.missing(request.runs, request.root)
     for run in unfinished:
         print(f"not finished: {_described(run, request.root)}")
-    return not any(records.path(request.root, run).exists() for run in unfinished)
+    return not (failed or any(records.path(request.root, run).exists() for run in unfinished))
 
 
 def estimate(request: Request) -> str:
@@ -48,7 +47,11 @@ def estimate(request: Request) -> str:
     cells = cells_of(request.runs)
     todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
     first = [asdict(runs[0]) for runs in cells.values()]
-    steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+    try:
+        steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+    except RuntimeError as error:
+        steps = [None] * len(first)
+        print(f"no estimate: {error}")
     lines, total = [], 0.0
     for (key, runs), step_s in zip(cells.items(), steps, strict=True):
         run_s = runs[0].steps * (step_s or 0.0)
@@ -70,8 +73,8 @@ def _todo(request: Request) -> list[Run]:
     return request.runs if request.force else plan.missing(request.runs, request.root)
 
 
-def _train(todo: list[Run], request: Request) -> None:
-    """Trains in parallel workers, each of which writes its own records."""
+def _train(todo: list[Run], request: Request) -> set[int]:
+    """Trains in parallel workers, which write their own records; returns the places of failures."""
     started = now()
     root, device = str(request.root), request.device
     with tracking(sum(run.steps for run in todo)) as tracker:
@@ -92,6 +95,7 @@ def _train(todo: list[Run], request: Request) -> None:
             serve(groups, lambda runs: {"do": "train_at_once", "runs": runs})
         left = [[index] for index in range(len(todo)) if index not in journal.ended]
         serve(left, lambda runs: {"do": "train", "run": runs[0]})
+        return journal.failed
 
 
 @dataclass
@@ -102,6 +106,7 @@ class _Journal:
     root: Path
     tracker: Tracker
     ended: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
 
     def note(self, group: list[int], message: pool.Message) -> None:
         """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
@@ -114,9 +119,18 @@ class _Journal:
             self._end(group[message["ended"]])
         elif len(group) == 1:
             if "died" in message:
-                lost = {"status": "failed", "reason": message["died"]}
-                records.write(self.root, records.new(self.todo[group[0]]) | lost)
+                message = {"done": "failed", "reason": message["died"]}
+                lost = {"status": "failed", "reason": message["reason"]}
+                plan.store(records.new(self.todo[group[0]]) | lost, "", self.root)
+            if message["done"] != "done":
+                self._fail(group[0], message)
             self._end(group[0])
+
+    def _fail(self, index: int, message: pool.Message) -> None:
+        self.failed.add(index)
+        if finished(self.todo[index], self.root):
+            told = f"{records.name(self.todo[index])}: {message['done']}: {message['reason']}"
+            self.tracker.line(f"{told}; its finished record stays")
 
     def _end(self, index: int) -> None:
         self.ended.add(index)

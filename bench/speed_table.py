@@ -1,7 +1,5 @@
 """The table of the speed grid from its records alone."""
 
-import csv
-import io
 from collections.abc import Iterable
 from math import inf
 from pathlib import Path
@@ -11,7 +9,6 @@ from bench import cells, records, render
 from bench.cells import KINDS, Record
 from bench.render import Column, Row
 
-SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}
 SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
@@ -127,9 +124,11 @@ def _percent(row: Row, name: str) -> str:
 
 
 def write(root: Path, form: str) -> str:
-    """Writes root/tables/speed.* in every form, and returns the table in one of them."""
+    """Writes root/tables/speed.* in every form, and returns the table in one; "" without any."""
+    if not (root / "speed").is_dir():
+        return ""
     made = forms(root)
-    for name, suffix in SUFFIXES.items():
+    for name, suffix in render.SUFFIXES.items():
         records.write_whole(root / "tables" / f"speed.{suffix}", made[name])
     return made[form]
 
@@ -142,7 +141,8 @@ def forms(root: Path) -> dict[str, str]:
         form: render.table(form, title, columns(), made, notes(made) + problems)
         for form in ("text", "md", "html", "latex")
     }
-    return printed | {"csv": _csv(made)}
+    columns_of = dict.fromkeys(n for row in made for n in row if not n.endswith("_shares"))
+    return printed | {"csv": render.comma_separated(made, columns_of)}
 
 
 def notes(made: list[dict[str, Any]]) -> list[str]:
@@ -162,12 +162,3 @@ def notes(made: list[dict[str, Any]]) -> list[str]:
             place = f"{row['size']} {row['rung']}"
             reasons.setdefault(f"{row['model']}: {row['why']}", []).append(place)
     return lines + [f"not timed: {why} ({', '.join(where)})" for why, where in reasons.items()]
-
-
-def _csv(made: list[dict[str, Any]]) -> str:
-    names = list(dict.fromkeys(n for row in made for n in row if not n.endswith("_shares")))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(made)
-    return text.getvalue()

@@ -9,17 +9,16 @@ import pandas as pd
 
 from bench import published, render
 from bench.config import Plugin, Run, canonical, from_plain
-from bench.records import Record, key
+from bench.records import Record, key, write_whole
 from bench.render import Column
 
-SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}
 AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
-SAMPLES = [f"{kind}_samples" for kind in TIMED]
-TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality")] + SAMPLES
+TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples")]
+HIDDEN = ["session", "network", "label", *(f"{kind}_samples" for kind in TIMED)]
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -59,10 +58,8 @@ def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
     shown = []
     for name in tasks:
         forms = render_task(data[data["name"] == name], root.name)
-        for kind, suffix in SUFFIXES.items():
-            file = root / "tables" / f"{name}.{suffix}"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(forms[kind])
+        for kind, suffix in render.SUFFIXES.items():
+            write_whole(root / "tables" / f"{name}.{suffix}", forms[kind])
         if task in (None, name):
             shown.append(forms[form].rstrip("\n"))
     return "\n\n".join(shown)
@@ -79,7 +76,7 @@ def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
         for form in ("text", "md", "html", "latex"):
             sections[form].append(render.table(form, label, columns(part), rows, notes))
         counts = dict.fromkeys(COUNTS, "Int64")
-        sections["csv"].append(table.astype(counts).drop(columns=["session", "label", *SAMPLES]))
+        sections["csv"].append(table.astype(counts).drop(columns=HIDDEN))
     csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")
     return {form: "\n".join(parts) for form, parts in sections.items()} | {"csv": csv}
 
@@ -104,6 +101,7 @@ def _row(record: Record) -> dict[str, Any]:
         "name": task.name,
         "task": str(task),
         "model": Path(run.model.name).stem,
+        "network": Path(run.model.name).stem,
         "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
         "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
         "key": record["key"],
@@ -159,7 +157,16 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         for score in (f"{kind}_{split}" for kind in KINDS for split in splits(data)):
             values = seeds.get(score, pd.Series([float("nan")]))
             row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
-        same = ("label", "status", "equivariant", "trivial", *COUNTS[2:], "session", *TIMINGS)
+        same = (
+            "network",
+            "label",
+            "status",
+            "equivariant",
+            "trivial",
+            *COUNTS[2:],
+            "session",
+            *TIMINGS,
+        )
         rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
     order = ["equivariant", "model", "method", "steps", "key"]
     table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
@@ -167,9 +174,9 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one name get the model's options, and their key if that is not enough."""
-    alike = table.duplicated(["model", "method", "steps"], keep=False)
-    table["model"] = table["label"].where(alike, table["model"])
+    """Networks of several sizes show their options, rows that are still alike their key."""
+    sizes = table.groupby("network")["label"].transform("nunique")
+    table["model"] = table["label"].where(sizes > 1, table["network"])
     alike = table.duplicated(["model", "method", "steps"], keep=False)
     table["model"] = (table["model"] + " #" + table["key"]).where(alike, table["model"])
     return table
@@ -179,9 +186,7 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
     """Adds how many times faster each row is than the best equivariant one of its session."""
     best = baseline(table)
     for kind in TIMED:
-        table[f"{kind}_faster"] = [
-            _faster(best, row, kind) if best is not None else None for _, row in table.iterrows()
-        ]
+        table[f"{kind}_faster"] = [_faster(best, row, kind) for _, row in table.iterrows()]
     return table
 
 
@@ -192,9 +197,9 @@ def baseline(table: pd.DataFrame) -> pd.Series | None:
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
-def _faster(best: pd.Series, row: pd.Series, kind: str) -> float | None:
+def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
     """Median ratio over the rounds of one session; none where one of both was disturbed."""
-    if row["session"] is None or best["session"] != row["session"]:
+    if best is None or row["session"] is None or best["session"] != row["session"]:
         return None
     if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
         return None
@@ -207,7 +212,7 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
     texts = published.texts(task)
     ours = [
         (m, method if AND in method else method.partition("(")[0])
-        for m, method in table[["model", "method"]].values
+        for m, method in table[["network", "method"]].values
     ]
     table["published"] = [texts.get(cell) for cell in ours]
     others = [

@@ -1,6 +1,6 @@
 """Processes that take turns at the clock: each holds one cell, and a round samples them all."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,13 +92,9 @@ def players(
             player.worker.kill()
 
 
-def play(
-    found: list[Player], kinds: Sequence[str], rounds: int, more: Callable[[], bool] = lambda: True
-) -> None:
+def play(found: list[Player], kinds: Sequence[str], rounds: int) -> None:
     """So many rounds; in every other one the players come in reverse order."""
     for index in range(rounds):
-        if not more():
-            return
         for kind in kinds:
             for player in found if index % 2 == 0 else reversed(found):
                 player.sample(kind)

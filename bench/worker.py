@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from bench import cells, records, vectorise
+from bench import cells, plan, vectorise
 from bench.config import from_plain
 from bench.execute import execute, outcome, seconds_per_step, time_cells
 from bench.stage import Stage, breaks, ceilings, count
@@ -52,9 +52,8 @@ def train(request: dict[str, Any], reply: Reply) -> None:
     """Trains, scores and writes one record, and its curve before it."""
     run = from_plain(request["run"])
     record, curve = execute(run, request["device"], lambda step: reply({"step": step}))
-    records.write_curve(Path(request["root"]), run, curve)
-    records.write(Path(request["root"]), record)
-    reply({"done": record["status"]})
+    plan.store(record, curve, Path(request["root"]))
+    reply({"done": record["status"], "reason": record["reason"]})
 
 
 def train_at_once(request: dict[str, Any], reply: Reply) -> None:
@@ -68,9 +67,8 @@ def train_at_once(request: dict[str, Any], reply: Reply) -> None:
         if at_once >= alone:
             raise ValueError("that is no gain")
         trained = vectorise.execute(runs, request["device"], lambda step: reply({"step": step}))
-        for index, (run, record, curve) in enumerate(trained):
-            records.write_curve(Path(request["root"]), run, curve)
-            records.write(Path(request["root"]), record)
+        for index, (_, record, curve) in enumerate(trained):
+            plan.store(record, curve, Path(request["root"]))
             reply({"ended": index})
     except Exception as error:
         reply({"line": f"{cell}, one seed at a time: {outcome(error)['reason']}"})

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import plan, records, tables
+from bench import machine, plan, pool, records, tables
 from bench.cli import main
 from bench.config import SYMMETRISE, Plugin, Run, from_plain
+from bench.plots.surface import surface, surfaces
+from bench.plots.traces import penalty_traces
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -145,6 +147,80 @@ def test_force_runs_again_to_the_same_scores(finished):
     before = scores(finished)
     assert run(finished, "--force", models=("drift", "egnn")) == 0
     assert scores(finished) == before
+
+
+def test_what_fails_leaves_what_had_finished(tmp_path):
+    done = records.new(RUN) | {"scores": {"mse_test": 1.0}}
+    lost = records.new(RUN) | {"status": "failed", "reason": "no memory"}
+    assert [plan.store(record, "", tmp_path) for record in (lost, done, lost)] == [
+        True,
+        True,
+        False,
+    ]
+    assert plan.finished(RUN, tmp_path) == done
+
+
+def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
+    root = tmp_path / "r" / machine.folder("cpu")
+    (only,) = plan.sweep(sweep_file(tmp_path, seeds=1))
+    timed = dict.fromkeys(records.TIMING, 1) | {"session": "s", "samples_ms": [1], "quality": "A"}
+    records.write(root, records.new(only) | {"timings": {"inference": timed}, "seconds": 1.0,
+                                             "scores": {"mse_test": 1.0}})  # fmt: skip
+    monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, {"died": "killed"}))
+    assert run(tmp_path, "--force", seeds=1) == 4
+    assert "failed: killed; its finished record stays" in capsys.readouterr().err
+
+
+def test_an_estimate_survives_a_worker_that_dies(tmp_path, monkeypatch, capsys):
+    def ask(_):
+        raise RuntimeError("the worker ended with code 9")
+
+    monkeypatch.setattr(pool, "ask", ask)
+    assert run(tmp_path, "--dry-run") == 0
+    assert "no estimate: the worker ended with code 9" in capsys.readouterr().out
+
+
+BESIDE = {"surface": records.surface_path, "penalty_traces": records.curve_path}
+
+
+@pytest.mark.parametrize("damage", [None, "", "[1", "x,y"])
+@pytest.mark.parametrize("figure", BESIDE)
+def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tmp_path, capsys):
+    both = replace(RUN, surface=int(figure == "surface"))
+    record = records.new(both) | {"penalty": {"alpha": 1.0, "beta": 1.0}, "counters": {}}
+    record["scores"] = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
+    file = BESIDE[figure](tmp_path, both)
+    records.write(tmp_path, record)
+    if damage is not None:
+        file.write_text(damage)
+    label = str(tables.task_of(both))
+    drawn = (
+        surface(surfaces(tmp_path, [record], label), label)
+        if figure == "surface"
+        else penalty_traces(tmp_path, [record], label)
+    )
+    assert drawn is None
+    assert f"skipped: {file}" in capsys.readouterr().err
+
+
+LACKING = {
+    "reason": {"reason": 3},
+    "session": {"timings": {"inference": {"median_ms": 1.0}}},
+    "names": {
+        "run": {
+            "task": {"name": 3, "kwargs": {}},
+            "model": {"name": "egnn"},
+            "method": {"name": "plain"},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("change", LACKING.values(), ids=LACKING)
+def test_a_record_of_odd_parts_is_none(change, tmp_path):
+    file = records.write(tmp_path, records.new(RUN))
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert len(records.load(tmp_path)[1]) == 1
 
 
 def test_scores_do_not_depend_on_the_jobs(finished, tmp_path):

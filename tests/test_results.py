@@ -34,7 +34,7 @@ def test_committed_speed_tables_follow_from_committed_records(file):
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("results/*/tables/peers.md")), ids=str)
 def test_committed_tables_of_peers_follow_from_what_was_measured(file):
-    assert file.read_text() == peers_table.table(file.parent.parent, "md")
+    assert file.read_text() == peers_table.forms(file.parent.parent)["md"]
 
 
 def ended(file, kind, measures):

@@ -49,7 +49,7 @@ def choose_data(options: Namespace) -> None:
 def stored(options: Namespace, task: str | None = None) -> dict[Path, list[records.Record]]:
     """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
-    if not machines and timed(options):
+    if not machines and task is None and timed(options):
         return {}
     if not machines:
         raise ValueError(
@@ -65,8 +65,9 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[recor
 
 
 def timed(options: Namespace) -> list[Path]:
-    """The machines that have speed records."""
-    return sorted({path.parent for path in options.results.glob("*/speed")})
+    """The machines that have speed records, of ours or of other packages' networks."""
+    folders = [*options.results.glob("*/speed"), *options.results.glob("*/peers")]
+    return sorted({path.parent for path in folders})
 
 
 def readable(root: Path) -> list[records.Record]:

@@ -72,7 +72,7 @@ def _face_peers(root: Path, options: Namespace) -> int:
     if options.models or options.nodes or options.batch:
         raise ValueError("--peers has models and sizes of its own")
     complete = peers_table.measure(root, options.device, options.force)
-    print(peers_table.write(root))
+    print(peers_table.write(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 
 

@@ -22,6 +22,8 @@ def run(options: Namespace) -> int:
     for root, found in _store.stored(options, options.task).items():
         print(tables.write(root, found, options.format, options.task))
     for root in _store.timed(options) if options.task is None else []:
-        print(speed_table.write(root, options.format).rstrip("\n"))
-        print(peers_table.write(root))
+        tables_of = (
+            write(root, options.format) for write in (speed_table.write, peers_table.write)
+        )
+        print("\n".join(filter(None, tables_of)).rstrip("\n"))
     return OK

@@ -1,6 +1,7 @@
 """Errors against the weight of the equivariance loss."""
 
 import re
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,16 +15,18 @@ from bench.tables import baseline
 def against_beta(table: pd.DataFrame, label: str) -> Figure | None:
     """Errors of each model trained with REMUL against beta, plain at 0, rivals as lines."""
     swept = table.assign(beta=table["method"].map(_beta)).dropna(subset="beta")
-    if (swept["beta"] > 0).sum() < 2:
+    betas_of = swept[swept["beta"] > 0].groupby("model")["beta"].nunique()
+    swept = swept[swept["model"].isin(betas_of[betas_of > 1].index)]
+    if swept.empty:
         return None
-    swept = swept[swept["model"].isin(swept[swept["beta"] > 0]["model"])]
+    palette = cycle(COLOURS)
     figure = Figure(figsize=(8.4, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for model, rows in swept.groupby("model"):
         steps = rows["steps"].mode().max()  # the length with most betas
         rows = rows[rows["steps"] == steps].sort_values("beta")
         splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
-        for colour, (split, words) in zip(COLOURS, splits.items(), strict=False):
+        for (split, words), colour in zip(splits.items(), palette, strict=False):
             for ax, kind, scale in ((left, "mse", 1e3), (right, "expected_error", 1.0)):
                 score = f"{kind}_{split}"
                 _curve(ax, rows, score, scale, color=colour, label=f"{model}, {words}")

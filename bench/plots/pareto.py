@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.plots.style import SPLITS, bar, colours, family, legend, marker, readable_log
+from bench.plots.style import SPLITS, bar, colours, family, legend, marked, readable_log
 
 
 def pareto(table: pd.DataFrame, label: str) -> Figure:
@@ -20,7 +20,7 @@ def pareto(table: pd.DataFrame, label: str) -> Figure:
                 1e3 * row[y],
                 xerr=bar(row, x),
                 yerr=bar(row, y, 1e3),
-                fmt=marker(row["method"]),
+                **marked(row["method"]),
                 color=palette[family(row)],
                 label=family(row),
                 capsize=2,

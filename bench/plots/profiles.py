@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.plots.style import colours, family, legend
+from bench.plots.style import colours, family, legend, line
 from bench.records import Record
 
 
@@ -18,11 +18,11 @@ def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure |
     left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
     palette = colours(table)
     for (name, words), profile in profiles.items():
-        style = {"color": palette[name], "label": words}
+        style = {"color": palette[name], "label": words, "linestyle": line(name.split()[1])}
         angles, errors = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
-        left.plot(angles, errors, "-", **style)  # without 0 degrees, where no model errs
+        left.plot(angles, errors, **style)  # without 0 degrees, where no model errs
         energy = profile["energy_by_degree"]
-        right.plot(range(len(energy)), [e / sum(energy) for e in energy], "o-", **style)
+        right.plot(range(len(energy)), [e / sum(energy) for e in energy], marker="o", **style)
     left.set(xlabel="rotation by an angle, degrees", ylabel="equivariance error E'", yscale="log")
     right.set(xlabel="degree l", ylabel="share of the energy of f", yscale="log")
     left.set_xticks(range(0, 181, 45))

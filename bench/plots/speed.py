@@ -182,7 +182,7 @@ def ladder(rows: Rows) -> Figure | None:
         for i, rung in enumerate(rungs):
             own = {r["model"]: r[f"{kind}_x_unit"] for r in shown if r["rung"] == rung}
             timed = {models.index(model): ratio for model, ratio in own.items() if ratio}
-            places = [y + (i - len(rungs) / 2) * high for y in timed]
+            places = [y + (i - (len(rungs) - 1) / 2) * high for y in timed]
             ax.barh(places, timed.values(), high, color=COLOURS[i], label=rung)
         ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}")
         ax.set_xlabel(f"time over that of {cells.UNIT}, eager")

@@ -1,12 +1,19 @@
 """What the figures share: look, colours, markers, names, bars and legends."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from bench.tables import AND
+
 SPLITS = {"test": "in distribution", "ood": "out of distribution"}
 MARKERS = {"plain": "o", "augment": "s", "remul": "D", "ramp": "^", "gradnorm": "v", "dual": "P"}
+LINES = {"plain": "-", "augment": "--", "remul": "-.", "ramp": ":", "gradnorm": (0, (5, 1, 1, 1)),
+         "dual": (0, (1, 3))}  # fmt: skip
+FILLS = {"": "full", "frame_average": "none", "canonicalise": "left"}
 COLOURS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999",
     "#882255", "#117733", "#332288", "#aa4499", "#ddcc77", "#88ccee", "#661100", "#6699cc",
@@ -24,20 +31,33 @@ STYLE = {
 
 
 def family(row: pd.Series) -> str:
-    """Model and method without options: what has one colour."""
-    method, plus, after = row["method"].partition(" + ")
-    return f"{row['model'].partition('(')[0]} {method.partition('(')[0]}{plus}{after}"
+    """Model and method without options: what has one look."""
+    method, plus, after = row["method"].partition(AND)
+    return f"{row['network']} {_bare(method)}{plus}{after}"
 
 
 def colours(table: pd.DataFrame) -> dict[str, str]:
-    """A colour for each family of rows."""
-    families = dict.fromkeys(family(row) for _, row in table.iterrows())
-    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(families)}
+    """A colour for each family of rows: that of its network."""
+    networks = list(dict.fromkeys(table["network"]))
+    return {
+        family(row): COLOURS[networks.index(row["network"]) % len(COLOURS)]
+        for _, row in table.iterrows()
+    }
 
 
-def marker(method: str) -> str:
-    """The marker of a method, without its options."""
-    return MARKERS.get(method.partition("(")[0], "X")
+def marked(method: str) -> dict[str, str]:
+    """The marker of a method without its options, filled by what was done after training."""
+    trained, _, after = method.partition(AND)
+    return {"fmt": MARKERS.get(_bare(trained), "X"), "fillstyle": FILLS.get(after, "right")}
+
+
+def line(method: str) -> Any:  # noqa: ANN401 - a name or dashes
+    """The line of a method, without its options."""
+    return LINES.get(_bare(method), "-")
+
+
+def _bare(method: str) -> str:
+    return method.partition("(")[0]
 
 
 def name(row: pd.Series, table: pd.DataFrame) -> str:

@@ -1,7 +1,9 @@
 """The loss around trained models: along a line, and in the plane of two directions."""
 
+import sys
 from math import isfinite
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from matplotlib.colors import LogNorm
@@ -20,27 +22,36 @@ def surfaces(root: Path, found: list[Record], label: str) -> dict[str, dict[str,
     """The loss surfaces of a task by model and method; of several seeds, the lowest."""
     runs = [from_plain(record["run"]) for record in found if record["status"] == "done"]
     runs = [run for run in runs if run.surface and str(task_of(run)) == label]
-    return {
-        f"{Path(run.model.name).stem} {method_of(run)}": records.read_surface(root, run)
-        for run in sorted(runs, key=lambda run: (run.model.name, str(run.method), -run.seed))
-    }
+    made = {}
+    for run in sorted(runs, key=lambda run: (run.model.name, str(run.method), -run.seed)):
+        try:
+            found = records.read_surface(root, run)
+        except ValueError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+            continue
+        made[f"{Path(run.model.name).stem} {method_of(run)}"] = found
+    return made
 
 
 def surface(named: dict[str, dict[str, Any]], label: str) -> Figure | None:
-    """The lines of all models in one panel, then a contour map of each, in one scale of colours."""
+    """The lines of all models in one panel, then a contour map of each, in one scale of colours.
+
+    The scale ends where half of the maps do, so that one steep map does not flatten the others.
+    """
     losses = {loss for found in named.values() for row in found["plane"] for loss in row}
     losses = sorted(loss for loss in losses if loss > 0 and isfinite(loss))
     if len(losses) < 2:
         return None
     figure = Figure(figsize=(3.2 + 2.6 * len(named), 3.6), layout="constrained")
     lines, *maps = figure.subplots(1, 1 + len(named), width_ratios=[1.3, *[1] * len(named)])
-    norm = LogNorm(losses[0], losses[-1])
+    ends = [max(filter(isfinite, map(max, found["plane"]))) for found in named.values()]
+    norm = LogNorm(losses[0], median_low(ends))
     levels = [norm.inverse(i / LEVELS) for i in range(LEVELS + 1)]
     for ax, colour, (name, found) in zip(maps, COLOURS, named.items(), strict=False):
         short = name.partition(" + ")[0]
         lines.plot(found["at"], found["line"], color=colour, label=short)
         drawn = ax.contourf(
-            found["at"], found["at"], _transposed(found["plane"]), levels, norm=norm
+            found["at"], found["at"], _transposed(found["plane"]), levels, norm=norm, extend="max"
         )
         ax.plot(0, 0, "+", color="white")
         ax.set(title=short, xlabel="first direction", aspect="equal")

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench import render
 from bench.plots.style import colours, family, name
 
 KINDS = {"train_step": "training step", "inference": "inference"}
@@ -20,8 +21,9 @@ def times(table: pd.DataFrame, label: str) -> Figure | None:
     shades = [palette[family(row)] for _, row in timed.iterrows()]
     for ax, (kind, words) in zip(axes, KINDS.items(), strict=True):
         bars = ax.barh(range(len(timed)), timed[f"{kind}_ms"], color=shades)
-        ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
-        ax.set(title=words, xlabel="ms (median, one batch)")
+        told = [render.number(row, f"{kind}_ms") for _, row in timed.iterrows()]
+        ax.bar_label(bars, told, padding=3, fontsize=8)
+        ax.set(title=words, xlabel="ms (median, one batch; C: disturbed)")
         ax.margins(x=0.15, y=0.01)
         ax.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(timed)), names)
