@@ -78,8 +78,11 @@ def get(name: str, patterns: Sequence[str] = ()) -> list[Path]:
 def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress: Progress) -> None:
     """Makes the data of a task by its `make(*values, progress=..., **options)`, else by `load`.
 
-    Raises `ValueError` for options that there are not, and for values of another kind.
+    Raises `ValueError` for options that there are not, for values of another kind, and for a task
+    that keeps no data.
     """
+    if not plugins.source(name):
+        raise ValueError(f"{name} keeps no data; each run draws its own")
     module = plugins.load("tasks", name)
     if hasattr(module, "make"):
         function, options = module.make, {"progress": progress, **options}

@@ -21,6 +21,7 @@ from bench.symmetrise import symmetrised
 from bench.timing import clock_of, measure, now
 from bench.train import Progress, batches_of, learns, stream, train, trainer
 from remul import Batch
+from remul.fields import check
 
 
 def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:
@@ -43,6 +44,7 @@ def recorded(
     record = new(run) | {"machine": machine.facts(device)}
     try:
         task, model, method = built()
+        _check_splits(task)
         points = method.penalty.points
         with seeded(run):
             best = trained(run, task, model, method)
@@ -160,14 +162,25 @@ def seeded(run: Run) -> Iterator[None]:
         yield
 
 
+def _check_splits(task: Task) -> None:
+    """Raises `ValueError`, naming the split, before hours of training end at it."""
+    for name, batch in {"train": task.train, "val": task.val, **task.splits}.items():
+        try:
+            check(batch.inputs, task.signature.inputs)
+            check(batch.targets, task.signature.outputs)
+        except ValueError as error:
+            raise ValueError(f"split {name!r}: {error}") from None
+
+
 def _scored(
     run: Run, task: Task, model: nn.Module, method: plugins.Method, best: dict[str, float]
 ) -> Record:
     generator = stream("scores", run.seed)
     wrapped = symmetrised(model, task.signature, run.symmetrise)
+    alone = run.symmetrise == "none"  # profiles are of the trained network
     found = {
         "scores": best | finite(score(run, task, wrapped, generator)),
-        "profiles": profiles(task, model, generator),
+        "profiles": profiles(task, model, generator) if alone else {},
         "penalty": curves.final(method.penalty.penalty),
     }
     settled = replace(method, penalty=curves.settled(method.penalty.penalty))

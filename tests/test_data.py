@@ -125,6 +125,7 @@ MISTAKES = {
     "generated": (["get", "nbody_gravity"], "'python -m bench data make nbody_gravity'"),
     "option": (["make", "nbody_gravity", "trin=3"], "'trin'; the options are seed, train"),
     "kind of value": (["make", "nbody_charged", "bodies=many"], "the options are seed, train"),
+    "no data to make": (["make", "rotsym"], "rotsym keeps no data; each run draws its own"),
     "action": (["fetch", "nbody_gravity"], "invalid choice: 'fetch'"),
 }
 

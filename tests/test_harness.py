@@ -16,6 +16,7 @@ import pytest
 from bench import machine, plan, pool, records, tables
 from bench.cli import main
 from bench.config import SYMMETRISE, Plugin, Run, from_plain
+from bench.execute import execute
 from bench.plots.surface import surface, surfaces
 from bench.plots.traces import penalty_traces
 
@@ -49,6 +50,15 @@ class Model(torch.nn.Module):
         return {"position": torch.nn.functional.dropout(x, 0.5, self.training), "more": x}
 def build(signature):
     return Model()
+'''
+LOPSIDED = '''"""A task with a split whose targets are too narrow."""
+from dataclasses import replace
+from bench.tasks import nbody_gravity
+from remul import Batch
+def load(seed):
+    task = nbody_gravity.load(seed, train=16, val=8, test=8, ood=8)
+    narrow = {"position": task.test.targets["position"][..., :2]}
+    return replace(task, more={"far": Batch(task.test.inputs, narrow)})
 '''
 ENDING = '"""Ends its process."""\nimport os\ndef build(signature): os._exit(9)\n'
 DIVERGING = '''"""A model whose output is not a number."""
@@ -476,9 +486,21 @@ def test_inference_is_that_of_the_wrapped_model(wrapped, how, forwards):
     assert flops == pytest.approx(forwards, rel=0.01)
 
 
+def test_profiles_are_of_the_trained_network_alone(wrapped):
+    assert {how for how, record in wrapped.items() if record["profiles"]} == {"none"}
+
+
 def test_tables_say_what_was_symmetrised(wrapped):
     methods = {tables.method_of(from_plain(record["run"])) for record in wrapped.values()}
     assert {"plain", "plain + frame_average"} <= methods
+
+
+def test_a_split_that_does_not_fit_is_named_before_training(tmp_path):
+    file = tmp_path / "lopsided.py"
+    file.write_text(LOPSIDED)
+    record, curve = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
+    assert "split 'far': field 'position' has 2 components" in record["reason"]
+    assert len(curve.splitlines()) < 2
 
 
 def test_an_unknown_way_to_symmetrise_is_refused():

@@ -53,6 +53,10 @@ def test_fields_fit_the_signature(name, side):
     assert all(declared == {k: x.shape[-1] for k, x in f if k != "mask"} for f in found)
 
 
+def test_a_split_whose_first_samples_fly_off_is_drawn_on():
+    assert len(NBODY.load(264, train=1, val=1, test=1, ood=1).train) == 1
+
+
 @every_task
 def test_every_sample_has_a_target(name):
     assert all(

@@ -94,7 +94,7 @@ def _batch(arrays: Arrays, split: str) -> Batch:
 def _sample(size: int, planets: int, generator: Generator) -> Batch:
     """`size` samples in the xy-plane, drawn until enough have no body that flies off."""
     kept: list[Batch] = []
-    while sum(map(len, kept)) < size:
+    while sum(len(batch.inputs["mass"]) for batch in kept) < size:
         inputs = _initial(size, planets, generator)
         final, _ = simulate(**inputs)
         moved = (final - inputs["position"]).norm(dim=-1).amax(-1)
