@@ -100,8 +100,9 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        y = x @ weight.mT
-        return y if bias is None else y.add_(bias.unsqueeze(1))
+        if bias is None:
+            return x @ weight.mT
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
