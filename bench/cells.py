@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import plugins, records
+from bench import config, plugins, records
 from bench.config import Plugin, Run
 
 SCHEMA = 1
@@ -20,6 +20,21 @@ PARTS = {
     "session": str | None,
 }  # fmt: skip
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one clock is held to: inference or the training step of a run, as a mode runs it."""
+
+    run: Run
+    training: bool
+    mode: str = "eager"
+    dtype: str = "float32"
+
+
+def timed(plain: Mapping[str, Any]) -> Timed:
+    """What `dataclasses.asdict` took apart."""
+    return Timed(**{**plain, "run": config.from_plain(plain["run"])})
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,11 @@ class Cell:
         task = Plugin("bodies", {"nodes": self.nodes, "train": self.batch})
         method = Plugin(METHODS.get(kind, "plain"))
         return Run(task, self.model, method, batch_size=self.batch)
+
+    def timed(self, kinds: Iterable[str]) -> dict[str, Timed]:
+        """What is timed of the cell, by kind."""
+        rung = (self.mode, self.dtype)
+        return {kind: Timed(self.run(kind), kind != "inference", *rung) for kind in kinds}
 
 
 def from_plain(plain: Mapping[str, Any]) -> Cell:

@@ -81,7 +81,7 @@ def _counted(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
     """Records without timings."""
     found = {}
     for cell in grid:
-        with players([(cell, machine.ROOT)], (), device) as (player,):
+        with players([({}, machine.ROOT)], device) as (player,):
             told = {"machine": player.facts["machine"] | {"name": name}}
-            found[str(cell)] = speed.record(player, player) | told
+            found[str(cell)] = speed.record(cell, player, player) | told
     return found

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench import gate
@@ -72,7 +72,8 @@ class Duel:
 
     def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
         """A look of so many rounds, and further ones at what is inconclusive while time is left."""
-        with players([(cell, tree) for tree in self.trees], self.kinds, self.device) as pair:
+        timed = cell.timed(self.kinds)
+        with players([(timed, tree) for tree in self.trees], self.device) as pair:
             changes, still = {}, [kind for kind in self.kinds if _both(pair, kind)]
             while still:
                 play(list(pair), still, self.rounds)
@@ -81,7 +82,7 @@ class Duel:
                 still = [
                     k for k, one in changes.items() if one.verdict == INCONCLUSIVE and not late
                 ]
-            return changes, _counted(*pair)
+            return changes, _counted(cell, *pair)
 
 
 def _both(pair: list[Player], kind: str) -> bool:
@@ -93,11 +94,11 @@ def _changes(base: Player, new: Player, floor: float) -> Changes:
     return {k: gate.change(base.samples_ms[k], new.samples_ms[k], floor) for k in kinds}
 
 
-def _counted(base: Player, new: Player) -> Finding:
-    sides, name = [], str(base.cell)
+def _counted(cell: Cell, base: Player, new: Player) -> Finding:
+    sides, name, run = [], str(cell), asdict(cell.run("train_step"))
     for player in (base, new):
         try:
-            counts = player.ask("count")
+            counts = player.ask("count", run=run)
         except RuntimeError as error:
             why = next(iter(player.facts["reasons"].values()), str(error))
             return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)

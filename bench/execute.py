@@ -1,4 +1,4 @@
-"""What a worker does: train and score one run, and time the cells of a sweep together."""
+"""What a worker does: train and score one run; the closures that are timed."""
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -6,19 +6,18 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 
-from bench import counters, curves, machine, modes, plugins
+from bench import curves, machine, modes, plugins
 from bench.config import Run
 from bench.evaluate import DivergedError, finite, profiles, score
 from bench.plugins import Task
 from bench.records import Record, new
 from bench.surface import slices
 from bench.symmetrise import symmetrised
-from bench.timing import clock_of, measure, now
+from bench.timing import clock_of, now
 from bench.train import Progress, batches_of, learns, stream, train, trainer
 from remul import Batch
 from remul.fields import check
@@ -76,29 +75,6 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, plugins.Method]:
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
     return task, model, replace(method, penalty=curves.traced(method.penalty, run.steps))
-
-
-def time_cells(runs: Iterable[Run], device: str, rounds: int) -> list[dict[str, Any]]:
-    """Timings and counters of each run's training step and inference, all in one session.
-
-    A cell that cannot be built or run has the key `reason` instead.
-    """
-    functions, cells = {}, []
-    for index, run in enumerate(runs):
-        try:
-            step, inference, model = closures(run, device)
-            kinds = {"inference": inference} | ({"train_step": step} if step else {})
-            first = {kind: clock_of(device)(function, 1) for kind, function in kinds.items()}
-            timings = {kind: {"first_call_s": took} for kind, took in first.items()}
-            counts = counters.count(model, inference, device, step)
-            cells.append({"timings": timings, "counters": counts})
-            functions |= {(index, kind): function for kind, function in kinds.items()}
-        except Exception as error:
-            cells.append({"reason": outcome(error)["reason"]})
-    timings = measure(functions, rounds, clock_of(device)) if functions else {}
-    for (index, kind), timing in timings.items():
-        cells[index]["timings"][kind] |= timing
-    return cells
 
 
 def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:

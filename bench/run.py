@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import machine, plan, pool, records
-from bench.config import Run, from_plain
+from bench import machine, plan, pool, records, session
+from bench.config import Run
 from bench.plan import cells_of, finished
 from bench.progress import Tracker, duration, tracking
-from bench.records import Record
 from bench.timing import now
-
-ROUNDS = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ def run_sweep(request: Request) -> bool:
     todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
     failed = _train(todo, request) if todo else set()
-    _time(request)
+    session.measure(request.runs, request.root, request.device)
     unfinished = plan.missing(request.runs, request.root)
     for run in unfinished:
         print(f"not finished: {_described(run, request.root)}")
@@ -149,50 +145,3 @@ def _described(run: Run, root: Path) -> str:
         return f"{records.name(run)}: {record['status']}: {record['reason']}"
     error = record["scores"]["mse_test"]
     return f"{records.name(run)}: mse_test {error:.3g} in {duration(record['seconds'])}"
-
-
-def _time(request: Request) -> None:
-    """Times every finished cell of the tasks in one session, unless the selection has one."""
-    selected = [record for run in request.runs if (record := finished(run, request.root))]
-    sessions = {_session(record) for record in selected}
-    if not selected or (len(sessions) == 1 and None not in sessions):
-        return
-    cells = cells_of(_finished_of({run.task.name for run in request.runs}, request.root))
-    print(f"timing {len(cells)} cells, one at a time, one thread")
-    first = [asdict(seeds[0]) for seeds in cells.values()]
-    ask = {"do": "time", "runs": first, "device": request.device, "rounds": ROUNDS}
-    session = datetime.now(UTC).isoformat(timespec="seconds")
-    for seeds, found in zip(cells.values(), _answers(ask, len(cells)), strict=True):
-        if "reason" in found:
-            print(f"no timing for {records.name(seeds[0])}: {found['reason']}")
-            continue
-        timings = {kind: t | {"session": session} for kind, t in found["timings"].items()}
-        for run in seeds:
-            record = finished(run, request.root)
-            records.write(request.root, record | found | {"timings": timings})
-
-
-def _answers(ask: pool.Message, count: int) -> list[Record]:
-    """What the timing worker found of each cell; why there is nothing, if it died."""
-    try:
-        return pool.ask(ask)
-    except RuntimeError as error:
-        return [{"reason": str(error)}] * count
-
-
-def _session(record: Record) -> str | None:
-    return next((timing["session"] for timing in record["timings"].values()), None)
-
-
-def _finished_of(tasks: set[str], root: Path) -> list[Run]:
-    """All runs of the tasks that have a finished record of today's configuration."""
-    runs = [from_plain(record["run"]) for record in records.load(root)[0]]
-    return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
-
-
-def _current(run: Run) -> bool:
-    """Whether the run's plug-ins are all still there."""
-    try:
-        return bool(records.key(run))
-    except ValueError:
-        return False

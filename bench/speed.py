@@ -1,12 +1,11 @@
 """`speed`: inference and training steps of every model over sizes, modes and precisions."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from bench import cells, machine, records
 from bench.cells import KINDS, UNIT, Cell
@@ -77,40 +76,33 @@ def _session(part: list[Cell], request: Request) -> int:
     unit = Cell(UNIT, part[0].nodes, part[0].batch)
     everyone = [unit, *[cell for cell in part if cell != unit]]
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    with players([(cell, machine.ROOT) for cell in everyone], KINDS, request.device) as found:
+    parts = [(cell.timed(KINDS), machine.ROOT) for cell in everyone]
+    with players(parts, request.device) as found:
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
         play(found, KINDS, rounds)
-        ceilings = _told(found[0], "ceilings") or {}
-        for player in found:
-            if player.cell in part:
-                told = record(player, found[0])
+        ceilings = found[0].told("ceilings") or {}
+        for cell, player in zip(everyone, found, strict=True):
+            if cell in part:
+                told = record(cell, player, found[0])
                 told["machine"]["name"] = request.root.name
                 told |= {"session": stamp, "ceilings": ceilings, "scale": request.scale}
                 cells.write(request.root, told)
     return rounds
 
 
-def record(player: Player, unit: Player) -> cells.Record:
+def record(cell: Cell, player: Player, unit: Player) -> cells.Record:
     """The record of a cell: timings, with their ratios to the unit round by round, and counters."""
     timings = player.timings()
     for kind, timing in timings.items():
         ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
         if ratios:
             timing |= {"ratios": ratios, "x_unit": median(ratios)}
-        timing["energy_mj"] = _told(player, "energy", kind=kind)
+        timing["energy_mj"] = player.told("energy", kind=kind)
     facts = {name: player.facts[name] for name in ("status", "reasons", "machine")}
-    counts = _told(player, "count") or {}
-    if timings and player.cell.mode == "compile":
-        counts["graph_breaks"] = _told(player, "breaks")
-    return cells.new(player.cell) | facts | {"timings": timings, "counters": counts}
-
-
-def _told(player: Player, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
-    """What the player answers; None if it cannot."""
-    try:
-        return player.ask(do, **request)
-    except RuntimeError:
-        return None
+    counts = player.told("count", run=asdict(cell.run("train_step"))) or {}
+    if timings and cell.mode == "compile":
+        counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
+    return cells.new(cell) | facts | {"timings": timings, "counters": counts}
 
 
 def _ratios(samples_ms: list[float], unit_ms: list[float]) -> Iterator[float]:

@@ -1,26 +1,26 @@
-"""A worker's side of timing cells: make a cell's closures ready, then sample them when asked."""
+"""A worker's side of timing: make closures ready, then sample them when asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from bench import counters, gpu, machine, modes
-from bench.cells import Cell
+from bench.cells import Timed
+from bench.config import Run
 from bench.execute import build, closures, outcome
 from bench.timing import LIMITS, Away, clock_of, now, warm_up
 
-MEMORY = 0.7  # share of the free memory of the machine that one cell may take
+MEMORY = 0.7  # share of the free memory of the machine that one process may take
 SHORTEST_S = 1e-2  # of a sample; what comes between two turns costs more than short ones save
 FRESHEN_S = 3e-3  # of calls before a sample that is not long
 LONG_S = 3e-2
 TAKES = 3
-DRAWING = ("augment_step", "remul_step")  # kinds that draw group elements
 SIDE, MEGABYTES = 1024, 64  # of the matrices and of the copy that show what the machine can do
 
 
 class Stage:
-    """The closures of one cell, warm, and how many calls make a sample of each."""
+    """Closures by name, warm, and how many calls make a sample of each."""
 
     def __init__(self) -> None:
         self.device = "cpu"
@@ -28,8 +28,8 @@ class Stage:
         self.calls: dict[str, int] = {}
         self.sample_s: dict[str, float] = {}
 
-    def prepare(self, cell: Cell, kinds: list[str], device: str) -> dict[str, Any]:
-        """Builds and warms one closure for each kind; what fails is a reason.
+    def prepare(self, timed: Mapping[str, Timed], device: str) -> dict[str, Any]:
+        """Builds and warms one closure for each name; what fails is a reason.
 
         Answers with first calls, seconds that a sample takes, counters and facts.
         """
@@ -38,9 +38,9 @@ class Stage:
             machine.pin()
             machine.spare_memory(MEMORY)
         found = {"first_call_s": {}, "reasons": {}, "status": "done"}
-        for kind in kinds:
+        for kind, one in timed.items():
             try:
-                function = closure(cell, kind, device)
+                function = closure(one, device)
                 found["first_call_s"][kind] = clock(function, 1)
                 self.calls[kind] = warm_up(function, clock, SHORTEST_S)
                 self.sample_s[kind] = clock(function, self.calls[kind]) * self.calls[kind]
@@ -84,20 +84,21 @@ class Stage:
         return gpu.energy_mj(self.functions[kind])
 
 
-def closure(cell: Cell, kind: str, device: str) -> Callable:
-    """Inference or a training step of a cell, in the cell's mode and precision."""
-    if cell.mode == "cuda_graph" and kind in DRAWING:
+def closure(timed: Timed, device: str) -> Callable:
+    """Inference or a training step, in its mode and precision."""
+    run, mode = timed.run, timed.mode
+    if timed.training and mode == "cuda_graph" and run.method.name != "plain":
         raise ValueError("group elements are drawn on the CPU, so this step is not one CUDA graph")
-    step, inference, _ = closures(cell.run(kind), device, cell.mode)
-    function = inference if kind == "inference" else step
+    step, inference, _ = closures(run, device, mode)
+    function = step if timed.training else inference
     if function is None:
-        raise ValueError(f"{cell.model} learns nothing")
-    return modes.captured(cell.mode, modes.precise(cell.dtype, function, device), device)
+        raise ValueError(f"{run.model} learns nothing")
+    return modes.captured(mode, modes.precise(timed.dtype, function, device), device)
 
 
-def count(cell: Cell, device: str) -> dict[str, int]:
-    """The counters of a cell, eager and in float32: the same on every call and machine."""
-    step, inference, model = closures(cell.run("train_step"), device)
+def count(run: Run, device: str) -> dict[str, int]:
+    """The counters of a run, eager and in float32: the same on every call and machine."""
+    step, inference, model = closures(run, device)
     inference()
     if step:
         step()
@@ -115,7 +116,7 @@ def ceilings(device: str) -> dict[str, float]:
     return {"flops_per_s": 2 * SIDE**3 / product_s, "bytes_per_s": 2 * source.nbytes / copy_s}
 
 
-def breaks(cell: Cell, device: str) -> int:
+def breaks(run: Run, device: str) -> int:
     """Graph breaks of inference; slow, since it traces the model."""
-    task, model, _ = build(cell.run("inference"), device)
+    task, model, _ = build(run, device)
     return counters.graph_breaks(model.eval(), task.train.inputs)

@@ -1,22 +1,22 @@
-"""Processes that take turns at the clock: each holds one cell, and a round samples them all."""
+"""Processes that take turns at the clock: each holds one network, and a round samples them all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from bench.cells import Cell
+from bench.cells import Timed
 from bench.pool import Worker
 from bench.timing import Timing, summary
 
 
 @dataclass
 class Player:
-    """A fresh process with one cell, what it said of it, and its samples by kind."""
+    """A fresh process with what is timed of one network, by name, and the samples of each."""
 
-    cell: Cell
     worker: Worker
     device: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -28,21 +28,27 @@ class Player:
     def ask(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
         """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
         if not self.death:
-            cell = asdict(self.cell)
-            self.worker.send(0, {"do": do, "cell": cell, "device": self.device, **request})
+            self.worker.send(0, {"do": do, "device": self.device, **request})
             _, message = self.worker.inbox.get()
             self.death = message.get("died", "")
         if self.death or message.get("reason"):
             raise RuntimeError(self.death or message["reason"])
         return message["done"]
 
-    def prepare(self, kinds: Sequence[str]) -> None:
+    def told(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+        """What the worker answers; None if it cannot."""
+        try:
+            return self.ask(do, **request)
+        except RuntimeError:
+            return None
+
+    def prepare(self, timed: Mapping[str, Timed]) -> None:
         """Has the worker build and warm its closures; a death is an outcome too."""
         try:
-            self.facts = self.ask("prepare", kinds=list(kinds))
+            self.facts = self.ask("prepare", timed={k: asdict(one) for k, one in timed.items()})
         except RuntimeError as error:
             status = status_of(str(error))
-            reasons = dict.fromkeys(kinds, str(error))
+            reasons = dict.fromkeys(timed, str(error))
             self.facts = {"status": status, "reasons": reasons, "sample_s": {}, "machine": {}}
         self.samples_ms = {kind: [] for kind in self.facts["sample_s"]}
         self.lags = {kind: [] for kind in self.samples_ms}
@@ -79,13 +85,14 @@ def status_of(death: str) -> str:
 
 @contextmanager
 def players(
-    cells: Iterable[tuple[Cell, Path]], kinds: Sequence[str], device: str
+    parts: Iterable[tuple[Mapping[str, Timed], Path]], device: str
 ) -> Iterator[list[Player]]:
-    """A player for each cell and checkout, prepared one after the other; none is left behind."""
-    found = [Player(cell, Worker(SimpleQueue(), checkout), device) for cell, checkout in cells]
+    """A player for each part and its checkout, made ready one by one; none is left behind."""
+    parts = list(parts)
+    found = [Player(Worker(SimpleQueue(), checkout), device) for _, checkout in parts]
     try:
-        for player in found:
-            player.prepare(kinds)
+        for player, (timed, _) in zip(found, parts, strict=True):
+            player.prepare(timed)
         yield found
     finally:
         for player in found:
@@ -93,11 +100,11 @@ def players(
 
 
 def play(found: list[Player], kinds: Sequence[str], rounds: int) -> None:
-    """So many rounds; in every other one the players come in reverse order."""
+    """So many rounds of all kinds and players, every other one in reverse."""
+    turns = list(product(kinds, found))
     for index in range(rounds):
-        for kind in kinds:
-            for player in found if index % 2 == 0 else reversed(found):
-                player.sample(kind)
+        for kind, player in turns if index % 2 == 0 else reversed(turns):
+            player.sample(kind)
 
 
 def round_s(found: list[Player]) -> float:

@@ -20,7 +20,7 @@ import torch
 
 from bench import cells, plan, vectorise
 from bench.config import from_plain
-from bench.execute import execute, outcome, seconds_per_step, time_cells
+from bench.execute import execute, outcome, seconds_per_step
 from bench.stage import Stage, breaks, ceilings, count
 from bench.versus import face
 
@@ -34,8 +34,8 @@ def main() -> None:
     torch.set_num_threads(1)
     requests: SimpleQueue = SimpleQueue()
     Thread(target=_listen, args=(requests,), daemon=True).start()
-    handlers = {"train": train, "train_at_once": train_at_once, "time": time}
-    handlers |= {"estimate": estimate, **staged(Stage())}
+    handlers = {"train": train, "train_at_once": train_at_once, "estimate": estimate}
+    handlers |= staged(Stage())
     while True:
         request = requests.get()
         handlers[request["do"]](request, reply)
@@ -75,12 +75,6 @@ def train_at_once(request: dict[str, Any], reply: Reply) -> None:
     reply({"done": None})
 
 
-def time(request: dict[str, Any], reply: Reply) -> None:
-    """Times the cells of a sweep in one session."""
-    runs = [from_plain(run) for run in request["runs"]]
-    reply({"done": time_cells(runs, request["device"], request["rounds"])})
-
-
 def estimate(request: dict[str, Any], reply: Reply) -> None:
     """Measures a few training steps of each run."""
     runs = [from_plain(run) for run in request["runs"]]
@@ -88,13 +82,15 @@ def estimate(request: dict[str, Any], reply: Reply) -> None:
 
 
 def staged(stage: Stage) -> dict[str, Callable[[dict[str, Any], Reply], None]]:
-    """What is asked of a worker that holds one cell and takes turns with others."""
+    """What is asked of a worker that takes turns with others."""
     answers = {
-        "prepare": lambda r: stage.prepare(cells.from_plain(r["cell"]), r["kinds"], r["device"]),
+        "prepare": lambda r: stage.prepare(
+            {name: cells.timed(one) for name, one in r["timed"].items()}, r["device"]
+        ),
         "sample": lambda r: stage.sample(r["kind"]),
         "energy": lambda r: stage.energy_mj(r["kind"]),
-        "count": lambda r: count(cells.from_plain(r["cell"]), r["device"]),
-        "breaks": lambda r: breaks(cells.from_plain(r["cell"]), r["device"]),
+        "count": lambda r: count(from_plain(r["run"]), r["device"]),
+        "breaks": lambda r: breaks(from_plain(r["run"]), r["device"]),
         "ceilings": lambda r: ceilings(r["device"]),
         "face": lambda r: face(r["peer"], r["device"]),
     }

@@ -141,7 +141,7 @@ def stage(monkeypatch):
 
 def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
-    found = stage.prepare(cell, ["inference"], "cpu")
+    found = stage.prepare(cell.timed(["inference"]), "cpu")
     assert found["status"] == "refused"
     cells.write(tmp_path, cells.new(cell) | {"status": found["status"]})
     assert cells.missing([cell], tmp_path) == []
@@ -152,18 +152,19 @@ BREAKING = {MemoryError(): "oom", RuntimeError("a bug"): "failed", ValueError("n
 
 @pytest.mark.parametrize(("error", "status"), BREAKING.items(), ids=BREAKING.values())
 def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
-    def closure(_, kind, __):
-        if kind == "remul_step":
+    def closure(one, _):
+        if one.run.method.name == "remul":
             raise error
         return float
 
     monkeypatch.setattr(stage_module, "closure", closure)
     monkeypatch.setattr(stage_module, "warm_up", lambda *_: 1)
-    found = stage.prepare(CELL, ["inference", "remul_step", "train_step"], "cpu")
+    kinds = ["inference", "remul_step", "train_step"]
+    found = stage.prepare(CELL.timed(kinds), "cpu")
     assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
 
 
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
 def test_a_step_that_draws_is_no_cuda_graph(kind):
     with pytest.raises(ValueError, match="drawn on the CPU"):
-        stage_module.closure(replace(CELL, mode="cuda_graph"), kind, "cuda")
+        stage_module.closure(replace(CELL, mode="cuda_graph").timed([kind])[kind], "cuda")

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from bench import machine
-from bench.cells import UNIT, Cell
 from bench.pool import Worker
 from bench.turns import Player, play
 
@@ -24,7 +23,7 @@ def player(log, name, answers):
         inbox.put((None, answers[request["do"]]))
 
     worker = SimpleNamespace(inbox=inbox, send=send)
-    made = Player(Cell(UNIT), worker, "cpu", {"reasons": {}})
+    made = Player(worker, "cpu", {"reasons": {}})
     made.samples_ms, made.lags = {"inference": []}, {"inference": []}
     return made
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.testing import assert_close
 
-from bench import curves, plan, pool, run, vectorise, worker
+from bench import curves, plan, pool, session, vectorise, worker
 from bench.cli import main
 from bench.config import Plugin, Run
 from bench.execute import build, execute
@@ -200,7 +200,7 @@ def here(monkeypatch):
             getattr(worker, request["do"])(request, partial(replied, index))
 
     monkeypatch.setattr(pool, "serve", serve)
-    monkeypatch.setattr(run, "_time", ignore)
+    monkeypatch.setattr(session, "measure", lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""The times of a sweep: all of its cells in one session, each network in a fresh process."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, records
+from bench.cells import Timed
+from bench.config import Run, from_plain
+from bench.plan import cells_of, finished
+from bench.records import Record
+from bench.turns import Player, play, players
+
+ROUNDS = 40
+KINDS = ("inference", "train_step")
+
+
+def measure(runs: Iterable[Run], root: Path, device: str) -> None:
+    """Times every finished cell of the tasks of the runs, unless these have one session already."""
+    selected = [record for run in runs if (record := finished(run, root))]
+    sessions = {_session_of(record) for record in selected}
+    if not selected or (len(sessions) == 1 and None not in sessions):
+        return
+    networks: dict[str, list[list[Run]]] = {}
+    cells = cells_of(_finished_of({run.task.name for run in runs}, root))
+    for seeds in cells.values():
+        networks.setdefault(str(seeds[0].model), []).append(seeds)
+    print(f"timing {len(cells)} cells in turn, {len(networks)} networks in a process each")
+    session = datetime.now(UTC).isoformat(timespec="seconds")
+    timed = [_timed(seeds[0] for seeds in part) for part in networks.values()]
+    with players([(one, machine.ROOT) for one in timed], device) as found:
+        play(found, [name for one in timed for name in one], ROUNDS)
+        for part, player in zip(networks.values(), found, strict=True):
+            for seeds in part:
+                _keep(seeds, player, session, root)
+
+
+def _timed(runs: Iterable[Run]) -> dict[str, Timed]:
+    return {_name(run, kind): Timed(run, kind == "train_step") for run in runs for kind in KINDS}
+
+
+def _name(run: Run, kind: str) -> str:
+    return f"{kind} of {records.key(run)}"
+
+
+def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
+    """Writes what was timed and counted of one cell into the record of each of its seeds."""
+    found, first = player.timings(), seeds[0]
+    names = {kind: _name(first, kind) for kind in KINDS}
+    timings = {k: found[name] | {"session": session} for k, name in names.items() if name in found}
+    if not timings:
+        print(f"no timing for {records.name(first)}: {player.facts['reasons'][names[KINDS[0]]]}")
+        return
+    counters = player.told("count", run=asdict(first)) or {}
+    for run in seeds:
+        records.write(root, finished(run, root) | {"timings": timings, "counters": counters})
+
+
+def _session_of(record: Record) -> str | None:
+    return next((timing["session"] for timing in record["timings"].values()), None)
+
+
+def _finished_of(tasks: set[str], root: Path) -> list[Run]:
+    """All runs of the tasks that have a finished record of today's configuration."""
+    runs = [from_plain(record["run"]) for record in records.load(root)[0]]
+    return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
+
+
+def _current(run: Run) -> bool:
+    """Whether the run's plug-ins are all still there."""
+    try:
+        return bool(records.key(run))
+    except ValueError:
+        return False
