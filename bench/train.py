@@ -22,6 +22,7 @@ class Trainer:
     """A model in training, with all that one step needs."""
 
     model: nn.Module
+    weights: list[nn.Parameter]  # of the model, whose tree takes long to walk at every step
     method: Method
     optimiser: torch.optim.Optimizer
     generator: Generator
@@ -32,7 +33,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.method.penalty(self.method.terms(self.model, batch, self.generator))
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
         return loss.detach()
 
@@ -42,7 +43,7 @@ def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     graph = weights[0].is_cuda  # where a whole step may become one CUDA graph
     optimiser = torch.optim.Adam(weights, lr=run.lr, fused=True, capturable=graph)
-    return Trainer(model, method, optimiser, stream("elements", run.seed), run.clip)
+    return Trainer(model, weights, method, optimiser, stream("elements", run.seed), run.clip)
 
 
 def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Progress) -> dict:
