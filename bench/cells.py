@@ -119,6 +119,9 @@ def checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
     """The record, if it is one of a cell. Raises `ValueError` if not."""
     found = records.checked(record, PARTS, SCHEMA)
     from_plain(found["cell"])
+    for kind, timing in found["timings"].items():
+        if not isinstance(timing, dict) or not {"median_ms", "quality"} <= timing.keys():
+            raise ValueError(f"its timing {kind!r} lacks median_ms or quality")
     return found
 
 

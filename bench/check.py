@@ -59,7 +59,7 @@ def check(
         grid = [cells.from_plain(record["cell"]) for record in some.values()]
         return compare.look(some, _timed(grid, name, device), floor)[1]
 
-    found += compare.judged(gate.confirmed(changes, again))
+    found += compare.beside_the_unit(gate.confirmed(changes, again))
     return gone + found, compare.differences(known, new)
 
 

@@ -1,18 +1,29 @@
 """`compare`: what two sets of stored timings and counters say of each other."""
 
 import json
+import sys
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bench import cells, gate
 from bench.cells import Cell, Record
 from bench.findings import Finding
-from bench.gate import INCOMPARABLE, REGRESSED, Change
+from bench.gate import IMPROVED, INCOMPARABLE, REGRESSED, Change
 
-GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes")  # inference's and a step's
+GATED = (
+    "parameters",
+    "flops",
+    "dispatched_ops",
+    "peak_bytes",
+    "graph_breaks",
+)  # inference's and a step's
 FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
          "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
 Changes = dict[tuple[str, str], Change]  # by cell and kind
+SEVERAL = 4  # networks, most of which hardly change together unless their unit does
+ALIKE = "most networks moved alike beside the unit, so it may be the unit; compare --base tells"
 NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 
@@ -29,7 +40,9 @@ def stored(source: Path) -> dict[str, Record]:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
     else:
-        found = cells.load(source.parent if source.name == "speed" else source)[0]
+        found, problems = cells.load(source.parent if source.name == "speed" else source)
+        for problem in problems:
+            print(f"left out: {problem}", file=sys.stderr)
     if not found:
         raise ValueError(f"no speed records in {source}; 'python -m bench speed' makes some")
     return {str(cells.from_plain(record["cell"])): record for record in found}
@@ -64,7 +77,7 @@ def of_records(
 ) -> list[Finding]:
     """Findings on the cells that both sets have: exact counters, and times on one machine."""
     found, changes = look(base, new, floor)
-    return found + judged(changes)
+    return found + beside_the_unit(changes)
 
 
 def look(
@@ -103,7 +116,8 @@ def _apart(base: Record, new: Record) -> str:
     names = [record["machine"].get("name") for record in (base, new)]
     if names[0] != names[1]:
         return f"times of {names[0]} and {names[1]}"
-    if cells.from_plain(new["cell"]).model == cells.UNIT:
+    cell = cells.from_plain(new["cell"])
+    if cell == Cell(cells.UNIT, cell.nodes, cell.batch):
         return "the unit of the others; compare --base times it"
     return ""
 
@@ -122,6 +136,28 @@ def judged(changes: Mapping[tuple[str, str], Change]) -> list[Finding]:
     """A finding for each change, in the light of all of them."""
     verdicts = gate.among(changes)
     return [Finding(cell, kind, verdicts[cell, kind], one) for (cell, kind), one in changes.items()]
+
+
+def beside_the_unit(changes: Changes) -> list[Finding]:
+    """A finding for each change of a ratio to the unit, which may be what has changed itself.
+
+    Where most of several networks of one session have moved to one side, none is told from it.
+    """
+    found = judged(changes)
+    sessions = Counter((_session(one), one.verdict) for one in found)
+    sizes = Counter(map(_session, found))
+    return [
+        replace(one, verdict=INCOMPARABLE, why=ALIKE)
+        if one.verdict in (IMPROVED, REGRESSED)
+        and sizes[_session(one)] >= SEVERAL
+        and 2 * sessions[_session(one), one.verdict] > sizes[_session(one)]
+        else one
+        for one in found
+    ]
+
+
+def _session(one: Finding) -> tuple[str, ...]:
+    return *one.cell.rsplit(", ", 3)[1:], one.measure
 
 
 def of_counters(name: str, base: Record, new: Record) -> Finding:

@@ -21,8 +21,7 @@ def count(
     """Counters of one inference call, and with the prefix `step_` of one training step.
 
     `flops` are those of matrix products and attention; `moved_bytes` what all operations read and
-    write; `peak_bytes` the most that was alive at once, of what the call itself made (on CUDA all
-    that the allocator held).
+    write; `peak_bytes` the most that was alive at once, of what the call itself made.
     """
     found = {"parameters": parameters(model)} | _counts(inference, device)
     if step:
@@ -133,6 +132,7 @@ def _bytes(tree: Any) -> int:  # noqa: ANN401
 def _allocated(function: Function) -> int:
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
     function()
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated()
+    return torch.cuda.max_memory_allocated() - before

@@ -6,7 +6,7 @@ from math import exp, log
 from statistics import median
 from typing import TypeVar
 
-from bench.timing import LEVEL, at_least, interval
+from bench.timing import at_least, interval
 
 MARGIN = 0.05  # a change that is smaller is none
 DISCOVERIES = 0.01  # share of false verdicts among all that are not "same"
@@ -43,7 +43,7 @@ def change(base: Sequence[float], new: Sequence[float], floor: float) -> Change:
     logs = [log(after / before) for before, after in zip(base, new, strict=False)]
     margin = log(1 + max(MARGIN, floor))
     middle = median(logs)
-    low, high = interval(logs, LEVEL)
+    low, high = interval(logs)
     beyond = sum(x > margin for x in logs) if middle > 0 else sum(x < -margin for x in logs)
     verdict = INCONCLUSIVE
     if len(logs) >= FEWEST:

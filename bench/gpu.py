@@ -16,8 +16,22 @@ def throttled() -> str:
     nvml, handle = _handle()
     if nvml is None:
         return ""
-    bits = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+    try:
+        bits = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+    except nvml.NVMLError:
+        return ""
     return ", ".join(cause for bit, cause in CAUSES.items() if bits & bit)
+
+
+def clock_mhz() -> int | None:
+    """The clock of the GPU's multiprocessors at this moment; None if none can tell."""
+    nvml, handle = _handle()
+    if nvml is None:
+        return None
+    try:
+        return nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)
+    except nvml.NVMLError:
+        return None
 
 
 def energy_mj(function: Callable[[], Any]) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,12 +19,18 @@ def applied(mode: str, model: nn.Module) -> nn.Module:
 def captured(mode: str, function: Function, device: str) -> Function:
     """The closure as the mode calls it: as it is, or replayed from one CUDA graph.
 
-    Raises `ValueError` where there are no CUDA graphs.
+    The first call makes the graph. Raises `ValueError` where there are no CUDA graphs.
     """
     if mode != "cuda_graph":
         return function
     if device != "cuda":
         raise ValueError("CUDA graphs need a CUDA device")
+    made = cache(lambda: graph_of(function))  # keeps the function, whose tensors the graph uses
+    return lambda: made().replay()
+
+
+def graph_of(function: Function) -> torch.cuda.CUDAGraph:
+    """The function's work on the GPU, captured after three calls on a stream of its own."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -33,7 +40,7 @@ def captured(mode: str, function: Function, device: str) -> Function:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         function()
-    return graph.replay
+    return graph
 
 
 def precise(dtype: str, function: Function, device: str) -> Function:

@@ -49,8 +49,11 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
     found, first = player.timings(), seeds[0]
     names = {kind: _name(first, kind) for kind in KINDS}
     timings = {k: found[name] | {"session": session} for k, name in names.items() if name in found}
+    for kind in KINDS:
+        why = player.facts["reasons"].get(names[kind], "")
+        if kind not in timings and "learns nothing" not in why:
+            print(f"no {kind} timing for {records.name(first)}: {why}")
     if not timings:
-        print(f"no timing for {records.name(first)}: {player.facts['reasons'][names[KINDS[0]]]}")
         return
     counters = player.told("count", run=asdict(first)) or {}
     for run in seeds:

@@ -14,7 +14,7 @@ from bench.progress import duration
 from bench.timing import now
 from bench.turns import Player, play, players, round_s
 
-ROUNDS, LEAST, SESSION_S = 40, 7, 30.0
+ROUNDS, LEAST, SESSION_S = 40, 15, 30.0  # fewer pairs decide nothing among hundreds of cells
 NODES = (5, 10, 20, 40)
 BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
 MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
@@ -54,7 +54,8 @@ def measure(request: Request) -> bool:
     started = now()
     for part in sessions(todo):
         if now() - started >= request.budget_s:
-            print(f"out of time after {duration(now() - started)}; the same command continues")
+            again = "the same command without --force" if request.force else "the same command"
+            print(f"out of time after {duration(now() - started)}; {again} continues")
             break
         began = now()
         rounds = _session(part, request)

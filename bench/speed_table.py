@@ -46,12 +46,15 @@ def _row(record: Record) -> dict[str, Any]:
 def _shares(row: Row, kind: str) -> tuple[float, float] | None:
     """Shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
 
-    Known where FLOPs and bytes are counted: inference and the plain step. Bytes are those of all
-    operations one by one, so a cache or a compiler can bring their share above 1.
+    Known where FLOPs and bytes are counted, inference and the plain step, in the precision of the
+    ceilings. Bytes are those of all operations one by one, so a cache or a compiler can bring their
+    share above 1.
     """
     prefix = {"inference": "", "train_step": "step_"}.get(kind)
     seconds = 1e-3 * (row[f"{kind}_ms"] or 0)
-    if prefix is None or not seconds or "flops_per_s" not in row or f"{prefix}flops" not in row:
+    if prefix is None or not seconds or row["dtype"] != "float32" or "flops_per_s" not in row:
+        return None
+    if row.get(f"{prefix}flops") is None:
         return None
     flops = row[f"{prefix}flops"] / seconds / row["flops_per_s"]
     return flops, row[f"{prefix}moved_bytes"] / seconds / row["bytes_per_s"]

@@ -16,7 +16,8 @@ SHORTEST_S = 1e-2  # of a sample; what comes between two turns costs more than s
 FRESHEN_S = 3e-3  # of calls before a sample that is not long
 LONG_S = 3e-2
 TAKES = 3
-SIDE, MEGABYTES = 1024, 64  # of the matrices and of the copy that show what the machine can do
+SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices whose product shows what the machine can do
+MEGABYTES = {"cpu": 64, "cuda": 1024}  # of the copy that does
 
 
 class Stage:
@@ -49,12 +50,13 @@ class Stage:
                 told = outcome(error)
                 status = "refused" if isinstance(error, ValueError) else told["status"]
                 found["reasons"][kind] = told["reason"]
-                if status != "refused" or not self.functions:
+                if status != "refused" or (found["status"] == "done" and not self.functions):
                     found["status"] = status
         return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
 
     def sample(self, kind: str) -> dict[str, Any]:
-        """One sample in milliseconds, the share of its time without the processor, throttling.
+        """One sample in milliseconds, the share of its time without the processor, a GPU's clock
+        and why it is throttled.
 
         A sample during which others had the processor is taken again, a few times at most.
         """
@@ -68,8 +70,9 @@ class Stage:
         away = Away()
         took = clock_of(self.device)(self.functions[kind], self.calls[kind])
         if self.device == "cpu":
-            return {"ms": 1e3 * took, "lag": away.share(), "throttled": ""}
-        return {"ms": 1e3 * took, "lag": 0.0, "throttled": gpu.throttled()}
+            return {"ms": 1e3 * took, "lag": away.share(), "mhz": None, "throttled": ""}
+        told = {"mhz": gpu.clock_mhz(), "throttled": gpu.throttled()}
+        return {"ms": 1e3 * took, "lag": 0.0, **told}
 
     def _freshen(self, kind: str) -> None:
         """Calls that are not timed, for the caches that the other processes have filled."""
@@ -107,13 +110,13 @@ def count(run: Run, device: str) -> dict[str, int]:
 
 def ceilings(device: str) -> dict[str, float]:
     """What the machine reaches in a matrix product, FLOP/s, and in a copy, bytes/s (float32)."""
-    clock = clock_of(device)
-    a = torch.ones(SIDE, SIDE, device=device)
-    source = torch.ones(MEGABYTES * 2**18, device=device)
+    clock, side = clock_of(device), SIDE[device]
+    a = torch.ones(side, side, device=device)
+    source = torch.ones(MEGABYTES[device] * 2**18, device=device)
     target = torch.empty_like(source)
     product_s = min(clock(lambda: torch.mm(a, a), 2) for _ in range(5))
     copy_s = min(clock(lambda: target.copy_(source), 2) for _ in range(5))
-    return {"flops_per_s": 2 * SIDE**3 / product_s, "bytes_per_s": 2 * source.nbytes / copy_s}
+    return {"flops_per_s": 2 * side**3 / product_s, "bytes_per_s": 2 * source.nbytes / copy_s}
 
 
 def breaks(run: Run, device: str) -> int:

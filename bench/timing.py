@@ -17,6 +17,7 @@ LIMITS = {  # up to which a timing is of quality A, and from which on of quality
     "excess": (0.1, 0.5),  # median over best, less one
     "drift": (0.02, 0.2),  # median of the second half over that of the first, less one
     "lag": (0.05, 0.2),  # share of the time in which the process did not have the processor
+    "clock": (0.02, 0.1),  # a GPU's highest clock over its lowest, less one
 }
 Function = Callable[[], Any]
 Clock = Callable[[Function, int], float]
@@ -82,10 +83,12 @@ class Away:
         return max(0.0, 1 - worked / (now() - self.started))
 
 
-def summary(samples_ms: list[float], lag: float = 0.0, throttled: str = "") -> Timing:
+def summary(
+    samples_ms: list[float], lag: float = 0.0, clock: float = 0.0, throttled: str = ""
+) -> Timing:
     """Median with its interval, best, spread and quality of raw samples in milliseconds."""
     low, middle, high = quantiles(samples_ms, n=4)
-    mark, reason = quality(samples_ms, lag, throttled)
+    mark, reason = quality(samples_ms, lag, clock, throttled)
     return {
         "median_ms": middle,
         "interval_ms": interval(samples_ms),
@@ -98,7 +101,7 @@ def summary(samples_ms: list[float], lag: float = 0.0, throttled: str = "") -> T
     }
 
 
-def quality(samples_ms: list[float], lag: float, throttled: str) -> tuple[str, str]:
+def quality(samples_ms: list[float], lag: float, clock: float, throttled: str) -> tuple[str, str]:
     """A: quiet; B: usable; C: disturbed, kept out of every headline. And why it is no A."""
     low, middle, high = quantiles(samples_ms, n=4)
     half = len(samples_ms) // 2
@@ -107,6 +110,7 @@ def quality(samples_ms: list[float], lag: float, throttled: str) -> tuple[str, s
         "excess": middle / min(samples_ms) - 1,
         "drift": abs(median(samples_ms[-half:]) / median(samples_ms[:half]) - 1),
         "lag": lag,
+        "clock": clock,
     }
     reasons = [f"{name} {found[name]:.0%}" for name in LIMITS if found[name] >= LIMITS[name][0]]
     if throttled:
@@ -116,21 +120,21 @@ def quality(samples_ms: list[float], lag: float, throttled: str) -> tuple[str, s
     return ("B", ", ".join(reasons)) if reasons else ("A", "")
 
 
-def interval(samples: list[float], level: float = LEVEL) -> list[float]:
+def interval(samples: list[float]) -> list[float]:
     """The bootstrap interval of the median, by the exact law of a resample's median."""
     ordered = sorted(samples)
-    outside = _outside(len(ordered), level)
+    outside = _outside(len(ordered))
     return [ordered[outside], ordered[-1 - outside]]
 
 
 @cache
-def _outside(n: int, level: float) -> int:
+def _outside(n: int) -> int:
     """How many of n ordered samples lie beyond each end of the interval.
 
     The median of n draws with replacement is one of the k smallest samples with the probability
     that at least half of the draws are, so endless resampling has a closed form.
     """
-    tail, half = (1 - level) / 2, (n + 1) // 2
+    tail, half = (1 - LEVEL) / 2, (n + 1) // 2
     return next(k for k in range(n) if at_least(half, n, (k + 1) / n) > tail)
 
 

@@ -20,10 +20,13 @@ class Player:
     worker: Worker
     device: str
     facts: dict[str, Any] = field(default_factory=dict)
-    samples_ms: dict[str, list[float]] = field(default_factory=dict)
-    lags: dict[str, list[float]] = field(default_factory=dict)
-    throttled: dict[str, str] = field(default_factory=dict)
+    takes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     death: str = ""
+
+    @property
+    def samples_ms(self) -> dict[str, list[float]]:
+        """The samples of every kind that can be run."""
+        return {kind: [take["ms"] for take in found] for kind, found in self.takes.items()}
 
     def ask(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
         """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
@@ -50,32 +53,35 @@ class Player:
             status = status_of(str(error))
             reasons = dict.fromkeys(timed, str(error))
             self.facts = {"status": status, "reasons": reasons, "sample_s": {}, "machine": {}}
-        self.samples_ms = {kind: [] for kind in self.facts["sample_s"]}
-        self.lags = {kind: [] for kind in self.samples_ms}
+        self.takes = {kind: [] for kind in self.facts["sample_s"]}
 
     def sample(self, kind: str) -> None:
         """Takes one sample, if the kind can be run and the worker lives."""
-        if kind not in self.samples_ms:
+        if kind not in self.takes:
             return
         try:
-            found = self.ask("sample", kind=kind)
+            self.takes[kind].append(self.ask("sample", kind=kind))
         except RuntimeError as error:
             self.facts["reasons"][kind] = str(error)
             self.facts["status"] = status_of(str(error))
-            del self.samples_ms[kind]
-            return
-        self.samples_ms[kind].append(found["ms"])
-        self.lags[kind].append(found["lag"])
-        self.throttled[kind] = self.throttled.get(kind) or found["throttled"]
+            del self.takes[kind]
 
     def timings(self) -> dict[str, Timing]:
         """The summary of every kind that was sampled."""
         return {
-            kind: {"first_call_s": self.facts["first_call_s"][kind]}
-            | summary(found, sum(self.lags[kind]) / len(found), self.throttled[kind])
-            for kind, found in self.samples_ms.items()
-            if len(found) > 1
+            kind: {"first_call_s": self.facts["first_call_s"][kind]} | summarised(takes)
+            for kind, takes in self.takes.items()
+            if len(takes) > 1
         }
+
+
+def summarised(takes: list[dict[str, Any]]) -> Timing:
+    """The summary of samples with what was told of each."""
+    lag = sum(take["lag"] for take in takes) / len(takes)
+    clocks = [take["mhz"] for take in takes if take["mhz"]]
+    clock = max(clocks) / min(clocks) - 1 if clocks else 0.0
+    throttled = next((take["throttled"] for take in takes if take["throttled"]), "")
+    return summary([take["ms"] for take in takes], lag, clock, throttled)
 
 
 def status_of(death: str) -> str:

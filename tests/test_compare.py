@@ -145,6 +145,49 @@ def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
     assert (found.verdict, found.why[:8]) == ("incomparable", "the unit")
 
 
+def networks(generator, slower, count=6):
+    """Records of several networks of one session, so many of them slower."""
+    many = {}
+    for index in range(count):
+        cell = Cell(Plugin("egnn", {"layers": index + 1}))
+        made = record(generator, 1.3 if index < slower else 1.0)
+        many[str(cell)] = made | {"cell": cells.new(cell)["cell"]}
+    return many
+
+
+@pytest.mark.parametrize(
+    ("slower", "count", "verdict"),
+    [(1, 6, "regressed"), (3, 6, "regressed"), (5, 6, "incomparable"), (3, 3, "regressed")],
+)
+def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slower, count, verdict):
+    base, new = networks(generator, 0, count), networks(generator, slower, count)
+    found = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
+    assert [one.verdict for one in found] == [verdict] * slower + ["same"] * (count - slower)
+
+
+def test_other_rungs_of_the_unit_are_compared(generator):
+    cell = cells.new(Cell(cells.UNIT, mode="compile"))["cell"]
+    base, new = (record(generator, factor) | {"cell": cell} for factor in (1.0, 1.3))
+    found = compare.of_records({"c": base}, {"c": new}, 0.0)
+    assert [one.verdict for one in found] == ["same", "regressed"]
+
+
+def test_one_more_graph_break_is_a_regression(generator):
+    before, after = (
+        record(generator) | {"counters": COUNTERS | {"graph_breaks": breaks}} for breaks in (0, 1)
+    )
+    assert compare.of_counters("cell", before, after).why == "graph_breaks 0 to 1"
+
+
+@pytest.mark.parametrize("damage", ['{"schema": 1', None])
+def test_a_damaged_record_is_named(stored, tmp_path, capsys, generator, damage):
+    folder = stored("a")
+    odd = record(generator) | {"timings": {"inference": 5}}
+    (tmp_path / "a" / "speed" / "odd.json").write_text(damage or json.dumps(odd))
+    assert main(["compare", folder, folder]) == 0
+    assert "odd.json" in capsys.readouterr().err
+
+
 def test_times_without_a_unit_are_not_compared(generator):
     before = record(generator)
     after = deepcopy(before)

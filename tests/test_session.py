@@ -30,12 +30,13 @@ def root(tmp_path):
 
 
 def player(timed, lost):
-    """A player of which the named closures of drift cannot be run."""
-    gone = {name for name, one in timed.items() if (one.run.model.name, one.training) in lost}
-    timings = {name: {**TIMING} for name in timed.keys() - gone}
+    """A player of which the closures of some networks cannot be run."""
+    parts = {name: (one.run.model.name, one.training) for name, one in timed.items()}
+    reasons = {name: lost[part] for name, part in parts.items() if part in lost}
+    timings = {name: {**TIMING} for name in timed.keys() - reasons.keys()}
     return SimpleNamespace(
         timings=lambda: timings,
-        facts={"reasons": dict.fromkeys(gone, "it learns nothing")},
+        facts={"reasons": reasons},
         told=lambda *_, **__: {"flops": 1},
     )
 
@@ -43,7 +44,7 @@ def player(timed, lost):
 @pytest.fixture
 def stand_in(monkeypatch):
     """What each player is given once `measure` has run, and which closures cannot be run."""
-    found = SimpleNamespace(parts=[], lost={("drift", True)})
+    found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"})
 
     @contextmanager
     def players(parts, _):
@@ -73,10 +74,18 @@ def test_all_cells_have_one_session_in_every_seed(root, stand_in):
 
 
 def test_what_cannot_be_timed_is_named_and_keeps_its_record(root, stand_in, capsys):
-    stand_in.lost.add(("drift", False))
+    stand_in.lost["drift", False] = "no memory"
     session.measure(RUNS, root, "cpu")
-    assert "no timing for drift-plain" in capsys.readouterr().out
+    assert "no inference timing for drift-plain" in capsys.readouterr().out
     assert finished(RUNS[-1], root)["timings"] == {}
+
+
+def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):
+    stand_in.lost["egnn", True] = "no memory"
+    session.measure(RUNS, root, "cpu")
+    shown = capsys.readouterr().out
+    assert "no train_step timing for egnn-remul" in shown
+    assert "drift" not in shown
 
 
 def test_a_session_is_not_taken_twice(root, stand_in):

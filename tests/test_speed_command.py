@@ -1,13 +1,15 @@
 """`speed`: one tiny cell through the command line, from worker to table."""
 
 import json
+import weakref
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
 
-from bench import cells, machine, speed, speed_table
+from bench import cells, gpu, machine, modes, speed, speed_table
 from bench import stage as stage_module
 from bench.cells import KINDS, UNIT, Cell
 from bench.cli import main
@@ -112,6 +114,29 @@ def test_out_of_memory_is_a_row(tmp_path, record):
     assert "| oom |" in speed_table.forms(tmp_path)["md"]
 
 
+def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
+    counters = record["counters"] | {"flops": None, "step_flops": None}
+    cells.write(tmp_path, record | {"counters": counters})
+    (row,) = speed_table.rows(cells.load(tmp_path)[0])
+    assert (row["inference_shares"], row["train_step_shares"]) == (None, None)
+    assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
+
+
+def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record):
+    shares = {}
+    for dtype in ("float32", "bf16"):
+        cells.write(tmp_path, record | {"cell": record["cell"] | {"dtype": dtype}})
+    for row in speed_table.rows(cells.load(tmp_path)[0]):
+        shares[row["dtype"]] = row["train_step_shares"]
+    assert shares["float32"]
+    assert shares["bf16"] is None
+
+
+def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
+    assert main(["speed", "--peers", "--modes", "compile", "--results", str(tmp_path)]) == 2
+    assert "--peers has models, sizes and modes of its own" in capsys.readouterr().err
+
+
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
@@ -162,6 +187,66 @@ def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
     kinds = ["inference", "remul_step", "train_step"]
     found = stage.prepare(CELL.timed(kinds), "cpu")
     assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
+
+
+def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch):
+    def closure(one, _):
+        raise ValueError("no") if one.training else MemoryError()
+
+    monkeypatch.setattr(stage_module, "closure", closure)
+    assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu")["status"] == "oom"
+
+
+def test_the_first_call_makes_the_graph_and_keeps_what_it_uses(monkeypatch):
+    made = []
+
+    def graph_of(function):
+        made.append(function)
+        return SimpleNamespace(replay=lambda: "replayed")
+
+    monkeypatch.setattr(modes, "graph_of", graph_of)
+    inputs = Inputs()
+    there = weakref.ref(inputs)
+    replay = modes.captured("cuda_graph", inputs.use, "cuda")
+    assert made == []
+    assert [replay(), replay()] == ["replayed"] * 2
+    assert len(made) == 1
+    made.clear()
+    del inputs
+    assert there()
+
+
+class Inputs:
+    """What a graph reads, as tensors would be."""
+
+    def use(self):
+        pass
+
+
+class NotSupportedError(Exception):
+    """What NVML raises."""
+
+
+def nvml(**functions):
+    """NVML with some functions; a GPU that has no others."""
+
+    def absent(*_):
+        raise NotSupportedError
+
+    names = ("ClockInfo", "CurrentClocksThrottleReasons", "TotalEnergyConsumption")
+    found = {f"nvmlDeviceGet{name}": functions.get(name, absent) for name in names}
+    return SimpleNamespace(**found, NVMLError=NotSupportedError, NVML_CLOCK_SM=1)
+
+
+def test_what_a_gpu_tells_is_taken(monkeypatch):
+    told = nvml(ClockInfo=lambda *_: 1980, CurrentClocksThrottleReasons=lambda _: 0x84)
+    monkeypatch.setattr(gpu, "_handle", lambda: (told, None))
+    assert (gpu.clock_mhz(), gpu.throttled()) == (1980, "power brake")
+
+
+def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
+    monkeypatch.setattr(gpu, "_handle", lambda: (nvml(), None))
+    assert (gpu.clock_mhz(), gpu.throttled(), gpu.energy_mj(float)) == (None, "", None)
 
 
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])

@@ -55,6 +55,7 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
     [
         ({"samples_ms": [1.0] * 5 + [1.03] * 5}, "drift 3%"),
         ({"samples_ms": [1.0] * 10, "lag": 0.1}, "lag 10%"),
+        ({"samples_ms": [1.0] * 10, "clock": 0.03}, "clock 3%"),
         ({"samples_ms": [1.0] * 10, "throttled": "power brake"}, "throttled: power brake"),
         ({"samples_ms": [1.0] * 10}, ""),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from bench import machine
 from bench.pool import Worker
-from bench.turns import Player, play
+from bench.turns import Player, play, summarised
 
 
 def player(log, name, answers):
@@ -24,11 +24,12 @@ def player(log, name, answers):
 
     worker = SimpleNamespace(inbox=inbox, send=send)
     made = Player(worker, "cpu", {"reasons": {}})
-    made.samples_ms, made.lags = {"inference": []}, {"inference": []}
+    made.takes = {"inference": []}
     return made
 
 
-SAMPLE = {"sample": {"done": {"ms": 1.0, "lag": 0.0, "throttled": ""}}}
+TAKE = {"ms": 1.0, "lag": 0.0, "mhz": None, "throttled": ""}
+SAMPLE = {"sample": {"done": TAKE}}
 
 
 def test_every_other_round_is_in_reverse():
@@ -57,6 +58,11 @@ def test_a_reason_is_raised_and_the_player_lives():
     with pytest.raises(RuntimeError, match="too large"):
         one.ask("count")
     assert one.ask("sample")["ms"] == 1.0
+
+
+def test_the_clock_of_a_gpu_is_told_by_its_extremes():
+    takes = [TAKE | {"mhz": mhz} for mhz in (1980, 1800, 1980)]
+    assert summarised(takes)["reason"] == "clock 10%"
 
 
 def test_what_a_worker_compiles_goes_with_it():

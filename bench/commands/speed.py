@@ -69,8 +69,9 @@ def run(options: Namespace) -> int:
 def _face_peers(root: Path, options: Namespace) -> int:
     from bench import peers_table
 
-    if options.models or options.nodes or options.batch:
-        raise ValueError("--peers has models and sizes of its own")
+    own = (options.models, options.nodes, options.batch, options.modes)
+    if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
+        raise ValueError("--peers has models, sizes and modes of its own")
     complete = peers_table.measure(root, options.device, options.force)
     print(peers_table.write(root, "text").rstrip("\n"))
     return OK if complete else FAILED
