@@ -53,15 +53,16 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
         why = player.facts["reasons"].get(names[kind], "")
         if kind not in timings and "learns nothing" not in why:
             print(f"no {kind} timing for {records.name(first)}: {why}")
-    if not timings:
-        return
     counters = player.told("count", run=asdict(first)) or {}
+    told = {"timings": timings, "counters": counters} if timings else {"untimed": session}
     for run in seeds:
-        records.write(root, finished(run, root) | {"timings": timings, "counters": counters})
+        records.write(root, finished(run, root) | told)
 
 
 def _session_of(record: Record) -> str | None:
-    return next((timing["session"] for timing in record["timings"].values()), None)
+    """The last session in which the record's cell was timed, or could not be."""
+    timed = [timing["session"] for timing in record["timings"].values()]
+    return max([*timed, record.get("untimed", "")]) or None
 
 
 def _finished_of(tasks: set[str], root: Path) -> list[Run]:

@@ -88,7 +88,10 @@ def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):
     assert "drift" not in shown
 
 
-def test_a_session_is_not_taken_twice(root, stand_in):
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_session_is_not_taken_twice(root, stand_in, lost):
+    if lost:
+        stand_in.lost["drift", False] = "no memory"
     session.measure(RUNS, root, "cpu")
     stand_in.parts.clear()
     session.measure(RUNS, root, "cpu")
