@@ -51,7 +51,10 @@ def bad_sweep(folder, **changes):
 MISTAKES = {
     "a GPU's precision": (["speed", "--dtypes", "tf32"], "tf32 need a GPU"),
     "size": (["speed", "--size", "huge"], "a size is default, paper or a number of parameters"),
-    "peers' models": (["speed", "--peers", "--models", "egnn"], "--peers has models, sizes and modes"),
+    "peers' models": (
+        ["speed", "--peers", "--models", "egnn"],
+        "--peers has models, sizes and modes",
+    ),
     "two bases": (["compare", "a", "--base", "main"], "two folders or files, or --base REF"),
     "models of folders": (["compare", "a", "b", "--models", "egnn"], "--models goes with --base"),
     "command": (["rum"], "invalid choice: 'rum'"),
