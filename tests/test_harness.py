@@ -319,7 +319,7 @@ def test_a_failed_run_is_not_finished(tmp_path):
 
 
 def started(folder, **options):
-    """The sweep as a process of its own."""
+    """The sweep as a process of its own, which heeds interrupts even where the tests do not."""
     command = [sys.executable, "-m", "bench", "run", sweep_file(folder, **options)]
     return subprocess.Popen(
         [*command, "--results", str(folder / "r"), "--jobs", "1"],
@@ -327,6 +327,7 @@ def started(folder, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
