@@ -13,6 +13,7 @@ from bench.config import Plugin, Run
 SCHEMA = 1
 METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
 KINDS = ("inference", *METHODS)
+NOTHING = "learns nothing"  # why a network has no training step
 UNIT = Plugin("transformer")  # whose time in the same session is the unit of all the others'
 PARTS = {
     "schema": int, "cell": dict, "scale": str, "key": str, "status": str, "reasons": dict,

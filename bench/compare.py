@@ -12,13 +12,8 @@ from bench.cells import Cell, Record
 from bench.findings import Finding
 from bench.gate import IMPROVED, INCOMPARABLE, REGRESSED, Change
 
-GATED = (
-    "parameters",
-    "flops",
-    "dispatched_ops",
-    "peak_bytes",
-    "graph_breaks",
-)  # inference's and a step's
+# counters of inference and of a step, any growth of which is a regression
+GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes", "graph_breaks")
 FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
          "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
 Changes = dict[tuple[str, str], Change]  # by cell and kind

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine, records
-from bench.cells import Timed
+from bench.cells import NOTHING, Timed
 from bench.config import Run, from_plain
 from bench.plan import cells_of, finished
 from bench.records import Record
@@ -51,7 +51,7 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
     timings = {k: found[name] | {"session": session} for k, name in names.items() if name in found}
     for kind in KINDS:
         why = player.facts["reasons"].get(names[kind], "")
-        if kind not in timings and "learns nothing" not in why:
+        if kind not in timings and not why.endswith(NOTHING):
             print(f"no {kind} timing for {records.name(first)}: {why}")
     counters = player.told("count", run=asdict(first)) or {}
     told = {"timings": timings, "counters": counters} if timings else {"untimed": session}

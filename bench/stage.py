@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from bench import counters, gpu, machine, modes
-from bench.cells import Timed
+from bench.cells import NOTHING, Timed
 from bench.config import Run
 from bench.execute import build, closures, outcome
 from bench.timing import LIMITS, Away, clock_of, now, warm_up
@@ -95,7 +95,7 @@ def closure(timed: Timed, device: str) -> Callable:
     step, inference, _ = closures(run, device, mode)
     function = step if timed.training else inference
     if function is None:
-        raise ValueError(f"{run.model} learns nothing")
+        raise ValueError(f"{run.model} {NOTHING}")
     return modes.captured(mode, modes.precise(timed.dtype, function, device), device)
 
 
