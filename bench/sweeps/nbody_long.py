@@ -1,0 +1,46 @@
+"""Does length settle it? Gravity at the paper's 50,000 steps, every penalty, exact networks."""
+
+from collections.abc import Iterator
+
+from bench.config import Plugin, Run
+from bench.sweeps._small import AUGMENT, EGNN, PLAIN, TASK, TRANSFORMER, remul
+
+STEPS = 50_000
+SEEDS, LARGE_SEEDS = 5, 3
+LARGE = Plugin("transformer", {"channels": 128, "layers": 4, "heads": 4})
+GNN = Plugin("gnn")
+LEVELS = (1e-2, 1e-3, 1e-4)
+FUNCTIONAL = Plugin("remul", {"beta": 10.0, "variant": "functional"})
+Cell = tuple[Plugin, Plugin, int]
+
+
+def runs() -> Iterator[Run]:
+    """Transformer x every penalty, gnn x three, four exact networks and drift; a larger one."""
+    return iter([*_seeded(_small(), SEEDS), *_seeded(_large(), LARGE_SEEDS)])
+
+
+def _small() -> list[Cell]:
+    penalties = (remul(1.0), remul(100.0), Plugin("gradnorm"), FUNCTIONAL)
+    duals = tuple(Plugin("dual", {"level": level}) for level in LEVELS)
+    exact = (EGNN, Plugin("nequip"), Plugin("painn"), Plugin("drift"))
+    return [
+        (TRANSFORMER, PLAIN, STEPS),
+        (TRANSFORMER, AUGMENT, STEPS),
+        (TRANSFORMER, remul(10.0), STEPS),
+        (TRANSFORMER, AUGMENT, 2 * STEPS),
+        *[(TRANSFORMER, method, STEPS) for method in (*penalties, *duals)],
+        (GNN, AUGMENT, STEPS),
+        (GNN, AUGMENT, 2 * STEPS),
+        (GNN, remul(10.0), STEPS),
+        *[(model, PLAIN, STEPS) for model in exact],
+    ]
+
+
+def _large() -> list[Cell]:
+    return [(LARGE, AUGMENT, 2 * STEPS), (LARGE, remul(10.0), STEPS)]
+
+
+def _seeded(cells: list[Cell], seeds: int) -> Iterator[Run]:
+    for seed in range(seeds):
+        for model, method, steps in cells:
+            yield Run(TASK, model, method, steps, lr=1e-3, seed=seed)
