@@ -18,11 +18,16 @@ from typing import Any
 
 import torch
 
-from bench import cells, plan, vectorise
-from bench.config import from_plain
-from bench.execute import execute, outcome, seconds_per_step
-from bench.stage import Stage, breaks, ceilings, count
-from bench.versus import face
+from bench.core import cases
+from bench.core.config import from_plain
+from bench.core.outcomes import outcome
+from bench.records import run_store
+from bench.timing import closures
+from bench.timing.closures import breaks, count, seconds_per_step
+from bench.timing.peer_networks import face
+from bench.timing.sampler import Stage, ceilings
+from bench.training import multi_seed
+from bench.training.execute import execute
 
 Reply = Callable[[dict[str, Any]], None]
 
@@ -52,7 +57,7 @@ def train(request: dict[str, Any], reply: Reply) -> None:
     """Trains, scores and writes one record, and its curve before it."""
     run = from_plain(request["run"])
     record, curve = execute(run, request["device"], lambda step: reply({"step": step}))
-    plan.store(record, curve, Path(request["root"]))
+    run_store.store(record, curve, Path(request["root"]))
     reply({"done": record["status"], "reason": record["reason"]})
 
 
@@ -61,14 +66,14 @@ def train_at_once(request: dict[str, Any], reply: Reply) -> None:
     runs = [from_plain(run) for run in request["runs"]]
     cell = f"{runs[0].model} {runs[0].method}"
     try:
-        alone, at_once = vectorise.milliseconds(runs, request["device"])
+        alone, at_once = closures.milliseconds(runs, request["device"])
         won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
         reply({"line": f"{cell}, {len(runs)} seeds at once: {won} as fast"})
         if at_once >= alone:
             raise ValueError("that is no gain")
-        trained = vectorise.execute(runs, request["device"], lambda step: reply({"step": step}))
+        trained = multi_seed.execute(runs, request["device"], lambda step: reply({"step": step}))
         for index, (_, record, curve) in enumerate(trained):
-            plan.store(record, curve, Path(request["root"]))
+            run_store.store(record, curve, Path(request["root"]))
             reply({"ended": index})
     except Exception as error:
         reply({"line": f"{cell}, one seed at a time: {outcome(error)['reason']}"})
@@ -85,7 +90,7 @@ def staged(stage: Stage) -> dict[str, Callable[[dict[str, Any], Reply], None]]:
     """What is asked of a worker that takes turns with others."""
     answers = {
         "prepare": lambda r: stage.prepare(
-            {name: cells.timed(one) for name, one in r["timed"].items()}, r["device"]
+            {name: cases.timed(one) for name, one in r["timed"].items()}, r["device"]
         ),
         "sample": lambda r: stage.sample(r["kind"]),
         "energy": lambda r: stage.energy_mj(r["kind"]),

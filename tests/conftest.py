@@ -6,7 +6,7 @@ import pytest
 import torch
 from e3nn import o3
 
-from bench import plugins
+from bench.core import plugins
 from remul import VECTOR, Rep, Signature
 
 torch.set_num_threads(1)

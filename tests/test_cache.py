@@ -14,8 +14,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from bench import cache
-from bench.cache import cached, fetched, folder, read_npz
+from bench.data import cache
+from bench.data.cache import cached, fetched, folder, read_npz
 
 ARRAYS = {"x": np.arange(5.0), "odd/name": np.zeros((0, 3), np.int64)}
 CONTENT = bytes(range(256)) * 400

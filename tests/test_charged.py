@@ -6,7 +6,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from remul import E3, POINT, VECTOR, about_axis, act
 
 TASK = plugins.load("tasks", "nbody_charged")

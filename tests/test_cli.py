@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
-from bench import plugins, records
 from bench.cli import COMMANDS, main
-from bench.config import Plugin, Run
+from bench.core import plugins
+from bench.core.config import Plugin, Run
+from bench.records import run_store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,9 +25,10 @@ def test_list_shows_every_plugin_with_a_line(kind, capsys):
 
 @pytest.mark.parametrize("command", [["--help"], ["list"]])
 def test_help_and_list_answer_at_once(command):
-    started = time.monotonic()
+    before = getrusage(RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "bench", *command], cwd=ROOT, check=True)
-    assert time.monotonic() - started < 2
+    after = getrusage(RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -41,7 +43,7 @@ def bad_sweep(folder, **changes):
     run = {"model": "drift", "task": "nbody_gravity", "method": "plain", "more": ""} | changes
     file = folder / "bad.py"
     file.write_text(
-        '"""Bad."""\nfrom bench.config import Plugin, Run\ndef runs():\n'
+        '"""Bad."""\nfrom bench import Plugin, Run\ndef runs():\n'
         f"    yield Run(Plugin({run['task']!r}), Plugin({run['model']!r}), "
         f"Plugin({run['method']!r}){run['more']})\n"
     )
@@ -127,8 +129,8 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
 
 def record_in(results):
     """A store with the record of one run."""
-    record = records.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
-    return records.write(results / "machine", record)
+    record = run_store.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
+    return run_store.write(results / "machine", record)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):

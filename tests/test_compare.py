@@ -7,11 +7,15 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from bench import cells, check, compare, findings
-from bench.cells import Cell
 from bench.cli import main
-from bench.config import Plugin
-from bench.timing import summary
+from bench.commands.compare import exit_code
+from bench.core import cases
+from bench.core.cases import Cell
+from bench.core.config import Plugin
+from bench.records import speed_store
+from bench.regression import compare, reference
+from bench.regression import report as regression_report
+from bench.timing.samples import summary
 
 CELL = Cell(Plugin("egnn"))
 MACHINE = {"name": "here", "torch": "2.13.0", "processor": "p"}
@@ -22,7 +26,7 @@ def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = summary(ratios) | {"ratios": ratios}
     told = {"status": "done", "timings": {"inference": timing}, "counters": COUNTERS}
-    return cells.new(CELL) | deepcopy(told) | {"machine": MACHINE, "session": "s"}
+    return speed_store.new(CELL) | deepcopy(told) | {"machine": MACHINE, "session": "s"}
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def stored(tmp_path, generator):
         made = record(generator, factor)
         for part, change in changes.items():
             made[part] = made[part] | change
-        cells.write(tmp_path / name, made)
+        speed_store.write(tmp_path / name, made)
         return str(tmp_path / name)
 
     return store
@@ -93,7 +97,7 @@ def test_a_missing_reference_is_said(tmp_path, capsys):
 
 def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
-    found = compare.stored(cells.path(tmp_path / "a", CELL).parent)
+    found = compare.stored(speed_store.path(tmp_path / "a", CELL).parent)
     file = tmp_path / "reference.json"
     file.write_text(json.dumps({"cells": list(found.values())}))
     assert compare.stored(file) == compare.stored(tmp_path / "a") == found
@@ -136,9 +140,9 @@ def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = cells.new(Cell(cells.UNIT)) | {"status": "done", "machine": MACHINE}
+    unit = speed_store.new(Cell(cases.UNIT)) | {"status": "done", "machine": MACHINE}
     base, new = (
-        {str(CELL): record(generator), str(Cell(cells.UNIT)): unit | {"counters": counters}}
+        {str(CELL): record(generator), str(Cell(cases.UNIT)): unit | {"counters": counters}}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
     )
     (found,) = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
@@ -151,7 +155,7 @@ def networks(generator, slower, count=6):
     for index in range(count):
         cell = Cell(Plugin("egnn", {"layers": index + 1}))
         made = record(generator, 1.3 if index < slower else 1.0)
-        many[str(cell)] = made | {"cell": cells.new(cell)["cell"]}
+        many[str(cell)] = made | {"cell": speed_store.new(cell)["cell"]}
     return many
 
 
@@ -166,7 +170,7 @@ def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slowe
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):
-    cell = cells.new(Cell(cells.UNIT, mode="compile"))["cell"]
+    cell = speed_store.new(Cell(cases.UNIT, mode="compile"))["cell"]
     base, new = (record(generator, factor) | {"cell": cell} for factor in (1.0, 1.3))
     found = compare.of_records({"c": base}, {"c": new}, 0.0)
     assert [one.verdict for one in found] == ["same", "regressed"]
@@ -199,8 +203,8 @@ def test_times_without_a_unit_are_not_compared(generator):
 def test_a_model_that_is_gone_is_named(generator, monkeypatch):
     gone = record(generator)
     gone["cell"]["model"]["name"] = "gone"
-    monkeypatch.setattr(check, "_counted", lambda *_: {})
-    (found,), _ = check.check({"c": gone}, "there", "cpu", 0.0)
+    monkeypatch.setattr(reference, "_counted", lambda *_: {})
+    (found,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
     assert (found.verdict, found.why) == ("incomparable", "the model is gone")
 
 
@@ -211,17 +215,17 @@ def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, m
         asked.append(len(grid))
         return {str(CELL): record(generator, next(factors))}
 
-    monkeypatch.setattr(check, "_timed", timed)
-    found, _ = check.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
+    monkeypatch.setattr(reference, "_timed", timed)
+    found, _ = reference.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
     assert [one.verdict for one in found] == ["same", "inconclusive"]
     assert asked == [1, 1]
 
 
 def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
-        monkeypatch.setattr(cells, "key", lambda _, key=key: key)
-        cells.write(tmp_path, record(generator) | {"session": session})
-    (found,), problems = cells.load(tmp_path)
+        monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
+        speed_store.write(tmp_path, record(generator) | {"session": session})
+    (found,), problems = speed_store.load(tmp_path)
     assert (found["session"], problems) == ("2026-02-01", [])
 
 
@@ -236,10 +240,12 @@ def test_json_of_another_shape_is_no_reference(tmp_path, capsys, content):
 
 
 def test_reports_hold_whatever_a_reason_says():
-    odd = findings.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
-    assert ElementTree.fromstring(findings.junit([odd])).find("testcase/failure") is not None
-    assert "a \\| b [31m c" in findings.markdown([odd], [], [])
+    odd = regression_report.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
+    assert (
+        ElementTree.fromstring(regression_report.junit([odd])).find("testcase/failure") is not None
+    )
+    assert "a \\| b [31m c" in regression_report.markdown([odd], [], [])
 
 
 def test_an_inconclusive_cell_does_not_fail():
-    assert findings.exit_code([findings.Finding("cell", "inference", "inconclusive")]) == 0
+    assert exit_code([regression_report.Finding("cell", "inference", "inconclusive")]) == 0

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from bench import cells, check, compare, counters, plugins, stage
+from bench.core import cases, plugins
+from bench.regression import compare, reference
+from bench.timing import closures, counters
 
 REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference.json"
 CELLS = {
-    cells.from_plain(record["cell"]).model.name: record
+    cases.from_plain(record["cell"]).model.name: record
     for record in json.loads(REFERENCE.read_text())["cells"]
 }
 
@@ -72,9 +74,9 @@ def test_counters_do_not_exceed_the_reference(model):
 
 def gated(model, record):
     """The finding on the counters of today's code."""
-    cell = cells.from_plain(record["cell"])
+    cell = cases.from_plain(record["cell"])
     here = {
-        "counters": stage.count(cell.run("train_step"), "cpu"),
+        "counters": closures.count(cell.run("train_step"), "cpu"),
         "machine": {"torch": torch.__version__},
     }
     found = compare.of_counters(model, record, here)
@@ -84,4 +86,4 @@ def gated(model, record):
 
 
 def test_every_network_is_in_the_reference():
-    assert [cell.model.name for cell in check.reference(plugins.networks())] == sorted(CELLS)
+    assert [cell.model.name for cell in reference.reference(plugins.networks())] == sorted(CELLS)

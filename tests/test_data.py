@@ -4,8 +4,10 @@ import hashlib
 
 import pytest
 
-from bench import data, machine, plugins
 from bench.cli import main
+from bench.core import plugins
+from bench.data import catalogue
+from bench.system import environment
 
 CONTENT = b"some data"
 URL = "http://127.0.0.1:9/points.bin"  # the discard port: nobody answers
@@ -39,12 +41,12 @@ def place(folder, name, content=CONTENT):
     (folder / "points" / name).write_bytes(content)
 
 
-@pytest.mark.parametrize("name", data.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_a_source_declares_what_is_shown_of_it(name):
     source = plugins.source(name)
     assert {"kind", "from", "terms"} <= source.keys()
     assert source["kind"] in ("generated", "download")
-    assert bool(data.files(source)) == (source["kind"] == "download")
+    assert bool(catalogue.files(source)) == (source["kind"] == "download")
 
 
 def cached_or_fetched(name):
@@ -61,29 +63,29 @@ def test_what_is_kept_in_the_cache_has_a_source(name):
 def test_the_list_names_every_data_set(arguments, capsys):
     assert main(arguments) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
-    assert [line.partition(":")[0] for line in shown[1:]] == data.names()
+    assert [line.partition(":")[0] for line in shown[1:]] == catalogue.names()
 
 
 def test_the_list_shows_terms_hash_and_size(points):
-    shown = data.describe(points)
+    shown = catalogue.describe(points)
     assert "terms: free for all" in shown
     assert "acknowledge: thank nobody" in shown
     assert f"a.bin: 0.0 kB, sha256 {hashlib.sha256(CONTENT).hexdigest()}, not here" in shown
 
 
 def test_the_state_tells_what_is_here(points, folder):
-    assert data.state(points) == "not here"
+    assert catalogue.state(points) == "not here"
     place(folder, "a.bin")
-    assert data.state(points).startswith("partly, 1 file")
+    assert catalogue.state(points).startswith("partly, 1 file")
     place(folder, "b.bin")
-    assert data.state(points).startswith("here, 2 files")
+    assert catalogue.state(points).startswith("here, 2 files")
     place(folder, "c.npz.part")
-    assert data.state(points).startswith("partly")
+    assert catalogue.state(points).startswith("partly")
 
 
 def test_what_was_made_is_told():
     main(["data", "make", "nbody_gravity", "train=1", "val=1", "test=1", "ood=1"])
-    assert data.state("nbody_gravity").startswith("made, 1 file")
+    assert catalogue.state("nbody_gravity").startswith("made, 1 file")
 
 
 def test_options_reach_the_task(capsys):
@@ -159,9 +161,9 @@ def test_another_folder_can_be_chosen(arguments, tmp_path, capsys):
 
 def test_workers_keep_data_in_the_folder_chosen(tmp_path):
     assert main(["run", "no_such_sweep", "--data", str(tmp_path / "other")]) == 2
-    assert machine.environment()["REMUL_DATA"] == str(tmp_path / "other")
+    assert environment.environment()["REMUL_DATA"] == str(tmp_path / "other")
 
 
 def test_unrecorded_files_have_the_addresses_of_their_source():
     source = {"urls": ["http://a/{file:.2}/{file}"], "unrecorded": ["09_01.amc"]}
-    assert data.files(source) == {"09_01.amc": {"urls": ["http://a/09/09_01.amc"]}}
+    assert catalogue.files(source) == {"09_01.amc": {"urls": ["http://a/09/09_01.amc"]}}

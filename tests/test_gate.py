@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench import gate
+from bench.regression import verdicts as regression_verdicts
 
 ROUNDS = 40
 
@@ -18,7 +18,7 @@ def noise(generator, rounds=ROUNDS, sigma=0.05):
 
 def verdicts(generator, factor, trials, **options):
     return [
-        gate.change(
+        regression_verdicts.change(
             noise(generator, **options), [factor * x for x in noise(generator, **options)], 0.0
         ).verdict
         for _ in range(trials)
@@ -47,47 +47,54 @@ def test_quiet_identical_code_is_the_same(generator):
 
 def test_a_change_within_the_noise_floor_is_none(generator):
     base = noise(generator, sigma=0.01)
-    assert gate.change(base, [1.2 * x for x in base], 0.25).verdict == "same"
+    assert regression_verdicts.change(base, [1.2 * x for x in base], 0.25).verdict == "same"
 
 
 def test_few_pairs_say_nothing():
-    assert gate.change([1.0] * 5, [2.0] * 5, 0.0).verdict == "inconclusive"
+    assert regression_verdicts.change([1.0] * 5, [2.0] * 5, 0.0).verdict == "inconclusive"
 
 
 def test_the_ratio_is_new_over_base():
-    assert gate.change([1.0] * 20, [2.0] * 20, 0.0).ratio == pytest.approx(2.0)
+    assert regression_verdicts.change([1.0] * 20, [2.0] * 20, 0.0).ratio == pytest.approx(2.0)
 
 
 def test_a_change_has_to_stand_among_all_cells(generator):
-    quiet = {str(i): gate.change(noise(generator), noise(generator), 0.0) for i in range(99)}
-    weak = gate.Change(1.2, 1.06, 1.3, 12, 0.003, "regressed")
-    assert gate.among({"weak": weak})["weak"] == "regressed"
-    assert gate.among({**quiet, "weak": weak})["weak"] == "inconclusive"
+    quiet = {
+        str(i): regression_verdicts.change(noise(generator), noise(generator), 0.0)
+        for i in range(99)
+    }
+    weak = regression_verdicts.Change(1.2, 1.06, 1.3, 12, 0.003, "regressed")
+    assert regression_verdicts.among({"weak": weak})["weak"] == "regressed"
+    assert regression_verdicts.among({**quiet, "weak": weak})["weak"] == "inconclusive"
 
 
 def test_any_growth_of_a_counter_counts():
-    assert gate.grown({"ops": 100, "bytes": 5}, {"ops": 101, "bytes": 5}) == {"ops": (100, 101)}
+    assert regression_verdicts.grown({"ops": 100, "bytes": 5}, {"ops": 101, "bytes": 5}) == {
+        "ops": (100, 101)
+    }
 
 
 def looks(*verdicts):
     """A look at each of so many further changes of one cell, in turn."""
-    given = iter(gate.Change(1.3, 1.2, 1.4, 30, 1e-6, verdict) for verdict in verdicts)
+    given = iter(
+        regression_verdicts.Change(1.3, 1.2, 1.4, 30, 1e-6, verdict) for verdict in verdicts
+    )
     return lambda moved: {name: next(given) for name in moved}
 
 
-SLOWER = {"cell": gate.Change(1.3, 1.2, 1.4, 30, 1e-6, "regressed")}
+SLOWER = {"cell": regression_verdicts.Change(1.3, 1.2, 1.4, 30, 1e-6, "regressed")}
 
 
 def test_a_change_that_every_look_finds_stays():
     look = looks("regressed", "regressed")
-    assert gate.confirmed(SLOWER, look)["cell"].verdict == "regressed"
+    assert regression_verdicts.confirmed(SLOWER, look)["cell"].verdict == "regressed"
 
 
 @pytest.mark.parametrize("told", [("same",), ("regressed", "improved")], ids=["2nd", "3rd"])
 def test_a_change_that_a_later_look_denies_is_inconclusive(told):
-    assert gate.confirmed(SLOWER, looks(*told))["cell"].verdict == "inconclusive"
+    assert regression_verdicts.confirmed(SLOWER, looks(*told))["cell"].verdict == "inconclusive"
 
 
 def test_what_has_not_changed_is_not_looked_at_again():
-    still = {"cell": gate.Change(1.0, 0.99, 1.01, 30, 0.5, "same")}
-    assert gate.confirmed(still, looks()) == still
+    still = {"cell": regression_verdicts.Change(1.0, 0.99, 1.01, 30, 0.5, "same")}
+    assert regression_verdicts.confirmed(still, looks()) == still

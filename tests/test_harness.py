@@ -13,18 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine, plan, pool, records, tables
 from bench.cli import main
-from bench.config import SYMMETRISE, Plugin, Run, from_plain
-from bench.execute import execute
-from bench.plots.surface import surface, surfaces
-from bench.plots.traces import penalty_traces
+from bench.core.config import SYMMETRISE, Plugin, Run, from_plain
+from bench.records import run_store
+from bench.reporting import aggregate
+from bench.reporting.figures.loss_surface import surface, surfaces
+from bench.reporting.figures.penalty_traces import penalty_traces
+from bench.system import machine, pool
+from bench.training import selection
+from bench.training.execute import execute
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
 SWEEP = '''"""A sweep for tests."""
-from bench.config import Plugin, Run
+from bench import Plugin, Run
 TASK = Plugin("nbody_gravity", {task})
 def runs():
     for seed in range({seeds}):
@@ -88,7 +91,7 @@ def run(folder, *arguments, **options):
 
 def found(folder):
     (root,) = (folder / "r").iterdir()
-    return {file.name: json.loads(file.read_text()) for file in records.files(root)}
+    return {file.name: json.loads(file.read_text()) for file in run_store.record_files(root)}
 
 
 def scores(folder):
@@ -114,7 +117,7 @@ def test_a_record_has_the_fields_of_the_contract(finished):
 
 def test_a_record_has_a_curve_beside_it(finished):
     (root,) = (finished / "r").iterdir()
-    files = list(records.files(root))
+    files = list(run_store.record_files(root))
     curves = [file.with_suffix(".curve.csv").read_text().splitlines() for file in files]
     assert [len(lines) for lines in curves] == 4 * [1 + SMALL["steps"]]
 
@@ -160,21 +163,21 @@ def test_force_runs_again_to_the_same_scores(finished):
 
 
 def test_what_fails_leaves_what_had_finished(tmp_path):
-    done = records.new(RUN) | {"scores": {"mse_test": 1.0}}
-    lost = records.new(RUN) | {"status": "failed", "reason": "no memory"}
-    assert [plan.store(record, "", tmp_path) for record in (lost, done, lost)] == [
+    done = run_store.new(RUN) | {"scores": {"mse_test": 1.0}}
+    lost = run_store.new(RUN) | {"status": "failed", "reason": "no memory"}
+    assert [run_store.store(record, "", tmp_path) for record in (lost, done, lost)] == [
         True,
         True,
         False,
     ]
-    assert plan.finished(RUN, tmp_path) == done
+    assert run_store.finished(RUN, tmp_path) == done
 
 
 def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     root = tmp_path / "r" / machine.folder("cpu")
-    (only,) = plan.sweep(sweep_file(tmp_path, seeds=1))
-    timed = dict.fromkeys(records.TIMING, 1) | {"session": "s", "samples_ms": [1], "quality": "A"}
-    records.write(root, records.new(only) | {"timings": {"inference": timed}, "seconds": 1.0,
+    (only,) = selection.sweep(sweep_file(tmp_path, seeds=1))
+    timed = dict.fromkeys(run_store.TIMING, 1) | {"session": "s", "samples_ms": [1], "quality": "A"}
+    run_store.write(root, run_store.new(only) | {"timings": {"inference": timed}, "seconds": 1.0,
                                              "scores": {"mse_test": 1.0}})  # fmt: skip
     monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, {"died": "killed"}))
     assert run(tmp_path, "--force", seeds=1) == 4
@@ -190,20 +193,20 @@ def test_an_estimate_survives_a_worker_that_dies(tmp_path, monkeypatch, capsys):
     assert "no estimate: the worker ended with code 9" in capsys.readouterr().out
 
 
-BESIDE = {"surface": records.surface_path, "penalty_traces": records.curve_path}
+BESIDE = {"surface": run_store.surface_path, "penalty_traces": run_store.curve_path}
 
 
 @pytest.mark.parametrize("damage", [None, "", "[1", "x,y"])
 @pytest.mark.parametrize("figure", BESIDE)
 def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tmp_path, capsys):
     both = replace(RUN, surface=int(figure == "surface"))
-    record = records.new(both) | {"penalty": {"alpha": 1.0, "beta": 1.0}, "counters": {}}
+    record = run_store.new(both) | {"penalty": {"alpha": 1.0, "beta": 1.0}, "counters": {}}
     record["scores"] = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
     file = BESIDE[figure](tmp_path, both)
-    records.write(tmp_path, record)
+    run_store.write(tmp_path, record)
     if damage is not None:
         file.write_text(damage)
-    label = str(tables.task_of(both))
+    label = str(aggregate.task_of(both))
     drawn = (
         surface(surfaces(tmp_path, [record], label), label)
         if figure == "surface"
@@ -228,9 +231,9 @@ LACKING = {
 
 @pytest.mark.parametrize("change", LACKING.values(), ids=LACKING)
 def test_a_record_of_odd_parts_is_none(change, tmp_path):
-    file = records.write(tmp_path, records.new(RUN))
+    file = run_store.write(tmp_path, run_store.new(RUN))
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    assert len(records.load(tmp_path)[1]) == 1
+    assert len(run_store.load(tmp_path)[1]) == 1
 
 
 def test_scores_do_not_depend_on_the_jobs(finished, tmp_path):
@@ -242,7 +245,7 @@ def test_a_torn_record_is_named_set_aside_and_run_again(tmp_path, capsys):
     assert run(tmp_path) == 0
     before = scores(tmp_path)
     (root,) = (tmp_path / "r").iterdir()
-    torn = next(records.files(root))
+    torn = next(run_store.record_files(root))
     torn.write_text(torn.read_text()[:100])
     assert run(tmp_path) == 0
     assert f"{torn}: not a record" in capsys.readouterr().out
@@ -254,7 +257,7 @@ def test_table_survives_a_torn_record(finished, tmp_path, capsys):
     copy = tmp_path / "r" / "machine" / "runs" / "nbody_gravity"
     copy.mkdir(parents=True)
     (root,) = (finished / "r").iterdir()
-    for file in records.files(root):
+    for file in run_store.record_files(root):
         (copy / file.name).write_text(file.read_text())
     (copy / "torn.json").write_text('{"schema"')
     assert main(["table", "--results", str(tmp_path / "r")]) == 0
@@ -313,9 +316,9 @@ def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
 
 
 def test_a_failed_run_is_not_finished(tmp_path):
-    failed = records.new(RUN) | {"status": "failed", "reason": "this model is broken"}
-    records.write(tmp_path, failed)
-    assert plan.missing([RUN], tmp_path) == [RUN]
+    failed = run_store.new(RUN) | {"status": "failed", "reason": "this model is broken"}
+    run_store.write(tmp_path, failed)
+    assert run_store.missing([RUN], tmp_path) == [RUN]
 
 
 def started(folder, **options):
@@ -366,19 +369,19 @@ def test_rebuilding_changes_no_byte(finished):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', "\0"])
 def test_what_is_no_record_is_not_finished(text, tmp_path):
-    file = records.path(tmp_path, RUN)
+    file = run_store.path(tmp_path, RUN)
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    assert plan.finished(RUN, tmp_path) is None
-    plan.set_aside([RUN], tmp_path)
+    assert run_store.finished(RUN, tmp_path) is None
+    run_store.set_aside_damaged([RUN], tmp_path)
     assert [path.suffix for path in file.parent.iterdir()] == [".torn"]
 
 
 def test_a_record_of_another_run_is_not_finished(tmp_path):
-    records.path(tmp_path, RUN).parent.mkdir(parents=True)
-    other = records.write(tmp_path, records.new(replace(RUN, seed=4)))
-    other.rename(records.path(tmp_path, RUN))
-    assert plan.finished(RUN, tmp_path) is None
+    run_store.path(tmp_path, RUN).parent.mkdir(parents=True)
+    other = run_store.write(tmp_path, run_store.new(replace(RUN, seed=4)))
+    other.rename(run_store.path(tmp_path, RUN))
+    assert run_store.finished(RUN, tmp_path) is None
 
 
 def test_a_dry_run_lists_cells_and_writes_nothing(tmp_path, capsys):
@@ -399,18 +402,18 @@ RUN = Run(TASK, Plugin("drift"), Plugin("remul", {"beta": 2.0}), **SMALL)
 def test_a_comment_edit_keeps_the_key(tmp_path):
     file = tmp_path / "model.py"
     file.write_text("VERSION = 3\n")
-    before = records.key(replace(RUN, model=Plugin(str(file))))
+    before = run_store.key(replace(RUN, model=Plugin(str(file))))
     file.write_text("VERSION = 3  # a comment\n")
-    assert records.key(replace(RUN, model=Plugin(str(file)))) == before
+    assert run_store.key(replace(RUN, model=Plugin(str(file)))) == before
 
 
 @pytest.mark.parametrize("line", ["VERSION = 4", "VERSION: int = 4"])
 def test_another_version_has_another_key(tmp_path, line):
     file = tmp_path / "model.py"
     file.write_text("VERSION = 3\n")
-    before = records.key(replace(RUN, model=Plugin(str(file))))
+    before = run_store.key(replace(RUN, model=Plugin(str(file))))
     file.write_text(f"{line}\n")
-    assert records.key(replace(RUN, model=Plugin(str(file)))) != before
+    assert run_store.key(replace(RUN, model=Plugin(str(file)))) != before
 
 
 CHANGES = [
@@ -424,16 +427,16 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_another_configuration_has_another_key(change):
-    assert records.key(replace(RUN, **change)) != records.key(RUN)
+    assert run_store.key(replace(RUN, **change)) != run_store.key(RUN)
 
 
 def test_seeds_share_a_key():
-    assert records.key(replace(RUN, seed=5)) == records.key(RUN)
+    assert run_store.key(replace(RUN, seed=5)) == run_store.key(RUN)
 
 
 def test_shards_are_a_partition():
     runs = [replace(RUN, seed=seed) for seed in range(7)]
-    parts = [plan.shard(runs, f"{i}/3") for i in (1, 2, 3)]
+    parts = [selection.shard(runs, f"{i}/3") for i in (1, 2, 3)]
     assert sorted(run.seed for part in parts for run in part) == list(range(7))
 
 
@@ -441,16 +444,16 @@ def test_slurm_says_which_shard(monkeypatch):
     for name, value in (("ID", "5"), ("MIN", "2"), ("STEP", "3"), ("COUNT", "4")):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
     runs = [replace(RUN, seed=seed) for seed in range(8)]
-    assert [run.seed for run in plan.shard(runs, None)] == [1, 5]
+    assert [run.seed for run in selection.shard(runs, None)] == [1, 5]
 
 
 def test_only_matches_options_of_the_method():
     runs = [RUN, replace(RUN, method=Plugin("plain"))]
-    assert plan.only(runs, ["method.beta=2*"]) == [RUN]
+    assert selection.only(runs, ["method.beta=2*"]) == [RUN]
 
 
 def test_seeds_override_those_of_the_sweep():
-    runs = plan.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
+    runs = selection.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
     assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]
 
 
@@ -492,7 +495,7 @@ def test_profiles_are_of_the_trained_network_alone(wrapped):
 
 
 def test_tables_say_what_was_symmetrised(wrapped):
-    methods = {tables.method_of(from_plain(record["run"])) for record in wrapped.values()}
+    methods = {aggregate.method_of(from_plain(record["run"])) for record in wrapped.values()}
     assert {"plain", "plain + frame_average"} <= methods
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.func import vmap
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from remul import (
     POINT,
     SCALAR,

@@ -7,15 +7,16 @@ import pytest
 import recordings
 from numpy.testing import assert_allclose
 
-from bench import dynamics, plugins
-from bench.cache import read_npz
 from bench.cli import main
-from bench.dynamics import State, drift, recorded, temperature
-from bench.tasks import _md17, _molecules, _motion
+from bench.core import plugins
+from bench.data import md17, molecules, motion, xtb_md
+from bench.data.cache import read_npz
+from bench.data.xtb_md import State, drift, recorded, temperature
+from bench.system.checkout import ROOT
 
 MD17, FORCES = (plugins.load("tasks", name) for name in ("md17", "md17_forces"))
 GFN2 = plugins.load("tasks", "md_gfn2")
-SPLITS = plugins.ROOT.parent / "shared" / "data" / "md17_splits" / "gmn_split_heads.npz"
+SPLITS = ROOT.parent / "shared" / "data" / "md17_splits" / "gmn_split_heads.npz"
 SMALL = {"train": 16, "val": 8, "test": 8}
 xtb = pytest.mark.skipif(
     not (find_spec("tblite") and find_spec("rdkit")), reason="needs the extra xtb: tblite, rdkit"
@@ -43,11 +44,11 @@ def quiet(done, total):
 
 
 @pytest.mark.skipif(not SPLITS.is_file(), reason=f"needs the published split in {SPLITS}")
-@pytest.mark.parametrize("molecule", _md17.FRAMES)
+@pytest.mark.parametrize("molecule", md17.FRAMES)
 def test_start_frames_are_the_published_ones(molecule):
     published = read_npz(SPLITS)
     name = {"benzene": "benzene_old"}.get(molecule, molecule)
-    for part, starts in MD17.draw(_md17.FRAMES[molecule], 3000).items():
+    for part, starts in MD17.draw(md17.FRAMES[molecule], 3000).items():
         expected = published[f"{name}_{part}"]
         assert np.array_equal(starts[: len(expected)], expected)
 
@@ -70,11 +71,11 @@ def test_charges_are_relative_to_the_largest(source):
 
 def test_atoms_within_a_bond_length_are_bonded():
     position = np.array([[0, 0, 0], [1.5, 0, 0], [3.2, 0, 0], [1.5, 1.59, 0]])
-    assert _molecules.bonds(position) == [[0, 1], [1, 3]]
+    assert molecules.bonds(position) == [[0, 1], [1, 3]]
 
 
 def test_two_hops_lead_past_one_neighbour_and_not_back():
-    one, two = _motion.adjacency([(0, 1), (1, 2), (2, 3), (3, 1)], 4).unbind(-1)
+    one, two = motion.adjacency([(0, 1), (1, 2), (2, 3), (3, 1)], 4).unbind(-1)
     assert one.nonzero().tolist() == [
         [0, 1], [1, 0], [1, 2], [1, 3], [2, 1], [2, 3], [3, 1], [3, 2],
     ]  # fmt: skip
@@ -99,7 +100,7 @@ def test_elements_are_one_hot(source):
 def test_an_unknown_element_is_refused():
     frames = recordings.molecule(10) | {"z": np.array([6, 7, 16, 1])}
     with pytest.raises(ValueError, match=r"among \(1, 6, 7, 8\), found \[16\]"):
-        _molecules.forces(frames, dict.fromkeys(SMALL, np.arange(3)))
+        molecules.forces(frames, dict.fromkeys(SMALL, np.arange(3)))
 
 
 @pytest.mark.parametrize(
@@ -132,23 +133,23 @@ def test_md17_refuses_what_there_is_not(options, message, source):
 
 
 def test_no_target_is_beyond_its_part_of_the_time():
-    starts = _molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 150, "test": 150})
+    starts = molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 150, "test": 150})
     assert [(at.min(), at.max()) for at in starts.values()] == [(0, 549), (600, 749), (800, 949)]
 
 
 def test_more_samples_than_there_are_is_refused():
     with pytest.raises(ValueError, match="val has to be from 1 to 150 samples, got 151"):
-        _molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 151, "test": 150})
+        molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 151, "test": 150})
 
 
 def test_targets_before_their_inputs_are_refused():
     with pytest.raises(ValueError, match="3 frames before"):
-        _molecules.time_blocked(0, 1000, -3, {"train": 1, "val": 1, "test": 1})
+        molecules.time_blocked(0, 1000, -3, {"train": 1, "val": 1, "test": 1})
 
 
 def test_a_free_atom_flies_straight():
     state = State(np.zeros((1, 3)), np.ones((1, 3)), 0.0, np.zeros((1, 3)))
-    later = dynamics.step(state, np.ones((1, 1)), lambda x: (0.0, 0 * x))
+    later = xtb_md.step(state, np.ones((1, 1)), lambda x: (0.0, 0 * x))
     assert_allclose(later.position, 0.5 * np.ones((1, 3)))
 
 
@@ -156,14 +157,14 @@ def test_a_spring_swings_in_its_period():
     surface, mass = recordings.springs(None), np.array([[1.0]])
     x = np.array([[1.0, 0, 0]])
     state = State(x, 0 * x, *surface(x))
-    period = 2 * np.pi / (10.0 * dynamics.ACCELERATION) ** 0.5  # fs, of a spring of 10 kcal/mol/Å²
-    for _ in range(round(period / dynamics.DT)):
-        state = dynamics.step(state, mass, surface)
+    period = 2 * np.pi / (10.0 * xtb_md.ACCELERATION) ** 0.5  # fs, of a spring of 10 kcal/mol/Å²
+    for _ in range(round(period / xtb_md.DT)):
+        state = xtb_md.step(state, mass, surface)
     assert_allclose(state.position, x, atol=1e-4)
 
 
 def test_an_interrupted_trajectory_continues_from_its_last_block(quick):
-    following, made = dynamics._following, []
+    following, made = xtb_md._following, []
 
     def interrupted(frames):
         if len(made) == 4:
@@ -172,7 +173,7 @@ def test_an_interrupted_trajectory_continues_from_its_last_block(quick):
         return made[-1]
 
     whole = recorded("ethanol", 500, 1, quiet)
-    quick.setattr(dynamics, "_following", interrupted)
+    quick.setattr(xtb_md, "_following", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recorded("ethanol", 500, 0, quiet)
     made.clear()
@@ -194,7 +195,7 @@ def test_progress_is_told_for_what_is_made(quick):
 
 def test_the_temperature_is_near_the_one_wanted(quick):
     for name, value in {"SETTLING": 2000, "ROUNDS": 4, "BLOCK": 1000}.items():
-        quick.setattr(dynamics, name, value)
+        quick.setattr(xtb_md, name, value)
     assert temperature(recorded("ethanol", 2000, 0, quiet)).mean() == pytest.approx(500, rel=0.1)
 
 
@@ -210,7 +211,7 @@ def test_other_molecules_are_refused(quick):
 
 def test_a_missing_extra_is_named(quick):
     with pytest.raises(ValueError, match=r"md_gfn2 needs no_such: pip install 'remul\[xtb\]'"):
-        dynamics._extra("no_such.thing")
+        xtb_md._extra("no_such.thing")
 
 
 @pytest.fixture(scope="module")
@@ -218,23 +219,23 @@ def ethanol():
     """A fifth of a picosecond of ethanol with GFN2-xTB, made from a shortened preparation."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"SETTLING": 300, "ROUNDS": 1, "BLOCK": 400}.items():
-            patch.setattr(dynamics, name, value)
-        start = dynamics._settled("ethanol", 0)
-        return dynamics._following(start)
+            patch.setattr(xtb_md, name, value)
+        start = xtb_md._settled("ethanol", 0)
+        return xtb_md._following(start)
 
 
 @xtb
-@pytest.mark.parametrize("molecule", dynamics.SMILES)
+@pytest.mark.parametrize("molecule", xtb_md.SMILES)
 def test_molecules_are_the_ones_of_md17(molecule):
     atoms = {"aspirin": 21, "benzene": 12, "ethanol": 9, "malonaldehyde": 9, "naphthalene": 18,
              "salicylic": 16, "toluene": 15, "uracil": 12}  # fmt: skip
-    assert len(dynamics.conform(molecule, 0)[0]) == atoms[molecule]
+    assert len(xtb_md.conform(molecule, 0)[0]) == atoms[molecule]
 
 
 @xtb
 def test_forces_are_the_slope_of_the_energy():
-    numbers, position = dynamics.conform("ethanol", 0)
-    surface = dynamics.gfn2(numbers)
+    numbers, position = xtb_md.conform("ethanol", 0)
+    surface = xtb_md.gfn2(numbers)
     aside = np.random.default_rng(0).normal(size=position.shape)
     energies = [surface(position + h * aside)[0] for h in (-1e-3, 1e-3)]
     slope = (energies[1] - energies[0]) / 2e-3
@@ -253,7 +254,7 @@ def test_ethanol_is_near_500_kelvin(ethanol):
 
 def momenta(frames):
     """Momentum and angular momentum of the first and the last frame."""
-    p = dynamics._masses(frames["z"]) * frames["V"][[0, -1]]
+    p = xtb_md._masses(frames["z"]) * frames["V"][[0, -1]]
     return p.sum(1), np.cross(frames["R"][[0, -1]], p).sum(1)
 
 

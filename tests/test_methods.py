@@ -10,14 +10,15 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from bench import evaluate, plugins
-from bench.config import Plugin, Run
-from bench.curves import final, traced, weights
-from bench.evaluate import mean_squared_error
-from bench.execute import build, execute, last_layer
-from bench.train import (
+from bench.core import outcomes, plugins
+from bench.core.config import Plugin, Run
+from bench.core.outcomes import DivergedError
+from bench.training import scores
+from bench.training.build import build, last_layer
+from bench.training.execute import execute
+from bench.training.history import final, traced, weights
+from bench.training.loop import (
     FINAL_LR,
-    DivergedError,
     batches_of,
     decayed,
     deepcopy_state,
@@ -26,6 +27,7 @@ from bench.train import (
     train,
     trainer,
 )
+from bench.training.scores import mean_squared_error
 from remul import Batch, Constant
 
 METHODS = plugins.names("methods")
@@ -228,7 +230,7 @@ def test_the_two_decays_differ_half_way(decay, middle):
 def test_the_last_step_is_taken_near_one_percent(decay, monkeypatch):
     run, rates = replace(PLAIN, steps=100, decay=decay), []
     task, model, method = build(run, "cpu")
-    monkeypatch.setattr("bench.train.set_lr", lambda _, lr: rates.append(lr))
+    monkeypatch.setattr("bench.training.loop.set_lr", lambda _, lr: rates.append(lr))
     train(run, task, model, method, ignore)
     assert (rates[0], rates[-1]) == pytest.approx((run.lr, FINAL_LR * run.lr), rel=0.05)
 
@@ -434,7 +436,7 @@ def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
         method.penalty(method.terms(model, task.train, stream("elements", 0)))
         raise DivergedError("at step 1")
 
-    monkeypatch.setattr("bench.execute.train", diverging)
+    monkeypatch.setattr("bench.training.execute.train", diverging)
     record, rows = executed(PLAIN)
     assert (record["status"], len(rows)) == ("diverged", 1)
 
@@ -449,7 +451,7 @@ def masked(size):
 
 @pytest.mark.parametrize("chunk", [1, 3, 8])
 def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
-    monkeypatch.setattr(evaluate, "CHUNK", chunk)
+    monkeypatch.setattr(scores, "CHUNK", chunk)
     data = masked(8)
     data.targets["x"][3] *= 2
     model = torch.nn.Identity()
@@ -458,5 +460,5 @@ def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
 
 
 def test_a_score_that_is_not_finite_is_no_score():
-    with pytest.raises(evaluate.DivergedError, match="mse_ood is inf"):
-        evaluate.finite({"mse_test": 1.0, "mse_ood": float("inf")})
+    with pytest.raises(outcomes.DivergedError, match="mse_ood is inf"):
+        scores.finite({"mse_test": 1.0, "mse_ood": float("inf")})

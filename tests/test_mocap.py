@@ -10,13 +10,14 @@ import recordings
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
-from bench import plugins
-from bench.asf import joints, read_motion, read_skeleton, rotations
-from bench.cache import read_npz
 from bench.cli import main
+from bench.core import plugins
+from bench.data.asf_amc import joints, read_motion, read_skeleton, rotations
+from bench.data.cache import read_npz
+from bench.system.checkout import ROOT
 
 MOCAP = plugins.load("tasks", "mocap")
-DATA = plugins.ROOT.parent / "shared" / "data" / "cmu_mocap"
+DATA = ROOT.parent / "shared" / "data" / "cmu_mocap"
 real = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}")
 both = pytest.mark.parametrize("subject", ["walk", "run"])
 
@@ -272,5 +273,5 @@ def test_official_files_are_put_in_the_order_of_the_split(tmp_path, monkeypatch)
     person = replace(MOCAP.SUBJECTS["run"], frames=11 * (40,), first=order)
     monkeypatch.setitem(MOCAP.SUBJECTS, "run", person)
     monkeypatch.setattr(MOCAP, "draw", lambda _: {"test": {0: np.arange(2), 3: np.arange(1)}})
-    monkeypatch.setattr(MOCAP._motion, "task", lambda splits, edges: splits["test"]["position"])
+    monkeypatch.setattr(MOCAP.motion, "task", lambda splits, edges: splits["test"]["position"])
     assert MOCAP.load(0, "run", str(tmp_path))[:, 0, 0].tolist() == [3, 3, 10]

@@ -10,10 +10,10 @@ from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
 import remul
-from bench import plugins
-from bench.config import Plugin, Run
-from bench.execute import build
-from bench.train import decayed, set_lr, trainer
+from bench.core import plugins
+from bench.core.config import Plugin, Run
+from bench.training.build import build
+from bench.training.loop import decayed, set_lr, trainer
 from remul import (
     POINT,
     SCALAR,

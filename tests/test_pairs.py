@@ -5,7 +5,7 @@ import torch
 from torch.func import jvp
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from models._pairs import heard, others
 from remul import POINT, SCALAR, VECTOR, Rep, Signature
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import plots
 from bench.cli import main
+from bench.reporting.figures import style
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
@@ -17,7 +17,7 @@ MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
 def root(tmp_path_factory):
     """A machine with two finished runs of one task, one timed cell, and their report, no PDFs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "UNDATED", {"png": plots.UNDATED["png"]})
+        patch.setattr(style, "UNDATED", {"png": style.UNDATED["png"]})
         yield reported(tmp_path_factory)
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import peers_table, records, speed_table, tables
-from bench.duel import KINDS
-from bench.gate import REGRESSED
+from bench.records import run_store
+from bench.regression.revisions import KINDS
+from bench.regression.verdicts import REGRESSED
+from bench.reporting import peers_table, runs_table, speed_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED, PEERS = "speed.*", "peers.*"
@@ -16,9 +17,9 @@ MACHINES = sorted(path.parent for path in (ROOT / "results").glob("*/runs"))
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
 def test_committed_tables_follow_from_committed_records(machine, tmp_path):
-    found, problems = records.load(machine)
+    found, problems = run_store.load(machine)
     assert problems == []
-    tables.write(tmp_path / machine.name, found, "md", None)
+    runs_table.write(tmp_path / machine.name, found, "md", None)
     others = {*machine.glob(f"tables/{SPEED}"), *machine.glob(f"tables/{PEERS}")}
     for file in sorted(set((machine / "tables").iterdir()) - others):
         assert (tmp_path / machine.name / "tables" / file.name).read_text() == file.read_text()

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import records, session
-from bench.config import Plugin, Run
-from bench.plan import finished
+from bench.core.config import Plugin, Run
+from bench.records import run_store
+from bench.records.run_store import finished
+from bench.timing import runs
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 TIMING = {"median_ms": 1.0, "quality": "A", "samples_ms": [1.0]}
@@ -25,7 +26,7 @@ RUNS = [
 @pytest.fixture
 def root(tmp_path):
     for run in RUNS:
-        records.write(tmp_path, records.new(run) | {"status": "done"})
+        run_store.write(tmp_path, run_store.new(run) | {"status": "done"})
     return tmp_path
 
 
@@ -51,20 +52,20 @@ def stand_in(monkeypatch):
         found.parts.extend(timed for timed, _ in parts)
         yield [player(timed, found.lost) for timed in found.parts]
 
-    monkeypatch.setattr(session, "players", players)
-    monkeypatch.setattr(session, "play", lambda *_: None)
+    monkeypatch.setattr(runs, "players", players)
+    monkeypatch.setattr(runs, "play", lambda *_: None)
     return found
 
 
 def test_each_network_has_a_process(root, stand_in):
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     networks = [{str(one.run.model) for one in timed.values()} for timed in stand_in.parts]
     assert sorted(networks, key=str) == [{"drift"}, {"egnn"}, {"egnn(channels=8)"}]
     assert sorted(map(len, stand_in.parts)) == [2, 2, 4]
 
 
 def test_all_cells_have_one_session_in_every_seed(root, stand_in):
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     found = [finished(run, root)["timings"] for run in RUNS]
     assert len({timing["session"] for timings in found for timing in timings.values()}) == 1
     assert [sorted(timings) for timings in found] == [
@@ -75,14 +76,14 @@ def test_all_cells_have_one_session_in_every_seed(root, stand_in):
 
 def test_what_cannot_be_timed_is_named_and_keeps_its_record(root, stand_in, capsys):
     stand_in.lost["drift", False] = "no memory"
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     assert "no inference timing for drift-plain" in capsys.readouterr().out
     assert finished(RUNS[-1], root)["timings"] == {}
 
 
 def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):
     stand_in.lost["egnn", True] = "no memory"
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     shown = capsys.readouterr().out
     assert "no train_step timing for egnn-remul" in shown
     assert "drift" not in shown
@@ -92,7 +93,7 @@ def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):
 def test_a_session_is_not_taken_twice(root, stand_in, lost):
     if lost:
         stand_in.lost["drift", False] = "no memory"
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     stand_in.parts.clear()
-    session.measure(RUNS, root, "cpu")
+    runs.measure(RUNS, root, "cpu")
     assert stand_in.parts == []

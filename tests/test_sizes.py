@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import plugins, sizes
+from bench.core import plugins, sizes
 from remul import POINT, SCALAR, VECTOR, Signature
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +82,7 @@ def test_matching_leaves_the_global_generator_alone():
 
 
 def test_published_configurations_are_read_without_torch():
-    code = "import sys; from bench import sizes; sizes.paper('egnn'); print('torch' in sys.modules)"
+    code = "import sys; from bench.core.sizes import paper; paper('egnn'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"False\n"
 

@@ -9,13 +9,16 @@ from types import SimpleNamespace
 import pytest
 from matplotlib.figure import Figure
 
-from bench import cells, gpu, machine, modes, speed, speed_table
-from bench import stage as stage_module
-from bench.cells import KINDS, UNIT, Cell
 from bench.cli import main
-from bench.config import Plugin
-from bench.plots import speed as figures
-from bench.stage import Stage
+from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.config import Plugin
+from bench.records import speed_store
+from bench.reporting import speed_table
+from bench.reporting.figures import speed as figures
+from bench.system import environment, gpu
+from bench.timing import grid as timing_grid
+from bench.timing import modes, sampler
+from bench.timing.sampler import Stage
 
 CELL = Cell(UNIT, 2, 2)
 
@@ -26,14 +29,14 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("speed")
     command = ["speed", "--models", UNIT.name, "--nodes", "2", "--batch", "2"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(speed, "SESSION_S", 0.1)
+        patch.setattr(timing_grid, "SESSION_S", 0.1)
         assert main([*command, "--results", str(folder)]) == 0
     return next(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
 def record(root):
-    return cells.read(cells.path(root, CELL))
+    return speed_store.read(speed_store.path(root, CELL))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,35 +58,35 @@ def test_both_tables_are_written(root):
 
 
 def test_a_timed_cell_is_not_timed_again(root, record, capsys):
-    assert speed.measure(speed.Request([CELL], root, "cpu", 0.0, force=False))
+    assert timing_grid.measure(timing_grid.Request([CELL], root, "cpu", 0.0, force=False))
     assert "1 cells, 1 timed before" in capsys.readouterr().out
 
 
 def test_a_torn_record_is_timed_again(tmp_path, record):
-    file = cells.write(tmp_path, record)
+    file = speed_store.write(tmp_path, record)
     file.write_text(file.read_text()[:100])
-    assert cells.missing([CELL], tmp_path) == [CELL]
+    assert speed_store.missing([CELL], tmp_path) == [CELL]
 
 
 def test_without_time_no_session_starts(tmp_path, capsys):
-    assert speed.measure(speed.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+    assert timing_grid.measure(timing_grid.Request([CELL], tmp_path, "cpu", 0.0, force=False))
     assert "out of time" in capsys.readouterr().out
-    assert cells.missing([CELL], tmp_path) == [CELL]
+    assert speed_store.missing([CELL], tmp_path) == [CELL]
 
 
 def test_a_cell_that_failed_is_told(tmp_path, record):
     stored(tmp_path, record, "eager", "failed", {"inference": "no"})
-    assert not speed.measure(speed.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+    assert not timing_grid.measure(timing_grid.Request([CELL], tmp_path, "cpu", 0.0, force=False))
 
 
 def test_cells_of_one_size_and_rung_share_a_session():
-    grid = speed.grid([UNIT, Plugin("egnn")], [(5, 1), (5, 8)], [("eager", "float32")])
-    assert [len(part) for part in speed.sessions(grid)] == [2, 2]
+    grid = timing_grid.grid([UNIT, Plugin("egnn")], [(5, 1), (5, 8)], [("eager", "float32")])
+    assert [len(part) for part in timing_grid.sessions(grid)] == [2, 2]
 
 
 def test_the_key_tells_configurations_apart():
     others = (replace(CELL, batch=3), replace(CELL, mode="compile"), replace(CELL, dtype="bf16"))
-    assert len({cells.key(cell) for cell in (CELL, *others)}) == 4
+    assert len({speed_store.key(cell) for cell in (CELL, *others)}) == 4
 
 
 def stored(root, record, mode, status="done", reasons=None, **timing):
@@ -93,13 +96,13 @@ def stored(root, record, mode, status="done", reasons=None, **timing):
     for each in changed["timings"].values():
         each |= timing
     changed["timings"] = changed["timings"] if status == "done" else {}
-    cells.write(root, changed)
+    speed_store.write(root, changed)
 
 
 def test_a_mode_pays_after_so_many_calls(tmp_path, record):
     stored(tmp_path, record, "eager", median_ms=7.0, x_unit=3.0, first_call_s=1.0)
     stored(tmp_path, record, "compile", median_ms=1.0, x_unit=1.0, first_call_s=21.0)
-    rows = {row["mode"]: row for row in speed_table.rows(cells.load(tmp_path)[0])}
+    rows = {row["mode"]: row for row in speed_table.rows(speed_store.load(tmp_path)[0])}
     assert rows["compile"]["train_step_break_even"] == pytest.approx(10_000)
 
 
@@ -116,8 +119,8 @@ def test_out_of_memory_is_a_row(tmp_path, record):
 
 def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
     counters = record["counters"] | {"flops": None, "step_flops": None}
-    cells.write(tmp_path, record | {"counters": counters})
-    (row,) = speed_table.rows(cells.load(tmp_path)[0])
+    speed_store.write(tmp_path, record | {"counters": counters})
+    (row,) = speed_table.rows(speed_store.load(tmp_path)[0])
     assert (row["inference_shares"], row["train_step_shares"]) == (None, None)
     assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
 
@@ -125,8 +128,8 @@ def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
 def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record):
     shares = {}
     for dtype in ("float32", "bf16"):
-        cells.write(tmp_path, record | {"cell": record["cell"] | {"dtype": dtype}})
-    for row in speed_table.rows(cells.load(tmp_path)[0]):
+        speed_store.write(tmp_path, record | {"cell": record["cell"] | {"dtype": dtype}})
+    for row in speed_table.rows(speed_store.load(tmp_path)[0]):
         shares[row["dtype"]] = row["train_step_shares"]
     assert shares["float32"]
     assert shares["bf16"] is None
@@ -140,9 +143,9 @@ def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
-        cell = cells.new(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
+        cell = speed_store.new(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
         parts = {part: record[part] for part in ("status", "timings", "counters")}
-        cells.write(tmp_path, cell | parts | {"scale": scale})
+        speed_store.write(tmp_path, cell | parts | {"scale": scale})
     names = {file.name for file in figures.write(tmp_path)}
     assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
@@ -159,8 +162,8 @@ def test_a_disturbed_time_is_hollow(record):
 @pytest.fixture
 def stage(monkeypatch):
     """A stage that leaves this process its cores and its memory."""
-    monkeypatch.setattr(machine, "pin", lambda: None)
-    monkeypatch.setattr(machine, "spare_memory", lambda _: None)
+    monkeypatch.setattr(environment, "pin", lambda: None)
+    monkeypatch.setattr(environment, "spare_memory", lambda _: None)
     return Stage()
 
 
@@ -168,8 +171,8 @@ def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
     found = stage.prepare(cell.timed(["inference"]), "cpu")
     assert found["status"] == "refused"
-    cells.write(tmp_path, cells.new(cell) | {"status": found["status"]})
-    assert cells.missing([cell], tmp_path) == []
+    speed_store.write(tmp_path, speed_store.new(cell) | {"status": found["status"]})
+    assert speed_store.missing([cell], tmp_path) == []
 
 
 BREAKING = {MemoryError(): "oom", RuntimeError("a bug"): "failed", ValueError("no"): "done"}
@@ -182,8 +185,8 @@ def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
             raise error
         return float
 
-    monkeypatch.setattr(stage_module, "closure", closure)
-    monkeypatch.setattr(stage_module, "warm_up", lambda *_: 1)
+    monkeypatch.setattr(sampler, "closure", closure)
+    monkeypatch.setattr(sampler, "warm_up", lambda *_: 1)
     kinds = ["inference", "remul_step", "train_step"]
     found = stage.prepare(CELL.timed(kinds), "cpu")
     assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
@@ -193,7 +196,7 @@ def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch
     def closure(one, _):
         raise ValueError("no") if one.training else MemoryError()
 
-    monkeypatch.setattr(stage_module, "closure", closure)
+    monkeypatch.setattr(sampler, "closure", closure)
     assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu")["status"] == "oom"
 
 
@@ -252,4 +255,4 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
 def test_a_step_that_draws_is_no_cuda_graph(kind):
     with pytest.raises(ValueError, match="drawn on the CPU"):
-        stage_module.closure(replace(CELL, mode="cuda_graph").timed([kind])[kind], "cuda")
+        sampler.closure(replace(CELL, mode="cuda_graph").timed([kind])[kind], "cuda")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.surface import around, direction
+from bench.training.loss_surface import around, direction
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from remul import (
     POINT,
     SCALAR,

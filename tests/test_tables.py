@@ -4,15 +4,16 @@ import json
 
 import pytest
 
-from bench import published, records, render, tables
-from bench.config import Plugin, Run
+from bench.core.config import Plugin, Run
+from bench.records import run_store
+from bench.reporting import aggregate, formats, published, runs_table
 
 SESSION = "2026-01-01T00:00:00+00:00"
 
 
 def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
     run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
-    record = records.new(run)
+    record = run_store.new(run)
     samples = [ms, ms, 1.5 * ms]  # a machine that slows down in the third round
     told = {"median_ms": ms, "samples_ms": samples, "quality": quality, "session": session}
     scores = {
@@ -29,7 +30,7 @@ def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
 
 
 def rows(found):
-    table = tables.with_speed(tables.summary(tables.frame(found)))
+    table = aggregate.with_speed(aggregate.summary(aggregate.frame(found)))
     return {row["model"]: row for _, row in table.iterrows()}
 
 
@@ -52,18 +53,18 @@ def test_a_speed_up_is_the_median_over_rounds():
 
 def test_a_trivial_model_is_no_baseline():
     found = [made("drift", 0, 0.1, 1.0), made("gnn", 0, 0.5, 2.0)]
-    assert tables.baseline(tables.summary(tables.frame(found))) is None
+    assert aggregate.baseline(aggregate.summary(aggregate.frame(found))) is None
 
 
 def test_a_claim_that_the_error_belies_is_no_baseline():
     liar = made("egnn", 0, 0.1, 1.0)
     liar["scores"]["equivariance_error_test"] = 0.1
-    assert tables.baseline(tables.summary(tables.frame([liar]))) is None
+    assert aggregate.baseline(aggregate.summary(aggregate.frame([liar]))) is None
 
 
 def test_records_of_another_version_are_another_row():
     old = made("egnn", 0, 1.0, 1.0) | {"key": "0" * 8}
-    table = tables.summary(tables.frame([old, made("egnn", 1, 3.0, 1.0)]))
+    table = aggregate.summary(aggregate.frame([old, made("egnn", 1, 3.0, 1.0)]))
     assert sorted(table["method"]) == ["plain", "plain + old version"]
 
 
@@ -96,7 +97,7 @@ def test_timings_of_two_sessions_give_no_speed_up():
 
 
 def shown(found, folder, form="md"):
-    return tables.write(folder / "machine", found, form, None)
+    return runs_table.write(folder / "machine", found, form, None)
 
 
 @pytest.mark.parametrize("form", ["text", "md", "latex"])
@@ -106,8 +107,8 @@ def test_published_numbers_carry_their_label(form, tmp_path):
 
 
 def test_latex_escapes_what_it_would_read():
-    columns = [render.Column(name, name, render.word) for name in ("a_b", "c")]
-    text = render.table("latex", "t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    columns = [formats.Column(name, name, formats.word) for name in ("a_b", "c")]
+    text = formats.table("latex", "t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
     assert r"a\_b & c \\" in text
     assert r"x \#3f \& \{1\} & 5 \% \\" in text
 

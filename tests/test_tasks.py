@@ -9,7 +9,7 @@ import recordings
 import torch
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from remul import E3, POINT, VECTOR, act
 
 TASKS = plugins.names("tasks")

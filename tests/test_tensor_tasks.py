@@ -7,7 +7,7 @@ import torch
 from e3nn import o3
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from remul import POINT, SO3, Rep, Signature, act
 
 QUADRUPOLE, KCHAIN, ROTSYM, COUNTEREXAMPLE = (

@@ -5,32 +5,33 @@ from itertools import count
 import pytest
 import torch
 
-from bench import timing
+from bench.system import clock
+from bench.timing import samples
 
 
 def test_functions_are_sampled_in_turn(monkeypatch):
     calls = []
-    monkeypatch.setattr(timing, "WARM_UP_S", 0.0)
-    monkeypatch.setattr(timing, "SHORTEST_S", 0.0)
-    monkeypatch.setattr(timing, "ceil", lambda _: 1)
-    timing.measure({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=4)
+    monkeypatch.setattr(samples, "WARM_UP_S", 0.0)
+    monkeypatch.setattr(samples, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(samples, "ceil", lambda _: 1)
+    samples.measure({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=4)
     assert calls[-8:] == ["a", "b"] * 4
 
 
 def test_a_slower_function_takes_longer():
-    timings = timing.measure(
+    timings = samples.measure(
         {"one": lambda: sum(range(10_000)), "three": lambda: sum(range(30_000))}, rounds=15
     )
     assert 2 < timings["three"]["best_ms"] / timings["one"]["best_ms"] < 4
 
 
 def test_samples_come_from_the_clock_of_the_device():
-    timings = timing.measure({"a": lambda: None}, rounds=5, clock=lambda function, calls: 0.25)
+    timings = samples.measure({"a": lambda: None}, rounds=5, clock=lambda function, calls: 0.25)
     assert timings["a"]["samples_ms"] == [250.0] * 5
 
 
 @pytest.mark.parametrize(
-    ("samples", "mark"),
+    ("samples_ms", "mark"),
     [
         ([1.0, 1.01, 1.02, 1.0, 1.01], "A"),
         ([1.0, 1.1, 1.15, 1.2, 1.1], "B"),
@@ -38,14 +39,14 @@ def test_samples_come_from_the_clock_of_the_device():
         ([1.0, 1.6, 1.6, 1.6, 1.6], "C"),
     ],
 )
-def test_the_spread_decides_the_quality(samples, mark):
-    assert timing.summary(samples)["quality"] == mark
+def test_the_spread_decides_the_quality(samples_ms, mark):
+    assert samples.summary(samples_ms)["quality"] == mark
 
 
 def test_a_disturbed_session_is_repeated(monkeypatch):
     sessions = count()
-    monkeypatch.setattr(timing, "quality", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
-    timings = timing.measure({"a": lambda: None}, rounds=5)
+    monkeypatch.setattr(samples, "quality", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
+    timings = samples.measure({"a": lambda: None}, rounds=5)
     assert timings["a"]["quality"] == "A"
     assert next(sessions) == 2
 
@@ -61,28 +62,28 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
     ],
 )
 def test_the_mark_has_its_reason(told, reason):
-    assert timing.summary(**told)["reason"] == reason
+    assert samples.summary(**told)["reason"] == reason
 
 
 def test_a_throttled_timing_is_of_no_use():
-    assert timing.summary([1.0] * 10, throttled="power brake")["quality"] == "C"
+    assert samples.summary([1.0] * 10, throttled="power brake")["quality"] == "C"
 
 
 def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
-    samples = torch.rand(25, generator=generator, dtype=torch.float64)
+    drawn = torch.rand(25, generator=generator, dtype=torch.float64)
     draws = torch.randint(25, (200_000, 25), generator=generator)
-    resampled = samples[draws].median(1).values.sort().values
-    found = timing.interval(samples.tolist())
+    resampled = drawn[draws].median(1).values.sort().values
+    found = samples.interval(drawn.tolist())
     assert [float(resampled[1000]), float(resampled[-1000])] == found
 
 
 def test_the_interval_covers_the_true_median(generator):
-    samples = torch.randn(400, 31, generator=generator, dtype=torch.float64)
-    intervals = [timing.interval(row.tolist()) for row in samples]
+    drawn = torch.randn(400, 31, generator=generator, dtype=torch.float64)
+    intervals = [samples.interval(row.tolist()) for row in drawn]
     assert sum(low <= 0 <= high for low, high in intervals) >= 390
 
 
 def test_a_process_that_sleeps_is_away():
-    away = timing.Away()
-    timing.time.sleep(0.05)
+    away = clock.Away()
+    clock.time.sleep(0.05)
     assert away.share() > 0.5

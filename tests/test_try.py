@@ -3,12 +3,15 @@
 import pytest
 import torch
 
-from bench import counters, evaluate, trial
 from bench.cli import main
-from bench.config import Plugin, Run
-from bench.execute import build, closures
-from bench.plugins import Task
-from bench.turning import fields_that_turn
+from bench.conformance import check, task_checks
+from bench.conformance.data_symmetry import fields_that_turn
+from bench.core.config import Plugin, Run
+from bench.core.contracts import Task
+from bench.timing import counters
+from bench.timing.closures import closures
+from bench.training import scores
+from bench.training.build import build
 from remul import POINT, SO3, VECTOR, Batch, Signature, act
 
 SIGNATURE = Signature({"position": POINT, "velocity": VECTOR}, {"force": VECTOR})
@@ -91,7 +94,7 @@ def a_file(folder, output, claim=""):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(trial, "examine_speed", lambda run, device: [])
+    monkeypatch.setattr(check, "examine_speed", lambda run, device: [])
 
 
 def test_a_good_model_passes(tmp_path, capsys):
@@ -127,7 +130,7 @@ def test_a_model_may_differentiate_inside(tmp_path):
     step, inference, _ = closures(run, "cpu")
     assert torch.isfinite(step())
     assert inference()["position"].isfinite().all()
-    assert evaluate.mean_squared_error(model, task.test) > 0
+    assert scores.mean_squared_error(model, task.test) > 0
     assert counters.count(model, inference, "cpu")["flops"] is None
 
 
@@ -211,7 +214,7 @@ def test_noise_is_not_said_to_turn_or_to_stay(generator):
 def test_only_a_task_said_to_be_symmetric_fails_for_it(symmetric, kept, generator):
     data = clouds(generator, turn_target=False)
     task = Task(SIGNATURE, data, data, data, torch.nn.functional.mse_loss)
-    found = {finding.about: finding for finding in trial.examine_data(task, symmetric)}
+    found = {finding.about: finding for finding in task_checks.examine_data(task, symmetric)}
     assert found["field 'force'"].kept is kept
     assert "does not turn" in found["field 'force'"].text
 
@@ -220,5 +223,5 @@ def test_a_split_of_the_wrong_width_is_named(generator):
     data = clouds(generator)
     wide = Batch(data.inputs, {"force": torch.zeros(60, 5, 4)})
     task = Task(SIGNATURE, data, wide, data, torch.nn.functional.mse_loss)
-    found = {finding.about: finding for finding in trial.examine_data(task, False)}
+    found = {finding.about: finding for finding in task_checks.examine_data(task, False)}
     assert found["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import machine
-from bench.pool import Worker
-from bench.turns import Player, play, summarised
+from bench.system import environment, machine
+from bench.system.pool import Worker
+from bench.timing.interleave import Player, play, summarised
 
 
 def player(log, name, answers):
@@ -82,15 +82,15 @@ def test_memory_that_a_worker_frees_costs_no_page_faults_again():
             bytearray(b"x") * 2**25
         print(getrusage(RUSAGE_SELF).ru_minflt - before)
     """
-    env = machine.environment()
+    env = environment.environment()
     told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert int(told.stdout) < 100  # of 8192 pages
 
 
 def test_records_say_whether_memory_is_kept(monkeypatch):
-    for name in machine.KEEP_PAGES:
+    for name in environment.KEEP_PAGES:
         monkeypatch.delenv(name, raising=False)
     assert not machine.facts("cpu")["keeps_pages"]
-    for name, value in machine.environment().items():
+    for name, value in environment.environment().items():
         monkeypatch.setenv(name, value)
     assert machine.facts("cpu")["keeps_pages"]

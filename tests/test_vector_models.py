@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
-from bench import plugins
+from bench.core import plugins
 from models import evfn, painn
 from remul import POINT, SCALAR, Signature
 

@@ -8,12 +8,16 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.testing import assert_close
 
-from bench import curves, plan, pool, session, vectorise, worker
+from bench import worker
 from bench.cli import main
-from bench.config import Plugin, Run
-from bench.execute import build, execute
-from bench.stacked import Stacked, _Apart, attention
-from bench.train import train
+from bench.core.config import Plugin, Run
+from bench.system import pool
+from bench.timing import runs
+from bench.training import history, multi_seed, selection
+from bench.training.build import build
+from bench.training.execute import execute
+from bench.training.loop import train
+from bench.training.stacked import Stacked, _Apart, attention
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 12, "batch_size": 8, "validations": 3, "elements": 2, "samples": 4, "lr": 3e-3}
@@ -28,7 +32,7 @@ METHODS = [
     Plugin("dual"),
 ]
 SWEEP = '''"""A sweep for tests."""
-from bench.config import Plugin, Run
+from bench import Plugin, Run
 def runs():
     for seed in range(2):
         task, model = Plugin("nbody_gravity", {task}), Plugin("transformer", {model})
@@ -47,7 +51,7 @@ def seeds(cell, count=2):
 def at_once(runs):
     """What training has left of every seed: its score, its curve, its penalty and its outputs."""
     parts = [build(run, "cpu") for run in runs]
-    ends = vectorise.train(runs, parts, ignore)
+    ends = multi_seed.train(runs, parts, ignore)
     return [left(part, end()) for part, end in zip(parts, ends, strict=True)]
 
 
@@ -59,7 +63,7 @@ def one_by_one(runs):
 def left(part, score):
     task, model, method = part
     points = [{k: float(x) for k, x in point.items()} for point in method.penalty.points]
-    final = curves.final(method.penalty.penalty)
+    final = history.final(method.penalty.penalty)
     return {"score": score, "curve": points, "penalty": final, "outputs": model(task.test.inputs)}
 
 
@@ -87,8 +91,8 @@ def test_gradients_are_clipped_seed_by_seed():
 def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     runs = seeds(PLAIN)
     wanted, _ = execute(runs[1], "cpu", ignore)
-    monkeypatch.setattr(vectorise, "build", spoilt)
-    (_, first, curve), (_, second, _) = vectorise.execute(runs, "cpu", ignore)
+    monkeypatch.setattr(multi_seed, "build", spoilt)
+    (_, first, curve), (_, second, _) = multi_seed.execute(runs, "cpu", ignore)
     assert first["status"] == "diverged"
     assert len(curve.splitlines()) == 1 + 4  # as many steps as until the first look
     assert second["scores"] == pytest.approx(wanted["scores"], rel=1e-4)
@@ -188,7 +192,7 @@ def test_weights_apart_have_the_gradients_of_each(draw):
 
 def test_each_job_has_a_part_of_the_seeds():
     runs = [*seeds(PLAIN, 5), replace(PLAIN, steps=3)]
-    assert plan.groups(runs, jobs=3) == [[0, 2, 4], [1, 3]]
+    assert selection.groups(runs, jobs=3) == [[0, 2, 4], [1, 3]]
 
 
 @pytest.fixture
@@ -200,7 +204,7 @@ def here(monkeypatch):
             getattr(worker, request["do"])(request, partial(replied, index))
 
     monkeypatch.setattr(pool, "serve", serve)
-    monkeypatch.setattr(session, "measure", lambda *_: None)
+    monkeypatch.setattr(runs, "measure", lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from bench import machine
-from bench.commands import OK, _store
+from bench.commands import OK, _options
+from bench.system import machine
 
 EXAMPLE = "calibrate --budget 5m"
 
@@ -11,15 +11,15 @@ EXAMPLE = "calibrate --budget 5m"
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    _store.budget_argument(command, 300.0, "how long, at least once for each cell (default 5m)")
-    _store.results_argument(command)
+    _options.budget_argument(command, 300.0, "how long, at least once for each cell (default 5m)")
+    _options.results_argument(command)
 
 
 def run(options: Namespace) -> int:
     """compare identical code with itself, for thresholds and sample counts of this machine"""
-    from bench import calibrate
+    from bench.regression import noise as regression_noise
 
     root = options.results / machine.folder(options.device)
-    noise = calibrate.calibrate(root, options.device, options.budget)
+    noise = regression_noise.calibrate(root, options.device, options.budget)
     print(f"noise floor {noise['floor']:.1%}, {noise['rounds']} rounds: {root / 'noise.json'}")
     return OK

@@ -5,9 +5,10 @@ from argparse import ArgumentParser, Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from bench import machine, plugins
 from bench.commands import MISSING, OK
 from bench.commands.compare import report, report_argument
+from bench.core import plugins
+from bench.system import machine
 
 EXAMPLE = "check --junit speed.xml"
 
@@ -24,18 +25,21 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """gate on exact counters everywhere, and on times where the reference was measured"""
-    from bench import calibrate, check, compare
+    from bench.regression import compare, reference
+    from bench.regression import noise as regression_noise
 
     file = options.reference or options.results / "reference.json"
     root = options.results / machine.folder(options.device)
     with redirect_stdout(sys.stderr):
         if options.update:
-            check.update(file, check.reference(plugins.networks()), root.name, options.device)
+            reference.update(
+                file, reference.reference(plugins.networks()), root.name, options.device
+            )
             return OK
         if not file.is_file():
             print(f"error: no reference {file}; 'python -m bench check --update' writes one")
             return MISSING
-        noise, notes = calibrate.noise_of(root)
+        noise, notes = regression_noise.noise_of(root)
         base = compare.stored(file)
-        found, differences = check.check(base, root.name, options.device, noise["floor"])
+        found, differences = reference.check(base, root.name, options.device, noise["floor"])
     return report(options, found, differences, notes)

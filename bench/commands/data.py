@@ -5,14 +5,14 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.commands import OK, _store
+from bench.commands import OK, _options
 
 EXAMPLE = "data make nbody_charged bodies=20"
 
 
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
-    _store.data_argument(command)
+    _options.data_argument(command)
     command.set_defaults(action=show)
     actions = command.add_subparsers(metavar="list | get NAME | make NAME")
     _action(actions, "list", show, "list")
@@ -26,47 +26,48 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """data sets: where they come from, on what terms, what is on this disk; get or make them"""
-    _store.choose_data(options)
+    _options.choose_data(options)
     options.action(options)
     return OK
 
 
 def show(options: Namespace) -> None:
     """where data come from, on what terms, sizes and hashes, and what is on this disk"""
-    from bench import data
-    from bench.cache import folder
+    from bench.data import catalogue
+    from bench.data.cache import folder
 
     print(f"in {folder()}")
-    for name in data.names():
-        print(data.describe(name))
+    for name in catalogue.names():
+        print(catalogue.describe(name))
 
 
 def get(options: Namespace) -> None:
     """download what is not here, and check it"""
-    from bench import data, plugins
+    from bench.core import plugins
+    from bench.data import catalogue
 
     source = plugins.source(options.name)
     print(*[f"{key}: {source[key]}" for key in ("terms", "acknowledge") if key in source], sep="\n")
-    for path in data.get(options.name, options.files):
+    for path in catalogue.get(options.name, options.files):
         print(path)
 
 
 def make(options: Namespace) -> None:
     """make what is not here"""
-    from bench import data
-    from bench.progress import tenths
+    from bench.data import catalogue
+    from bench.system.progress import tenths
 
     pairs = [word.partition("=") for word in options.options]
     values = [_value(key) for key, equals, _ in pairs if not equals]
     named = {key: _value(text) for key, equals, text in pairs if equals}
-    data.make(options.name, values, named, tenths(options.name))
-    print(f"{options.name}: {data.state(options.name)}")
+    catalogue.make(options.name, values, named, tenths(options.name))
+    print(f"{options.name}: {catalogue.state(options.name)}")
 
 
 def _action(actions: Action, name: str, action: Callable, example: str) -> ArgumentParser:
     text, epilog = action.__doc__, f"example: python -m bench data {example}"
     parser = actions.add_parser(name, help=text, description=text, epilog=epilog)
-    _store.data_argument(parser)
+    _options.data_argument(parser)
     parser.set_defaults(action=action)
     return parser
 

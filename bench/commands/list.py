@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from bench import plugins
 from bench.commands import OK
+from bench.core import plugins
 
 EXAMPLE = "list models"
 

@@ -3,24 +3,25 @@
 from argparse import ArgumentParser, Namespace
 from itertools import chain
 
-from bench.commands import OK, _store
+from bench.commands import OK, _options
 
 EXAMPLE = "plot"
 
 
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
-    _store.results_argument(command)
+    _options.results_argument(command)
 
 
 def run(options: Namespace) -> int:
     """rebuild the figures from the records"""
-    from bench import plots
+    from bench.reporting import figures
+    from bench.reporting.figures import speed
 
-    for root, found in _store.stored(options).items():
-        for file in chain.from_iterable(plots.write(root, found).values()):
+    for root, found in _options.stored(options).items():
+        for file in chain.from_iterable(figures.write(root, found).values()):
             print(file)
-    for root in _store.timed(options):
-        for file in plots.speed.write(root):
+    for root in _options.timed(options):
+        for file in speed.write(root):
             print(file)
     return OK

@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from bench import machine
-from bench.commands import FAILED, OK, _store
+from bench.commands import FAILED, OK, _options
+from bench.system import machine
 
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
@@ -19,32 +19,35 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--steps", type=int, metavar="N", help="so many training steps")
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     command.add_argument("--jobs", type=int, metavar="N", help="parallel runs (default: cores)")
-    _store.budget_argument(command, float("inf"), "start no run after this time")
+    _options.budget_argument(command, float("inf"), "start no run after this time")
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
-    _store.results_argument(command)
-    _store.data_argument(command)
+    _options.results_argument(command)
+    _options.data_argument(command)
 
 
 def run(options: Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
-    from bench import plan, tables
-    from bench.run import Request, estimate, run_sweep
+    from bench.reporting import runs_table
+    from bench.timing import runs as timing_runs
+    from bench.training import launcher, selection
 
-    _store.choose_data(options)
-    sweep = plan.override(plan.sweep(options.sweep), options.seeds, options.steps)
-    runs = plan.shard(plan.only(sweep, options.only), options.shard)
+    _options.choose_data(options)
+    sweep = selection.override(selection.sweep(options.sweep), options.seeds, options.steps)
+    runs = selection.shard(selection.only(sweep, options.only), options.shard)
     root = options.results / machine.folder(options.device)
-    request = Request(
+    request = launcher.Request(
         runs, root, options.device, _jobs(options), options.budget, options.force, options.vectorise
     )
     if options.dry_run:
-        print(estimate(request))
+        print(launcher.estimate(request))
         return OK
-    complete = run_sweep(request)
-    print(tables.write(root, _store.readable(root), "text", None))
+    trained = launcher.train_missing(request)
+    timing_runs.measure(runs, root, options.device)
+    complete = launcher.all_finished(request) and trained
+    print(runs_table.write(root, _options.readable(root), "text", None))
     return OK if complete else FAILED
 
 

@@ -4,9 +4,10 @@ from argparse import ArgumentParser, Namespace
 from itertools import product
 from pathlib import Path
 
-from bench import machine, plugins
-from bench.commands import FAILED, OK, _store
-from bench.config import Plugin
+from bench.commands import FAILED, OK, _options
+from bench.core import plugins
+from bench.core.config import Plugin
+from bench.system import machine
 
 EXAMPLE = "speed --models transformer egnn --nodes 5 20 --batch 32"
 MODES = ("eager", "compile", "cuda_graph")
@@ -28,12 +29,12 @@ def arguments(command: ArgumentParser) -> None:
         help="default, paper (published sizes) or a number of parameters that all are matched to",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    _store.budget_argument(command, float("inf"), "start no session after this time")
+    _options.budget_argument(command, float("inf"), "start no session after this time")
     command.add_argument(
         "--peers", action="store_true", help="ours against other packages that are installed"
     )
     command.add_argument("--force", action="store_true", help="time finished cells again")
-    _store.results_argument(command)
+    _options.results_argument(command)
 
 
 def models_argument(command: ArgumentParser) -> None:
@@ -43,23 +44,27 @@ def models_argument(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """time inference and training steps over batch x nodes x mode x precision"""
-    from bench import speed, speed_table
-    from bench.plots import speed as figures
+    from bench.reporting import speed_table
+    from bench.reporting.figures import speed as figures
+    from bench.timing import grid as timing_grid
 
     root = options.results / machine.folder(options.device)
     if options.peers:
         return _face_peers(root, options)
-    nodes, batch = options.nodes or speed.NODES, options.batch or speed.BATCH[options.device]
+    nodes, batch = (
+        options.nodes or timing_grid.NODES,
+        options.batch or timing_grid.BATCH[options.device],
+    )
     if min(*nodes, *batch) < 1:
         raise ValueError("--nodes and --batch have to be at least 1")
     without = ON_GPU.intersection([*(options.modes or ()), *options.dtypes])
     if options.device == "cpu" and without:
         raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
-    rungs = product(options.modes or speed.MODES[options.device], options.dtypes)
-    grid = speed.grid(models(options), list(product(nodes, batch)), list(rungs))
+    rungs = product(options.modes or timing_grid.MODES[options.device], options.dtypes)
+    grid = timing_grid.grid(models(options), list(product(nodes, batch)), list(rungs))
     asked = (root, options.device, options.budget, options.force, options.size)
-    request = speed.Request(grid, *asked)
-    ran = speed.measure(request)
+    request = timing_grid.Request(grid, *asked)
+    ran = timing_grid.measure(request)
     print(speed_table.write(root, "text").rstrip("\n"))
     for file in figures.write(root):
         print(file)
@@ -67,12 +72,13 @@ def run(options: Namespace) -> int:
 
 
 def _face_peers(root: Path, options: Namespace) -> int:
-    from bench import peers_table
+    from bench.reporting import peers_table
+    from bench.timing import peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
-    complete = peers_table.measure(root, options.device, options.force)
+    complete = peers.measure(root, options.device, options.force)
     print(peers_table.write(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 
@@ -84,7 +90,7 @@ def models(options: Namespace) -> list[Plugin]:
         plugins.find("models", name)
     if options.size == "default":
         return [Plugin(name) for name in names]
-    from bench.sizes import check_size, sized
+    from bench.core.sizes import check_size, sized
     from bench.tasks.bodies import SIGNATURE
 
     check_size(options.size)

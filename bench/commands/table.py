@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from bench.commands import OK, _store
+from bench.commands import OK, _options
 
 EXAMPLE = "table --format md"
 FORMATS = ("text", "md", "csv", "latex")
@@ -12,16 +12,16 @@ def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     command.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     command.add_argument("--task", metavar="T", help="one task only")
-    _store.results_argument(command)
+    _options.results_argument(command)
 
 
 def run(options: Namespace) -> int:
     """rebuild the tables from the records, and print them"""
-    from bench import peers_table, speed_table, tables
+    from bench.reporting import peers_table, runs_table, speed_table
 
-    for root, found in _store.stored(options, options.task).items():
-        print(tables.write(root, found, options.format, options.task))
-    for root in _store.timed(options) if options.task is None else []:
+    for root, found in _options.stored(options, options.task).items():
+        print(runs_table.write(root, found, options.format, options.task))
+    for root in _options.timed(options) if options.task is None else []:
         tables_of = (
             write(root, options.format) for write in (speed_table.write, peers_table.write)
         )

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from bench.commands import FAILED, OK, _store
+from bench.commands import FAILED, OK, _options
 
 EXAMPLE = "try my_model.py --task nbody_gravity"
 
@@ -22,16 +22,16 @@ def arguments(command: ArgumentParser) -> None:
         help="the task's targets turn with its inputs: a field that does not is a failure",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    _store.data_argument(command)
+    _options.data_argument(command)
 
 
 def run(options: Namespace) -> int:
     """check a model or task file: contract, types, symmetry as built, speed and an ETA"""
-    from bench import trial
+    from bench.conformance import check, result
 
-    _store.choose_data(options)
+    _options.choose_data(options)
     findings = []
-    for finding in trial.attempt(options.model, options.task, options.symmetric, options.device):
-        print(trial.line(finding))
+    for finding in check.attempt(options.model, options.task, options.symmetric, options.device):
+        print(result.line(finding))
         findings.append(finding)
-    return FAILED if trial.failed(findings) else OK
+    return FAILED if result.failed(findings) else OK

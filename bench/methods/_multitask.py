@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import Generator
 
-from bench.plugins import Method, Task
+from bench import Method, Task
 from remul import SO3, Batch, Model, Penalty, Terms, about_axis, consistency_terms, loss_terms
 
 VARIANTS = {

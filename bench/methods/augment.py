@@ -1,7 +1,7 @@
 """Data augmentation: fit samples that are turned at random, uniformly on a group."""
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import Constant
 
 

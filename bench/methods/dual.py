@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import Dual
 
 

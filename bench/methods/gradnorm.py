@@ -1,7 +1,7 @@
 """REMUL with a gradual penalty: GradNorm lets both terms train at one pace."""
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import GradNorm
 
 

@@ -1,7 +1,7 @@
 """Plain training: fit the samples as they are."""
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import Constant
 
 

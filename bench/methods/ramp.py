@@ -1,7 +1,7 @@
 """REMUL with a scheduled penalty: beta grows along a line, then stays."""
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import Ramp
 
 

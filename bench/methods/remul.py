@@ -1,7 +1,7 @@
 """REMUL with a constant penalty: fit the samples and their turned copies together."""
 
+from bench import Method, Task
 from bench.methods._multitask import multitask
-from bench.plugins import Method, Task
 from remul import Constant
 
 

@@ -1,0 +1,1 @@
+"""Networks of other packages, one adapter a file, measured against ours."""

@@ -5,7 +5,7 @@ from e3nn import o3
 from e3nn.math import soft_one_hot_linspace
 from torch import nn
 
-from bench.peers._graph import edges
+from bench.peers._adapters import edges
 from remul.fields import Fields
 
 PACKAGE = "e3nn"

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from bench.peers._body import Body
+from bench.peers._adapters import Body
 from remul.fields import Fields
 
 PACKAGE = "egnn-pytorch"

@@ -6,7 +6,7 @@ from e3nn import o3
 from torch import nn
 from torch.nn.functional import one_hot, silu
 
-from bench.peers._graph import edges, sample
+from bench.peers._adapters import edges, sample
 from remul.fields import Fields
 
 PACKAGE = "mace-torch"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from bench.peers._graph import edges, sample
+from bench.peers._adapters import edges, sample
 from remul.fields import Fields
 
 PACKAGE = "nequip"

@@ -5,8 +5,7 @@ from typing import TypeVar
 from torch import nn
 from torch.utils.data import dataloader
 
-from bench.peers._body import Body
-from bench.peers._graph import edges
+from bench.peers._adapters import Body, edges
 from remul.fields import Fields
 
 PACKAGE = "schnetpack"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from bench.peers._body import Body
+from bench.peers._adapters import Body
 from remul.fields import Fields
 
 PACKAGE = "se3-transformer-pytorch"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.config import Run
+from bench import Run
 from bench.sweeps._small import AUGMENT, PLAIN, STEPS, TRANSFORMER, remul, seeded
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.config import Plugin, Run
+from bench import Plugin, Run
 
 SEEDS = 3
 STEPS = 600

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.config import Plugin, Run
+from bench import Plugin, Run
 from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
 
 EQUIVARIANT = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.config import Plugin, Run
+from bench import Plugin, Run
 
 SEEDS = 3
 STEPS = 500 * 3  # epochs of three batches: 500 samples, 200 at a time

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bench.config import SYMMETRISE, Run
+from bench import Run
+from bench.core.config import SYMMETRISE
 from bench.sweeps._small import EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
 
 FRAMES = ("none", "frame_average", "canonicalise")

@@ -4,7 +4,7 @@ import torch
 from torch import Generator
 from torch.nn.functional import mse_loss
 
-from bench.plugins import Task
+from bench import Task
 from remul import POINT, SCALAR, VECTOR, Batch, Signature
 
 INPUTS = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}

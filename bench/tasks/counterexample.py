@@ -4,8 +4,8 @@ from math import pi
 
 import torch
 
-from bench.plugins import Task
-from bench.tasks._poses import bonds, either, posed
+from bench import Task
+from bench.data.poses import bonds, either, posed
 from remul import POINT, Batch, Fields, Rep, Signature
 
 SIGNATURE = Signature(

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.random import RandomState
 
-from bench.plugins import Task
-from bench.tasks import _md17, _molecules
+from bench import Task
+from bench.data import md17, molecules
 
 VERSION = 1
 EDGE = 10_000  # frames at either end that no start is drawn from
@@ -50,12 +50,12 @@ def load(
     downloaded if need be; its hash is that of the first download. Raises `ValueError` for another
     molecule, for files that are not what they should be, and for more samples than there are.
     """
-    frames = _md17.read(molecule, source)
+    frames = md17.read(molecule, source)
     starts = draw(len(frames["R"]), delta)
     sizes = {"train": train, "val": val, "test": test}
-    _molecules.check_sizes(sizes, {name: len(at) for name, at in starts.items()})
+    molecules.check_sizes(sizes, {name: len(at) for name, at in starts.items()})
     chosen = {name: starts[name][:size] for name, size in sizes.items()}
-    return _molecules.heavy_atoms(frames, chosen, delta)
+    return molecules.heavy_atoms(frames, chosen, delta)
 
 
 def draw(frames: int, delta: int) -> dict[str, np.ndarray]:

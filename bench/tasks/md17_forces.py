@@ -2,8 +2,8 @@
 
 from numpy.random import default_rng
 
-from bench.plugins import Task
-from bench.tasks import _md17, _molecules
+from bench import Task
+from bench.data import md17, molecules
 
 VERSION = 1
 
@@ -22,10 +22,10 @@ def load(
     the whole trajectory by the seed. Files as in the task `md17` (Chmiela et al. 2017), and so
     are the errors that are raised.
     """
-    frames = _md17.read(molecule, source)
+    frames = md17.read(molecule, source)
     sizes = {"train": train, "val": val, "test": test}
-    _molecules.check_sizes(sizes, dict.fromkeys(sizes, len(frames["R"]) // 3))
+    molecules.check_sizes(sizes, dict.fromkeys(sizes, len(frames["R"]) // 3))
     drawn = default_rng(seed).permutation(len(frames["R"]))
     ends = {"train": train, "val": train + val, "test": train + val + test}
     chosen = {name: drawn[end - sizes[name] : end] for name, end in ends.items()}
-    return _molecules.forces(frames, chosen)
+    return molecules.forces(frames, chosen)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from bench.dynamics import describe, recorded
-from bench.plugins import Task
-from bench.progress import tenths
-from bench.tasks import _molecules
+from bench import Task
+from bench.data import molecules
+from bench.data.xtb_md import describe, recorded
+from bench.system.progress import tenths
 
 VERSION = 1
 SOURCE = {
@@ -34,9 +34,9 @@ def load(
     `ValueError` for another molecule, for more samples than there are, and without the extra.
     """
     sizes = {"train": train, "val": val, "test": test}
-    starts = _molecules.time_blocked(seed, frames, delta, sizes)
+    starts = molecules.time_blocked(seed, frames, delta, sizes)
     found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
-    return _molecules.heavy_atoms(found, starts, delta)
+    return molecules.heavy_atoms(found, starts, delta)
 
 
 def make(

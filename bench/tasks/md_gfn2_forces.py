@@ -1,9 +1,9 @@
 """Molecules in GFN2-xTB dynamics, made here: energy and forces of a single frame."""
 
-from bench.dynamics import recorded
-from bench.plugins import Task
-from bench.progress import tenths
-from bench.tasks import _molecules
+from bench import Task
+from bench.data import molecules
+from bench.data.xtb_md import recorded
+from bench.system.progress import tenths
 
 VERSION = 1
 
@@ -23,6 +23,6 @@ def load(
     are those of the task `md_gfn2` (GFN2-xTB: Bannwarth et al. 2019).
     """
     sizes = {"train": train, "val": val, "test": test}
-    chosen = _molecules.time_blocked(seed, frames, 0, sizes)
+    chosen = molecules.time_blocked(seed, frames, 0, sizes)
     found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
-    return _molecules.forces(found, chosen)
+    return molecules.forces(found, chosen)

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.random import RandomState
 
-from bench import data
-from bench.asf import read_motion, read_skeleton
-from bench.cache import fetched, folder, place, read_npz
-from bench.plugins import Task
-from bench.tasks import _motion
+from bench import Task
+from bench.data import catalogue, motion
+from bench.data.asf_amc import read_motion, read_skeleton
+from bench.data.cache import fetched, folder, place, read_npz
 
 VERSION = 1
 HORIZON = 30  # frames, of 120 a second
@@ -124,10 +123,10 @@ def load(seed: int, subject: str = "walk", source: str | None = None, height: bo
     trials, edges = _trials(person, source)
     splits = {}
     for part, starts in draw(person).items():
-        moments = [_motion.moments(trials[trial], at, HORIZON) for trial, at in starts.items()]
+        moments = [motion.moments(trials[trial], at, HORIZON) for trial, at in starts.items()]
         arrays = {key: np.concatenate([moment[key] for moment in moments]) for key in moments[0]}
         splits[part] = arrays | ({"height": arrays["position"][..., 1:2] / 10} if height else {})
-    return _motion.task(splits, edges)
+    return motion.task(splits, edges)
 
 
 def draw(person: Subject) -> dict[str, dict[int, np.ndarray]]:
@@ -147,7 +146,7 @@ def draw(person: Subject) -> dict[str, dict[int, np.ndarray]]:
 def make(source: str, progress: Callable[[float, float], None]) -> None:
     """Copies official or prepared files of a folder into the cache, where `load` finds them."""
     given = Path(str(source))  # a name of digits is read as a number
-    wanted = [*data.files(SOURCE), *(person.prepared for person in SUBJECTS.values())]
+    wanted = [*catalogue.files(SOURCE), *(person.prepared for person in SUBJECTS.values())]
     found = [name for name in wanted if (given / name).is_file()]
     if not found:
         raise ValueError(f"{source} has none of {', '.join(wanted)}")
@@ -163,7 +162,7 @@ def _trials(person: Subject, source: str | None) -> tuple[list[np.ndarray], list
         arrays = read_npz(where / person.prepared)
         motions = np.split(arrays["X"], np.cumsum(arrays["lengths"])[:-1])
         return [_find(motions, person, trial) for trial in range(len(motions))], arrays["edges"]
-    files = data.files(SOURCE)
+    files = catalogue.files(SOURCE)
     names = sorted(name for name in files if name.startswith(person.number))
     paths = [where / n if source else fetched("mocap", n, **files[n]) for n in names]
     skeleton = read_skeleton(paths[0])
@@ -176,9 +175,9 @@ def _trials(person: Subject, source: str | None) -> tuple[list[np.ndarray], list
 def _find(motions: list[np.ndarray], person: Subject, trial: int) -> np.ndarray:
     """The motion that is a trial of the published split, whatever its name."""
     frames, first = person.frames[trial], person.first[trial]
-    for motion in motions:
-        if len(motion) == frames and abs(motion[0, 0, 0] - first) < 1e-3:
-            return motion
+    for recording in motions:
+        if len(recording) == frames and abs(recording[0, 0, 0] - first) < 1e-3:
+            return recording
     raise ValueError(
         f"no recording of subject {person.number} has {frames} frames and begins at x = {first}; "
         "the original ones do, at 120 frames a second"

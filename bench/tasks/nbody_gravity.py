@@ -4,8 +4,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import mse_loss
 
-from bench.cache import Arrays, cached
-from bench.plugins import Task
+from bench import Task
+from bench.data.cache import Arrays, cached
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, cone
 
 VERSION = 1

@@ -3,8 +3,8 @@
 import torch
 from torch import Generator, Tensor
 
-from bench.plugins import Task
-from bench.tasks._poses import posed
+from bench import Task
+from bench.data.poses import posed
 from remul import POINT, SCALAR, Batch, Rep, Signature
 
 SHAPE = (1.0, 0.6, 0.3)  # a cloud's standard deviations along x, y and z, before it is turned

@@ -6,8 +6,8 @@ import torch
 from e3nn import o3
 from torch import Tensor
 
-from bench.plugins import Task
-from bench.tasks._poses import bonds, either, posed
+from bench import Task
+from bench.data.poses import bonds, either, posed
 from remul import POINT, Batch, Fields, Rep, Signature
 
 INPUTS = {"position": POINT, "adjacency": Rep("0e", objects=2)}

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from bench import dynamics, plugins
+from bench.core import plugins
+from bench.data import xtb_md
 
 
 def write(folder):
@@ -39,12 +40,12 @@ def walk(frames, objects):
 
 
 def springs(numbers):
-    """In place of `dynamics.gfn2`: every atom on a spring to the origin."""
+    """In place of `xtb_md.gfn2`: every atom on a spring to the origin."""
     return lambda position: (5.0 * (position**2).sum(), -10.0 * position)
 
 
 def quicken(patch):
-    """Has `dynamics` simulate springs, in short blocks, from any start."""
+    """Has `xtb_md` simulate springs, in short blocks, from any start."""
     for name, value in {
         "SETTLING": 2,
         "ROUNDS": 1,
@@ -52,4 +53,4 @@ def quicken(patch):
         "gfn2": springs,
         "conform": lambda molecule, seed: (np.array([6, 6, 8, 1]), walk(4, 4)[seed]),
     }.items():
-        patch.setattr(dynamics, name, value)
+        patch.setattr(xtb_md, name, value)

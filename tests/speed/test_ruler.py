@@ -6,8 +6,8 @@ import pytest
 import torch
 from ruler import SIZE, Ruler
 
-from bench import plugins
-from bench.timing import measure
+from bench.core import plugins
+from bench.timing.samples import measure
 from remul import POINT, SCALAR, VECTOR, Signature
 
 INPUTS = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}

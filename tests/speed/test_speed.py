@@ -6,13 +6,13 @@ from statistics import median
 import pytest
 import torch
 
-from bench import plugins
-from bench.cells import Cell
-from bench.config import Plugin, Run
-from bench.execute import build, closures
-from bench.stage import closure
-from bench.timing import measure
-from bench.train import train, trainer
+from bench.core import plugins
+from bench.core.cases import Cell
+from bench.core.config import Plugin, Run
+from bench.timing.closures import closure, closures
+from bench.timing.samples import measure
+from bench.training.build import build
+from bench.training.loop import train, trainer
 
 TASK = Plugin("nbody_gravity", {"train": 100, "val": 1, "test": 8, "ood": 8})
 TRANSFORMER = Plugin("transformer", {"channels": 64, "layers": 4, "heads": 4})

@@ -14,11 +14,19 @@ import tempfile
 from copy import deepcopy
 from pathlib import Path
 
-from bench import calibrate, cells, check, compare, gate, machine, records
-from bench.cells import UNIT, Cell
-from bench.config import Plugin
-from bench.duel import KINDS, Duel
-from bench.timing import LEVEL, now
+from bench.core import cases
+from bench.core.cases import UNIT, Cell
+from bench.core.config import Plugin
+from bench.records import files
+from bench.regression import compare
+from bench.regression import noise as regression_noise
+from bench.regression import reference as regression_reference
+from bench.regression import verdicts as regression_verdicts
+from bench.regression.revisions import KINDS, Duel
+from bench.system import machine
+from bench.system.checkout import PACKAGES, ROOT
+from bench.system.clock import now
+from bench.timing.samples import LEVEL
 
 FACTOR = 1.3
 KINDS_OF = {"same": KINDS, "slower": ("inference",), "planted": ("inference",)}
@@ -71,8 +79,8 @@ def build(*args, **kwargs):
 def planted(folder, models, text):
     """A copy of the checkout whose models have some more code at their end."""
     tree = Path(folder) / "planted"
-    for package in machine.PACKAGES:
-        shutil.copytree(machine.ROOT / package, tree / package)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tree / package)
     for model in models:
         with (tree / "models" / f"{model}.py").open("a") as file:
             file.write(text)
@@ -82,7 +90,7 @@ def planted(folder, models, text):
 def trial(kind, index, tree, noise):
     """The verdicts of one comparison, of a cell that changes from trial to trial."""
     cell, started = CELLS[index % len(CELLS)], now()
-    duel = Duel((machine.ROOT, tree), "cpu", noise["floor"], noise["rounds"], KINDS_OF[kind])
+    duel = Duel((ROOT, tree), "cpu", noise["floor"], noise["rounds"], KINDS_OF[kind])
     found = duel.findings([cell], BUDGET_S[kind])
     told = {one.measure: {"verdict": one.verdict} for one in found}
     ratios = {one.measure: {"ratio": one.change.ratio} for one in found if one.change}
@@ -95,9 +103,11 @@ def checked(index, base, name, noise):
     slower, reference, started = sorted(base)[index % len(base)], deepcopy(base), now()
     for timing in reference[slower]["timings"].values():
         timing["ratios"] = [ratio / FACTOR for ratio in timing.get("ratios", [])]
-    found, _ = check.check(reference, name, "cpu", noise["floor"])
+    found, _ = regression_reference.check(reference, name, "cpu", noise["floor"])
     times = [one for one in found if one.change]
-    named = [[one.cell, one.measure] for one in times if one.verdict == gate.REGRESSED]
+    named = [
+        [one.cell, one.measure] for one in times if one.verdict == regression_verdicts.REGRESSED
+    ]
     told = {"slower": slower, "seconds": round(now() - started, 1), "times": len(times)}
     return told | {"regressed": named}
 
@@ -105,7 +115,7 @@ def checked(index, base, name, noise):
 def outcome(trials):
     """How often each kind of trial ended as it has to."""
     checks = trials["check"]
-    late = [[one["slower"], kind] in one["regressed"] for one in checks for kind in cells.KINDS]
+    late = [[one["slower"], kind] in one["regressed"] for one in checks for kind in cases.KINDS]
     alarms = sum(len(one["regressed"]) for one in checks) - sum(late)
     quiet = sum(one["times"] for one in checks) - len(late)
     same = [regressed(one, kind) for one in trials["same"] for kind in KINDS]
@@ -121,20 +131,20 @@ def outcome(trials):
 
 
 def regressed(one, measure):
-    return one[measure]["verdict"] == gate.REGRESSED
+    return one[measure]["verdict"] == regression_verdicts.REGRESSED
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     for kind, number in (("same", 100), ("slower", 30), ("planted", 10), ("check", 6)):
         options.add_argument(f"--{kind}", type=int, default=number)
-    options.add_argument("--results", type=Path, default=machine.ROOT / "results")
+    options.add_argument("--results", type=Path, default=ROOT / "results")
     wanted = vars(options.parse_args())
     root = wanted["results"] / machine.folder("cpu")
-    noise, _ = calibrate.noise_of(root)
+    noise, _ = regression_noise.noise_of(root)
     file = root / "gate.json"
-    gate_now = {"cells": [str(cell) for cell in CELLS], "looks": gate.LOOKS, "margin": gate.MARGIN,
-                "level": LEVEL, "noise": noise}  # fmt: skip
+    limits = {"looks": regression_verdicts.LOOKS, "margin": regression_verdicts.MARGIN}
+    gate_now = {"cells": [str(cell) for cell in CELLS], **limits, "level": LEVEL, "noise": noise}
     made = json.loads(file.read_text()) if file.exists() else {}
     if made.get("gate") != gate_now:
         made = {}
@@ -143,7 +153,7 @@ def main():
     def put(kind, index, told):
         trials[kind].append(told)
         made = {"outcome": outcome(trials), "gate": gate_now, "trials": trials}
-        records.write_whole(file, records.as_text(made))
+        files.write_whole(file, files.as_text(made))
         print(kind, index, told, flush=True)
 
     names = {cell.model.name for cell in CELLS}

@@ -1,0 +1,1 @@
+"""Does a user's file keep the contract? What `try` checks."""

@@ -1,0 +1,1 @@
+"""The vocabulary: configurations, contracts, plug-ins, outcomes. Imports no torch."""

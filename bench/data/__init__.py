@@ -1,0 +1,1 @@
+"""What tasks are made of: cache, downloads, formats, builders."""

@@ -1,0 +1,180 @@
+"""The cache of data: what was made or downloaded, outside the repository, never half a file."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+
+from bench.data.download import check, download
+
+VARIABLE = "REMUL_DATA"
+PART = ".part"  # ends the name of what is not finished
+NOTE = ".sha256"  # ends the name of a file with the hash of another
+Arrays = dict[str, np.ndarray]
+
+
+def folder() -> Path:
+    """Where data lives: `$REMUL_DATA`, else the user's cache folder."""
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul"))
+
+
+def cached(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+    """The arrays that `make()` gives for these options, read back if they were made before.
+
+    Of several processes that want the same, one makes it and the others wait. A file that cannot
+    be read is made anew; where nothing can be written, the arrays are given all the same. Either
+    is said in one line on stderr.
+    """
+    text = json.dumps(options, sort_keys=True)
+    path = folder() / name / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+    with suppress(OSError, ValueError):
+        return read_npz(path)
+    with _alone(path):
+        arrays = _stored(path)
+        if arrays is None:
+            arrays = make()
+            _keep(path, arrays)
+    return arrays
+
+
+def fetched(
+    name: str, file: str, urls: Sequence[str], sha256: str | None = None, size: int | None = None
+) -> Path:
+    """The file of a data set in the cache, downloaded unless it is there, size and hash checked.
+
+    The addresses are tried in turn; what a broken connection had sent is kept and continued.
+    Of a file whose hash nobody has recorded, the first one seen is trusted and its hash noted.
+    Raises `ValueError`, saying how to place the file by hand, if no address gives it.
+    """
+    path = folder() / name / file
+    with _alone(path):
+        if _is_whole(path, sha256, size):
+            return path
+        part = path.with_name(path.name + PART)
+        problems = []
+        for url in urls:
+            try:
+                download(url, part, sha256, size)
+            except ValueError as error:
+                problems.append(f"{url}: {error}")
+            else:
+                if sha256 is None:
+                    _note(part, path)
+                part.replace(path)
+                return path
+    raise ValueError(
+        f"{name} needs {file}, and it could not be fetched ({'; '.join(problems)}); "
+        f"with a connection this command continues, or place the file at {path} yourself"
+    )
+
+
+def place(file: Path, name: str) -> None:
+    """Copies a file of the user's into the folder of a data set, whole or not at all."""
+    path = folder() / name / file.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    shutil.copyfile(file, part)
+    part.replace(path)
+
+
+def read_npz(path: Path) -> Arrays:
+    """All arrays of an .npz file. Raises `ValueError` for one that is damaged or holds a pickle."""
+    with path.open("rb") as file:
+        try:
+            _check_members(file)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            if not all(isinstance(x, np.ndarray) for x in arrays.values()):
+                raise ValueError("it holds other files than arrays")
+            return arrays
+        except Exception as error:  # a flipped byte surfaces in a dozen ways
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ValueError(f"{path} is no sound .npz file of plain arrays: {reason}") from None
+
+
+def _check_members(file: BinaryIO) -> None:
+    """Raises for a member that is damaged, or that a damaged list of contents hides."""
+    with zipfile.ZipFile(file) as members:
+        damaged = members.testzip()
+        if damaged:
+            raise ValueError(f"its member {damaged!r} is damaged")
+        file.seek(-22 - len(members.comment), os.SEEK_END)
+        count = int.from_bytes(file.read(12)[10:], "little")  # how many the end record tells of
+        if count != len(members.namelist()):
+            raise ValueError(f"it holds {count} members and lists {len(members.namelist())}")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps other processes out that would make the same file, where a lock can be had."""
+    lock = folder() / ".locks" / f"{path.parent.name}-{path.name}.lock"
+    with ExitStack() as stack:
+        with suppress(OSError):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(lock))
+        yield
+
+
+def _stored(path: Path) -> Arrays | None:
+    try:
+        return read_npz(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        _say(f"{error}; it is made anew")
+        return None
+
+
+def _keep(path: Path, arrays: Arrays) -> None:
+    part = path.with_name(path.name + PART)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        _say(f"{path} cannot be kept: {error.strerror}")
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _is_whole(path: Path, sha256: str | None, size: int | None) -> bool:
+    """Whether the file is there as it should be; one that is there and is not is named."""
+    if not path.is_file():
+        return False
+    try:
+        check(path, sha256 or _noted(path), size)
+    except ValueError as error:
+        _say(f"{error}; it is fetched anew")
+        return False
+    return True
+
+
+def _note(part: Path, path: Path) -> None:
+    """Writes the hash of what came beside it."""
+    with part.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    path.with_name(path.name + NOTE).write_text(digest)
+
+
+def _noted(path: Path) -> str | None:
+    note = path.with_name(path.name + NOTE)
+    return note.read_text() if note.is_file() else None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,96 @@
+"""What the tasks of molecules share: the heavy atoms later on, or energy and forces now."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.random import default_rng
+from torch.nn.functional import mse_loss, one_hot
+
+from bench.core.contracts import Task
+from bench.data import motion
+from bench.data.cache import Arrays
+from remul import POINT, SO3, VECTOR, Batch, Rep, Signature
+
+BOND = 1.6  # Å: heavy atoms nearer than this in the first frame are bonded
+ELEMENTS = (1, 6, 7, 8)
+FORCES = Signature(
+    {"position": POINT, "element": Rep("4x0e")},
+    {"energy": Rep("0e", objects=0), "force": VECTOR},
+)
+Starts = Mapping[str, np.ndarray]  # frames by split
+
+
+def heavy_atoms(frames: Arrays, starts: Starts, delta: int) -> Task:
+    """Where the heavy atoms of numbers z and positions R are `delta` frames after the starts.
+
+    Inputs are positions in Å, velocities in Å per frame, `charge`, the atomic number over the
+    largest, and the bonds. Nothing is centred or scaled.
+    """
+    heavy = frames["z"] > 1
+    numbers, positions = frames["z"][heavy], frames["R"][:, heavy]
+    charge = np.broadcast_to((numbers / numbers.max())[:, None], (len(numbers), 1))
+    splits = {
+        name: motion.moments(positions, at, delta)
+        | {"charge": np.broadcast_to(charge, (len(at), *charge.shape))}
+        for name, at in starts.items()
+    }
+    return motion.task(splits, bonds(positions[0]))
+
+
+def forces(frames: Arrays, chosen: Starts) -> Task:
+    """Energies E and forces F of all atoms from the positions R and elements z of single frames.
+
+    Energies are in kcal/mol, less their mean over the training split; forces in kcal/mol/Å. The
+    elements H, C, N and O are one-hot. The split "ood" is the test split turned on SO(3).
+    """
+    unknown = set(frames["z"].tolist()) - set(ELEMENTS)
+    if unknown:
+        raise ValueError(f"atomic numbers have to be among {ELEMENTS}, found {sorted(unknown)}")
+    index = torch.tensor([ELEMENTS.index(z) for z in frames["z"]])
+    element, mean = one_hot(index, len(ELEMENTS)).float(), frames["E"][chosen["train"]].mean()
+    batches = {}
+    for name, at in chosen.items():
+        energy = frames["E"][at].reshape(-1, 1) - mean
+        batches[name] = Batch(
+            {"position": _tensor(frames["R"][at]), "element": element.expand(len(at), -1, -1)},
+            {"energy": _tensor(energy), "force": _tensor(frames["F"][at])},
+        )
+    ood = motion.turned(batches["test"], FORCES, SO3)
+    return Task(FORCES, **batches, distance=mse_loss, more={"ood": ood})
+
+
+def bonds(position: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs of atoms nearer than 1.6 Å, each once."""
+    apart = np.linalg.norm(position[:, None] - position, axis=-1)
+    return np.argwhere(np.triu(apart < BOND, 1)).tolist()
+
+
+def time_blocked(seed: int, frames: int, later: int, sizes: Mapping[str, int]) -> Starts:
+    """Frames of the first 60 % to train, the next 20 % to validate, the last 20 % to test.
+
+    Nothing `later` than a frame is beyond its part. Those to train are drawn by the seed, the
+    others are evenly spaced. Raises `ValueError` for more than there are and a `later` below 0.
+    """
+    if later < 0:
+        raise ValueError(f"targets cannot lie {-later} frames before their inputs")
+    ends = {"train": (0, 3), "val": (3, 4), "test": (4, 5)}
+    parts = {
+        name: np.arange(first * frames // 5, last * frames // 5 - later)
+        for name, (first, last) in ends.items()
+    }
+    check_sizes(sizes, {name: len(part) for name, part in parts.items()})
+    train = default_rng(seed).choice(parts["train"], sizes["train"], replace=False)
+    spread = {name: np.linspace(0, len(parts[name]) - 1, sizes[name]) for name in ("val", "test")}
+    return {"train": train} | {name: parts[name][at.astype(int)] for name, at in spread.items()}
+
+
+def check_sizes(sizes: Mapping[str, int], available: Mapping[str, int]) -> None:
+    """Raises `ValueError` for a split that is empty or larger than what there is for it."""
+    for name, size in sizes.items():
+        if not 1 <= size <= available[name]:
+            raise ValueError(f"{name} has to be from 1 to {available[name]} samples, got {size}")
+
+
+def _tensor(x: np.ndarray) -> torch.Tensor:
+    return torch.tensor(x, dtype=torch.float32)

@@ -1,0 +1,75 @@
+"""Tasks made in one pose and seen in others: nearly that pose in training, any pose in "ood"."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Generator
+from torch.nn.functional import mse_loss
+
+from bench.core.contracts import Task
+from remul import Batch, Rep, Signature, act, cone
+
+Draw = Callable[[int, Generator], Batch]
+
+
+def posed(
+    draw: Draw,
+    signature: Signature,
+    seed: int,
+    sizes: Mapping[str, int],
+    turn_deg: float,
+    ood_deg: tuple[float, float],
+) -> Task:
+    """The task whose samples `draw(size, generator)` gives in float64, all in one pose.
+
+    They are turned by an angle uniform in [0, turn_deg] degrees about a random axis, in the split
+    "ood" by one in `ood_deg`, and made float32. Raises `ValueError` for sizes below 1 and angles
+    outside [0, 180].
+    """
+    if min(sizes.values()) < 1:
+        raise ValueError(f"sizes have to be at least 1, got {sizes}")
+    cones = {name: cone(0.0, turn_deg) for name in sizes} | {"ood": cone(*ood_deg)}
+    generator = Generator().manual_seed(seed)
+    splits = {}
+    for name, size in sizes.items():
+        batch = draw(size, generator)
+        g = cones[name].sample(batch.inputs, generator)
+        inputs = act(g, batch.inputs, signature.inputs)
+        targets = act(g, batch.targets, signature.outputs)
+        splits[name] = Batch(inputs, targets).to(torch.float32)
+    more = {"ood": splits.pop("ood")}
+    return Task(signature, **splits, distance=mse_loss, more=more)
+
+
+def either(structures: Batch, signature: Signature) -> Draw:
+    """Draws one of a few structures at a time, its objects in any order."""
+
+    def draw(size: int, generator: Generator) -> Batch:
+        which = torch.arange(size) % len(structures)
+        batch = structures[which[torch.randperm(size, generator=generator)]]
+        n = batch.inputs["position"].shape[1]
+        order = torch.rand(size, n, generator=generator).argsort(1)
+        inputs = {
+            name: _ordered(x, order, signature.inputs[name]) for name, x in batch.inputs.items()
+        }
+        return Batch(inputs, batch.targets)
+
+    return draw
+
+
+def _ordered(x: torch.Tensor, order: torch.Tensor, rep: Rep) -> torch.Tensor:
+    """A field of objects or of their pairs with the objects in another order."""
+    for axis in range(1, rep.objects + 1):
+        index = order.movedim(1, -1).reshape(
+            len(x), *[1] * (axis - 1), -1, *[1] * (x.dim() - axis - 1)
+        )
+        x = x.gather(axis, index.expand_as(x))
+    return x
+
+
+def bonds(pairs: list[tuple[int, int]], n: int) -> torch.Tensor:
+    """Bonds between objects as a field of pairs, 1 where there is one: (n, n, 1)."""
+    adjacency = torch.zeros(n, n, 1, dtype=torch.float64)
+    for i, j in pairs:
+        adjacency[i, j] = adjacency[j, i] = 1
+    return adjacency

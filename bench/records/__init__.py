@@ -1,0 +1,1 @@
+"""What is kept under results/<machine>/: files of runs, of speeds and of peers."""

@@ -1,0 +1,153 @@
+"""One table per task from records alone: accuracy, equivariance error and speed in each row."""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from bench.core.config import Plugin, Run, canonical, from_plain
+from bench.records.files import Record
+from bench.records.run_store import key
+
+AND = " + "
+CELL = ["task", "model", "method", "steps", "key"]
+KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
+COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
+TIMED = ("train_step", "inference")
+TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples")]
+EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
+
+
+def splits(data: pd.DataFrame) -> list[str]:
+    """The splits that were scored, the test split first."""
+    found = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
+    names = {name for name in found if not name.endswith("_std")} - {"val", "test"}
+    return ["test", *sorted(names)]
+
+
+def frame(found: list[Record]) -> pd.DataFrame:
+    """One row per record, in an order that does not depend on that of the files.
+
+    A run that was made for its loss surface is a row only where it repeats no other.
+    """
+    runs = [(from_plain(record["run"]), record) for record in found]
+    runs.sort(key=lambda pair: -pair[0].surface)
+    once = {canonical(replace(run, surface=0)): record for run, record in runs}
+    rows = [_row(record) for record in once.values()]
+    data = pd.DataFrame(rows)
+    return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
+
+
+def _row(record: Record) -> dict[str, Any]:
+    run = from_plain(record["run"])
+    task = task_of(run)
+    return {
+        "name": task.name,
+        "task": str(task),
+        "model": Path(run.model.name).stem,
+        "network": Path(run.model.name).stem,
+        "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
+        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
+        "key": record["key"],
+        **{
+            name: getattr(run, name)
+            for name in ("steps", "seed", "elements", "samples", "batch_size")
+        },
+        **{name: record[name] for name in ("status", "reason", "equivariant", "trivial")},
+        **{k: record["counters"].get(k) for k in ("parameters", "flops", "dispatched_ops")},
+        **record["scores"],
+        **_timings(record),
+    }
+
+
+def task_of(run: Run) -> Plugin:
+    """The task by its name, wherever its file was."""
+    return Plugin(Path(run.task.name).stem, run.task.kwargs)
+
+
+def method_of(run: Run) -> str:
+    """The method with its options, and what was done after training."""
+    after = [run.symmetrise] if run.symmetrise != "none" else []
+    return AND.join([str(run.method), *after])
+
+
+def is_current(record: Record) -> bool:
+    """Whether the run has its key still; yes where a plug-in is gone."""
+    try:
+        return record["key"] == key(from_plain(record["run"]))
+    except ValueError:
+        return True
+
+
+def _timings(record: Record) -> dict[str, Any]:
+    flat = {"session": None}
+    for kind, timing in record["timings"].items():
+        quality, flat["session"] = timing["quality"], timing["session"]
+        flat |= {f"{kind}_ms": timing["median_ms"], f"{kind}_quality": quality}
+        flat[f"{kind}_samples"] = timing["samples_ms"]
+    return flat
+
+
+def summary(data: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell: mean and standard deviation over seeds of each score, and their count.
+
+    A cell without a finished run has its status instead.
+    """
+    rows = []
+    for cell, runs in data.groupby(CELL):
+        done = runs[runs["status"] == "done"]
+        seeds = done if len(done) else runs.iloc[:1]
+        row = dict(zip(CELL, cell, strict=True)) | {"seeds": len(done)}
+        for score in (f"{kind}_{split}" for kind in KINDS for split in splits(data)):
+            values = seeds.get(score, pd.Series([float("nan")]))
+            row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
+        same = (
+            "network",
+            "label",
+            "status",
+            "equivariant",
+            "trivial",
+            *COUNTS[2:],
+            "session",
+            *TIMINGS,
+        )
+        rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
+    order = ["equivariant", "model", "method", "steps", "key"]
+    table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
+    return _told_apart(table.reset_index(drop=True))
+
+
+def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Networks of several sizes show their options, rows that are still alike their key."""
+    sizes = table.groupby("network")["label"].transform("nunique")
+    table["model"] = table["label"].where(sizes > 1, table["network"])
+    alike = table.duplicated(["model", "method", "steps"], keep=False)
+    table["model"] = (table["model"] + " #" + table["key"]).where(alike, table["model"])
+    return table
+
+
+def with_speed(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds how many times faster each row is than the best equivariant one of its session."""
+    best = baseline(table)
+    for kind in TIMED:
+        table[f"{kind}_faster"] = [_faster(best, row, kind) for _, row in table.iterrows()]
+    return table
+
+
+def baseline(table: pd.DataFrame) -> pd.Series | None:
+    """The equivariant cell with the smallest in-distribution error, trivial ones left out."""
+    claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
+    exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
+    return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
+
+
+def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
+    """Median ratio over the rounds of one session; none where one of both was disturbed."""
+    if best is None or row["session"] is None or best["session"] != row["session"]:
+        return None
+    if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
+        return None
+    pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
+    return median(theirs / ours for theirs, ours in pairs)

@@ -1,0 +1,64 @@
+"""What the penalties do in training: weights and terms against the steps."""
+
+import sys
+from itertools import cycle
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.core.config import from_plain
+from bench.records import run_store
+from bench.records.files import Record
+from bench.reporting.aggregate import task_of
+from bench.reporting.figures.style import COLOURS, legend
+
+PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivariance term"}
+SMOOTH = 5  # points of a curve that are averaged
+
+
+def penalty_traces(root: Path, found: list[Record], label: str) -> Figure | None:
+    """beta over alpha and both terms of the first seed of every method but plain ones.
+
+    Of one network, trained for one number of steps: the one with most curves.
+    """
+    groups = _curves(root, found, label)
+    if not groups:
+        return None
+    (model, steps), curves = max(groups.items(), key=lambda group: (len(group[1]), group[0]))
+    figure = Figure(figsize=(11.5, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(PANELS))
+    for colour, (method, curve) in zip(cycle(COLOURS), sorted(curves.items()), strict=False):
+        curve = curve.assign(beta=curve["beta"] / curve["alpha"].where(curve["alpha"] > 0))
+        for ax, (column, words) in zip(axes, PANELS.items(), strict=True):
+            values = curve[column].rolling(SMOOTH, min_periods=1).mean()
+            ax.plot(curve["step"], values, color=colour, label=method, linewidth=1.2)
+            ax.set(xlabel="step", title=words, yscale="log")
+    legend(figure, axes[0])
+    figure.suptitle(f"{label}: {model}, {steps:,} steps")
+    return figure
+
+
+def _curves(
+    root: Path, found: list[Record], label: str
+) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
+    """The curves by network and steps, and by method."""
+    groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
+    for record in found:
+        run = from_plain(record["run"])
+        ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
+        both = all(record.get("penalty", {}).get(weight) for weight in ("alpha", "beta"))
+        if ours and both and run.symmetrise == "none":
+            curve = _read(run_store.curve_path(root, run))
+            if curve is not None:
+                groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
+    return groups
+
+
+def _read(file: Path) -> pd.DataFrame | None:
+    """The curve in a file; None, and a line that names it, if it is none."""
+    try:
+        return pd.read_csv(file)[["step", "alpha", *PANELS]]
+    except (OSError, KeyError, ValueError):
+        print(f"skipped: {file}: not a curve", file=sys.stderr)
+        return None

@@ -1,0 +1,95 @@
+"""What was measured of other packages' networks: its files, and the table of theirs and ours."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.records import files
+from bench.records.peer_store import MANY, NEIGHBOURS, _checked
+from bench.reporting import formats
+
+
+def write(root: Path, form: str) -> str:
+    """Writes root/tables/peers.* in every form, and returns the table in one; "" without any."""
+    if not (root / "peers").is_dir():
+        return ""
+    made = forms(root)
+    for name, suffix in formats.SUFFIXES.items():
+        files.write_whole(root / "tables" / f"peers.{suffix}", made[name])
+    return made[form]
+
+
+def forms(root: Path) -> dict[str, str]:
+    """What was measured of all peers, in every form, theirs and ours in units of the unit."""
+    found, torn = [], []
+    for file in sorted((root / "peers").glob("*.json")):
+        try:
+            found.append(files.opened(file, _checked))
+        except ValueError as error:
+            torn.append(str(error))
+    rows = [row for peer in found for row in _rows(peer)]
+    notes = [
+        "inference / training (forward and backward): medians over that of a Transformer of 4 "
+        "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
+        f"ours has its width set for as many parameters; above {MANY} bodies graphs have "
+        f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
+        "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
+        "of one inference, matrix products and attention alone",
+        *[
+            f"{peer['peer']} {peer['version']}: {peer['reason']}"
+            for peer in found
+            if "reason" in peer
+        ],
+        *_versions(found),
+        *torn,
+    ]
+    printed = {
+        form: formats.table(form, "Ours against other packages", COLUMNS, rows, notes)
+        for form in ("text", "md", "html", "latex")
+    }
+    names = dict.fromkeys(name for row in rows for name in row)
+    return printed | {"csv": formats.comma_separated(rows, names)}
+
+
+def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for cell in peer["cells"]:
+        median = {name: timing["median_ms"] for name, timing in cell["timings"].items()}
+        row = {
+            "peer": f"{peer['peer']} {peer['version']}",
+            "size": f"{cell['n']} x {cell['batch']}",
+            "model": cell["model"],
+        }
+        for which in ("theirs", "ours"):
+            row[f"{which}_parameters"] = cell["parameters"][which]
+            row[f"{which}_flops"] = cell["flops"][which]
+            row[f"{which}_mb"] = cell["peak_bytes"][which] / 1e6
+            for kind in ("inference", "training"):
+                row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
+        for kind in ("inference", "training"):
+            row[f"faster_{kind}"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
+        yield row
+
+
+def _versions(found: list[dict[str, Any]]) -> list[str]:
+    told = {f"torch {peer['machine']['torch']}, e3nn {peer['machine']['e3nn']}" for peer in found}
+    return [f"{peer['machine']['processor']}, " + "; ".join(sorted(told)) for peer in found[:1]]
+
+
+def _pair(row: formats.Row, name: str) -> str:
+    return " / ".join(formats.plain(row[f"{name}_{kind}"], 2) for kind in ("inference", "training"))
+
+
+COLUMNS = [
+    formats.Column("peer", "peer", formats.word),
+    formats.Column("our model", "model", formats.word),
+    formats.Column("nodes x batch", "size", formats.word),
+    formats.Column("their params", "theirs_parameters", formats.whole),
+    formats.Column("our params", "ours_parameters", formats.whole),
+    formats.Column("their MFLOP", "theirs_flops", formats.in_units(1e6)),
+    formats.Column("our MFLOP", "ours_flops", formats.in_units(1e6)),
+    formats.Column("theirs", "theirs", _pair),
+    formats.Column("ours", "ours", _pair),
+    formats.Column("x faster", "faster", _pair),
+    formats.Column("their MB", "theirs_mb", formats.number),
+    formats.Column("our MB", "ours_mb", formats.number),
+]

@@ -1,0 +1,115 @@
+"""One table per task from records alone: accuracy, equivariance error and speed in each row."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bench.records.files import Record, write_whole
+from bench.reporting import formats, published
+from bench.reporting.aggregate import (
+    AND,
+    COUNTS,
+    TIMED,
+    baseline,
+    frame,
+    splits,
+    summary,
+    with_speed,
+)
+from bench.reporting.formats import Column
+
+HIDDEN = ["session", "network", "label", *(f"{kind}_samples" for kind in TIMED)]
+
+
+def columns(data: pd.DataFrame) -> list[Column]:
+    """The columns of a table: one of accuracy for every split that was scored."""
+    others = [split for split in splits(data) if split != "test"]
+    return [
+        Column("model", "model", formats.word),
+        Column("method", "method", formats.word),
+        Column("steps", "steps", formats.whole),
+        Column("seeds", "seeds", formats.whole),
+        Column("MSE x 1e3", "mse_test", formats.thousandths),
+        *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
+        Column("E'", "expected_error_test", formats.spread),
+        Column("rel. error", "equivariance_error_test", formats.spread),
+        Column("params", "parameters", formats.whole),
+        Column("MFLOP", "flops", formats.in_units(1e6)),
+        Column("step ms", "train_step_ms", formats.number),
+        Column("infer ms", "inference_ms", formats.number),
+        Column("x step", "train_step_faster", formats.ratio),
+        Column("x infer", "inference_faster", formats.ratio),
+        Column("published", "published", formats.word),
+    ]
+
+
+def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
+    """Writes every task's tables under root/tables, and returns those of one form as text."""
+    data = frame(found)
+    tasks = sorted(data["name"].unique()) if len(data) else []
+    shown = []
+    for name in tasks:
+        forms = render_task(data[data["name"] == name], root.name)
+        for kind, suffix in formats.SUFFIXES.items():
+            write_whole(root / "tables" / f"{name}.{suffix}", forms[kind])
+        if task in (None, name):
+            shown.append(forms[form].rstrip("\n"))
+    return "\n\n".join(shown)
+
+
+def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
+    """The tables of one task in every form, a section for each choice of the task's options."""
+    sections = {"text": [], "md": [], "html": [], "latex": [], "csv": []}
+    for label, part in data.groupby("task"):
+        part = part.dropna(axis="columns", how="all")
+        table = with_published(with_speed(summary(part)), label)
+        notes = footnotes(part, table, machine)
+        rows = table.to_dict("records")
+        for form in ("text", "md", "html", "latex"):
+            sections[form].append(formats.table(form, label, columns(part), rows, notes))
+        counts = dict.fromkeys(COUNTS, "Int64")
+        sections["csv"].append(table.astype(counts).drop(columns=HIDDEN))
+    csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")
+    return {form: "\n".join(parts) for form, parts in sections.items()} | {"csv": csv}
+
+
+def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Adds the published errors beside ours, and rows for what was published but not run."""
+    texts = published.texts(task)
+    ours = [
+        (m, method if AND in method else method.partition("(")[0])
+        for m, method in table[["network", "method"]].values
+    ]
+    table["published"] = [texts.get(cell) for cell in ours]
+    others = [
+        {"model": model, "method": method, "published": text}
+        for (model, method), text in texts.items()
+        if (model, method) not in ours
+    ]
+    return pd.DataFrame([*table.to_dict("records"), *others], columns=table.columns)
+
+
+def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str]:
+    """What a reader has to know of the numbers, and a line for every run that did not finish."""
+    best, source = baseline(table), published.source(data["task"].iloc[0])
+    elements, samples, sizes = (_listed(data[n]) for n in ("elements", "samples", "batch_size"))
+    sessions = table["session"].dropna().nunique()
+    notes = [
+        "mean ± standard deviation over seeds; E' (Eq. 9) and relative error over "
+        f"{elements} rotations for each of the first {samples} test samples",
+        f"times: medians on {machine}, batch {sizes}, eager, interleaved in "
+        f"{'one session' if sessions < 2 else f'{sessions} sessions'}; MFLOP: of one inference",
+    ]
+    if best is not None:
+        of = f"{best['model']}, the best equivariant model by MSE"
+        notes.append(f"x: times faster than {of}, median over the rounds of a session")
+    if source:
+        notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
+    for _, row in data[data["status"] != "done"].iterrows():
+        run = f"{row['model']} {row['method']}, seed {row['seed']}"
+        notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")
+    return notes
+
+
+def _listed(values: pd.Series) -> str:
+    return "/".join(str(value) for value in sorted(values.unique()))

@@ -1,0 +1,170 @@
+"""The table of the speed grid from its records alone."""
+
+from collections.abc import Iterable
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from bench.core import cases
+from bench.core.cases import KINDS
+from bench.records import files, speed_store
+from bench.records.speed_store import Record
+from bench.reporting import formats
+from bench.reporting.formats import Column, Row
+
+SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
+
+
+def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
+    """One flat row for each record, in an order that does not depend on that of the files."""
+    made = [_row(record) for record in found]
+    eager = {_rung(row, "eager"): row for row in made if row["mode"] == "eager"}
+    for row in made:
+        row |= _break_even(row, eager.get(_rung(row, "eager")))
+    order = ("nodes", "batch", "model", "mode", "dtype")
+    return sorted(made, key=lambda row: tuple(row[name] for name in order))
+
+
+def _row(record: Record) -> dict[str, Any]:
+    cell = cases.from_plain(record["cell"])
+    counts, timings = record["counters"], record["timings"]
+    row = {
+        "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
+        "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record["status"],
+        "scale": record["scale"],
+        "equivariant": record["equivariant"], "session": record["session"],
+        "why": "; ".join(sorted(set(record["reasons"].values()))), **counts,
+        **record.get("ceilings", {}),
+    }  # fmt: skip
+    row["rung"] = f"{cell.mode}, {cell.dtype}"
+    for kind in KINDS:
+        timing = timings.get(kind, {})
+        for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
+            short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
+            row[short] = timing.get(name)
+        row[f"{kind}_shares"] = _shares(row, kind)
+    return row
+
+
+def _shares(row: Row, kind: str) -> tuple[float, float] | None:
+    """Shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
+
+    Known where FLOPs and bytes are counted, inference and the plain step, in the precision of the
+    ceilings. Bytes are those of all operations one by one, so a cache or a compiler can bring their
+    share above 1.
+    """
+    prefix = {"inference": "", "train_step": "step_"}.get(kind)
+    seconds = 1e-3 * (row[f"{kind}_ms"] or 0)
+    if prefix is None or not seconds or row["dtype"] != "float32" or "flops_per_s" not in row:
+        return None
+    if row.get(f"{prefix}flops") is None:
+        return None
+    flops = row[f"{prefix}flops"] / seconds / row["flops_per_s"]
+    return flops, row[f"{prefix}moved_bytes"] / seconds / row["bytes_per_s"]
+
+
+def _rung(row: Row, mode: str) -> tuple[Any, ...]:
+    return row["model"], row["nodes"], row["batch"], row["dtype"], mode
+
+
+def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
+    """Calls after which a mode with a slow first call has paid for it.
+
+    The eager time is that of the mode's own session, from the ratios of both to the unit.
+    """
+    found = {}
+    for kind in KINDS:
+        name = f"{kind}_break_even"
+        found[name] = None
+        ratio = f"{kind}_x_unit"
+        if eager is None or eager is row or not (row[ratio] and eager[ratio]):
+            continue
+        saved_s = 1e-3 * row[f"{kind}_ms"] * (eager[ratio] / row[ratio] - 1)
+        cost_s = row[f"{kind}_first_call_s"] - eager[f"{kind}_first_call_s"]
+        found[name] = max(0.0, cost_s / saved_s) if saved_s > 0 else inf
+    return found
+
+
+def columns() -> list[Column]:
+    """The columns of the printed table."""
+    times = [
+        column
+        for kind, short in SHORT.items()
+        for column in (
+            Column(f"{short} ms", f"{kind}_ms", _time),
+            Column("x unit", f"{kind}_x_unit", formats.ratio),
+        )
+    ]
+    return [
+        Column("model", "model", formats.word),
+        Column("nodes x batch", "size", formats.word),
+        Column("mode", "rung", formats.word),
+        Column("params", "parameters", formats.whole),
+        Column("GFLOP", "flops", formats.in_units(1e9)),
+        *times,
+        Column("first call s", "train_step_first_call_s", formats.ratio),
+        Column("break-even", "train_step_break_even", _calls),
+        Column("step MB", "step_peak_bytes", formats.in_units(1e6)),
+        Column("step mJ", "train_step_energy_mj", _energy),
+        Column("of peak", "train_step_shares", _percent),
+    ]
+
+
+def _time(row: Row, name: str) -> str:
+    full = row[name] is None and row["status"] == "oom"
+    return row["status"] if full else formats.number(row, name)
+
+
+def _energy(row: Row, name: str) -> str:
+    return "n/a" if row[name] is None else formats.number(row, name)
+
+
+def _calls(row: Row, name: str) -> str:
+    if row[name] is None:
+        return formats.ABSENT
+    return "never" if row[name] == inf else f"{row[name]:,.0f}"
+
+
+def _percent(row: Row, name: str) -> str:
+    return f"{row[name][0]:.0%} / {row[name][1]:.0%}" if row[name] else formats.ABSENT
+
+
+def write(root: Path, form: str) -> str:
+    """Writes root/tables/speed.* in every form, and returns the table in one; "" without any."""
+    if not (root / "speed").is_dir():
+        return ""
+    made = forms(root)
+    for name, suffix in formats.SUFFIXES.items():
+        files.write_whole(root / "tables" / f"speed.{suffix}", made[name])
+    return made[form]
+
+
+def forms(root: Path) -> dict[str, str]:
+    """The table of a machine's speed records in every form."""
+    found, problems = speed_store.load(root)
+    made, title = rows(found), f"speed on {root.name}"
+    printed = {
+        form: formats.table(form, title, columns(), made, notes(made) + problems)
+        for form in ("text", "md", "html", "latex")
+    }
+    columns_of = dict.fromkeys(n for row in made for n in row if not n.endswith("_shares"))
+    return printed | {"csv": formats.comma_separated(made, columns_of)}
+
+
+def notes(made: list[dict[str, Any]]) -> list[str]:
+    """What a reader has to know of the numbers, and why cells are empty."""
+    sessions = len({row["session"] for row in made})
+    lines = [
+        "medians; a session for each size and mode, in which one process per model takes turns; "
+        f"{sessions} sessions; C: disturbed",
+        f"x unit: median of the ratios to {cases.UNIT}, eager, in the same rounds of a session",
+        "step: plain training, forward, backward, optimiser; GFLOP: matrix products and attention "
+        "of inference; step MB: most bytes alive at once that the step made",
+        "of peak: shares of this machine's matrix product and copy rates that the step reaches",
+    ]
+    reasons: dict[str, list[str]] = {}
+    for row in made:
+        if row["why"]:
+            place = f"{row['size']} {row['rung']}"
+            reasons.setdefault(f"{row['model']}: {row['why']}", []).append(place)
+    return lines + [f"not timed: {why} ({', '.join(where)})" for why, where in reasons.items()]

@@ -1,0 +1,1 @@
+"""The machine and its processes: clock, workers, threads, GPU. Imports no torch."""

@@ -1,0 +1,43 @@
+"""What a worker runs in: threads, pinned core, allocator, memory limit."""
+
+import os
+import re
+from pathlib import Path
+
+from bench.system.checkout import ROOT
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+KEEP_PAGES = {  # glibc then gives no memory back, so no call pays for touching it anew
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+
+def environment(checkout: Path = ROOT) -> dict[str, str]:
+    """That of a worker: this one, each thread pool pinned to one thread, freed memory kept."""
+    path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
+    pinned = dict.fromkeys(THREAD_VARIABLES, "1")
+    return {**os.environ, "PYTHONPATH": path, **pinned, **KEEP_PAGES}
+
+
+def pin() -> None:
+    """Keeps this process on the last core it may use, where the system lets it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def spare_memory(share: float) -> None:
+    """Refuses this process more than that share of the memory that is free now.
+
+    An allocation that does not fit then fails in this process and harms no other. Does nothing
+    where the system does not tell.
+    """
+    import resource
+
+    try:
+        found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(found[1])), most))

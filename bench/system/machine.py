@@ -1,0 +1,89 @@
+"""What machine this is: the name of its results folder, and the facts of every record."""
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.system.checkout import PACKAGES, ROOT
+from bench.system.environment import KEEP_PAGES
+
+
+def folder(device: str) -> str:
+    """Name of the machine's folder under results/: its GPU, or its processor, cores and identity.
+
+    Raises `ValueError` for a device that is not "cpu" or "cuda", and without a GPU for the latter.
+    """
+    if device == "cpu":
+        return f"{_slug(processor())}-{cores()}c-{_identity()}"
+    if device != "cuda":
+        raise ValueError(f"no device {device!r}; there are cpu, cuda")
+    name = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    if not name:
+        raise ValueError("no CUDA device on this machine; use --device cpu")
+    return _slug(name.splitlines()[0].removeprefix("NVIDIA"))
+
+
+def cores() -> int:
+    """Number of processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def processor() -> str:
+    """The processor's own name."""
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = re.search(r"model name\s*: (.+)", info)
+    return found[1].strip() if found else platform.machine()
+
+
+def facts(device: str) -> dict[str, str | int | bool | None]:
+    """The `machine` part of a record: hardware, versions, commit and date (UTC)."""
+    import e3nn
+    import torch
+
+    gpu = torch.cuda.get_device_name() if device == "cuda" else None
+    query = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return {
+        "processor": processor(),
+        "gpu": gpu,
+        "driver": _output(*query) if gpu else None,
+        "threads": torch.get_num_threads(),
+        "keeps_pages": KEEP_PAGES.items() <= os.environ.items(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "e3nn": e3nn.__version__,
+        "e3nn_jit_mode": e3nn.get_optimization_defaults()["jit_mode"],
+        "dtype": "float32",
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+        "commit": _output("git", "-C", str(ROOT), "rev-parse", "HEAD") or None,
+        "dirty": bool(_output("git", "-C", str(ROOT), "status", "--porcelain", "--", *PACKAGES)),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _identity() -> str:
+    """Four hex digits that tell machines of one processor apart."""
+    try:
+        name = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        name = platform.node()
+    return hashlib.sha256(f"remul {name}".encode()).hexdigest()[:4]
+
+
+def _slug(name: str) -> str:
+    words = re.sub(r"\((R|TM)\)|@.*|\b(CPU|Processor|with .*)\b", "", name, flags=re.I)
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,113 @@
+"""The parent's side of the workers: hand out requests, collect replies, survive their deaths."""
+
+import json
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+from bench.system import environment
+from bench.system.checkout import ROOT
+
+Message = dict[str, Any]
+Replied = Callable[[int, Message], None]
+
+
+class Worker:
+    """One worker process, pinned to one thread, and the index of the request it works on.
+
+    It runs the code of a checkout, this one unless another is given, and what it compiles is
+    compiled anew, whatever earlier processes have left.
+    """
+
+    def __init__(self, inbox: SimpleQueue, checkout: Path = ROOT) -> None:
+        self.inbox, self.task = inbox, None
+        self.compiled = TemporaryDirectory(ignore_cleanup_errors=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=None if checkout == ROOT else checkout,
+            env={
+                **environment.environment(checkout),
+                "TORCHINDUCTOR_CACHE_DIR": self.compiled.name,
+            },
+            start_new_session=True,
+        )
+        self.listener = Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def send(self, index: int, request: Message) -> None:
+        """Starts the worker on a request; if it is dead, its death is the reply."""
+        self.task = index
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """Ends the process at once and closes its pipes; what it compiled is gone."""
+        self.process.kill()
+        self.listener.join()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        self.compiled.cleanup()
+
+    def _listen(self) -> None:
+        for line in self.process.stdout:
+            self.inbox.put((self, json.loads(line)))
+        code = self.process.wait()
+        self.inbox.put((self, {"died": f"the worker ended with code {code}"}))
+
+
+def serve(requests: list[Message], jobs: int, replied: Replied, more: Callable[[], bool]) -> None:
+    """Hands the requests to `jobs` workers in order and reports every reply by request index.
+
+    A reply is {"step": n}, {"done": result} or, from a worker that was killed, {"died": reason}.
+    When `more()` turns false no further request is started. Whatever happens, no worker is left.
+    """
+    inbox: SimpleQueue = SimpleQueue()
+    waiting = deque(enumerate(requests))
+    workers: list[Worker] = []
+    idle: list[Worker] = []
+    try:
+        while True:
+            while waiting and more() and sum(w.task is not None for w in workers) < jobs:
+                if not idle:
+                    idle.append(Worker(inbox))
+                    workers.append(idle[-1])
+                idle.pop().send(*waiting.popleft())
+            if all(worker.task is None for worker in workers):
+                return
+            _receive(inbox, idle, replied)
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def _receive(inbox: SimpleQueue, idle: list[Worker], replied: Replied) -> None:
+    worker, message = inbox.get()
+    if worker.task is not None:
+        replied(worker.task, message)
+    if "done" in message:
+        worker.task = None
+        idle.append(worker)
+    elif "died" in message:
+        worker.task = None
+        idle[:] = [other for other in idle if other is not worker]
+
+
+def ask(request: Message) -> Any:  # noqa: ANN401 - whatever the worker answers
+    """The answer of a fresh worker to one request. Raises `RuntimeError` if it dies."""
+    answers: list[Message] = []
+    serve([request], 1, lambda _, message: answers.append(message), lambda: True)
+    if "died" in answers[-1]:
+        raise RuntimeError(answers[-1]["died"])
+    return answers[-1]["done"]

@@ -1,0 +1,1 @@
+"""Milliseconds and counters: what is timed, sampled in turn, and counted."""

@@ -1,0 +1,112 @@
+"""`speed`: inference and training steps of every model over sizes, modes and precisions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.config import Plugin
+from bench.records import files, speed_store
+from bench.system.checkout import ROOT
+from bench.system.clock import now
+from bench.system.progress import duration
+from bench.timing.interleave import Player, play, players, round_s
+
+ROUNDS, LEAST, SESSION_S = 40, 15, 30.0  # fewer pairs decide nothing among hundreds of cells
+NODES = (5, 10, 20, 40)
+BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
+MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: cells, and where, on what and how long to time them.
+
+    `scale` is what chose the models' sizes, as in `core.sizes.sized`.
+    """
+
+    cells: list[Cell]
+    root: Path
+    device: str
+    budget_s: float
+    force: bool
+    scale: str = "default"
+
+
+def grid(
+    models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], rungs: Iterable[tuple[str, str]]
+) -> list[Cell]:
+    """Every model at every (nodes, batch) on every rung, a (mode, dtype)."""
+    combinations = product(sizes, rungs, models)
+    return [Cell(model, *size, *rung) for size, rung, model in combinations]
+
+
+def measure(request: Request) -> bool:
+    """Times the cells that have no record, a session for each size and rung.
+
+    Whether none of them failed; without time left the rest is for the same command again.
+    """
+    files.check_writable(request.root)
+    todo = request.cells if request.force else speed_store.missing(request.cells, request.root)
+    print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
+    started = now()
+    for part in sessions(todo):
+        if now() - started >= request.budget_s:
+            again = "the same command without --force" if request.force else "the same command"
+            print(f"out of time after {duration(now() - started)}; {again} continues")
+            break
+        began = now()
+        rounds = _session(part, request)
+        size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
+        print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
+    return not [cell for cell in request.cells if speed_store.failed(cell, request.root)]
+
+
+def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells that are timed in turn: those that differ in the model alone."""
+    found: dict[str, list[Cell]] = {}
+    for cell in todo:
+        found.setdefault(str(replace(cell, model=UNIT)), []).append(cell)
+    return list(found.values())
+
+
+def _session(part: list[Cell], request: Request) -> int:
+    """Times some cells and the unit in turn and writes their records; returns the rounds."""
+    unit = Cell(UNIT, part[0].nodes, part[0].batch)
+    everyone = [unit, *[cell for cell in part if cell != unit]]
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    parts = [(cell.timed(KINDS), ROOT) for cell in everyone]
+    with players(parts, request.device) as found:
+        rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
+        play(found, KINDS, rounds)
+        ceilings = found[0].told("ceilings") or {}
+        for cell, player in zip(everyone, found, strict=True):
+            if cell in part:
+                told = record(cell, player, found[0])
+                told["machine"]["name"] = request.root.name
+                told |= {"session": stamp, "ceilings": ceilings, "scale": request.scale}
+                speed_store.write(request.root, told)
+    return rounds
+
+
+def record(cell: Cell, player: Player, unit: Player) -> speed_store.Record:
+    """The record of a cell: timings, with their ratios to the unit round by round, and counters."""
+    timings = player.timings()
+    for kind, timing in timings.items():
+        ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
+        if ratios:
+            timing |= {"ratios": ratios, "x_unit": median(ratios)}
+        timing["energy_mj"] = player.told("energy", kind=kind)
+    facts = {name: player.facts[name] for name in ("status", "reasons", "machine")}
+    counts = player.told("count", run=asdict(cell.run("train_step"))) or {}
+    if timings and cell.mode == "compile":
+        counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
+    return speed_store.new(cell) | facts | {"timings": timings, "counters": counts}
+
+
+def _ratios(samples_ms: list[float], unit_ms: list[float]) -> Iterator[float]:
+    for ours, theirs in zip(samples_ms, unit_ms, strict=False):
+        yield round(ours / theirs, 6)

@@ -1,0 +1,114 @@
+"""Processes that take turns at the clock: each holds one network, and a round samples them all."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from bench.core.cases import Timed
+from bench.core.outcomes import status_of
+from bench.system.pool import Worker
+from bench.timing.samples import Timing, summary
+
+
+@dataclass
+class Player:
+    """A fresh process with what is timed of one network, by name, and the samples of each."""
+
+    worker: Worker
+    device: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    takes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    death: str = ""
+
+    @property
+    def samples_ms(self) -> dict[str, list[float]]:
+        """The samples of every kind that can be run."""
+        return {kind: [take["ms"] for take in found] for kind, found in self.takes.items()}
+
+    def ask(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+        """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
+        if not self.death:
+            self.worker.send(0, {"do": do, "device": self.device, **request})
+            _, message = self.worker.inbox.get()
+            self.death = message.get("died", "")
+        if self.death or message.get("reason"):
+            raise RuntimeError(self.death or message["reason"])
+        return message["done"]
+
+    def told(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+        """What the worker answers; None if it cannot."""
+        try:
+            return self.ask(do, **request)
+        except RuntimeError:
+            return None
+
+    def prepare(self, timed: Mapping[str, Timed]) -> None:
+        """Has the worker build and warm its closures; a death is an outcome too."""
+        try:
+            self.facts = self.ask("prepare", timed={k: asdict(one) for k, one in timed.items()})
+        except RuntimeError as error:
+            status = status_of(str(error))
+            reasons = dict.fromkeys(timed, str(error))
+            self.facts = {"status": status, "reasons": reasons, "sample_s": {}, "machine": {}}
+        self.takes = {kind: [] for kind in self.facts["sample_s"]}
+
+    def sample(self, kind: str) -> None:
+        """Takes one sample, if the kind can be run and the worker lives."""
+        if kind not in self.takes:
+            return
+        try:
+            self.takes[kind].append(self.ask("sample", kind=kind))
+        except RuntimeError as error:
+            self.facts["reasons"][kind] = str(error)
+            self.facts["status"] = status_of(str(error))
+            del self.takes[kind]
+
+    def timings(self) -> dict[str, Timing]:
+        """The summary of every kind that was sampled."""
+        return {
+            kind: {"first_call_s": self.facts["first_call_s"][kind]} | summarised(takes)
+            for kind, takes in self.takes.items()
+            if len(takes) > 1
+        }
+
+
+def summarised(takes: list[dict[str, Any]]) -> Timing:
+    """The summary of samples with what was told of each."""
+    lag = sum(take["lag"] for take in takes) / len(takes)
+    clocks = [take["mhz"] for take in takes if take["mhz"]]
+    clock = max(clocks) / min(clocks) - 1 if clocks else 0.0
+    throttled = next((take["throttled"] for take in takes if take["throttled"]), "")
+    return summary([take["ms"] for take in takes], lag, clock, throttled)
+
+
+@contextmanager
+def players(
+    parts: Iterable[tuple[Mapping[str, Timed], Path]], device: str
+) -> Iterator[list[Player]]:
+    """A player for each part and its checkout, made ready one by one; none is left behind."""
+    parts = list(parts)
+    found = [Player(Worker(SimpleQueue(), checkout), device) for _, checkout in parts]
+    try:
+        for player, (timed, _) in zip(found, parts, strict=True):
+            player.prepare(timed)
+        yield found
+    finally:
+        for player in found:
+            player.worker.kill()
+
+
+def play(found: list[Player], kinds: Sequence[str], rounds: int) -> None:
+    """So many rounds of all kinds and players, every other one in reverse."""
+    turns = list(product(kinds, found))
+    for index in range(rounds):
+        for kind, player in turns if index % 2 == 0 else reversed(turns):
+            player.sample(kind)
+
+
+def round_s(found: list[Player]) -> float:
+    """How long one round takes."""
+    return sum(sum(player.facts["sample_s"].values()) for player in found)

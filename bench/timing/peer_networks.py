@@ -1,0 +1,99 @@
+"""Our networks against other packages' of the same kind, at matched sizes, in one session each."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.core import plugins, sizes
+from bench.records.peer_store import MANY, NEIGHBOURS, installed
+from bench.system import machine
+from bench.system.clock import clock_of
+from bench.timing import counters
+from bench.timing.samples import measure
+from remul import POINT, SCALAR, VECTOR, Signature
+from remul.fields import Fields
+
+SIGNATURE = Signature({"charge": SCALAR, "position": POINT, "velocity": VECTOR}, {"force": VECTOR})
+UNIT = {"channels": 128, "layers": 4, "heads": 4}
+CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
+ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
+ROUNDS = 6
+Cell = dict[str, Any]
+
+
+def face(name: str, device: str) -> dict[str, Any]:
+    """Times one peer, ours of its kind with as many parameters, and the unit, on all clouds.
+
+    Whatever the package raises becomes the `reason`; the sizes before it are kept.
+    """
+    version = installed(name)
+    found: dict[str, Any] = {"peer": name, "version": version, "cells": []}
+    try:
+        peer = plugins.load("peers", name)
+        for n, batch in CLOUDS:
+            found["cells"].append(_cell(peer, n, batch, device))
+    except Exception as error:
+        found["reason"] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return found | {"machine": machine.facts(device)}
+
+
+def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 - a module
+    """Timings of the three networks on a batch of clouds, turn by turn."""
+    neighbours = NEIGHBOURS if n > MANY else None
+    torch.random.manual_seed(0)
+    ours = dict(peer.OURS["kwargs"])
+    if peer.OURS["name"] not in ATTENDING:
+        ours["neighbours"] = neighbours
+    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT).float().to(device)
+    theirs = peer.build(neighbours).to(device)
+    name, wanted = peer.OURS["name"], counters.parameters(theirs)
+    matched = sizes.build_matched(name, SIGNATURE, wanted, **ours).float().to(device)
+    networks = {"theirs": theirs, "ours": matched, "unit": unit}
+    inputs = _cloud(n, batch, device)
+    functions = {
+        (which, kind): function
+        for which, network in networks.items()
+        for kind, function in _functions(network, inputs)
+    }
+    timings = measure(functions, ROUNDS, clock_of(device))
+    return {
+        "n": n,
+        "batch": batch,
+        "model": str(name),
+        "parameters": {which: counters.parameters(network) for which, network in networks.items()},
+        "timings": {f"{which} {kind}": timing for (which, kind), timing in timings.items()},
+        "flops": {which: counters.flops(functions[which, "inference"]) for which in networks},
+        "peak_bytes": {
+            which: counters.peak_bytes(functions[which, "training"], device) for which in networks
+        },
+    }
+
+
+def _cloud(n: int, batch: int, device: str) -> Fields:
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"charge": 1, "position": 3, "velocity": 3}
+    fields = {
+        k: torch.randn(batch, n, dim, generator=generator, dtype=torch.float32)
+        for k, dim in shapes.items()
+    }
+    return {name: x.to(device) for name, x in fields.items()}
+
+
+def _functions(network: nn.Module, inputs: Fields) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Training (forward and backward) and inference of whatever fields the network gives."""
+
+    def loss() -> Tensor:
+        return sum(x.square().mean() for x in network(inputs).values())
+
+    def training() -> None:
+        network.zero_grad(set_to_none=True)
+        loss().backward()
+
+    @torch.no_grad()  # some packages keep tensors between calls, which inference mode forbids
+    def inference() -> None:
+        network(inputs)
+
+    yield "training", training
+    yield "inference", inference

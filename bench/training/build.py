@@ -1,0 +1,81 @@
+"""The task, model and method of a run, from its configuration and seed alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from bench.core import plugins
+from bench.core.config import Run
+from bench.core.contracts import Method, Task
+from bench.training import history
+from bench.training.loop import stream
+from remul import Batch, Signature, canonicalise, frame_average, group_average, groups
+from remul.fields import check
+
+
+def symmetrised(model: nn.Module, signature: Signature, how: str) -> nn.Module:
+    """The model wrapped as one of `config.SYMMETRISE` says, sharing its weights."""
+    kind, _, group = how.rstrip(")").partition("(")
+    if kind == "group_average":
+        return group_average(model, signature, getattr(groups, group).elements())
+    wrappers = {"frame_average": frame_average, "canonicalise": canonicalise}
+    return wrappers[kind](model, signature) if kind in wrappers else model
+
+
+def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
+    """The task, model and method of a run, from its configuration and seed alone.
+
+    The penalty is told the model's last layer if it asks, and keeps its curve.
+    """
+    loaded = plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs)
+    if not isinstance(loaded, Task):
+        raise ValueError(
+            f"load of {run.task.name} has to return a Task, not {type(loaded).__name__}"
+        )
+    task = _on(loaded, device)
+    method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
+    module = plugins.load("models", run.model.name)
+    with seeded(run):
+        model = module.build(task.signature, **run.model.kwargs).to(device)
+    if hasattr(method.penalty, "watch"):
+        method.penalty.watch(last_layer(model))
+    return task, model, replace(method, penalty=history.traced(method.penalty, run.steps))
+
+
+def last_layer(model: nn.Module) -> list[nn.Parameter]:
+    """The weights of the module with weights that the model declares last."""
+    layers = [list(module.parameters(recurse=False)) for module in model.modules()]
+    return next((weights for weights in reversed(layers) if weights), [])
+
+
+@contextmanager
+def seeded(run: Run) -> Iterator[None]:
+    """The global generator seeded for the run, and afterwards as it was.
+
+    What draws from it without asking: initial weights, dropout.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(stream("weights", run.seed).initial_seed())
+        yield
+
+
+def _check_splits(task: Task) -> None:
+    """Raises `ValueError`, naming the split, before hours of training end at it."""
+    for name, batch in {"train": task.train, "val": task.val, **task.splits}.items():
+        try:
+            check(batch.inputs, task.signature.inputs)
+            check(batch.targets, task.signature.outputs)
+        except ValueError as error:
+            raise ValueError(f"split {name!r}: {error}") from None
+
+
+def _on(task: Task, device: str) -> Task:
+    splits: dict[str, Batch] = {name: getattr(task, name).to(device) for name in SPLITS}
+    more = {name: batch.to(device) for name, batch in task.more.items()}
+    return Task(task.signature, **splits, distance=task.distance, more=more)
+
+
+SPLITS = ("train", "val", "test")

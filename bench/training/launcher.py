@@ -1,0 +1,153 @@
+"""Hands the runs that a sweep lacks to workers, and keeps the journal of what becomes of them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench.core.config import Run
+from bench.records import files, run_store
+from bench.records.run_store import finished
+from bench.system import machine, pool
+from bench.system.clock import now
+from bench.system.progress import Tracker, duration, tracking
+from bench.training import selection
+from bench.training.selection import cells_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: selected runs of a sweep, and where and how to run them."""
+
+    runs: list[Run]
+    root: Path
+    device: str
+    jobs: int
+    budget_s: float
+    force: bool
+    vectorise: bool = False
+
+
+def train_missing(request: Request) -> bool:
+    """Trains and scores what is missing; whether nothing of it failed."""
+    files.check_writable(request.root)
+    run_store.set_aside_damaged(request.runs, request.root)
+    todo = _todo(request)
+    print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
+    return not (_train(todo, request) if todo else set())
+
+
+def all_finished(request: Request) -> bool:
+    """Names the runs that have not finished; whether none of them was tried."""
+    unfinished = run_store.missing(request.runs, request.root)
+    for run in unfinished:
+        print(f"not finished: {_described(run, request.root)}")
+    return not any(run_store.path(request.root, run).exists() for run in unfinished)
+
+
+def estimate(request: Request) -> str:
+    """The cells of the selection with what is left to do, and how long that takes here."""
+    cells = cells_of(request.runs)
+    todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
+    first = [asdict(runs[0]) for runs in cells.values()]
+    try:
+        steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+    except RuntimeError as error:
+        steps = [None] * len(first)
+        print(f"no estimate: {error}")
+    lines, total = [], 0.0
+    for (key, runs), step_s in zip(cells.items(), steps, strict=True):
+        run_s = runs[0].steps * (step_s or 0.0)
+        total += run_s * todo.get(key, 0)
+        took = duration(run_s) if step_s else "?"
+        lines.append(
+            f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
+            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {took} each"
+        )
+    lines.append(
+        f"{sum(todo.values())} of {len(request.runs)} runs to do, about "
+        f"{duration(total / request.jobs)} of training with {request.jobs} jobs on "
+        f"{machine.folder(request.device)}, from three steps of each cell"
+    )
+    return "\n".join(lines)
+
+
+def _todo(request: Request) -> list[Run]:
+    return request.runs if request.force else run_store.missing(request.runs, request.root)
+
+
+def _train(todo: list[Run], request: Request) -> set[int]:
+    """Trains in parallel workers, which write their own records; returns the places of failures."""
+    started = now()
+    root, device = str(request.root), request.device
+    with tracking(sum(run.steps for run in todo)) as tracker:
+        journal = _Journal(todo, request.root, tracker)
+
+        def serve(groups: list[list[int]], ask: Callable[[list[dict]], pool.Message]) -> None:
+            plain = [[asdict(todo[index]) for index in group] for group in groups]
+            requests = [{"root": root, "device": device, **ask(runs)} for runs in plain]
+            pool.serve(
+                requests,
+                request.jobs,
+                lambda index, message: journal.note(groups[index], message),
+                lambda: now() - started < request.budget_s,
+            )
+
+        if request.vectorise:
+            groups = selection.groups(todo, request.jobs)
+            serve(groups, lambda runs: {"do": "train_at_once", "runs": runs})
+        left = [[index] for index in range(len(todo)) if index not in journal.ended]
+        serve(left, lambda runs: {"do": "train", "run": runs[0]})
+        return journal.failed
+
+
+@dataclass
+class _Journal:
+    """What the workers have said of the runs, by their place in `todo`."""
+
+    todo: list[Run]
+    root: Path
+    tracker: Tracker
+    ended: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+
+    def note(self, group: list[int], message: pool.Message) -> None:
+        """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
+        if "step" in message:
+            for index in group:
+                self.tracker.step(index, message["step"])
+        elif "line" in message:
+            self.tracker.line(message["line"])
+        elif "ended" in message:
+            self._end(group[message["ended"]])
+        elif len(group) == 1:
+            if "died" in message:
+                message = {"done": "failed", "reason": message["died"]}
+                lost = {"status": "failed", "reason": message["reason"]}
+                run_store.store(run_store.new(self.todo[group[0]]) | lost, "", self.root)
+            if message["done"] != "done":
+                self._fail(group[0], message)
+            self._end(group[0])
+
+    def _fail(self, index: int, message: pool.Message) -> None:
+        self.failed.add(index)
+        if finished(self.todo[index], self.root):
+            told = f"{run_store.name(self.todo[index])}: {message['done']}: {message['reason']}"
+            self.tracker.line(f"{told}; its finished record stays")
+
+    def _end(self, index: int) -> None:
+        self.ended.add(index)
+        self.tracker.step(index, self.todo[index].steps)
+        described = _described(self.todo[index], self.root)
+        self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {described}")
+
+
+def _described(run: Run, root: Path) -> str:
+    """How a run ended, in one line."""
+    file = run_store.path(root, run)
+    if not file.exists():
+        return f"{run_store.name(run)}: not started"
+    record = run_store.read(file)
+    if record["status"] != "done":
+        return f"{run_store.name(run)}: {record['status']}: {record['reason']}"
+    error = record["scores"]["mse_test"]
+    return f"{run_store.name(run)}: mse_test {error:.3g} in {duration(record['seconds'])}"

@@ -1,0 +1,177 @@
+"""Several seeds of one cell trained at once, to the scores that each has by itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bench.core.config import Run
+from bench.core.contracts import Method, Task
+from bench.core.outcomes import DivergedError
+from bench.records.files import Record
+from bench.system.clock import now
+from bench.training.build import build
+from bench.training.execute import recorded
+from bench.training.loop import (
+    Ending,
+    Progress,
+    batches_of,
+    decayed,
+    is_checkpoint,
+    learns,
+    set_lr,
+    stream,
+)
+from bench.training.stacked import Stacked
+from remul import Batch, Fields, Terms
+
+Parts = tuple[Task, nn.Module, Method]
+
+
+class Asked(Exception):  # noqa: N818 - no error: a method wants outputs that are not there yet
+    """The inputs that a method wants the outputs of."""
+
+    def __init__(self, inputs: Fields) -> None:
+        self.inputs = inputs
+
+
+@dataclass
+class Seed:
+    """One of several trainings: its own method, group elements and batches."""
+
+    run: Run
+    task: Task
+    method: Method
+    generator: Generator = field(init=False)
+    batches: Iterator[Batch] = field(init=False)
+    diverged: DivergedError | None = None
+
+    def __post_init__(self) -> None:
+        self.generator = stream("elements", self.run.seed)
+        order = stream("batches", self.run.seed)
+        self.batches = batches_of(self.task.train, self.run.batch_size, order)
+
+    def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | Asked:
+        """The method's terms, given the outputs of its first calls of the model, or the next call.
+
+        Begins anew each time, with the group elements that follow the generator's `state`.
+        """
+        given = iter(outputs)
+
+        def model(inputs: Fields) -> Fields:
+            output = next(given, None)
+            if output is None:
+                raise Asked(inputs)
+            return output
+
+        self.generator.set_state(state)
+        try:
+            return self.method.terms(model, batch, self.generator)
+        except Asked as asked:
+            return asked
+
+
+class Together:
+    """The trainer of several seeds: what `training.loop.Trainer` is for one.
+
+    Raises `ValueError` for what cannot be trained so.
+    """
+
+    def __init__(self, runs: list[Run], parts: list[Parts]) -> None:
+        if not all(learns(model) for _, model, _ in parts):
+            raise ValueError("the model learns nothing")
+        if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
+            raise ValueError("its penalty takes gradients in the weights of one model")
+        pairs = zip(runs, parts, strict=True)
+        self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
+        self.model = Stacked([model for _, model, _ in parts])
+        self.clip = runs[0].clip
+        weights = list(self.model.whole.parameters())
+        self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
+
+    def step(self, batches: list[Batch]) -> list[Tensor | None]:
+        """One step of every seed. Returns the losses, None where training has diverged."""
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = zip(self.seeds, self.terms(batches), strict=True)
+        losses = [None if s.diverged else s.method.penalty(found) for s, found in terms]
+        torch.stack([loss for loss in losses if loss is not None]).sum().backward()
+        self._clip()
+        self.optimiser.step()
+        return [None if loss is None else loss.detach() for loss in losses]
+
+    def terms(self, batches: list[Batch]) -> list[Terms]:
+        """The terms of every seed; each call of the model is one for all seeds."""
+        states = [seed.generator.get_state() for seed in self.seeds]
+        outputs: list[list[Fields]] = [[] for _ in self.seeds]
+        while True:
+            each = zip(self.seeds, batches, states, outputs, strict=True)
+            found = [seed.terms(*rest) for seed, *rest in each]
+            asked = [terms.inputs for terms in found if isinstance(terms, Asked)]
+            if not asked:
+                return found
+            for told, output in zip(outputs, self.model(asked), strict=True):
+                told.append(output)
+
+    def _clip(self) -> None:
+        """Scales the gradient of each seed down to the norm `clip`, as for one seed."""
+        gradients = [w.grad for w in self.model.whole.parameters() if w.grad is not None]
+        norms = [gradient.reshape(len(self.seeds), -1).norm(dim=1) for gradient in gradients]
+        share = (self.clip / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1)  # (seeds,)
+        for gradient in gradients:
+            gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
+
+
+def execute(runs: list[Run], device: str, progress: Progress) -> Iterator[tuple[Run, Record, str]]:
+    """Trains seeds of one cell at once, then gives each run with its record and its curve.
+
+    They are what `execute.execute` makes of each; `seconds` counts a share of the training.
+    Raises whatever keeps the seeds from being trained at once.
+    """
+    started = now()
+    parts = [build(run, device) for run in runs]
+    ends = train(runs, parts, progress)
+    spent = (now() - started) / len(runs)
+    for run, part, end in zip(runs, parts, ends, strict=True):
+        yield run, *recorded(run, device, lambda part=part: part, end, spent)
+
+
+def train(
+    runs: list[Run], parts: list[Parts], progress: Progress
+) -> list[Callable[..., dict[str, float]]]:
+    """Trains all models in place, as `training.loop.train` does one.
+
+    Returns for each seed a function that leaves its model in the state to keep and returns the
+    score of that state, or raises the seed's `DivergedError`.
+    """
+    run, together = runs[0], Together(runs, parts)
+    endings = [Ending(model, task, method.constrained) for task, model, method in parts]
+    for step in range(1, run.steps + 1):
+        set_lr(together.optimiser, run.lr * decayed(run.decay, (step - 1) / run.steps))
+        losses = together.step([next(seed.batches) for seed in together.seeds])
+        if is_checkpoint(step, run):
+            for seed, ending, loss in zip(together.seeds, endings, losses, strict=True):
+                _look(seed, ending, step, loss)
+            progress(step)
+        if all(seed.diverged for seed in together.seeds):
+            break
+    together.model.part()
+    return [_end(*pair) for pair in zip(together.seeds, endings, strict=True)]
+
+
+def _look(seed: Seed, ending: Ending, step: int, loss: Tensor | None) -> None:
+    if seed.diverged:
+        return
+    try:
+        ending.look(step, loss)
+    except DivergedError as error:
+        seed.diverged = error
+
+
+def _end(seed: Seed, ending: Ending) -> Callable[..., dict[str, float]]:
+    def end(*_: object) -> dict[str, float]:
+        if seed.diverged:
+            raise seed.diverged
+        return ending.reach()
+
+    return end

@@ -1,0 +1,96 @@
+"""Scores of a trained model: accuracy and equivariance errors on every split."""
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Generator, nn
+
+from bench.core.config import Run
+from bench.core.contracts import Task
+from bench.core.outcomes import DivergedError
+from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, pose_shift
+from remul.fields import MASK, declared, real_fraction, zero_padding
+from remul.metrics import errors
+
+CHUNK = 500
+PROFILED = 100  # samples behind each profile
+AXES = 4  # axes of rotation for each angle, or angles for each axis
+L_MAX = 2
+
+
+@torch.no_grad()  # not inference mode: a network may differentiate inside, as for forces
+def mean_squared_error(model: nn.Module, data: Batch) -> float:
+    """Mean square over samples, real objects and components, summed over the output fields."""
+    model.eval()
+    squares: dict[str, float] = {}
+    counts: dict[str, float] = {}
+    for chunk in chunks(data):
+        mask, output = chunk.inputs.get(MASK), declared(model(chunk.inputs), chunk.targets)
+        for name, target in zero_padding(chunk.targets, mask).items():
+            error = zero_padding({name: output[name]}, mask)[name] - target
+            squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()
+            real = target.numel() * float(real_fraction(target, mask))
+            counts[name] = counts.get(name, 0.0) + real
+    model.train()
+    return sum(squares[name] / counts[name] for name in squares)
+
+
+def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
+    """The scores of the record, one of each kind for each split."""
+    scores = {}
+    for name, data in task.splits.items():
+        scores[f"mse_{name}"] = mean_squared_error(model, data)
+        found = equivariance_errors(run, task.signature, model, data[: run.samples], generator)
+        scores |= {f"{kind}_{name}": error for kind, error in found.items()}
+    return scores
+
+
+@torch.no_grad()
+def equivariance_errors(
+    run: Run, signature: Signature, model: nn.Module, data: Batch, generator: Generator
+) -> dict[str, float]:
+    """The measures over SO(3), each the mean over samples, with `run.elements` elements each."""
+    model.eval()
+    totals: dict[str, float] = {}
+    for chunk in chunks(data):
+        elements = [SO3.sample(chunk.inputs, generator) for _ in range(run.elements)]
+        for kind, found in errors(model, chunk.inputs, signature, elements).items():
+            share = found.double().sum().item() / len(data)
+            totals[kind] = totals.get(kind, 0.0) + share
+    model.train()
+    return totals
+
+
+def finite(scores: dict[str, float]) -> dict[str, float]:
+    """The scores as they are; raises `DivergedError` if one is not a finite number."""
+    for name, value in scores.items():
+        if not isfinite(value):
+            raise DivergedError(f"{name} is {value}")
+    return scores
+
+
+@torch.no_grad()
+def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
+    """Where the model errs on the test split: E' by angle and by axis, energy by degree.
+
+    Means over the first `PROFILED` samples.
+    """
+    model.eval()
+    inputs, signature = task.test[:PROFILED].inputs, task.signature
+    shift = pose_shift(model, inputs, signature, generator, AXES)
+    axes = error_by_axis(model, inputs, signature, generator, AXES)
+    spectrum = error_spectrum(model, inputs, signature, L_MAX)
+    return {
+        "angles_deg": shift.angles_deg.tolist(),
+        "expected_error_by_angle": shift.errors.mean(-1).tolist(),
+        "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
+        "energy_by_degree": spectrum.mean(0).tolist(),
+    }
+
+
+def chunks(data: Batch) -> Iterator[Batch]:
+    """The samples in order, `CHUNK` at a time."""
+    for start in range(0, len(data), CHUNK):
+        yield data[start : start + CHUNK]

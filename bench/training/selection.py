@@ -1,0 +1,111 @@
+"""Which runs of a sweep are to be done: selection, overrides, shards, and what is finished."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from bench.core import plugins
+from bench.core.config import OPTIONS, Run, canonical, cell
+from bench.records import run_store
+
+
+def sweep(name: str) -> list[Run]:
+    """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
+    file = plugins.find("sweeps", name)
+    try:
+        runs = list(plugins.load("sweeps", name).runs())
+    except (AttributeError, ImportError, NameError, TypeError) as error:
+        raise ValueError(f"{file} is no sweep: {error}") from None
+    for run in runs:
+        if not isinstance(run, Run):
+            raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {run!r}")
+        parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
+        for kind, part in parts:
+            plugins.find(kind, part.name)
+    return list({canonical(run): run for run in runs}.values())
+
+
+def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]:
+    """The runs with so many seeds of each cell, from 0, and so many steps each."""
+    if seeds is not None:
+        if seeds < 1:
+            raise ValueError(f"seeds has to be at least 1, got {seeds}")
+        cells = list({run_store.key(run): cell(run) for run in runs}.values())
+        runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
+    return runs if steps is None else [replace(run, steps=steps) for run in runs]
+
+
+def only(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
+    """The runs that meet every `key=glob`; keys are fields of `Run` and `method.beta` and such.
+
+    Raises `ValueError` for an unknown key and when nothing is left.
+    """
+    for condition in conditions:
+        key, equals, glob = condition.partition("=")
+        if not equals:
+            raise ValueError(f"--only takes key=glob, got {condition!r}")
+        values = [_value(run, key) for run in runs]
+        kept = [
+            run for run, value in zip(runs, values, strict=True) if fnmatchcase(str(value), glob)
+        ]
+        if not kept:
+            there = ", ".join(sorted({str(value) for value in values}))
+            raise ValueError(f"no run has {condition}; {key} is one of {there}")
+        runs = kept
+    return runs
+
+
+def shard(runs: list[Run], part: str | None) -> list[Run]:
+    """Part i of n of the runs, `i/n` from 1 on; without it Slurm's array variables decide."""
+    if part is None:
+        part = _slurm_part()
+    if part is None:
+        return runs
+    index, slash, count = part.partition("/")
+    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise ValueError(f"--shard takes i/n with 1 <= i <= n, got {part!r}")
+    return runs[int(index) - 1 :: int(count)]
+
+
+def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs by their key: each list holds the seeds of one configuration."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run_store.key(run), []).append(run)
+    return found
+
+
+def groups(runs: list[Run], jobs: int) -> list[list[int]]:
+    """Which runs to train at once, by their places: seeds of one cell, in parts for each job.
+
+    What has no second seed is in none.
+    """
+    cells: dict[str, list[int]] = {}
+    for index, run in enumerate(runs):
+        cells.setdefault(canonical(cell(run)), []).append(index)
+    parts = -(-jobs // len(cells))
+    found = [places[part::parts] for places in cells.values() for part in range(parts)]
+    return [places for places in found if len(places) > 1]
+
+
+def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
+    part, _, option = key.partition(".")
+    if part in ("task", "model", "method"):
+        plugin = getattr(run, part)
+        return plugin.kwargs.get(option) if option else plugin.name
+    if key not in OPTIONS:
+        raise ValueError(
+            f"no key {key!r}; there are {', '.join(OPTIONS)}, and method.beta and such"
+        )
+    return asdict(run)[key]
+
+
+def _slurm_part() -> str | None:
+    names = ("ID", "MIN", "STEP", "COUNT")
+    found = [os.environ.get(f"SLURM_ARRAY_TASK_{name}") for name in names]
+    if None in found:
+        return None
+    index, low, step, count = map(int, found)
+    return f"{(index - low) // step + 1}/{count}"
