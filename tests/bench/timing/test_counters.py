@@ -1,7 +1,6 @@
 """Counters: exact, the same on every machine, and no larger than in the committed reference."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +8,10 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from bench.core import cases, plugins
 from bench.regression import compare, reference
+from bench.system.checkout import ROOT
 from bench.timing import closures, counters
 
-REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference.json"
+REFERENCE = ROOT / "results" / "reference.json"
 CELLS = {
     cases.from_plain(record["cell"]).model.name: record
     for record in json.loads(REFERENCE.read_text())["cells"]

@@ -2,15 +2,14 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from bench.core import plugins, sizes
+from bench.system.checkout import ROOT
 from remul import POINT, SCALAR, VECTOR, Signature
 
-ROOT = Path(__file__).resolve().parent.parent
 SIGNATURE = Signature(
     {"mass": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT, "energy": SCALAR}
 )
@@ -82,7 +81,8 @@ def test_matching_leaves_the_global_generator_alone():
 
 
 def test_published_configurations_are_read_without_torch():
-    code = "import sys; from bench.core.sizes import paper; paper('egnn'); print('torch' in sys.modules)"
+    read = "import sys; from bench.core import sizes; sizes.paper('egnn')"
+    code = f"{read}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"False\n"
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
@@ -11,8 +10,7 @@ from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.records import run_store
-
-ROOT = Path(__file__).resolve().parent.parent
+from bench.system.checkout import ROOT
 
 
 @pytest.mark.parametrize("kind", plugins.FOLDERS)

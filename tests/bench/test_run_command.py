@@ -20,10 +20,10 @@ from bench.reporting import aggregate
 from bench.reporting.figures.loss_surface import surface, surfaces
 from bench.reporting.figures.penalty_traces import penalty_traces
 from bench.system import machine, pool
+from bench.system.checkout import ROOT
 from bench.training import selection
 from bench.training.execute import execute
 
-ROOT = Path(__file__).resolve().parent.parent
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
 SWEEP = '''"""A sweep for tests."""

@@ -1,7 +1,6 @@
 """What is committed is true: tables and the README follow from the records."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,8 @@ from bench.records import run_store
 from bench.regression.revisions import KINDS
 from bench.regression.verdicts import REGRESSED
 from bench.reporting import peers_table, runs_table, speed_table
+from bench.system.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SPEED, PEERS = "speed.*", "peers.*"
 MACHINES = sorted(path.parent for path in (ROOT / "results").glob("*/runs"))
 

@@ -2,14 +2,14 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
 from bench.cli import main
 from bench.reporting.figures import style
+from bench.system.checkout import ROOT
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+RESULTS = ROOT / "results"
 MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
 
 
