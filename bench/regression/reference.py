@@ -1,16 +1,17 @@
 """`check`: today's counters, and the times on the machine they are of, against a reference."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.core import cases, plugins
+from msgspec import structs
+
+from bench.core import plugins
 from bench.core.cases import Cell
 from bench.core.config import Plugin
 from bench.records import files, speed_store
-from bench.records.speed_store import Record
+from bench.records.speed_record import SpeedRecord
+from bench.records.timings import Timing
 from bench.regression import compare, verdicts
 from bench.regression.report import Finding
 from bench.regression.verdicts import INCOMPARABLE
@@ -30,21 +31,23 @@ def update(file: Path, grid: list[Cell], name: str, device: str) -> None:
     """Times and counts the cells on the machine of that name and writes them as the reference."""
     files.check_writable(file.parent)
     found = _timed(grid, name, device)
-    lost = [cell for cell, record in found.items() if not record["counters"]]
+    lost = [cell for cell, record in found.items() if not record.counters]
     if lost:
         raise ValueError(f"no reference is written, since these do not run: {'; '.join(lost)}")
-    slim = [record | {"timings": _slim(record["timings"])} for record in found.values()]
-    files.write_whole(file, json.dumps({"cells": slim}, sort_keys=True, indent=1) + "\n")
+    slim = [structs.replace(record, timings=_slim(record.timings)) for record in found.values()]
+    files.write_whole(file, files.as_text({"cells": slim}, sort_keys=True))
 
 
-def _slim(timings: dict[str, Any]) -> dict[str, Any]:
+def _slim(timings: dict[str, Timing]) -> dict[str, Timing]:
     """What a comparison needs of each kind."""
-    wanted = ("ratios", "median_ms", "quality")
-    return {kind: {name: t[name] for name in wanted if name in t} for kind, t in timings.items()}
+    return {
+        kind: Timing(median_ms=timing.median_ms, quality=timing.quality, ratios=timing.ratios)
+        for kind, timing in timings.items()
+    }
 
 
 def check(
-    base: dict[str, Record], name: str, device: str, floor: float
+    base: dict[str, SpeedRecord], name: str, device: str, floor: float
 ) -> tuple[list[Finding], list[str]]:
     """Findings on the reference's cells as they are now, and what differs besides the code.
 
@@ -52,8 +55,8 @@ def check(
     a revision.
     """
     known = {cell: record for cell, record in base.items() if _is_here(record)}
-    grid = [cases.from_plain(record["cell"]) for record in known.values()]
-    here = {record["machine"].get("name") for record in known.values()} == {name}
+    grid = [record.cell for record in known.values()]
+    here = {record.machine.name for record in known.values()} == {name}
     new = (_timed if here else _counted)(grid, name, device)
     gone = [Finding(cell, "counters", INCOMPARABLE, why="the model is gone")
             for cell in sorted(base.keys() - known.keys())]  # fmt: skip
@@ -61,32 +64,31 @@ def check(
 
     def again(moved: list[tuple[str, str]]) -> compare.Changes:
         some = {cell: known[cell] for cell, _ in moved}
-        grid = [cases.from_plain(record["cell"]) for record in some.values()]
+        grid = [record.cell for record in some.values()]
         return compare.look(some, _timed(grid, name, device), floor)[1]
 
     found += compare.beside_the_unit(verdicts.confirmed(changes, again))
     return gone + found, compare.differences(known, new)
 
 
-def _is_here(record: Record) -> bool:
+def _is_here(record: SpeedRecord) -> bool:
     try:
-        return bool(plugins.find("models", record["cell"]["model"]["name"]))
+        return bool(plugins.find("models", record.cell.model.name))
     except ValueError:
         return False
 
 
-def _timed(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+def _timed(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / name
         timing_grid.measure(timing_grid.Request(grid, root, device, float("inf"), force=True))
         return {str(cell): speed_store.read(speed_store.path(root, cell)) for cell in grid}
 
 
-def _counted(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+def _counted(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:
     """Records without timings."""
     found = {}
     for cell in grid:
         with players([({}, ROOT)], device) as (player,):
-            told = {"machine": player.facts["machine"] | {"name": name}}
-            found[str(cell)] = timing_grid.record(cell, player, player) | told
+            found[str(cell)] = timing_grid.record(cell, player, player, name)
     return found

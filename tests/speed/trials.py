@@ -11,8 +11,9 @@ import argparse
 import json
 import shutil
 import tempfile
-from copy import deepcopy
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bench.core import cases
 from bench.core.cases import UNIT, Cell
@@ -100,9 +101,12 @@ def trial(kind, index, tree, noise):
 
 def checked(index, base, name, noise):
     """The times that one check called regressed, of a reference that was faster in one network."""
-    slower, reference, started = sorted(base)[index % len(base)], deepcopy(base), now()
-    for timing in reference[slower]["timings"].values():
-        timing["ratios"] = [ratio / FACTOR for ratio in timing.get("ratios", [])]
+    slower, started = sorted(base)[index % len(base)], now()
+    timings = {
+        kind: replace(timing, ratios=[ratio / FACTOR for ratio in timing.ratios])
+        for kind, timing in base[slower].timings.items()
+    }
+    reference = base | {slower: replace(base[slower], timings=timings)}
     found, _ = regression_reference.check(reference, name, "cpu", noise["floor"])
     times = [one for one in found if one.change]
     named = [
