@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.records import files, run_store
 from bench.system.checkout import ROOT
 
-RESULTS = ROOT / "results"
+RESULTS = ROOT / "results" / "local"
+PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -17,8 +18,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/"
-    )
+        "--results", type=Path, default=RESULTS, metavar="DIR",
+        help="folder of records (default: results/local; ours are in results/published)",
+    )  # fmt: skip
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -54,7 +56,8 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[files
         return {}
     if not machines:
         raise ValueError(
-            f"no records under {options.results}; 'python -m bench run quick' makes some"
+            f"no records under {options.results}; 'python -m bench run quick' makes some, "
+            "'--results results/published' shows published ones"
         )
     found = {root: readable(root) for root in machines}
     tasks = {Path(r["run"]["task"]["name"]).stem for some in found.values() for r in some}
