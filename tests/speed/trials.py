@@ -1,7 +1,7 @@
 """The gate on trial: identical code, planted slowdowns, a planted operation; in about 50 minutes.
 
 `python tests/speed/trials.py` from the checkout writes results/local/<machine>/gate.json after
-every trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`, `--planted`
+every trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`,
 and
 `--check` say how many of each; one of identical code is two comparisons, of inference and of a
 training step. One check is of all networks against results/published/reference.json, in which one
