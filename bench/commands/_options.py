@@ -14,7 +14,8 @@ from bench.system.checkout import ROOT
 if TYPE_CHECKING:
     from bench.records.run_record import RunRecord
 
-RESULTS = ROOT / "results"
+RESULTS = ROOT / "results" / "local"
+PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -22,8 +23,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/"
-    )
+        "--results", type=Path, default=RESULTS, metavar="DIR",
+        help="folder of records (default: results/local; ours are in results/published)",
+    )  # fmt: skip
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -59,7 +61,8 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRe
         return {}
     if not machines:
         raise ValueError(
-            f"no records under {options.results}; 'python -m bench run quick' makes some"
+            f"no records under {options.results}; 'python -m bench run quick' makes some, "
+            "'--results results/published' shows published ones"
         )
     found = {root: readable(root) for root in machines}
     tasks = {Path(r.run.task.name).stem for some in found.values() for r in some}

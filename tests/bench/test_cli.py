@@ -55,6 +55,12 @@ MISTAKES = {
         ["speed", "--peers", "--models", "egnn"],
         "--peers has models, sizes and modes",
     ),
+    "no sweep": (["run"], "run takes a sweep, or --task, --models and --methods"),
+    "half a selection": (["run", "--task", "nbody_gravity"], "run takes a sweep, or --task"),
+    "a value that is none": (
+        ["run", "quick", "--set", "speed=1"],
+        "--set takes KEY=VALUE of steps",
+    ),
     "two bases": (["compare", "a", "--base", "main"], "two folders or files, or --base REF"),
     "models of folders": (["compare", "a", "b", "--models", "egnn"], "--models goes with --base"),
     "command": (["rum"], "invalid choice: 'rum'"),

@@ -456,6 +456,20 @@ def test_only_matches_options_of_the_method():
     assert selection.only(runs, ["method.beta=2*"]) == [RUN]
 
 
+def test_a_selection_needs_no_sweep_file(tmp_path, capsys):
+    pairs = ["--models", "drift", "egnn", "--methods", "plain", "remul:10"]
+    values = ["--set", "lr=1e-3", "--seeds", "2", "--results", str(tmp_path), "--dry-run"]
+    assert main(["run", "--task", "nbody_gravity:train=16", *pairs, *values]) == 0
+    shown = capsys.readouterr().out
+    assert "egnn remul(beta=10), 2000 steps: 2 seeds, 2 to do" in shown
+    assert "8 of 8 runs to do" in shown
+
+
+def test_values_of_all_runs_can_be_set():
+    (changed,) = selection.replace_values([RUN], ["lr=1e-2", "decay=cosine"])
+    assert changed == replace(RUN, lr=1e-2, decay="cosine")
+
+
 def test_seeds_override_those_of_the_sweep():
     runs = selection.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
     assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]

@@ -1,10 +1,10 @@
 """The gate on trial: identical code, planted slowdowns, a planted operation; in about 50 minutes.
 
-`python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
-trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`, `--planted` and
-`--check` say how many of each; one of identical code is two comparisons, of inference and of a
-training step. One check is of all networks against results/reference.json, in which one of them is
-entered as faster than it was.
+`python tests/speed/trials.py` from the checkout writes results/local/<machine>/gate.json after
+every trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`,
+`--planted` and `--check` say how many of each; one of identical code is two comparisons, of inference and of a
+training step. One check is of all networks against results/published/reference.json, in which one
+of them is entered as faster than it was.
 """
 
 import argparse
@@ -142,7 +142,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     for kind, number in (("same", 100), ("slower", 30), ("planted", 10), ("check", 6)):
         options.add_argument(f"--{kind}", type=int, default=number)
-    options.add_argument("--results", type=Path, default=ROOT / "results")
+    options.add_argument("--results", type=Path, default=ROOT / "results" / "local")
     wanted = vars(options.parse_args())
     root = wanted["results"] / machine.folder("cpu")
     noise, _ = regression_noise.noise_of(root)
@@ -167,7 +167,7 @@ def main():
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
                 put(kind, index, trial(kind, index, tree, noise))
-    known = compare.stored(wanted["results"] / "reference.json")
+    known = compare.stored(ROOT / "results" / "published" / "reference.json")
     base = {name: record for name, record in known.items() if name.split(",")[0] != UNIT.name}
     for index in range(len(trials["check"]), wanted["check"]):
         put("check", index, checked(index, base, root.name, noise))

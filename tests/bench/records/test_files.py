@@ -7,7 +7,7 @@ import pytest
 from bench.records import files, peer_record, run_record, speed_record
 from bench.system.checkout import ROOT
 
-RESULTS = ROOT / "results"
+RESULTS = ROOT / "results" / "published"
 KINDS = {
     "*/runs/*/*[0-9].json": run_record.parse,
     "*/runs/*/*.surface.json": run_record.parse_surface,

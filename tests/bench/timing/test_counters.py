@@ -11,7 +11,7 @@ from bench.regression import compare, reference
 from bench.system.checkout import ROOT
 from bench.timing import closures, counters
 
-REFERENCE = ROOT / "results" / "reference.json"
+REFERENCE = ROOT / "results" / "published" / "reference.json"
 CELLS = {record.cell.model.name: record for record in compare.stored(REFERENCE).values()}
 
 
