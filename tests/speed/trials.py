@@ -2,9 +2,9 @@
 
 `python tests/speed/trials.py` from the checkout writes results/local/<machine>/gate.json after
 every trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`,
-`--planted` and `--check` say how many of each; one of identical code is two comparisons, of inference and of a
-training step. One check is of all networks against results/published/reference.json, in which one
-of them is entered as faster than it was.
+`--planted` and `--check` say how many of each; one of identical code is two comparisons, of
+inference and of a training step. One check is of all networks against
+results/published/reference.json, in which one of them is entered as faster than it was.
 """
 
 import argparse
