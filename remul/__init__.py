@@ -1,9 +1,10 @@
 """Train unconstrained networks to be nearly equivariant, and measure how near they are."""
 
 from remul.actions import Element, Elements, Permutation, act, wigner
-from remul.adaptive import Dual, GradNorm
+from remul.adaptive_penalties import Dual, GradNorm
+from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
-from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, cone
+from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
 from remul.lie import (
     Stages,
     lie_derivative,
@@ -29,11 +30,10 @@ from remul.metrics import (
     interval,
     mean_error,
 )
-from remul.profiles import PoseShift, error_by_axis, pose_shift
+from remul.penalties import Constant, Penalty, Ramp
 from remul.spectrum import error_spectrum
-from remul.symmetry import canonicalise, frame_average, group_average
+from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
-from remul.weights import Constant, Penalty, Ramp
 
 __version__ = VERSION
 
@@ -69,7 +69,6 @@ __all__ = [
     "about_axis",
     "act",
     "canonicalise",
-    "cone",
     "consistency_loss",
     "consistency_terms",
     "equivariance_error",
@@ -89,5 +88,6 @@ __all__ = [
     "loss_terms",
     "mean_error",
     "pose_shift",
+    "rotations_by_angle",
     "wigner",
 ]

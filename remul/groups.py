@@ -117,7 +117,7 @@ def about_axis(axis: str) -> Group:
     return Group(partial(_about_fixed, AXES[axis]))
 
 
-def cone(low_deg: float, high_deg: float) -> Group:
+def rotations_by_angle(low_deg: float, high_deg: float) -> Group:
     """Rotations by an angle uniform in [low_deg, high_deg] about a uniformly random axis.
 
     Not a group unless it is all of SO(3), and not Haar then either: for data turned by a stated

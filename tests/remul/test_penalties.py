@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from remul import Constant, Dual, GradNorm, Ramp
-from remul.adaptive import BOUNDS
+from remul.adaptive_penalties import BOUNDS
 
 TERMS = {"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)}
 

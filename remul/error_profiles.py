@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from remul.fields import Fields, Signature
-from remul.groups import AXES, Group, about_axis, cone
+from remul.groups import AXES, Group, about_axis, rotations_by_angle
 from remul.losses import Model
 from remul.metrics import expected_error
 
@@ -36,7 +36,7 @@ def pose_shift(
     `expected_error`.
     """
     curve = [
-        _expected(model, inputs, signature, [cone(angle, angle)] * count, generator)
+        _expected(model, inputs, signature, [rotations_by_angle(angle, angle)] * count, generator)
         for angle in ANGLES_DEG
     ]
     return PoseShift(torch.tensor(ANGLES_DEG, dtype=torch.float64), torch.stack(curve))

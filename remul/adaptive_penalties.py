@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
-from remul.weights import State, Weights, weighted
+from remul.penalties import State, Weights, weighted
 
 
 @dataclass
