@@ -20,7 +20,7 @@ from bench.symmetrise import symmetrised
 from bench.timing import clock_of, now
 from bench.train import Progress, batches_of, learns, stream, train, trainer
 from remul import Batch
-from remul.fields import check
+from remul.checks import check
 
 
 def execute(run: Run, device: str, progress: Progress) -> tuple[Record, str]:

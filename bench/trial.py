@@ -15,7 +15,8 @@ from bench.plugins import Task
 from bench.progress import duration
 from bench.timing import clock_of, measure
 from remul import O3, SO3, Batch, Element, Permutation, act, equivariance_error
-from remul.fields import MASK, Fields, Signature, check
+from remul.checks import check
+from remul.fields import MASK, Fields, Signature
 
 SAMPLES, ROUNDS = 8, 12
 EXACT = 1e-10  # round-off in float64, with a margin

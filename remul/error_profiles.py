@@ -5,17 +5,26 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from remul.fields import Fields, Signature
-from remul.groups import AXES, Group, about_axis, rotations_by_angle
-from remul.losses import Model
+from remul.fields import Fields, Model, Signature
+from remul.groups import Group, about_axis, rotations_by_angle
 from remul.metrics import expected_error
+from remul.rotations import AXES
 
 ANGLES_DEG = tuple(range(0, 181, 15))
 
 
 @dataclass(frozen=True)
 class PoseShift:
-    """The expected error of each sample, (angles, batch), by angle of rotation in degrees."""
+    """The expected error of each sample by angle of rotation.
+
+    Args:
+        angles_deg: Angles in degrees, `(angles,)`.
+        errors: Expected errors, `(angles, batch)`, in units of the output.
+
+    Example:
+        >>> PoseShift(torch.tensor([0.0, 90, 180]), torch.tensor([[0.0], [1], [2]])).area
+        tensor([1.])
+    """
 
     angles_deg: Tensor
     errors: Tensor
@@ -30,13 +39,28 @@ class PoseShift:
 def pose_shift(
     model: Model, inputs: Fields, signature: Signature, generator: Generator, count: int = 20
 ) -> PoseShift:
-    """The expected error (REMUL, Eq. 9) by rotation angle, every 15 degrees from 0 to 180.
+    """Return the expected error (REMUL, Eq. 9) by rotation angle, every 15 degrees up to 180.
 
-    Each angle is taken about `count` uniformly random axes. Units and errors as in
-    `expected_error`.
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generator: Of the rotations.
+        count: Number of random axes about which each angle is taken.
+
+    Returns:
+        The curve, in units of the output.
+
+    Raises:
+        ValueError: As `expected_error`.
+
+    Example:
+        >>> curve = pose_shift(offset, inputs, signature, generator, count=2)
+        >>> curve.errors.shape
+        torch.Size([13, 5])
     """
     curve = [
-        _expected(model, inputs, signature, [rotations_by_angle(angle, angle)] * count, generator)
+        _error_over(rotations_by_angle(angle, angle), model, inputs, signature, generator, count)
         for angle in ANGLES_DEG
     ]
     return PoseShift(torch.tensor(ANGLES_DEG, dtype=torch.float64), torch.stack(curve))
@@ -45,18 +69,38 @@ def pose_shift(
 def error_by_axis(
     model: Model, inputs: Fields, signature: Signature, generator: Generator, count: int = 20
 ) -> dict[str, Tensor]:
-    """The expected error (REMUL, Table 9) over `count` rotations about x, y and z alone.
+    """Return the expected error over rotations about x, y and z alone (REMUL, Table 9).
 
-    One (batch,) for each axis. Units and errors as in `expected_error`.
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generator: Of the rotations.
+        count: Number of random angles about each axis.
+
+    Returns:
+        The error by axis, `(batch,)` each, in units of the output.
+
+    Raises:
+        ValueError: As `expected_error`.
+
+    Example:
+        >>> list(error_by_axis(offset, inputs, signature, generator, count=2))
+        ['x', 'y', 'z']
     """
     return {
-        axis: _expected(model, inputs, signature, [about_axis(axis)] * count, generator)
+        axis: _error_over(about_axis(axis), model, inputs, signature, generator, count)
         for axis in AXES
     }
 
 
-def _expected(
-    model: Model, inputs: Fields, signature: Signature, groups: list[Group], generator: Generator
+def _error_over(
+    group: Group,
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generator: Generator,
+    count: int,
 ) -> Tensor:
-    elements = (group.sample(inputs, generator) for group in groups)
+    elements = (group.sample(inputs, generator) for _ in range(count))
     return expected_error(model, inputs, signature, elements)
