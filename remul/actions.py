@@ -6,7 +6,6 @@ from functools import cache
 from typing import TypeVar
 
 import torch
-from e3nn import o3
 from torch import Tensor
 
 from remul.checks import check
@@ -169,6 +168,8 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
 @cache
 @torch.inference_mode(False)
 def _coupling(degree: int) -> Tensor:
+    from e3nn import o3  # brings in the compiler, which takes seconds: only where it is needed
+
     table = o3.wigner_3j(degree - 1, 1, degree, dtype=torch.float64)
     return (2 * degree + 1) ** 0.5 * table.flatten(0, 1)  # (3 (2 l - 1), 2 l + 1)
 

@@ -10,6 +10,7 @@ from math import isfinite, log
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo  # imports the compiler at the first call alone
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
 from remul.penalties import State, Weights, weigh
@@ -73,7 +74,7 @@ class GradNorm:
         """Both weights: none is ever zero."""
         return self.weights
 
-    @torch.compiler.disable  # a compiled graph cannot take the gradients of its own parts
+    @_disable_dynamo  # a compiled graph cannot take the gradients of its own parts
     def __call__(self, terms: Terms) -> Tensor:
         """Return the weighted sum of both terms; then take one step of the weights."""
         if not self._shared:

@@ -1,23 +1,28 @@
 """Typed fields: which named tensor is a scalar, a vector, a point or any other irreps."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from e3nn import o3
 from torch import Tensor
 
 MASK = "mask"
+IRREP = re.compile(r"\s*((?P<mul>\d+)\s*x\s*)?(?P<degree>\d+)\s*(?P<parity>[eoy])\s*")
 
 
-def _parse(irreps: str) -> tuple[tuple[int, int, int], ...]:
-    try:
-        return tuple((mul, ir.l, ir.p) for mul, ir in o3.Irreps(irreps) if mul > 0)
-    except (ValueError, AttributeError, TypeError):
-        raise ValueError(
-            f"unknown irreps {irreps!r}; write them as e3nn does, such as '0e' or '2x0e+1o'"
-        ) from None
+def _parse(irreps: str) -> Iterator[tuple[int, int, int]]:
+    """Yield (multiplicity, degree, parity) of each term of a sum such as 2x0e+1o."""
+    for term in str(irreps).split("+"):
+        match = IRREP.fullmatch(term)
+        if not match:
+            raise ValueError(
+                f"unknown irreps {irreps!r}; write them as e3nn does, such as '0e' or '2x0e+1o'"
+            )
+        degree = int(match["degree"])
+        parity = {"e": 1, "o": -1, "y": (-1) ** degree}[match["parity"]]
+        yield int(match["mul"] or 1), degree, parity
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Rep:
     @cached_property
     def chunks(self) -> tuple[tuple[int, int, int], ...]:
         """The (multiplicity, degree, parity) of each irrep, in the order of the components."""
-        return _parse(self.irreps)
+        return tuple(chunk for chunk in _parse(self.irreps) if chunk[0] > 0)
 
     @property
     def dim(self) -> int:

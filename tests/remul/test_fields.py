@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from e3nn import o3
 
 from remul import POINT, SCALAR, VECTOR, Batch, Rep, Signature
 
@@ -11,6 +12,15 @@ from remul import POINT, SCALAR, VECTOR, Batch, Rep, Signature
 )
 def test_a_rep_knows_its_components(irreps, dim):
     assert Rep(irreps).dim == dim
+
+
+@pytest.mark.parametrize(
+    "irreps",
+    ["0e", "1o", "3x2e", "2x0e+1o", " 1e + 10x3o ", "2 x 1 o", "1y+2y", "0x4e+1o+0x2e", "1o+1o"],
+)
+def test_irreps_are_those_of_e3nn(irreps):
+    expected = [(mul, irrep.l, irrep.p) for mul, irrep in o3.Irreps(irreps) if mul]
+    assert list(Rep(irreps).chunks) == expected
 
 
 @pytest.mark.parametrize(
