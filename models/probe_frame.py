@@ -8,7 +8,7 @@ from torch import nn
 from models._fields import carry, centroid, check_points, unpack
 from remul.actions import Element, act
 from remul.fields import Fields, Rep, Signature
-from remul.groups import rotation_about
+from remul.rotations import rotation_about
 
 
 def build(signature: Signature, angle_deg: float = 90.0) -> "Frame":

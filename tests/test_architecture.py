@@ -102,3 +102,8 @@ def modules_after(code):
     code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {code}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     return done.stdout.decode().split()
+
+
+def test_remul_starts_without_e3nn_and_the_compiler():
+    """They take longer than torch; Wigner matrices above degree 1 and optimisers bring them in."""
+    assert not {"e3nn", "torch._dynamo"} & set(modules_after("import remul"))

@@ -64,7 +64,7 @@ def vectors():
     return {"x": torch.tensor([[0, 1, 0], [0, 2, 0]]).double().repeat(SAMPLES, 1, 1)}
 
 
-def measured(name, model, inputs, generator):
+def estimate(name, model, inputs, generator):
     """The measure of that name, (batch,)."""
     elements = [SO3.sample(inputs, generator) for _ in range(DRAWS)]
     given, sampled = (model, inputs, SIGNATURE), (model, inputs, SIGNATURE, generator, DRAWS)
@@ -83,7 +83,7 @@ def measured(name, model, inputs, generator):
 @pytest.mark.parametrize("probe", CLOSED)
 def test_the_closed_form_is_in_the_interval(probe, measure, network, vectors, generator):
     model = network(probe, SIGNATURE, **HPARAMS[probe])
-    found = interval(measured(measure, model, vectors, generator), generator, 0.999)
+    found = interval(estimate(measure, model, vectors, generator), generator, 0.999)
     assert found.low - 1e-12 <= CLOSED[probe][measure] <= found.high + 1e-12
 
 
@@ -91,7 +91,7 @@ def test_the_closed_form_is_in_the_interval(probe, measure, network, vectors, ge
 @pytest.mark.parametrize("probe", ["probe_offset", "probe_epsilon", "probe_frame"])
 def test_the_interval_is_narrow(probe, measure, network, vectors, generator):
     model = network(probe, SIGNATURE, **HPARAMS[probe])
-    found = interval(measured(measure, model, vectors, generator), generator, 0.999)
+    found = interval(estimate(measure, model, vectors, generator), generator, 0.999)
     assert found.high - found.low < 0.15 * CLOSED[probe][measure]
 
 

@@ -16,7 +16,6 @@ from remul import (
     consistency_loss,
     consistency_terms,
     equivariance_loss,
-    field_distance,
     loss_terms,
 )
 
@@ -194,27 +193,6 @@ def test_a_full_mask_changes_nothing(batch):
     masked = Batch(batch.inputs | {"mask": torch.ones(5, 4, 1)}, batch.targets)
     expected = loss_terms(shifted, batch, SIGNATURE, G, mse_loss)
     assert_close(loss_terms(shifted, masked, SIGNATURE, G, mse_loss), expected)
-
-
-def test_a_pair_counts_where_both_objects_are_real(draw):
-    mask = torch.tensor([[1.0, 1, 0]]).unsqueeze(-1)
-    found, wanted = draw(1, 3, 3, 2), draw(1, 3, 3, 2)
-    expected = mse_loss(found[:, :2, :2], wanted[:, :2, :2])
-    assert_close(field_distance({"bond": found}, {"bond": wanted}, mse_loss, mask), expected)
-
-
-def test_a_trajectory_counts_where_its_object_is_real(draw):
-    mask = torch.tensor([[1.0, 1, 0]]).unsqueeze(-1)
-    found, wanted = draw(1, 3, 7, 2), draw(1, 3, 7, 2)
-    expected = mse_loss(found[:, :2], wanted[:, :2])
-    assert_close(field_distance({"path": found}, {"path": wanted}, mse_loss, mask), expected)
-
-
-def test_a_field_without_objects_counts_in_full(draw):
-    mask = torch.tensor([[1.0, 1, 0]]).unsqueeze(-1)
-    found, wanted = draw(1, 2), draw(1, 2)
-    distance = field_distance({"energy": found}, {"energy": wanted}, mse_loss, mask)
-    assert_close(distance, mse_loss(found, wanted))
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_frame_averages_do_not_jump_where_spreads_cross(draw):
 
 
 def test_principal_axes_alone_jump_where_spreads_cross(draw, monkeypatch):
-    monkeypatch.setattr("remul.symmetry.NEAR", 1e-12)
+    monkeypatch.setattr("remul.frames.NEAR", 1e-12)
     assert largest_jump(draw) > 0.3
 
 

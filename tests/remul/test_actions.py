@@ -98,6 +98,11 @@ def test_wigner_agrees_with_spherical_harmonics(degree, draw, generator):
     assert_close(after, before @ wigner(degree, rotation).mT, **near)
 
 
+def test_wigner_refuses_a_negative_degree(generator):
+    with pytest.raises(ValueError, match="0 or more, got -1"):
+        wigner(-1, elements(generator, SO3).rotation)
+
+
 def test_wigner_is_differentiable(generator):
     rotation = elements(generator, SO3, 2).rotation.requires_grad_()
     assert torch.autograd.gradcheck(lambda matrix: wigner(3, matrix), rotation)

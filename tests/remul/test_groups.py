@@ -18,8 +18,8 @@ from remul import (
     Permutation,
     about_axis,
     act,
-    cone,
     groups,
+    rotations_by_angle,
     wigner,
 )
 
@@ -27,7 +27,7 @@ SIZE = 20_000
 GROUPS = {
     "SO3": SO3, "O3": O3, "SE3": SE3, "E3": E3,
     "about_x": about_axis("x"), "about_y": about_axis("y"), "about_z": about_axis("z"),
-    "cone": cone(30, 60), "icosahedral": groups.icosahedral,
+    "by_angle": rotations_by_angle(30, 60), "icosahedral": groups.icosahedral,
 }  # fmt: skip
 HAAR = ["SO3", "O3", "SE3", "E3"]
 ORDERS = {"tetrahedral": 12, "octahedral": 24, "icosahedral": 60}
@@ -110,10 +110,10 @@ def test_haar_traces_follow_their_law(generator):
 
 
 def test_uniform_angles_break_that_law(generator):
-    assert farthest_from_haar(elements(cone(0, 180), generator).rotation) > 10
+    assert farthest_from_haar(elements(rotations_by_angle(0, 180), generator).rotation) > 10
 
 
-@pytest.mark.parametrize("name", ["SO3", "SE3", "about_x", "about_y", "about_z", "cone"])
+@pytest.mark.parametrize("name", ["SO3", "SE3", "about_x", "about_y", "about_z", "by_angle"])
 def test_rotations_do_not_reflect(name, generator):
     assert torch.linalg.det(elements(GROUPS[name], generator, 100).rotation).min() > 0.999
 
@@ -134,7 +134,7 @@ def test_translations_have_variance_one(name, generator):
     assert sigmas(elements(GROUPS[name], generator).translation.square(), 1, 2**0.5) < 5
 
 
-@pytest.mark.parametrize("name", ["SO3", "O3", "about_x", "cone"])
+@pytest.mark.parametrize("name", ["SO3", "O3", "about_x", "by_angle"])
 def test_other_groups_do_not_translate(name, generator):
     assert not elements(GROUPS[name], generator, 10).translation.any()
 
@@ -154,26 +154,26 @@ def test_about_axis_turns_by_uniform_angles(axis, first, second, generator):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 10), (30, 60), (90, 180), (45, 45)])
-def test_cone_angles_stay_in_their_range(low, high, generator):
-    angle = angles(elements(cone(low, high), generator, 1000).rotation).rad2deg()
+def test_rotations_by_angle_stay_in_their_range(low, high, generator):
+    angle = angles(elements(rotations_by_angle(low, high), generator, 1000).rotation).rad2deg()
     assert low - 1e-5 < angle.min() <= angle.max() < high + 1e-5
 
 
-def test_cone_angles_are_uniform_in_their_range(generator):
-    angle = angles(elements(cone(30, 90), generator).rotation)
+def test_rotations_by_angle_are_uniform_in_their_range(generator):
+    angle = angles(elements(rotations_by_angle(30, 90), generator).rotation)
     assert sigmas(angle[:, None], radians(60), radians(60) / 12**0.5) < 5
 
 
-def test_cone_axes_are_uniform(generator):
-    rotation = elements(cone(90, 90), generator).rotation
+def test_rotations_by_angle_have_uniform_axes(generator):
+    rotation = elements(rotations_by_angle(90, 90), generator).rotation
     axis = torch.stack([rotation[:, 2, 1], rotation[:, 0, 2], rotation[:, 1, 0]], -1)
     axis = axis - torch.stack([rotation[:, 1, 2], rotation[:, 2, 0], rotation[:, 0, 1]], -1)
     products = (axis[:, :, None] * axis[:, None] / 4).flatten(1)
     assert sigmas(products, torch.eye(3).double().flatten() / 3, (4 / 45) ** 0.5) < 5
 
 
-def test_a_closed_cone_is_the_identity(generator):
-    rotation = elements(cone(0, 0), generator, 10).rotation
+def test_a_rotation_by_no_angle_is_the_identity(generator):
+    rotation = elements(rotations_by_angle(0, 0), generator, 10).rotation
     assert torch.equal(rotation, torch.eye(3).double().expand(10, 3, 3))
 
 
@@ -186,9 +186,9 @@ def test_about_axis_refuses_other_axes(axis):
 @pytest.mark.parametrize(
     ("low", "high"), [(-1, 10), (20, 10), (0, 181), (float("nan"), 10), (0, float("nan"))]
 )
-def test_cone_refuses_impossible_angles(low, high):
+def test_rotations_by_angle_refuse_impossible_angles(low, high):
     with pytest.raises(ValueError, match="180 degrees"):
-        cone(low, high)
+        rotations_by_angle(low, high)
 
 
 @pytest.mark.parametrize(

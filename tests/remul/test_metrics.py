@@ -13,12 +13,10 @@ from remul import (
     Element,
     Signature,
     equivariance_error,
-    error_by_axis,
     error_over_floor,
     expected_error,
     interval,
     mean_error,
-    pose_shift,
 )
 from remul.metrics import errors
 
@@ -261,21 +259,6 @@ def test_equal_values_have_no_interval(generator):
 def test_intervals_need_values_and_a_level(values, level, generator):
     with pytest.raises(ValueError, match="an interval needs"):
         interval(values, generator, level)
-
-
-def test_the_pose_shift_curve_begins_at_zero(broken, vectors, generator):
-    curve = pose_shift(broken[0], vectors, broken[1], generator, 2)
-    assert curve.errors[0].max() < 1e-12
-
-
-def test_the_pose_shift_curve_is_one_error_per_angle_and_sample(broken, vectors, generator):
-    curve = pose_shift(broken[0], vectors, broken[1], generator, 2)
-    assert (curve.errors.shape, curve.area.shape) == ((13, 5), (5,))
-
-
-def test_errors_by_axis_are_one_per_sample(broken, vectors, generator):
-    found = error_by_axis(broken[0], vectors, broken[1], generator, 2)
-    assert {axis: error.shape for axis, error in found.items()} == dict.fromkeys("xyz", (5,))
 
 
 def test_an_interval_of_low_precision_is_that_of_its_values(draw, generator):

@@ -2,44 +2,65 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
 
 Weights = dict[str, float | Tensor]
-State = dict[str, float | list[float]]
+State = dict[str, Any]  # numbers, lists of them and None, all of which JSON keeps
 
 
 class Penalty(Protocol):
-    """What every penalty offers; none inherits from it."""
+    """What adds the loss terms up; a class that has these methods is one without inheriting.
+
+    Example:
+        >>> penalties: list[Penalty] = [Constant(), Ramp(10.0, 100), GradNorm(), Dual(0.01)]
+        >>> penalties[0].active
+        {'fit': 1.0, 'equivariance': 1.0}
+    """
 
     @property
     def weights(self) -> Weights:
         """The weight of each term at the next step."""
+        ...
 
     @property
     def active(self) -> Weights:
         """Those that are not zero: the terms of the others need no computing."""
+        ...
 
     def __call__(self, terms: Terms) -> Tensor:
-        """The weighted sum of the terms; weights that change then move on, one step per call."""
+        """Return the weighted sum of the terms; then move changing weights on by one step."""
+        ...
 
     def state_dict(self) -> State:
-        """What has changed since the start, in plain numbers that JSON keeps."""
+        """Return what has changed since the start, in plain numbers that JSON keeps."""
+        ...
 
     def load_state_dict(self, state: State) -> None:
-        """Continues where `state_dict` was taken."""
+        """Continue where `state_dict` was taken."""
+        ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """alpha * fit + beta * equivariance with constant weights (REMUL, Eq. 6).
+    """The penalty alpha * fit + beta * equivariance (REMUL, Eq. 6).
 
-    `active` names the terms with a weight, the only ones that need computing: beta = 0 is plain
-    training, alpha = 0 data augmentation. Raises `ValueError` for negative or non-finite weights
-    and for two zeros.
+    beta = 0 is plain training, alpha = 0 data augmentation.
+
+    Args:
+        alpha: Weight of the fit.
+        beta: Weight of the equivariance term.
+
+    Raises:
+        ValueError: For weights that are negative, not finite or both zero.
+
+    Example:
+        >>> terms = {"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)}
+        >>> Constant(alpha=1, beta=10)(terms)
+        tensor(43.)
     """
 
     alpha: float = 1.0
@@ -56,27 +77,41 @@ class Constant:
     @property
     def active(self) -> Weights:
         """The weights that are not zero, by the name of their term."""
-        return _nonzero(self.weights)
+        return _drop_zeros(self.weights)
 
     def __call__(self, terms: Terms) -> Tensor:
-        """The weighted sum of the terms by name, each a scalar."""
-        return weighted(terms, self.active)
+        """Return the weighted sum of the terms by name, each a scalar."""
+        return weigh(terms, self.active)
 
     def state_dict(self) -> State:
-        """Nothing: constant weights have no state."""
+        """Return nothing: constant weights have no state."""
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Takes the empty state."""
+        """Take the empty state."""
 
 
 @dataclass
 class Ramp:
-    """alpha * fit + beta_t * equivariance, beta_t linear from `start` to `beta` in `steps` steps.
+    """The penalty alpha * fit + beta_t * equivariance, beta_t linear in t up to `steps`, then flat.
 
-    The first step has the weight `start`, step number `steps` + 1 and all later ones `beta`; it
-    may also fall. While it is zero the equivariance term need not be computed. Raises `ValueError`
-    for negative or non-finite weights, for two zeros at either end and for `steps` below 1.
+    While beta_t is zero the equivariance term need not be computed.
+
+    Args:
+        beta: Weight of the equivariance term from step `steps` + 1 on.
+        steps: How many steps lead there.
+        alpha: Weight of the fit.
+        start: Weight of the equivariance term at the first step; it may exceed `beta`.
+
+    Raises:
+        ValueError: For weights that are negative or not finite, two zeros at either end, and
+            `steps` below 1.
+
+    Example:
+        >>> ramp = Ramp(beta=10.0, steps=2)
+        >>> terms = {"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)}
+        >>> [ramp(terms).item() for _ in range(4)]
+        [3.0, 23.0, 43.0, 43.0]
     """
 
     beta: float
@@ -100,30 +135,30 @@ class Ramp:
     @property
     def active(self) -> Weights:
         """The weights of the next step that are not zero."""
-        return _nonzero(self.weights)
+        return _drop_zeros(self.weights)
 
     def __call__(self, terms: Terms) -> Tensor:
-        """The weighted sum of the terms; then one step up the ramp."""
-        total = weighted(terms, self.active)
+        """Return the weighted sum of the terms; then go one step up the ramp."""
+        total = weigh(terms, self.active)
         self.step += 1
         return total
 
     def state_dict(self) -> State:
-        """The number of steps taken."""
+        """Return the number of steps taken."""
         return {"step": self.step}
 
     def load_state_dict(self, state: State) -> None:
-        """Continues where `state_dict` was taken."""
+        """Continue where `state_dict` was taken."""
         self.step = state["step"]
 
 
-def weighted(terms: Terms, weights: Weights) -> Tensor:
-    """The sum of the terms that have a weight."""
+def weigh(terms: Terms, weights: Weights) -> Tensor:
+    """Return the sum of the terms that have a weight, each times its weight."""
     parts = [weight * terms[name] for name, weight in weights.items()]
     return sum(parts[1:], start=parts[0])
 
 
-def _nonzero(weights: Weights) -> Weights:
+def _drop_zeros(weights: Weights) -> Weights:
     return {name: weight for name, weight in weights.items() if weight}
 
 

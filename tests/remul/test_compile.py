@@ -30,14 +30,14 @@ def model():
         return gnn.build(SIGNATURE, channels=8, layers=1)
 
 
-def drawn(types, generator):
+def draw_fields(types, generator):
     return {n: torch.randn(3, 4, rep.dim, generator=generator) for n, rep in types.items()}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of the compiler, where it breaks a graph
 @pytest.mark.parametrize("name", QUICK)
 def test_compiled_calls_give_what_eager_ones_do(name, model, generator):
-    x, y = (drawn(types, generator) for types in (SIGNATURE.inputs, SIGNATURE.outputs))
+    x, y = (draw_fields(types, generator) for types in (SIGNATURE.inputs, SIGNATURE.outputs))
     g = remul.SO3.sample(x, generator)
     torch.compiler.reset()
     compiled = torch.compile(CALLS[name], backend="eager")(model, x, y, g)
@@ -46,7 +46,7 @@ def test_compiled_calls_give_what_eager_ones_do(name, model, generator):
 
 @pytest.mark.parametrize("name", ["loss_terms", "equivariance_error", "expected_error"])
 def test_calls_under_vmap_are_those_of_each_sample(name, model, generator):
-    x, y = (drawn(types, generator) for types in (SIGNATURE.inputs, SIGNATURE.outputs))
+    x, y = (draw_fields(types, generator) for types in (SIGNATURE.inputs, SIGNATURE.outputs))
     g = remul.SO3.sample({"one": torch.zeros(1, 1)}, generator)
 
     def call(x, y):

@@ -21,8 +21,8 @@ from remul import (
     lie_error_by_field,
     lie_error_by_layer,
 )
-from remul.groups import rotation_about
 from remul.lie import stages_of
+from remul.rotations import rotation_about
 
 MODELS = plugins.names("models")
 CLAIMING = [name for name in MODELS if plugins.claims_equivariance(name)]
