@@ -3,8 +3,15 @@
 import torch
 from torch import nn
 
-from models._fields import centroid, check_points, copies, join_degrees, origins, split_degrees
-from models._layers import linear
+from models.layers.fields import (
+    centroid,
+    check_points,
+    copies,
+    join_degrees,
+    origins,
+    split_degrees,
+)
+from models.layers.mlp import linear
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

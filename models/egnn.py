@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import pair_scalars
-from models._layers import SiLU, mlp, nearly_zero
-from models._moving import Reader, Writer
-from models._pairs import Pairs, others
+from models.layers.encoders import Reader, Writer
+from models.layers.fields import pair_scalars
+from models.layers.mlp import SiLU, mlp, nearly_zero
+from models.layers.neighbours import Pairs, others
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import pair_scalars, pairs
-from models._layers import mlp, nearly_zero
-from models._moving import Reader, Writer
-from models._pairs import pair_share
+from models.layers.encoders import Reader, Writer
+from models.layers.fields import pair_scalars, pairs
+from models.layers.mlp import mlp, nearly_zero
+from models.layers.neighbours import pair_share
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = "SE3"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models import _algebra as algebra
-from models._fields import (
+from models.layers import geometric_algebra as algebra
+from models.layers.fields import (
     centroid,
     check_points,
     copies,
@@ -23,7 +23,7 @@ from models._fields import (
     pairs,
     split_degrees,
 )
-from models._layers import linear, quieter
+from models.layers.mlp import linear, quieter
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True

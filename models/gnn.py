@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_outputs,
     coordinates,
@@ -12,8 +12,8 @@ from models._fields import (
     unpack,
     width,
 )
-from models._layers import SiLU, mlp
-from models._pairs import Pairs, others
+from models.layers.mlp import SiLU, mlp
+from models.layers.neighbours import Pairs, others
 from remul.fields import Fields, Signature
 
 PAPER = {"channels": 64, "layers": 4}

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from models._fields import centroid, check_outputs, pack, pair_width, pairs, unpack, width
-from models._layers import mlp
+from models.layers.fields import centroid, check_outputs, pack, pair_width, pairs, unpack, width
+from models.layers.mlp import mlp
 from remul.fields import MASK, Fields, Signature
 
 PAPER = {"channels": 680, "layers": 3}

@@ -1,14 +1,14 @@
 """NequIP's convolution: tensor products of all parities, a learned radial weight for each path.
 
 Exact for E(3), over all pairs or the nearest neighbours. The products run on any rung of
-`_kernels`; all of them compute the same function of the same weights.
+`tensor_product_backends`; all of them compute the same function of the same weights.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
@@ -18,10 +18,10 @@ from models._fields import (
     pack,
     pair_scalars,
 )
-from models._kernels import Kind, Problem, harmonics, kernel
-from models._layers import linear, mlp
-from models._pairs import heard
-from models._tensor import RADII, radial
+from models.layers.mlp import linear, mlp
+from models.layers.neighbours import heard
+from models.layers.tensor_product_backends import Kind, Problem, harmonics, kernel
+from models.layers.tensor_products import RADII, radial
 from remul.fields import Fields, Signature, Types
 
 EQUIVARIANT = True

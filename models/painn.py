@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
@@ -20,8 +20,8 @@ from models._fields import (
     pair_scalars,
     split_degrees,
 )
-from models._layers import linear, mlp
-from models._pairs import Pairs, heard
+from models.layers.mlp import linear, mlp
+from models.layers.neighbours import Pairs, heard
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import carry, centroid, check_points, unpack
+from models.layers.fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature, Types
 
 

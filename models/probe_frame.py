@@ -5,7 +5,7 @@ from math import radians
 import torch
 from torch import nn
 
-from models._fields import carry, centroid, check_points, unpack
+from models.layers.fields import carry, centroid, check_points, unpack
 from remul.actions import Element, act
 from remul.fields import Fields, Rep, Signature
 from remul.groups import rotation_about

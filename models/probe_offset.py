@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models._fields import carry, centroid, check_points, unpack
+from models.layers.fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature
 
 

@@ -7,10 +7,10 @@ each degree l, of parity (-1)^l.
 import torch
 from torch import Tensor, nn
 
-from models._fields import centroid, check_points, coordinates, pair_scalars
-from models._layers import mlp
-from models._pairs import heard
-from models._tensor import RADII, Coupling, Edges, Embed, Readout
+from models.layers.fields import centroid, check_points, coordinates, pair_scalars
+from models.layers.mlp import mlp
+from models.layers.neighbours import heard
+from models.layers.tensor_products import RADII, Coupling, Edges, Embed, Readout
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import centroid, check_points, coordinates, pair_scalars, split_degrees
-from models._kernels import harmonics
-from models._pairs import Pairs, heard
-from models._tensor import Coupling, Embed, Readout
+from models.layers.fields import centroid, check_points, coordinates, pair_scalars, split_degrees
+from models.layers.neighbours import Pairs, heard
+from models.layers.tensor_product_backends import harmonics
+from models.layers.tensor_products import Coupling, Embed, Readout
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

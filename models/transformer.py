@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_outputs,
     pack,

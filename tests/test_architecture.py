@@ -53,9 +53,9 @@ def test_models_do_not_import_bench(file):
 
 
 @named(FILES["models"])
-def test_models_share_through_private_files_only(file):
-    others = {name for name in imports(file) if name.startswith("models")}
-    assert all(name.split(".")[1].startswith("_") for name in others if "." in name)
+def test_models_import_their_layers_and_remul_alone(file):
+    ours = {name for name in imports(file) if name.partition(".")[0] in FILES}
+    assert all(name.startswith(("models.layers", "remul")) for name in ours)
 
 
 @named(FILES["bench"])

@@ -6,7 +6,7 @@ from torch.func import jvp
 from torch.testing import assert_close
 
 from bench import plugins
-from models._pairs import heard, others
+from models.layers.neighbours import heard, others
 from remul import POINT, SCALAR, VECTOR, Rep, Signature
 
 TYPES = {"mass": SCALAR, "position": POINT, "bond": Rep("2x0e", objects=2)}

@@ -9,9 +9,9 @@ from e3nn import o3
 from torch.testing import assert_close
 
 from models import nequip, segnn
-from models._kernels import LIBRARIES, Problem, harmonics, kernel
-from models._pairs import heard
-from models._tensor import Coupling
+from models.layers.neighbours import heard
+from models.layers.tensor_product_backends import LIBRARIES, Problem, harmonics, kernel
+from models.layers.tensor_products import Coupling
 from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
 DEGREES = [1, 2, 3]

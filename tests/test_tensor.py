@@ -7,8 +7,8 @@ import torch
 from e3nn import o3
 from torch.testing import assert_close
 
-from models._pairs import heard
-from models._tensor import Coupling
+from models.layers.neighbours import heard
+from models.layers.tensor_products import Coupling
 from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, act, equivariance_error
 
 BODIES = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
@@ -12,7 +12,7 @@ from models._fields import (
     origins,
     split_degrees,
 )
-from models._layers import linear, mlp
+from models.layers.mlp import linear, mlp
 from remul.fields import Fields, Signature
 
 

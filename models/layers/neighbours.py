@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models._fields import pairs
+from models.layers.fields import pairs
 from remul.fields import MASK, Fields, Types
 
 

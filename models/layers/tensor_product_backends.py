@@ -14,7 +14,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models._pairs import Pairs
+from models.layers.neighbours import Pairs
 
 Kind = tuple[int, int]
 Product = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -11,9 +11,9 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models._fields import copies, join_degrees, origins, split_degrees
-from models._layers import linear
-from models._pairs import Pairs
+from models.layers.fields import copies, join_degrees, origins, split_degrees
+from models.layers.mlp import linear
+from models.layers.neighbours import Pairs
 from remul.fields import Fields, Signature, Types
 
 RADII = 16
