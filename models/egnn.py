@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from models.layers.encoders import Reader, Writer
 from models.layers.fields import pair_scalars
-from models.layers.mlp import SiLU, mlp, nearly_zero
+from models.layers.mlp import SiLU, mlp, small_init
 from models.layers.neighbours import Pairs, others
 from remul.fields import Fields, Signature
 
@@ -32,10 +32,10 @@ class Layer(nn.Module):
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.edge = nn.Linear(1 + attributes, channels, bias=False)
-        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, activate_last=True))
         self.update = mlp(2 * channels, channels, channels)
-        self.attract = nearly_zero(mlp(channels, channels, 1))
-        self.drift = nearly_zero(mlp(channels, channels, vectors))
+        self.attract = small_init(mlp(channels, channels, 1))
+        self.drift = small_init(mlp(channels, channels, vectors))
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
         apart = x[:, :, None] - pairs.sent(x)  # (batch, n, k, 3)

@@ -10,7 +10,7 @@ from torch.nn.functional import silu
 
 from models.layers.encoders import Reader, Writer
 from models.layers.fields import pair_scalars, pairs
-from models.layers.mlp import mlp, nearly_zero
+from models.layers.mlp import mlp, small_init
 from models.layers.neighbours import pair_share
 from remul.fields import Fields, Signature
 
@@ -68,11 +68,11 @@ class Layer(nn.Module):
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.by_pair = nn.Linear(6 * (vectors + 1) + 2 + known, channels, bias=False)
-        self.message = mlp(channels, channels, channels, last=True)
+        self.message = mlp(channels, channels, channels, activate_last=True)
         self.update = mlp(2 * channels, channels, channels)
         self.norm = nn.LayerNorm(channels)
-        self.push = nearly_zero(mlp(channels, channels, 3))
-        self.drift = nearly_zero(mlp(channels, channels, vectors))
+        self.push = small_init(mlp(channels, channels, 3))
+        self.drift = small_init(mlp(channels, channels, vectors))
 
     def forward(
         self, h: Tensor, x: Tensor, v: Tensor, known: list[Tensor], share: Tensor

@@ -23,7 +23,7 @@ from models.layers.fields import (
     pairs,
     split_degrees,
 )
-from models.layers.mlp import linear, quieter
+from models.layers.mlp import linear, scale_weights
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True
@@ -183,8 +183,8 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(channels, half, heads, bonds)
         self.bilinear = Bilinear(channels, half)
-        quieter(self.attention.join_heads, RESIDUAL)
-        quieter(self.bilinear.shrink, RESIDUAL)
+        scale_weights(self.attention.join_heads, RESIDUAL)
+        scale_weights(self.bilinear.shrink, RESIDUAL)
 
     def forward(
         self, x: Tensor, s: Tensor, size: torch.Size, bonds: Tensor | None, real: Tensor | None
@@ -215,7 +215,7 @@ class GATr(nn.Module):
         self.register_buffer("weights", torch.tensor(_weights(signature.inputs)), persistent=False)
         self.embed = Linear(((1, vectors + 1), (1, half)), (scalars, channels))
         self.blocks = nn.ModuleList(Block(channels, half, heads, bonds) for _ in range(depth))
-        self.vectors = quieter(linear(4 * half, self.outputs[1], bias=False), 1e-2)
+        self.vectors = scale_weights(linear(4 * half, self.outputs[1], bias=False), 1e-2)
         self.scalars = linear(channels, self.outputs[0])
 
     def forward(self, inputs: Fields) -> Fields:

@@ -35,7 +35,7 @@ class Layer(nn.Module):
     def __init__(self, channels: int, pairs: int) -> None:
         super().__init__()
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, activate_last=True))
         self.update = mlp(2 * channels, channels, channels)
         self.between = nn.Linear(pairs, channels, bias=False) if pairs else None
 

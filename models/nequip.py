@@ -93,7 +93,7 @@ class Layer(nn.Module):
         ]
         widths = [channels * (len(kinds) - 1 if kind == (0, 1) else 1) for kind in kinds]
         self.radial = nn.Sequential(
-            mlp(known, 2 * RADII, last=True),
+            mlp(known, 2 * RADII, activate_last=True),
             nn.Linear(2 * RADII, len(problem.paths) * channels, bias=False),
         )
         self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in kinds)

@@ -1,4 +1,4 @@
-"""Small building blocks of the networks: MLPs, and linear maps that may be empty."""
+"""Multilayer perceptrons, and linear layers that may have no inputs or no outputs."""
 
 from itertools import pairwise
 
@@ -7,31 +7,27 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 
-def mlp(*widths: int, last: bool = False) -> nn.Sequential:
-    """Linear layers with SiLU between them, and after the last one too if `last`."""
-    layers = [part for pair in pairwise(widths) for part in _dense(*pair)]
-    return nn.Sequential(*(layers if last else layers[:-1]))
-
-
-def _dense(width_in: int, width_out: int) -> tuple[nn.Module, nn.Module]:
-    return linear(width_in, width_out), SiLU()
+def mlp(*widths: int, activate_last: bool = False) -> nn.Sequential:
+    """Return linear layers with SiLU between them, and after the last one if `activate_last`."""
+    layers = [layer for pair in pairwise(widths) for layer in (linear(*pair), SiLU())]
+    return nn.Sequential(*(layers if activate_last else layers[:-1]))
 
 
 def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
-    """`nn.Linear`, or what is left of it when one of the widths is zero."""
+    """Return `nn.Linear`, or what is left of it where one of the widths is zero."""
     if width_in and width_out:
         return nn.Linear(width_in, width_out, bias)
-    return Offset(width_out, bias)
+    return Bias(width_out, bias)
 
 
-def nearly_zero(net: nn.Sequential) -> nn.Sequential:
-    """The same network, its last layer scaled down so that its output starts near zero."""
-    quieter(net[-1], 1e-2)
+def small_init(net: nn.Sequential) -> nn.Sequential:
+    """Return the network with its last layer scaled down, so that its output starts near zero."""
+    scale_weights(net[-1], 1e-2)
     return net
 
 
-def quieter(layer: nn.Module, scale: float) -> nn.Module:
-    """The same layer, its weights scaled."""
+def scale_weights(layer: nn.Module, scale: float) -> nn.Module:
+    """Return the layer with all its parameters scaled in place."""
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.mul_(scale)
@@ -45,8 +41,8 @@ class SiLU(nn.Module):
         return silu(x, inplace=not torch.is_grad_enabled())
 
 
-class Offset(nn.Module):
-    """A linear map without inputs: its bias, zero at first, for every object."""
+class Bias(nn.Module):
+    """A linear layer without inputs: its bias, zero at first, for every object."""
 
     def __init__(self, width: int, bias: bool) -> None:
         super().__init__()
@@ -54,5 +50,5 @@ class Offset(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width)) if bias and width else None
 
     def forward(self, x: Tensor) -> Tensor:
-        offset = x.new_zeros(self.width) if self.bias is None else self.bias
-        return offset.expand(*x.shape[:-1], -1).clone()
+        bias = x.new_zeros(self.width) if self.bias is None else self.bias
+        return bias.expand(*x.shape[:-1], -1).clone()  # (..., width)
