@@ -6,10 +6,10 @@ from torch import nn
 from models.layers.fields import (
     centroid,
     check_points,
-    copies,
-    join_degrees,
+    join_by_l,
+    multiplicities,
     origins,
-    split_degrees,
+    split_by_l,
 )
 from models.layers.mlp import linear
 from remul.fields import Fields, Signature
@@ -34,13 +34,13 @@ class Drift(nn.Module):
         self.signature = signature
         self.moving = {name: rep for name, rep in signature.inputs.items() if not rep.affine}
         check_points(signature, "drift")
-        inputs = copies(self.moving, 1, "drift")
-        outputs = copies(signature.outputs, 1, "drift")
+        inputs = multiplicities(self.moving, 1, "drift")
+        outputs = multiplicities(signature.outputs, 1, "drift")
         self.scalars = linear(inputs[0], outputs[0])
         self.times = nn.Parameter(torch.zeros(outputs[1], inputs[1]))
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
-        scalars, v = split_degrees(inputs, self.moving, centre, 1).values()
+        scalars, v = split_by_l(inputs, self.moving, centre, 1).values()
         values = {0: self.scalars(scalars.squeeze(-1)).unsqueeze(-1), 1: self.times @ v}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.layers.encoders import Reader, Writer
-from models.layers.fields import pair_scalars
+from models.layers.fields import count_pair_scalars
 from models.layers.mlp import SiLU, mlp, small_init
 from models.layers.neighbours import Pairs, others
 from remul.fields import Fields, Signature
@@ -57,7 +57,7 @@ class EGNN(nn.Module):
         super().__init__()
         self.types, self.neighbours = signature.inputs, neighbours
         self.read = Reader(signature, channels, "egnn")
-        vectors, attributes = self.read.vectors, pair_scalars(signature.inputs, "egnn")
+        vectors, attributes = self.read.vectors, count_pair_scalars(signature.inputs, "egnn")
         self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
         self.write = Writer(signature, channels, vectors, "egnn")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from models.layers.encoders import Reader, Writer
-from models.layers.fields import pair_scalars, pairs
+from models.layers.fields import count_pair_scalars, pack_pairs
 from models.layers.mlp import mlp, small_init
 from models.layers.neighbours import pair_share
 from remul.fields import Fields, Signature
@@ -93,13 +93,13 @@ class EVFN(nn.Module):
         super().__init__()
         self.types = signature.inputs
         self.read = Reader(signature, channels, "evfn")
-        vectors, known = self.read.vectors, pair_scalars(signature.inputs, "evfn")
+        vectors, known = self.read.vectors, count_pair_scalars(signature.inputs, "evfn")
         self.layers = nn.ModuleList(Layer(channels, vectors, known) for _ in range(depth))
         self.write = Writer(signature, channels, vectors, "evfn")
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.read(inputs)
-        bonds = pairs(inputs, self.types)
+        bonds = pack_pairs(inputs, self.types)
         known = [] if bonds is None else [bonds]
         x, share = start, pair_share(inputs, start)
         for layer in self.layers:

@@ -4,7 +4,15 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from models.layers.fields import centroid, check_outputs, pack, pair_width, pairs, unpack, width
+from models.layers.fields import (
+    centroid,
+    check_outputs,
+    pack,
+    pack_pairs,
+    pair_width,
+    unpack,
+    width,
+)
 from models.layers.mlp import mlp
 from remul.fields import MASK, Fields, Signature
 
@@ -40,7 +48,7 @@ class ObjectsMLP(nn.Module):
         present = inputs[MASK].to(x) if MASK in inputs else torch.ones_like(x[..., :1])
         missing = self.objects - n
         x = pad(torch.cat([x, present], -1), (0, 0, 0, missing))
-        between = pairs(inputs, self.signature.inputs)
+        between = pack_pairs(inputs, self.signature.inputs)
         if between is not None:
             between = pad(between, (0, 0, 0, missing, 0, missing))  # (batch, objects, objects, k)
             x = torch.cat([x, between.flatten(2)], -1)

@@ -12,11 +12,12 @@ from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
-    features,
-    join_degrees,
+    count_pair_scalars,
+    join_by_l,
+    object_fields,
     origins,
     pack,
-    pair_scalars,
+    split_irreps,
 )
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import heard
@@ -54,7 +55,7 @@ def build(
 def count(types: Types, problem: Problem) -> dict[Kind, int]:
     """How many irreps of each kind the fields hold; `ValueError` for a degree too high."""
     found = dict.fromkeys(problem.kinds, 0)
-    for name, rep in features(types).items():
+    for name, rep in object_fields(types).items():
         for mul, *kind in rep.chunks:
             if tuple(kind) not in found:
                 allowed = f"irreps up to l = {problem.degree}"
@@ -65,10 +66,8 @@ def count(types: Types, problem: Problem) -> dict[Kind, int]:
 
 def split(inputs: Fields, types: Types, centre: Tensor) -> dict[Kind, Tensor]:
     """All irreps of one kind side by side, (batch, n, 2 l + 1, copies), by kind."""
-    chunks = [chunk for rep in features(types).values() for chunk in rep.chunks]
-    packed = pack(inputs, types, centre).split([mul * (2 * d + 1) for mul, d, _ in chunks], -1)
     parts = {}
-    for part, (mul, *kind) in zip(packed, chunks, strict=True):
+    for part, mul, *kind in split_irreps(pack(inputs, types, centre), types):
         parts.setdefault(tuple(kind), []).append(part.unflatten(-1, (mul, -1)).mT)
     return {kind: torch.cat(found, -1) for kind, found in parts.items()}
 
@@ -81,7 +80,7 @@ def join(inputs: Fields, values: dict[Kind, Tensor], signature: Signature) -> Fi
         for mul, degree, parity in rep.chunks:
             degrees[degree] += [queues[degree, parity].pop(0) for _ in range(mul)]
     stacked = {degree: torch.stack(found, 2) for degree, found in degrees.items() if found}
-    return join_degrees(inputs, stacked, signature.outputs, origins(inputs, signature))
+    return join_by_l(inputs, stacked, signature.outputs, origins(inputs, signature))
 
 
 class Layer(nn.Module):
@@ -134,7 +133,7 @@ class NequIP(nn.Module):
         super().__init__()
         self.signature, self.degree, self.neighbours = signature, problem.degree, neighbours
         check_points(signature, "nequip")
-        known = RADII + pair_scalars(signature.inputs, "nequip")
+        known = RADII + count_pair_scalars(signature.inputs, "nequip")
         inputs, outputs = (count(t, problem) for t in (signature.inputs, signature.outputs))
         inputs[0, 1] = sum(inputs.values())
         self.kernel, self.kinds = kernel(rung, problem), problem.kinds

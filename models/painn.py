@@ -14,11 +14,11 @@ from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
-    copies,
-    join_degrees,
+    count_pair_scalars,
+    join_by_l,
+    multiplicities,
     origins,
-    pair_scalars,
-    split_degrees,
+    split_by_l,
 )
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import Pairs, heard
@@ -114,9 +114,10 @@ class PaiNN(nn.Module):
         super().__init__()
         self.signature, self.neighbours = signature, neighbours
         check_points(signature, "painn")
-        scalars, vectors = copies(signature.inputs, 1, "painn").values()
-        outputs = copies(signature.outputs, 1, "painn")
-        self.radial = mlp(RADII + pair_scalars(signature.inputs, "painn"), RADII, BASIS * depth)
+        scalars, vectors = multiplicities(signature.inputs, 1, "painn").values()
+        outputs = multiplicities(signature.outputs, 1, "painn")
+        pair_scalars = count_pair_scalars(signature.inputs, "painn")
+        self.radial = mlp(RADII + pair_scalars, RADII, BASIS * depth)
         self.embed = nn.ModuleList(
             [linear(scalars + vectors, channels), linear(vectors, channels, bias=False)]
         )
@@ -130,11 +131,11 @@ class PaiNN(nn.Module):
         for layer, hear in zip(self.layers, self.pairs(inputs, centre), strict=True):
             s, v = layer(s, v, hear)
         values = {0: self.scalars(s).unsqueeze(-1), 1: self.vectors(v).mT}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
     def read(self, inputs: Fields, centre: Tensor) -> tuple[Tensor, Tensor]:
         """Scalars (batch, n, channels), of lengths too, and vectors (batch, n, 3, channels)."""
-        scalars, vectors = split_degrees(inputs, self.signature.inputs, centre, 1).values()
+        scalars, vectors = split_by_l(inputs, self.signature.inputs, centre, 1).values()
         invariants = torch.cat([scalars.squeeze(-1), vectors.norm(dim=-1)], -1)
         to_scalars, to_vectors = self.embed
         return to_scalars(invariants), to_vectors(vectors.mT)

@@ -7,7 +7,7 @@ each degree l, of parity (-1)^l.
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import centroid, check_points, coordinates, pair_scalars
+from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars
 from models.layers.mlp import mlp
 from models.layers.neighbours import heard
 from models.layers.tensor_products import RADII, Coupling, Edges, Embed, Readout
@@ -121,7 +121,7 @@ class SE3Transformer(nn.Module):
         self.signature, self.neighbours = signature, neighbours
         check_points(signature, "se3_transformer")
         channels, depth, heads, degree = sizes
-        known = RADII + pair_scalars(signature.inputs, "se3_transformer")
+        known = RADII + count_pair_scalars(signature.inputs, "se3_transformer")
         self.coupling = Coupling(degree)
         self.read = Embed(signature.inputs, channels, degree, "se3_transformer")
         self.layers = nn.ModuleList(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models.layers.fields import centroid, check_points, coordinates, pair_scalars, split_degrees
+from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars, split_by_l
 from models.layers.neighbours import Pairs, heard
 from models.layers.tensor_product_backends import harmonics
 from models.layers.tensor_products import Coupling, Embed, Readout
@@ -210,7 +210,7 @@ class SEGNN(nn.Module):
         super().__init__()
         self.signature, self.types, self.neighbours = signature, signature.inputs, neighbours
         check_points(signature, "segnn")
-        scalars = 1 + pair_scalars(self.types, "segnn")
+        scalars = 1 + count_pair_scalars(self.types, "segnn")
         self.coupling = Coupling(degree)
         self.embed = Embed(self.types, channels, degree, "segnn")
         self.layers = nn.ModuleList(Layer(channels, degree, scalars) for _ in range(depth))
@@ -231,7 +231,7 @@ class SEGNN(nn.Module):
         """The matrices of each object's attribute, (batch, n, 2 c + 1, 2 a + 1)."""
         attribute = (edges.pairs.share * edges.attribute).sum(2)
         degree = self.coupling.degree
-        vectors = split_degrees(inputs, self.types, centre, degree).get(1)
+        vectors = split_by_l(inputs, self.types, centre, degree).get(1)
         if vectors is not None and vectors.shape[2]:
             attribute = (attribute + harmonics(vectors, degree).mean(2)) / 2
         found = tables(self.coupling, attribute.unsqueeze(1))

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import centroid, check_points, coordinates, pair_scalars
+from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars
 from models.layers.mlp import mlp
 from models.layers.neighbours import heard
 from models.layers.tensor_products import RADII, Coupling, Edges, Embed, Readout
@@ -78,7 +78,7 @@ class TFN(nn.Module):
         super().__init__()
         self.signature, self.degree, self.neighbours = signature, degree, neighbours
         check_points(signature, "tfn")
-        known = RADII + pair_scalars(signature.inputs, "tfn")
+        known = RADII + count_pair_scalars(signature.inputs, "tfn")
         self.coupling = Coupling(degree)
         self.read = Embed(signature.inputs, channels, degree, "tfn")
         self.layers = nn.ModuleList(Layer(channels, self.coupling, known) for _ in range(depth))

@@ -8,8 +8,8 @@ from models.layers.fields import (
     centroid,
     check_outputs,
     pack,
+    pack_pairs,
     pair_width,
-    pairs,
     unpack,
     width,
 )
@@ -80,5 +80,5 @@ class Transformer(nn.Module):
         real = inputs[MASK].bool().mT[:, None] if MASK in inputs else None  # (batch, 1, 1, n)
         if self.bias is None:
             return real
-        bias = self.bias(pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
+        bias = self.bias(pack_pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
         return bias if real is None else torch.where(real, bias, -torch.inf)

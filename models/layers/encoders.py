@@ -7,10 +7,10 @@ from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
-    copies,
-    join_degrees,
+    join_by_l,
+    multiplicities,
     origins,
-    split_degrees,
+    split_by_l,
 )
 from models.layers.mlp import linear, mlp
 from remul.fields import Fields, Signature
@@ -26,13 +26,13 @@ class Reader(nn.Module):
         super().__init__()
         check_points(signature, model)
         self.types = signature.inputs
-        scalars, self.vectors = copies(signature.inputs, 1, model).values()
+        scalars, self.vectors = multiplicities(signature.inputs, 1, model).values()
         self.embed = linear(scalars + self.vectors, channels)
 
     def forward(self, inputs: Fields) -> tuple[Tensor, Tensor, Tensor]:
         """The features, the points (batch, n, 3) and the vectors (batch, n, vectors, 3)."""
         centre = centroid(inputs, self.types)
-        scalars, v = split_degrees(inputs, self.types, centre, 1).values()
+        scalars, v = split_by_l(inputs, self.types, centre, 1).values()
         h = self.embed(torch.cat([scalars.squeeze(-1), v.norm(dim=-1)], -1))
         return h, coordinates(inputs, self.types, centre), v
 
@@ -46,7 +46,7 @@ class Writer(nn.Module):
     def __init__(self, signature: Signature, channels: int, vectors: int, model: str) -> None:
         super().__init__()
         self.signature = signature
-        scalars, self.outputs = copies(signature.outputs, 1, model).values()
+        scalars, self.outputs = multiplicities(signature.outputs, 1, model).values()
         self.scalars = mlp(channels, channels, scalars)
         self.mix = mlp(channels, channels, self.outputs * (vectors + 1))
 
@@ -56,4 +56,4 @@ class Writer(nn.Module):
         mix = self.mix(h).unflatten(-1, (self.outputs, v.shape[2] + 1))
         vectors = moved + mix @ torch.cat([moved, v], 2)  # (batch, n, outputs, 3)
         values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.layers.fields import pairs
+from models.layers.fields import pack_pairs
 from remul.fields import MASK, Fields, Types
 
 
@@ -37,7 +37,7 @@ def heard(inputs: Fields, types: Types, x: Tensor, neighbours: int | None = None
     """The pairs of all objects at x, (batch, n, 3), or of each with its nearest `neighbours`."""
     if neighbours is None or neighbours >= x.shape[1] - 1:
         apart = x[:, :, None] - x[:, None]
-        return Pairs(apart, pair_share(inputs, x), pairs(inputs, types), None)
+        return Pairs(apart, pair_share(inputs, x), pack_pairs(inputs, types), None)
     return others(inputs, types, x, neighbours)
 
 
@@ -49,7 +49,7 @@ def others(inputs: Fields, types: Types, x: Tensor, neighbours: int | None = Non
     if neighbours is not None and neighbours < 0:
         raise ValueError(f"neighbours have to be at least 0, got {neighbours}")
     batch, n = x.shape[:2]
-    share, features = pair_share(inputs, x), pairs(inputs, types)
+    share, features = pair_share(inputs, x), pack_pairs(inputs, types)
     every = neighbours is None or neighbours >= n - 1
     index = _everyone_else(x) if every else _nearest(x, share, neighbours)
     if features is not None:

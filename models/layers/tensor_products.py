@@ -11,7 +11,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models.layers.fields import copies, join_degrees, origins, split_degrees
+from models.layers.fields import join_by_l, multiplicities, origins, split_by_l
 from models.layers.mlp import linear
 from models.layers.neighbours import Pairs
 from remul.fields import Fields, Signature, Types
@@ -98,12 +98,12 @@ class Embed(nn.Module):
     def __init__(self, types: Types, channels: int, degree: int, model: str) -> None:
         super().__init__()
         self.types, self.degree = types, degree
-        count = copies(types, degree, model)
+        count = multiplicities(types, degree, model)
         count[0] = sum(count.values())
         self.maps = nn.ModuleList(linear(count[d], channels, bias=d == 0) for d in count)
 
     def forward(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
-        parts = split_degrees(inputs, self.types, centre, self.degree)
+        parts = split_by_l(inputs, self.types, centre, self.degree)
         lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
         parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
         return [embed(parts[d].mT) for d, embed in enumerate(self.maps)]
@@ -114,12 +114,12 @@ class Readout(nn.Module):
 
     def __init__(self, signature: Signature, channels: int, degree: int, model: str) -> None:
         super().__init__()
-        self.signature, count = signature, copies(signature.outputs, degree, model)
+        self.signature, count = signature, multiplicities(signature.outputs, degree, model)
         self.maps = nn.ModuleList(linear(channels, count[d], bias=d == 0) for d in count)
 
     def forward(self, inputs: Fields, h: list[Tensor]) -> Fields:
         values = {d: readout(h[d]).mT for d, readout in enumerate(self.maps)}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
 
 def _harmonics(degree: int, a: int, c: int) -> list[int]:
