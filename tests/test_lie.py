@@ -160,7 +160,7 @@ def test_the_layers_that_break_the_symmetry_are_found(bent, bodies):
     found = lie_error_by_layer(bent, bodies, SIGNATURE)
     broken = [name for name, error in found.items() if error.min() > 1e-12]
     whole = [name for name, error in found.items() if error.max() < 1e-24]
-    assert (broken, whole) == (["layers.1", "layers.2"], ["read", "layers.0", "write"])
+    assert (broken, whole) == (["layers.1", "layers.2"], ["embed", "layers.0", "readout"])
 
 
 TYPED = [n for n in networks.NAMES if hasattr(networks.load(n).build(SIGNATURE), "stages")]
@@ -256,5 +256,5 @@ def test_outputs_have_to_match_too():
 
 
 def test_an_unknown_layer_is_named(bent, bodies):
-    with pytest.raises(ValueError, match=r"no stage 'layers\.9'; there are read"):
+    with pytest.raises(ValueError, match=r"no stage 'layers\.9'; there are embed"):
         lie_derivative(bent, bodies, SIGNATURE, "x", "layers.9")

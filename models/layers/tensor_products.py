@@ -1,7 +1,7 @@
-"""Clebsch-Gordan products of what neighbours hold with the spherical harmonics of the pairs.
+"""Clebsch-Gordan products of what senders hold with the spherical harmonics of the edges.
 
-Features are a list by degree l, each (batch, n, 2 l + 1, channels), of parity (-1)^l. The tables
-are e3nn's in float64 and are cast when used: a float64 copy of a network is exact to float64.
+Features are a list by l, each (batch, n, 2 l + 1, channels), of parity (-1)^l. The tables are
+e3nn's in float64 and are cast when used: a float64 copy of a network is exact to float64.
 """
 
 from functools import cache
@@ -13,136 +13,140 @@ from torch import Tensor, nn
 
 from models.layers.fields import join_by_l, multiplicities, origins, split_by_l
 from models.layers.mlp import linear
-from models.layers.neighbours import Pairs
+from models.layers.neighbours import Edges
 from remul.fields import Fields, Signature, Types
 
-RADII = 16
+RADIAL_BASIS = 16
 
 
-class Edges(NamedTuple):
-    """What all layers need of the pairs.
+class EdgeEmbedding(NamedTuple):
+    """What all layers need of the edges.
 
-    `radial` holds functions of the distance and the scalars of the pairs, (batch, n, k, width);
-    `angular` a matrix for each degree a of features, (batch, n, k (2 a + 1), rows).
+    `radial` holds functions of the length and the scalars of the pair, (batch, n, k, width);
+    `angular` a matrix for each l of the senders' features, (batch, n, k (2 l + 1), rows).
     """
 
-    pairs: Pairs
+    edges: Edges
     radial: Tensor
     angular: list[Tensor]
 
-    def sent(self, h: list[Tensor]) -> list[Tensor]:
-        """What each neighbour holds, (batch, n or 1, k, 2 l + 1, channels) by degree."""
-        return [self.pairs.sent(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in h]
+    def gather_senders(self, h: list[Tensor]) -> list[Tensor]:
+        """Return what each sender holds, (batch, n or 1, k, 2 l + 1, channels) by l."""
+        return [self.edges.gather_senders(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in h]
 
 
 class Coupling(nn.Module):
-    """All products of degree a with harmonics b to degree c of parity (-1)^c, up to `degree`.
+    """All products of features l_in with harmonics l_sh to l_out of parity (-1)^l_out, up to lmax.
 
-    A pair's matrix for degree a takes features to rows, ordered by c, component and b: one product
-    of matrices then sums over the neighbours too.
+    An edge's matrix for l_in takes features to rows, ordered by l_out, component and l_sh: one
+    product of matrices then sums over the senders too.
     """
 
-    def __init__(self, degree: int) -> None:
+    def __init__(self, lmax: int) -> None:
         super().__init__()
-        degrees = range(degree + 1)
-        self.degree = degree
-        self.paths = [[len(_harmonics(degree, a, c)) for c in degrees] for a in degrees]
-        for a in degrees:
-            self.register_buffer(f"table{a}", _table(degree, a), persistent=False)
+        ls = range(lmax + 1)
+        self.lmax = lmax
+        self.paths = [[len(_l_sh(lmax, l_in, l_out)) for l_out in ls] for l_in in ls]
+        for l_in in ls:
+            self.register_buffer(f"table{l_in}", _table(lmax, l_in), persistent=False)
 
-    def edges(self, pairs: Pairs, share: Tensor | None = None) -> Edges:
-        """The radial and angular parts of the pairs, the latter times `share` where given."""
-        distance = (pairs.apart.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        degrees = list(range(self.degree + 1))
+    def embed(self, edges: Edges, weights: Tensor | None = None) -> EdgeEmbedding:
+        """Return the radial and angular parts of the edges, the latter times `weights`, if any."""
+        length = edges.lengths()
         harmonics = o3.spherical_harmonics(
-            degrees, pairs.apart / -distance, False, normalization="component"
-        )  # (batch, n, k, (degree + 1)^2), from i to j
-        harmonics = harmonics if share is None else share * harmonics
-        parts = [radial(distance)] + ([] if pairs.features is None else [pairs.features])
-        return Edges(pairs, torch.cat(parts, -1), self.angular(harmonics))
+            list(range(self.lmax + 1)), edges.vectors / -length, False, normalization="component"
+        )  # (batch, n, k, (lmax + 1)^2), from i to j
+        harmonics = harmonics if weights is None else weights * harmonics
+        radial = edges.append_features(radial_basis(length))
+        return EdgeEmbedding(edges, radial, self.angular_matrices(harmonics))
 
-    def angular(self, harmonics: Tensor) -> list[Tensor]:
-        """The matrix of each degree a, (batch, n, k (2 a + 1), rows)."""
-        tables = [self.get_buffer(f"table{a}").to(harmonics) for a in range(self.degree + 1)]
-        flat = [harmonics @ table for table in tables]
-        return [x.unflatten(-1, (2 * a + 1, -1)).flatten(2, 3) for a, x in enumerate(flat)]
+    def angular_matrices(self, harmonics: Tensor) -> list[Tensor]:
+        """Return the matrix of each l_in, (batch, n, k (2 l_in + 1), rows)."""
+        tables = [self.get_buffer(f"table{l}").to(harmonics) for l in range(self.lmax + 1)]
+        flat = [harmonics @ table for table in tables]  # (batch, n, k, (2 l_in + 1) rows)
+        return [x.unflatten(-1, (2 * l + 1, -1)).flatten(2, 3) for l, x in enumerate(flat)]
 
-    def products(self, heard: list[Tensor], angular: list[Tensor]) -> list[list[Tensor]]:
-        """Features by pair to sums over neighbours, by c: parts (batch, n, 2 c + 1, channels)."""
-        rows = [a.mT @ x.flatten(2, 3) for a, x in zip(angular, heard, strict=True)]
-        found = [[] for _ in heard]
+    def aggregate(self, messages: list[Tensor], angular: list[Tensor]) -> list[list[Tensor]]:
+        """Return the products of messages by l_in, (batch, n, k, 2 l_in + 1, c), summed over j.
+
+        By l_out a list over l_in, each (batch, n, 2 l_out + 1, paths c).
+        """
+        rows = [a.mT @ x.flatten(2, 3) for a, x in zip(angular, messages, strict=True)]
+        sums = [[] for _ in messages]
         for x, paths in zip(rows, self.paths, strict=True):
-            parts = x.split([(2 * c + 1) * p for c, p in enumerate(paths)], 2)
-            for c, part in enumerate(parts):
-                found[c].append(part.unflatten(2, (2 * c + 1, -1)).flatten(3))
-        return found
+            parts = x.split([(2 * l_out + 1) * p for l_out, p in enumerate(paths)], 2)
+            for l_out, part in enumerate(parts):
+                sums[l_out].append(part.unflatten(2, (2 * l_out + 1, -1)).flatten(3))
+        return sums
 
-    def rows(self, features: list[Tensor]) -> list[Tensor]:
-        """The inverse of the order of `products`: (batch, n, rows, channels) by degree a."""
-        found = [[] for _ in features]
-        for c, x in enumerate(features):
-            paths = [p[c] for p in self.paths]
+    def order_as_rows(self, features: list[Tensor]) -> list[Tensor]:
+        """Return features in the shape of `aggregate` as (batch, n, rows, channels) by l_in."""
+        rows = [[] for _ in features]
+        for l_out, x in enumerate(features):
+            paths = [p[l_out] for p in self.paths]
             parts = x.unflatten(-1, (sum(paths), -1)).split(paths, 3)
-            for a, part in enumerate(parts):
-                found[a].append(part.flatten(2, 3))
-        return [torch.cat(parts, 2) for parts in found]
+            for l_in, part in enumerate(parts):
+                rows[l_in].append(part.flatten(2, 3))
+        return [torch.cat(parts, 2) for parts in rows]
 
-    def width(self, degree: int) -> int:
-        """How many paths lead to features of a degree."""
-        return sum(paths[degree] for paths in self.paths)
+    def count_paths(self, l_out: int) -> int:
+        """Return how many paths lead to features of an l."""
+        return sum(paths[l_out] for paths in self.paths)
 
 
 class Embed(nn.Module):
-    """Fields to features by degree; the lengths of all that turns count among the scalars."""
+    """Fields to features by l; the lengths of all that turns count among the scalars."""
 
-    def __init__(self, types: Types, channels: int, degree: int, model: str) -> None:
+    def __init__(self, types: Types, channels: int, lmax: int, model: str) -> None:
         super().__init__()
-        self.types, self.degree = types, degree
-        count = multiplicities(types, degree, model)
-        count[0] = sum(count.values())
-        self.maps = nn.ModuleList(linear(count[d], channels, bias=d == 0) for d in count)
+        self.types, self.lmax = types, lmax
+        muls = multiplicities(types, lmax, model)
+        muls[0] = sum(muls.values())
+        self.maps = nn.ModuleList(linear(muls[l], channels, bias=l == 0) for l in muls)
 
     def forward(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
-        parts = split_by_l(inputs, self.types, centre, self.degree)
-        lengths = [part.norm(dim=-1, keepdim=True) for d, part in parts.items() if d > 0]
+        parts = split_by_l(inputs, self.types, centre, self.lmax)
+        lengths = [part.norm(dim=-1, keepdim=True) for l, part in parts.items() if l > 0]
         parts = parts | {0: torch.cat([parts[0], *lengths], 2)}
-        return [embed(parts[d].mT) for d, embed in enumerate(self.maps)]
+        return [embed(parts[l].mT) for l, embed in enumerate(self.maps)]
 
 
 class Readout(nn.Module):
-    """Features by degree to the output fields."""
+    """Features by l to the output fields."""
 
-    def __init__(self, signature: Signature, channels: int, degree: int, model: str) -> None:
+    def __init__(self, signature: Signature, channels: int, lmax: int, model: str) -> None:
         super().__init__()
-        self.signature, count = signature, multiplicities(signature.outputs, degree, model)
-        self.maps = nn.ModuleList(linear(channels, count[d], bias=d == 0) for d in count)
+        self.signature, muls = signature, multiplicities(signature.outputs, lmax, model)
+        self.maps = nn.ModuleList(linear(channels, muls[l], bias=l == 0) for l in muls)
 
     def forward(self, inputs: Fields, h: list[Tensor]) -> Fields:
-        values = {d: readout(h[d]).mT for d, readout in enumerate(self.maps)}
+        values = {l: readout(h[l]).mT for l, readout in enumerate(self.maps)}
         return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
 
-def _harmonics(degree: int, a: int, c: int) -> list[int]:
-    return [b for b in range(abs(a - c), min(a + c, degree) + 1) if (a + b + c) % 2 == 0]
+def _l_sh(lmax: int, l_in: int, l_out: int) -> list[int]:
+    """Return the l of the harmonics that take l_in to l_out, keeping the parity (-1)^l."""
+    ls = range(abs(l_in - l_out), min(l_in + l_out, lmax) + 1)
+    return [l_sh for l_sh in ls if (l_in + l_sh + l_out) % 2 == 0]
 
 
 @cache
 @torch.inference_mode(False)
-def _table(degree: int, a: int) -> Tensor:
-    """Harmonics to the matrix of degree a, ((degree + 1)^2, (2 a + 1) rows)."""
+def _table(lmax: int, l_in: int) -> Tensor:
+    """Return the map of harmonics to the matrix of l_in, ((lmax + 1)^2, (2 l_in + 1) rows)."""
     tables = []
-    for c in range(degree + 1):
-        harmonics = _harmonics(degree, a, c)
-        table = torch.zeros((degree + 1) ** 2, 2 * a + 1, 2 * c + 1, len(harmonics)).double()
-        for path, b in enumerate(harmonics):
-            w = (2 * c + 1) ** 0.5 * o3.wigner_3j(b, a, c, dtype=torch.float64)
-            table[b * b : (b + 1) ** 2, ..., path] = w
+    for l_out in range(lmax + 1):
+        paths = _l_sh(lmax, l_in, l_out)
+        table = torch.zeros((lmax + 1) ** 2, 2 * l_in + 1, 2 * l_out + 1, len(paths)).double()
+        for path, l_sh in enumerate(paths):
+            cg = (2 * l_out + 1) ** 0.5 * o3.wigner_3j(l_sh, l_in, l_out, dtype=torch.float64)
+            table[l_sh * l_sh : (l_sh + 1) ** 2, ..., path] = cg
         tables.append(table.flatten(2))
     return torch.cat(tables, -1).flatten(1)
 
 
-def radial(distance: Tensor) -> Tensor:
-    """Gaussians in the logarithm of the distance, 0.01 to 100: (batch, n, k, RADII)."""
-    centres = torch.linspace(-2, 2, RADII, dtype=distance.dtype, device=distance.device)
-    apart = (distance.log10() - centres) * (RADII / 4)
-    return torch.exp(-(apart.clamp(-4, 4) ** 2))  # clamped: subnormal numbers are slow
+def radial_basis(length: Tensor) -> Tensor:
+    """Return Gaussians in the logarithm of the length, 0.01 to 100: (batch, n, k, RADIAL_BASIS)."""
+    centres = torch.linspace(-2, 2, RADIAL_BASIS, dtype=length.dtype, device=length.device)
+    widths_away = (length.log10() - centres) * (RADIAL_BASIS / 4)
+    return torch.exp(-(widths_away.clamp(-4, 4) ** 2))  # clamped: subnormal numbers are slow
