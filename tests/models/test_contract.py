@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from networks import CLAIMING, NAMES, load, plugin
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
@@ -26,9 +27,7 @@ from remul import (
     equivariance_error,
 )
 
-MODELS = plugins.names("models")
-CLAIMING = [name for name in MODELS if plugins.claims_equivariance(name)]
-FREE = [name for name in MODELS if name not in CLAIMING]
+FREE = [name for name in NAMES if name not in CLAIMING]
 SIDES = ["inputs", "outputs"]
 IRREPS = [f"{degree}{parity}" for degree in range(4) for parity in "eo"]
 SMALL = {"train": 16, "val": 8, "test": 8, "ood": 8}
@@ -55,7 +54,7 @@ SIGNATURES = {
     ),
 }
 
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", NAMES)
 every_claim = pytest.mark.parametrize("name", CLAIMING)
 every_signature = pytest.mark.parametrize("kind", SIGNATURES)
 moving_points = pytest.mark.parametrize(
@@ -66,7 +65,7 @@ moving_points = pytest.mark.parametrize(
 def made(name, signature, seed=0):
     """The model with its defaults in float64, all that it learns drawn by its fan-in."""
     generator = torch.Generator().manual_seed(seed)
-    model = plugins.load("models", name).build(signature).double()
+    model = load(name).build(signature).double()
     with torch.no_grad():
         for weight in filter(lambda weight: weight.requires_grad, model.parameters()):
             shape = weight.shape
@@ -76,7 +75,7 @@ def made(name, signature, seed=0):
 
 
 def build_on(name, kind):
-    return plugins.load("models", name).build(SIGNATURES[kind])
+    return load(name).build(SIGNATURES[kind])
 
 
 def drawn(types, draw, batch=3, objects=5):
@@ -85,7 +84,7 @@ def drawn(types, draw, batch=3, objects=5):
 
 def is_ordered(name):
     """Whether the model is built for a number of objects, so that their order counts."""
-    return "objects" in inspect.signature(plugins.load("models", name).build).parameters
+    return "objects" in inspect.signature(load(name).build).parameters
 
 
 def permuted(fields, types):
@@ -143,7 +142,7 @@ def test_the_order_of_the_fields_does_not_matter(name, draw):
     assert_close(model(dict(reversed(inputs.items()))), model(inputs), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not is_ordered(name)])
+@pytest.mark.parametrize("name", [name for name in NAMES if not is_ordered(name)])
 @every_signature
 def test_outputs_follow_the_order_of_the_objects(name, kind, draw):
     signature = SIGNATURES[kind]
@@ -152,7 +151,7 @@ def test_outputs_follow_the_order_of_the_objects(name, kind, draw):
     assert_close(model(permuted(inputs, signature.inputs)), expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if is_ordered(name)])
+@pytest.mark.parametrize("name", [name for name in NAMES if is_ordered(name)])
 def test_models_for_a_number_of_objects_see_their_order(name, draw):
     signature = SIGNATURES["bodies"]
     model, inputs = made(name, signature), drawn(BODIES, draw)
@@ -171,7 +170,7 @@ def test_translations_move_points_alone(name, kind, draw):
 
 def claimed(name):
     """The group that the model claims, E3 if it claims none."""
-    return getattr(remul, plugins.claimed_group(name) or "E3")
+    return getattr(remul, plugins.claimed_group(plugin(name)) or "E3")
 
 
 def error_under_motions(name, signature, draw, generator, dtype=torch.float64):
@@ -194,7 +193,7 @@ def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
 
 
 @moving_points
-@pytest.mark.parametrize("name", [n for n in CLAIMING if plugins.claimed_group(n) == "SE3"])
+@pytest.mark.parametrize("name", [n for n in CLAIMING if plugins.claimed_group(plugin(n)) == "SE3"])
 def test_a_claim_without_reflections_means_that_they_break_it(name, kind, draw):
     signature = SIGNATURES[kind]
     mirror = Element(-torch.eye(3, dtype=torch.float64).expand(3, 3, 3), torch.zeros(3, 3))
@@ -216,7 +215,7 @@ def refusal(name, side, irreps):
     types = {"inputs": {"spin": VECTOR}, "outputs": {"force": VECTOR}}
     types[side] = types[side] | {"odd": Rep(irreps)}
     try:
-        plugins.load("models", name).build(Signature(**types))
+        load(name).build(Signature(**types))
     except ValueError as error:
         return str(error)
     return None
@@ -318,12 +317,13 @@ def size(model):
     return sum(weight.numel() for weight in model.parameters())
 
 
-LEARNING = [name for name in MODELS if size(build_on(name, "bodies"))]
-NETWORKS = [name for name in MODELS if size(build_on(name, "bodies")) > 1000]
+LEARNING = [name for name in NAMES if size(build_on(name, "bodies"))]
+NETWORKS = [name for name in NAMES if size(build_on(name, "bodies")) > 1000]
 
 
 def run(name, seed=0, **kwargs):
-    return Run(Plugin("nbody_gravity", SMALL), Plugin(name, kwargs), Plugin("plain"), seed=seed)
+    model = Plugin(plugin(name), kwargs)
+    return Run(Plugin("nbody_gravity", SMALL), model, Plugin("plain"), seed=seed)
 
 
 @cache
@@ -385,11 +385,11 @@ def test_the_papers_transformer_has_its_published_size():
 
 def test_heads_have_to_divide_the_channels():
     with pytest.raises(ValueError, match="3 heads, 64 channels"):
-        plugins.load("models", "transformer").build(SIGNATURES["bodies"], channels=64, heads=3)
+        load("transformer").build(SIGNATURES["bodies"], channels=64, heads=3)
 
 
 def test_more_objects_than_the_mlp_has_places_are_refused(draw):
-    model = plugins.load("models", "mlp").build(SIGNATURES["bodies"], objects=4).double()
+    model = load("mlp").build(SIGNATURES["bodies"], objects=4).double()
     with pytest.raises(ValueError, match="up to 4 objects, got 5"):
         model(drawn(BODIES, draw))
 
@@ -401,14 +401,14 @@ def test_a_field_without_objects_is_refused_by_name(name):
     with pytest.raises(
         ValueError, match=r"field 'mass' is \(4, 1\), declared as \(batch, n, dim\)"
     ):
-        plugins.load("models", name).build(signature)(inputs)
+        load(name).build(signature)(inputs)
 
 
 @every_model
 def test_outputs_of_pairs_are_refused_by_name(name):
     signature = Signature(BONDED, {"force": VECTOR, "bond": Rep("0e", objects=2)})
     with pytest.raises(ValueError, match=rf"{name} has no outputs for pairs; field 'bond' is one"):
-        plugins.load("models", name).build(signature)
+        load(name).build(signature)
 
 
 @pytest.mark.parametrize("name", CLAIMING)

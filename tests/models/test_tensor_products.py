@@ -7,8 +7,8 @@ import torch
 from e3nn import o3
 from torch.testing import assert_close
 
-from models._pairs import heard
-from models._tensor import Coupling
+from models.layers.neighbours import find_all_edges
+from models.layers.tensor_products import Coupling
 from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, act, equivariance_error
 
 BODIES = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}
@@ -26,14 +26,14 @@ def hidden(draw, degree, objects=5, channels=4):
     return [draw(2, objects, 2 * a + 1, channels) for a in range(degree + 1)]
 
 
-def edges_of(coupling, x):
-    return coupling.edges(heard({"position": x}, {"position": POINT}, x))
+def embed_edges(coupling, x):
+    return coupling.embed(find_all_edges({"position": x}, {"position": POINT}, x))
 
 
-def slow_product(f, apart, a, b, c):
+def slow_product(f, edge_vectors, a, b, c):
     """A feature of degree a times the harmonic b of a pair, term by term, to degree c."""
-    direction = -apart / (apart.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-    y = o3.spherical_harmonics(b, direction, False, normalization="component")
+    length = (edge_vectors.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+    y = o3.spherical_harmonics(b, edge_vectors / -length, False, normalization="component")
     table = (2 * c + 1) ** 0.5 * o3.wigner_3j(b, a, c, dtype=torch.float64)
     out = torch.zeros(*f.shape[:3], 2 * c + 1, f.shape[-1], dtype=torch.float64)
     for v, u, w in product(*(range(2 * degree + 1) for degree in (b, a, c))):
@@ -41,13 +41,13 @@ def slow_product(f, apart, a, b, c):
     return out
 
 
-def slow_keys(felt, apart):
+def slow_keys(messages, edge_vectors):
     """All products of pairs, by c: (batch, n, n, 2 c + 1, paths * channels)."""
-    degrees = range(len(felt))
+    degrees = range(len(messages))
     return [
         torch.cat(
             [
-                slow_product(felt[a], apart, a, b, c)
+                slow_product(messages[a], edge_vectors, a, b, c)
                 for a in degrees
                 for b in degrees
                 if abs(a - c) <= b <= a + c and (a + b + c) % 2 == 0
@@ -61,37 +61,39 @@ def slow_keys(felt, apart):
 @pytest.mark.parametrize("degree", [1, 2, 4])
 def test_products_are_explicit_clebsch_gordan_sums(degree, draw):
     coupling, x = Coupling(degree), draw(2, 3, 3)
-    edges = edges_of(coupling, x)
-    felt = [draw(2, 3, 3, 2 * a + 1, 2) for a in range(degree + 1)]
-    found = [torch.cat(parts, -1) for parts in coupling.products(felt, edges.angular)]
-    expected = [keys.sum(2) for keys in slow_keys(felt, edges.pairs.apart)]
-    assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    embedding = embed_edges(coupling, x)
+    messages = [draw(2, 3, 3, 2 * a + 1, 2) for a in range(degree + 1)]
+    sums = [torch.cat(parts, -1) for parts in coupling.aggregate(messages, embedding.angular)]
+    expected = [keys.sum(2) for keys in slow_keys(messages, embedding.edges.vectors)]
+    assert_close(sums, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_messages_of_tfn_are_means_of_explicit_sums(draw, network):
     model = network("tfn", SIGNATURE, channels=4, layers=1)
     h, x = hidden(draw, 2), draw(2, 5, 3)
-    pairs = heard({"position": x}, {"position": POINT}, x)
-    edges = model.coupling.edges(pairs, pairs.share)
-    weights = model.layers[0].radial(edges.radial).chunk(3, -1)
-    felt = [w.unsqueeze(3) * part[:, None] for w, part in zip(weights, h, strict=True)]
-    means = [(pairs.share.unsqueeze(3) * k).sum(2) for k in slow_keys(felt, pairs.apart)]
-    assert_close(model.layers[0].messages(h, edges), means, rtol=1e-12, atol=1e-12)
+    edges = find_all_edges({"position": x}, {"position": POINT}, x)
+    embedding = model.coupling.embed(edges, edges.mean_weights)
+    radial = model.layers[0].radial(embedding.radial).chunk(3, -1)
+    messages = [r.unsqueeze(3) * part[:, None] for r, part in zip(radial, h, strict=True)]
+    keys = slow_keys(messages, edges.vectors)
+    means = [(edges.mean_weights.unsqueeze(3) * k).sum(2) for k in keys]
+    assert_close(model.layers[0].messages(h, embedding), means, rtol=1e-12, atol=1e-12)
 
 
 def test_attention_is_the_softmax_of_queries_with_explicit_keys(draw, network):
     model = network("se3_transformer", SIGNATURE, channels=4, layers=1, heads=1)
     attention, h = model.layers[0].attention, hidden(draw, 2)
-    edges = edges_of(model.coupling, draw(2, 5, 3))
-    felt = [draw(2, 5, 5, 2 * a + 1, 2) for a in range(3)]
-    keys = slow_keys(felt, edges.pairs.apart)
+    embedding = embed_edges(model.coupling, draw(2, 5, 3))
+    messages = [draw(2, 5, 5, 2 * a + 1, 2) for a in range(3)]
+    keys = slow_keys(messages, embedding.edges.vectors)
     queries = [query(part) for query, part in zip(attention.query, h, strict=True)]
     logits = sum(
         (q[:, :, None] * k).sum((-1, -2), keepdim=True) for q, k in zip(queries, keys, strict=True)
     ).squeeze(-1)
     terms = sum(k[0, 0, 0].numel() for k in keys)
-    expected = (logits / terms**0.5).masked_fill(edges.pairs.share == 0, -torch.inf).softmax(2)
-    assert_close(attention.weights(h, felt, edges), expected, rtol=1e-12, atol=1e-12)
+    expected = logits / terms**0.5
+    expected = expected.masked_fill(embedding.edges.mean_weights == 0, -torch.inf).softmax(2)
+    assert_close(attention.weights(h, messages, embedding), expected, rtol=1e-12, atol=1e-12)
 
 
 def attended(model, inputs):
@@ -135,7 +137,7 @@ def test_networks_are_exact_at_high_degrees(name, degree, neighbours, draw, gene
 
 
 @every_model
-def test_only_the_nearest_neighbours_are_heard(name, draw, network):
+def test_only_the_nearest_neighbours_send(name, draw, network):
     model = network(name, SIGNATURE, channels=4, layers=1, neighbours=2, **MODELS[name])
     inputs = bodies(draw)
     inputs["position"][:, 4] += 100.0

@@ -1,4 +1,4 @@
-"""Steerable maps and convolutions against explicit sums; every kernel against the first."""
+"""Steerable maps and convolutions against explicit sums; every backend against the first."""
 
 import sys
 from math import sqrt
@@ -9,9 +9,15 @@ from e3nn import o3
 from torch.testing import assert_close
 
 from models import nequip, segnn
-from models._kernels import LIBRARIES, Problem, harmonics, kernel
-from models._pairs import heard
-from models._tensor import Coupling
+from models.layers.neighbours import find_all_edges
+from models.layers.steerable import SteerableLinear, list_paths, steer
+from models.layers.tensor_product_backends import (
+    LIBRARIES,
+    TensorProductSpec,
+    build_backend,
+    spherical_harmonics,
+)
+from models.layers.tensor_products import Coupling
 from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
 DEGREES = [1, 2, 3]
@@ -46,11 +52,11 @@ def degrees_of(path):
 def inside(steerable):
     """The weights of a steerable map by the degrees of their path."""
     found = {}
-    for fall, after in zip(steerable.fall, steerable.after, strict=True):
-        parts = after.weight.chunk(len(fall), 1)
-        found |= {degrees_of(path): part for path, part in zip(fall, parts, strict=True)}
-    for rise, before in zip(steerable.rise, steerable.before, strict=True):
-        found |= {degrees_of(path): lift.weight for path, lift in zip(rise, before, strict=True)}
+    for falling, after in zip(steerable.falling, steerable.after, strict=True):
+        parts = after.weight.chunk(len(falling), 1)
+        found |= {degrees_of(path): part for path, part in zip(falling, parts, strict=True)}
+    for rising, before in zip(steerable.rising, steerable.before, strict=True):
+        found |= {degrees_of(path): lift.weight for path, lift in zip(rising, before, strict=True)}
     return found
 
 
@@ -60,10 +66,10 @@ def of_degrees(draw, degree, *shape):
 
 @every_degree
 def test_steerable_maps_are_sums_of_clebsch_gordan_products(degree, draw):
-    steerable = segnn.Steerable(WIDTH, [CHANNELS] * (degree + 1)).double()
+    steerable = SteerableLinear(WIDTH, [CHANNELS] * (degree + 1)).double()
     torch.nn.init.zeros_(steerable.after[0].bias)
-    x, attribute = of_degrees(draw, degree, 1, 1, 1), harmonics(draw(1, 1, 1, 3), degree)
-    found = steerable(x, segnn.tables(Coupling(degree), attribute))
+    x, attribute = of_degrees(draw, degree, 1, 1, 1), spherical_harmonics(draw(1, 1, 1, 3), degree)
+    found = steerable(x, steer(Coupling(degree), attribute))
     alone = [part[0, 0, 0] for part in x]
     expected = steered(alone, attribute[0, 0, 0], inside(steerable), degree)
     assert_close([y[0, 0, 0] for y in found], expected, rtol=1e-12, atol=1e-12)
@@ -72,23 +78,23 @@ def test_steerable_maps_are_sums_of_clebsch_gordan_products(degree, draw):
 @every_degree
 @pytest.mark.parametrize("neighbours", [None, 2])
 def test_maps_of_pairs_are_those_of_both_objects_and_the_scalars(degree, neighbours, draw):
-    first = segnn.FirstOfPairs(WIDTH, [CHANNELS] * (degree + 1), 2).double()
+    first = segnn.SteerablePairLinear(WIDTH, [CHANNELS] * (degree + 1), 2).double()
     bond, positions, h = draw(1, 4, 4, 1), draw(1, 4, 3), of_degrees(draw, degree, 1, 4)
     types = {"bond": Rep("0e", objects=2)}
-    pairs = heard({"bond": bond}, types, positions, neighbours)
-    found = first(h, segnn.Edges(pairs, Coupling(degree)))
+    edges = find_all_edges({"bond": bond}, types, positions, neighbours)
+    found = first(h, segnn.EdgeAttributes(edges, Coupling(degree)))
     i, k = 2, 1
-    j = k if pairs.index is None else pairs.index[0, i, k]
-    attribute = harmonics(positions[0, i] - positions[0, j], degree)
+    j = k if edges.senders is None else edges.senders[0, i, k]
+    attribute = spherical_harmonics(positions[0, i] - positions[0, j], degree)
     expected = [torch.zeros(2 * c + 1, CHANNELS).double() for c in range(degree + 1)]
-    for maps, who in ((first.received, i), (first.sent, j)):
-        weights = dict(zip(map(degrees_of, segnn.paths_up_to(degree)), rows(maps), strict=True))
+    for maps, who in ((first.receive, i), (first.send, j)):
+        weights = dict(zip(map(degrees_of, list_paths(degree)), rows(maps), strict=True))
         made = steered([x[0, who] for x in h], attribute, weights, degree)
         paths = [sum(c == d for _, _, c in weights) for d in range(degree + 1)]
         expected = [y + m / sqrt(2 * p) for y, m, p in zip(expected, made, paths, strict=True)]
     squared = (positions[0, i] - positions[0, j]).square().sum()
     known = torch.stack([squared.log1p(), bond[0, i, j, 0]])
-    for c, weight in enumerate(first.known):
+    for c, weight in enumerate(first.invariant_weights):
         expected[c] += attribute[c * c : (c + 1) ** 2, None] * (known @ weight)
     assert_close([y[0, i, k] for y in found], expected, rtol=1e-12, atol=1e-12)
 
@@ -98,24 +104,25 @@ def rows(maps):
 
 
 def convolved(name, degree, neighbours, draw):
-    """The convolution of one kernel, and the pairs and features that went in."""
-    problem = Problem(degree, WIDTH)
-    pairs = heard({}, {}, draw(2, 4, 3), neighbours)
-    h = [draw(2, 4, 2 * d + 1, WIDTH) for d, _ in problem.kinds]
-    weights = draw(*pairs.apart.shape[:3], len(problem.paths) * WIDTH)
-    rung, attribute = kernel(name, problem), harmonics(pairs.apart, degree)
-    return rung(h, weights, rung.edges(pairs, attribute)), (problem, pairs, h, weights, attribute)
+    """The convolution by one backend, and the edges and features that went in."""
+    spec = TensorProductSpec(degree, WIDTH)
+    edges = find_all_edges({}, {}, draw(2, 4, 3), neighbours)
+    h = [draw(2, 4, 2 * d + 1, WIDTH) for d, _ in spec.irreps]
+    weights = draw(*edges.vectors.shape[:3], len(spec.paths) * WIDTH)
+    backend, harmonics = build_backend(name, spec), spherical_harmonics(edges.vectors, degree)
+    result = backend(h, weights, backend.prepare(edges, harmonics))
+    return result, (spec, edges, h, weights, harmonics)
 
 
 @every_degree
 def test_convolutions_are_means_of_clebsch_gordan_products(degree, draw):
-    found, (problem, pairs, h, weights, attribute) = convolved("own", degree, None, draw)
-    for path, ((i, b, j), y) in enumerate(zip(problem.paths, found, strict=True)):
-        a, c = problem.kinds[i][0], problem.kinds[j][0]
+    found, (spec, edges, h, weights, harmonics) = convolved("own", degree, None, draw)
+    for path, ((i, b, j), y) in enumerate(zip(spec.paths, found, strict=True)):
+        a, c = spec.irreps[i][0], spec.irreps[j][0]
         table = sqrt(2 * c + 1) * o3.wigner_3j(a, b, c, dtype=torch.float64)
-        felt = weights[..., path * WIDTH : (path + 1) * WIDTH] * pairs.share
-        angular = attribute[..., b * b : (b + 1) ** 2]
-        expected = torch.einsum("zijx,zjux,zijv,uvw->ziwx", felt, h[i], angular, table)
+        weight = weights[..., path * WIDTH : (path + 1) * WIDTH] * edges.mean_weights
+        y_b = harmonics[..., b * b : (b + 1) ** 2]
+        expected = torch.einsum("zijx,zjux,zijv,uvw->ziwx", weight, h[i], y_b, table)
         assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -123,7 +130,7 @@ def test_convolutions_are_means_of_clebsch_gordan_products(degree, draw):
 @pytest.mark.parametrize("degree", [1, 2])
 @pytest.mark.parametrize("name", ["e3nn", *LIBRARIES])
 @pytest.mark.usefixtures("doubles")
-def test_kernels_agree(name, degree, neighbours, generator):
+def test_backends_agree(name, degree, neighbours, generator):
     skip_without(name)
     seed = generator.get_state()
 
@@ -142,7 +149,7 @@ def skip_without(name):
         pytest.skip("openequivariance runs on a GPU, and there is none")
 
 
-def test_weights_fit_every_kernel():
+def test_weights_fit_every_backend():
     own, other = (nequip.build(SIGNATURE, kernel=name) for name in ("own", "e3nn"))
     assert not any(other.load_state_dict(own.state_dict()))
 
@@ -154,13 +161,13 @@ SIGNATURE = Signature(
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_a_kernel_that_is_not_installed_is_refused(name, monkeypatch):
+def test_a_backend_that_is_not_installed_is_refused(name, monkeypatch):
     monkeypatch.setitem(sys.modules, LIBRARIES[name], None)
     with pytest.raises(ValueError, match=rf"kernel '{name}' needs .*remul\[(kernels|{name})\]"):
         nequip.build(SIGNATURE, kernel=name)
 
 
-def test_an_unknown_kernel_is_refused():
+def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match="no kernel 'fast'; there are own, e3nn, cuequivariance"):
         nequip.build(SIGNATURE, kernel="fast")
 

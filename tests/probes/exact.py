@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models._fields import carry, centroid, check_points, unpack
+from models.layers.fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -22,7 +22,7 @@ class Exact(nn.Module):
     def __init__(self, signature: Signature) -> None:
         super().__init__()
         self.signature = signature
-        check_points(signature, "probe_exact")
+        check_points(signature, "exact")
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)

@@ -21,10 +21,10 @@ def test_messages_of_painn_are_its_sums_over_pairs(draw):
         scalar, stretch, push = message.split(5)
         scalars[sample, i] += scalar
         vectors[sample, i] += stretch * v[sample, j] + push * arrows[sample, i, j][:, None]
-    assert_close(painn.messages(basis, arrows)(sent, v, filters), (scalars, vectors))
+    assert_close(painn.aggregation(basis, arrows)(sent, v, filters), (scalars, vectors))
 
 
-def test_an_object_hears_its_nearest_neighbours_alone(network, draw):
+def test_the_nearest_neighbours_alone_send(network, draw):
     model = network("painn", BODIES, channels=8, layers=1, neighbours=2)
     inputs = {"charge": draw(3, 6, 1), "position": draw(3, 6, 3)}
     apart = torch.cdist(inputs["position"], inputs["position"])
@@ -32,8 +32,8 @@ def test_an_object_hears_its_nearest_neighbours_alone(network, draw):
     moved = torch.autograd.functional.jacobian(
         lambda q: model(inputs | {"charge": q})["position"].sum((0, 2)), inputs["charge"]
     )  # (receiver, sample, sender, 1)
-    heard = moved.squeeze(-1).transpose(0, 1) != 0
-    assert torch.equal(heard, ranks <= 2)
+    senders = moved.squeeze(-1).transpose(0, 1) != 0
+    assert torch.equal(senders, ranks <= 2)
 
 
 def test_as_many_neighbours_as_others_are_all(network, draw):
@@ -45,7 +45,7 @@ def test_as_many_neighbours_as_others_are_all(network, draw):
 
 
 def test_frames_are_orthogonal_and_right_handed(draw):
-    axes = evfn.frames(draw(2, 4, 3))
+    axes = evfn.build_frames(draw(2, 4, 3))
     i, j = torch.triu_indices(4, 4, 1)
     e1, e2, e3 = axes[:, i, j].unbind(2)
     assert_close((e1 * e2).sum(-1), torch.zeros(2, 6).double())
@@ -53,11 +53,11 @@ def test_frames_are_orthogonal_and_right_handed(draw):
 
 
 def test_components_are_inner_products_with_the_axes_of_the_pair(draw):
-    axes, v = evfn.frames(draw(2, 4, 3)), draw(2, 4, 2, 3)
+    axes, v = evfn.build_frames(draw(2, 4, 3)), draw(2, 4, 2, 3)
     own = torch.einsum("zijac,zikc->zijak", axes, v)
     other = torch.einsum("zijac,zjkc->zijak", axes, v)
     expected = torch.cat([own.flatten(3), other.flatten(3)], -1)
-    assert_close(evfn.components(axes, v), expected)
+    assert_close(evfn.scalarize(axes, v), expected)
 
 
 def chiral(generator, size):

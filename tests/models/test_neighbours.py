@@ -1,4 +1,4 @@
-"""Pairs of objects: who is heard, with what weight, and that derivatives of every kind exist."""
+"""Edges: who sends, with what weight, and that derivatives of every kind exist."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch.func import jvp
 from torch.testing import assert_close
 
 from bench.core import plugins
-from models._pairs import heard, others
+from models.layers.neighbours import find_all_edges, find_edges
 from remul import POINT, SCALAR, VECTOR, Rep, Signature
 
 TYPES = {"mass": SCALAR, "position": POINT, "bond": Rep("2x0e", objects=2)}
@@ -30,51 +30,51 @@ def built(name, **hparams):
         return plugins.load("models", name).build(SIGNATURE, 8, 1, **hparams).double()
 
 
-def test_others_leave_out_the_object_itself(draw):
+def test_edges_leave_out_those_from_an_object_to_itself(draw):
     fields = drawn(draw)
-    assert others(fields, TYPES, fields["position"]).apart.norm(dim=-1).min() > 0
+    assert find_edges(fields, TYPES, fields["position"]).vectors.norm(dim=-1).min() > 0
 
 
-def test_others_hear_in_total_what_all_pairs_do(draw):
+def test_edges_aggregate_to_what_all_edges_do(draw):
     fields = drawn(draw) | {"mask": torch.tensor([1.0, 0, 1, 1]).expand(2, 4)[..., None]}
     x = fields["position"]
     found, expected = (
-        pairs.total(pairs.share, torch.cat([pairs.apart, pairs.features], -1))
-        for pairs in (others(fields, TYPES, x), heard(fields, TYPES, x))
+        edges.aggregate(edges.mean_weights, torch.cat([edges.vectors, edges.features], -1))
+        for edges in (find_edges(fields, TYPES, x), find_all_edges(fields, TYPES, x))
     )
     assert_close(found, expected)
 
 
-def test_the_nearest_are_heard():
-    pairs = heard({"position": on_a_line()}, {"position": POINT}, on_a_line(), 1)
-    assert pairs.sent(on_a_line())[0, :, 0, 0].tolist() == [1, 0, 1, 3]
+def test_the_nearest_send():
+    edges = find_all_edges({"position": on_a_line()}, {"position": POINT}, on_a_line(), 1)
+    assert edges.gather_senders(on_a_line())[0, :, 0, 0].tolist() == [1, 0, 1, 3]
 
 
 def test_padding_is_not_among_the_nearest():
     fields = {"position": on_a_line(), "mask": torch.tensor([[[1.0], [0.0], [1.0], [1.0]]])}
-    pairs = heard(fields, {"position": POINT}, on_a_line(), 1)
-    assert pairs.sent(on_a_line())[0, [0, 2, 3], 0, 0].tolist() == [3, 0, 3]
+    edges = find_all_edges(fields, {"position": POINT}, on_a_line(), 1)
+    assert edges.gather_senders(on_a_line())[0, [0, 2, 3], 0, 0].tolist() == [3, 0, 3]
 
 
 def test_fewer_neighbours_than_none_are_refused():
     with pytest.raises(ValueError, match="at least 0, got -1"):
-        others({}, {}, torch.zeros(1, 3, 3), -1)
+        find_edges({}, {}, torch.zeros(1, 3, 3), -1)
 
 
 def test_fewer_real_objects_than_neighbours_share_the_weight():
     fields = {"position": on_a_line(), "mask": torch.tensor([[[1.0], [0.0], [0.0], [1.0]]])}
-    pairs = heard(fields, {"position": POINT}, on_a_line(), 2)
-    assert pairs.share[0, 0].sort(0).values.flatten().tolist() == [0, 1]
+    edges = find_all_edges(fields, {"position": POINT}, on_a_line(), 2)
+    assert edges.mean_weights[0, 0].sort(0).values.flatten().tolist() == [0, 1]
 
 
 @every_network
-def test_networks_with_many_neighbours_hear_all(name, draw):
+def test_many_neighbours_are_all(name, draw):
     fields = drawn(draw)
     assert_close(built(name, neighbours=9)(fields), built(name)(fields), rtol=0, atol=0)
 
 
 @every_network
-def test_networks_with_few_neighbours_hear_less(name, draw):
+def test_few_neighbours_are_less_than_all(name, draw):
     fields = drawn(draw)
     found, every = built(name, neighbours=1)(fields), built(name)(fields)
     assert (found["force"] - every["force"]).abs().max() > 1e-6

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from models import gatr
-from models._algebra import (
+from models.layers.geometric_algebra import (
     MAPS,
     PIECE,
     distance_partners,

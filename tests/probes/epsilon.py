@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import carry, centroid, check_points, unpack
+from models.layers.fields import carry, centroid, check_points, unpack
 from remul.fields import Fields, Signature, Types
 
 
 def build(signature: Signature, epsilon: float = 0.1) -> "Epsilon":
     """f(x) = x + epsilon A x, A keeping what y-rotations leave alone: y y^T x for a vector x.
 
-    x goes through as in `probe_exact`. For vectors, with n uniform on the sphere,
+    x goes through as in `exact`. For vectors, with n uniform on the sphere,
     g^-1 f(g x) = x + epsilon n (n . x): the energy is (1 + epsilon/3)^2 |x|^2 in degree 0 and
     2/9 epsilon^2 |x|^2 in degree 2; the Lie derivative error is epsilon^2 (|x|^2 + x_y^2) / 3 in
     the mean over vectors. For x along y, with e = epsilon |x|, the expected error is pi/4 e over
@@ -24,7 +24,7 @@ class Epsilon(nn.Module):
     def __init__(self, signature: Signature, epsilon: float) -> None:
         super().__init__()
         self.signature = signature
-        check_points(signature, "probe_epsilon")
+        check_points(signature, "epsilon")
         self.register_buffer("gain", 1 + epsilon * _axial(signature.outputs), persistent=False)
 
     def forward(self, inputs: Fields) -> Fields:
