@@ -30,9 +30,8 @@ def names(kind: str) -> list[str]:
 
 
 def networks() -> list[str]:
-    """The models that are worth timing: neither trivial ones nor probes."""
-    found = (name for name in names("models") if not name.startswith("probe_"))
-    return [name for name in found if not is_trivial(name)]
+    """The models that are worth timing: all but the trivial ones."""
+    return [name for name in names("models") if not is_trivial(name)]
 
 
 def find(kind: str, name: str) -> Path:

@@ -101,7 +101,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys):
         ({"model": "transformr"}, "no model 'transformr'; did you mean 'transformer'?"),
         ({"task": "nbody_gravty"}, "no task 'nbody_gravty'; did you mean 'nbody_gravity'?"),
         ({"method": "magic"}, "no method 'magic'; there are "),
-        ({"model": "_layers"}, "no model '_layers'"),
+        ({"model": "__init__"}, "no model '__init__'"),
         ({"more": ", lr=-1.0"}, "lr has to be positive, got -1.0"),
         ({"more": ", decay='linear'"}, "decay has to be one of exponential, cosine"),
         ({"more": ", batch_size=2.5"}, "batch_size has to be a whole number"),
