@@ -41,6 +41,7 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
+    from bench.records.run_store import RunStore
     from bench.reporting import runs_table
     from bench.timing import runs as timing_runs
     from bench.training import launcher, selection
@@ -49,17 +50,16 @@ def run(options: Namespace) -> int:
     chosen = selection.replace_values(_chosen(options), options.set)
     sweep = selection.override(chosen, options.seeds, options.steps)
     runs = selection.shard(selection.only(sweep, options.only), options.shard)
-    root = options.results / machine.folder(options.device)
-    request = launcher.Request(
-        runs, root, options.device, _jobs(options), options.budget, options.force, options.vectorise
-    )
+    store = RunStore(options.results / machine.folder(options.device))
+    own = (_jobs(options), options.budget, options.force, options.vectorise)
+    request = launcher.Request(runs, store, options.device, *own)
     if options.dry_run:
         print(launcher.estimate(request))
         return OK
     trained = launcher.train_missing(request)
-    timing_runs.measure(runs, root, options.device)
+    timing_runs.measure(runs, store, options.device)
     complete = launcher.all_finished(request) and trained
-    print(runs_table.write(root, _options.readable(root), "text", None))
+    print(runs_table.write(store.root, _options.readable(store), "text", None))
     return OK if complete else FAILED
 
 

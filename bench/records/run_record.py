@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from bench.core import config, plugins
 from bench.core.config import Run
+from bench.core.keys import run_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
@@ -86,12 +87,12 @@ def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
     return convert(plain, Surface)
 
 
-def blank(run: Run, key: str) -> RunRecord:
+def blank(run: Run) -> RunRecord:
     """Return the record of a run of which nothing is known yet but that it went well."""
     return RunRecord(
         schema=SCHEMA,
         run=run,
-        key=key,
+        key=run_key(run),
         status="done",
         reason=None,
         equivariant=plugins.claims_equivariance(run.model.name),

@@ -10,9 +10,10 @@ import msgspec
 
 from bench.core import cases
 from bench.core.cases import Cell
-from bench.records import speed_record, speed_store
+from bench.records import speed_record
 from bench.records.run_record import Counters
 from bench.records.speed_record import SpeedRecord
+from bench.records.speed_store import SpeedStore
 from bench.regression import verdicts as regression_verdicts
 from bench.regression.report import Finding
 from bench.regression.verdicts import IMPROVED, INCOMPARABLE, REGRESSED, Change
@@ -40,7 +41,7 @@ def stored(source: Path) -> dict[str, SpeedRecord]:
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
     else:
-        found, problems = speed_store.load(source.parent if source.name == "speed" else source)
+        found, problems = SpeedStore(source.parent if source.name == "speed" else source).load()
         for problem in problems:
             print(f"left out: {problem}", file=sys.stderr)
     if not found:

@@ -9,8 +9,9 @@ from msgspec import structs
 from bench.core import plugins
 from bench.core.cases import Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.speed_record import SpeedRecord
+from bench.records.speed_store import SpeedStore
 from bench.records.timings import Timing
 from bench.regression import compare, verdicts
 from bench.regression.report import Finding
@@ -80,9 +81,9 @@ def _is_here(record: SpeedRecord) -> bool:
 
 def _timed(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / name
-        timing_grid.measure(timing_grid.Request(grid, root, device, float("inf"), force=True))
-        return {str(cell): speed_store.read(speed_store.path(root, cell)) for cell in grid}
+        store = SpeedStore(Path(folder) / name)
+        timing_grid.measure(timing_grid.Request(grid, store, device, float("inf"), force=True))
+        return {str(cell): store.read(store.path(cell)) for cell in grid}
 
 
 def _counted(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:

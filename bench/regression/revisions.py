@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec import structs
 
 from bench.core.cases import Cell
-from bench.records import speed_store
 from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import blank
 from bench.regression import verdicts
 from bench.regression.compare import judged, of_counters
 from bench.regression.report import Finding
@@ -84,5 +84,5 @@ def _counted(cell: Cell, base: Player, new: Player) -> Finding:
             why = next(iter(player.facts["reasons"].values()), str(error))
             return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
         facts = MachineFacts(**player.facts["machine"])
-        sides.append(structs.replace(speed_store.new(cell), counters=counts, machine=facts))
+        sides.append(structs.replace(blank(cell), counters=counts, machine=facts))
     return of_counters(name, *sides)

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical
+from bench.core.keys import run_key
 from bench.records.run_record import RunRecord
-from bench.records.run_store import key
 
 AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
@@ -76,7 +76,7 @@ def method_of(run: Run) -> str:
 def is_current(record: RunRecord) -> bool:
     """Whether the run has its key still; yes where a plug-in is gone."""
     try:
-        return record.key == key(record.run)
+        return record.key == run_key(record.run)
     except ValueError:
         return True
 

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from statistics import median
 
 from msgspec import structs
 
 from bench.core.cases import KINDS, UNIT, Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import SpeedRecord
+from bench.records.speed_record import SpeedRecord, blank
+from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import duration
@@ -33,7 +33,7 @@ class Request:
     """
 
     cells: list[Cell]
-    root: Path
+    store: SpeedStore
     device: str
     budget_s: float
     force: bool
@@ -53,8 +53,8 @@ def measure(request: Request) -> bool:
 
     Whether none of them failed; without time left the rest is for the same command again.
     """
-    files.check_writable(request.root)
-    todo = request.cells if request.force else speed_store.missing(request.cells, request.root)
+    files.check_writable(request.store.root)
+    todo = request.cells if request.force else request.store.missing(request.cells)
     print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
     started = now()
     for part in sessions(todo):
@@ -66,7 +66,7 @@ def measure(request: Request) -> bool:
         rounds = _session(part, request)
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return not [cell for cell in request.cells if speed_store.failed(cell, request.root)]
+    return not [cell for cell in request.cells if request.store.failed(cell)]
 
 
 def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
@@ -89,9 +89,9 @@ def _session(part: list[Cell], request: Request) -> int:
         ceilings = found[0].told("ceilings") or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
-                made = record(cell, player, found[0], request.root.name)
+                made = record(cell, player, found[0], request.store.root.name)
                 own = {"session": stamp, "ceilings": ceilings, "scale": request.scale}
-                speed_store.write(request.root, structs.replace(made, **own))
+                request.store.write(structs.replace(made, **own))
     return rounds
 
 
@@ -110,7 +110,7 @@ def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
     if timings and cell.mode == "compile":
         counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
     return structs.replace(
-        speed_store.new(cell),
+        blank(cell),
         status=player.facts["status"],
         reasons=player.facts["reasons"],
         timings=timings,

@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from bench.core.cases import NOTHING, Timed
 from bench.core.config import Run
-from bench.records import run_store
+from bench.core.keys import run_key, run_name
 from bench.records.run_record import RunRecord
-from bench.records.run_store import finished
+from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 from bench.timing.interleave import Player, play, players
 from bench.training.selection import cells_of
@@ -20,14 +19,14 @@ ROUNDS = 40
 KINDS = ("inference", "train_step")
 
 
-def measure(runs: Iterable[Run], root: Path, device: str) -> None:
+def measure(runs: Iterable[Run], store: RunStore, device: str) -> None:
     """Times every finished cell of the tasks of the runs, unless these have one session already."""
-    selected = [record for run in runs if (record := finished(run, root))]
+    selected = [record for run in runs if (record := store.finished(run))]
     sessions = {_session_of(record) for record in selected}
     if not selected or (len(sessions) == 1 and None not in sessions):
         return
     networks: dict[str, list[list[Run]]] = {}
-    cells = cells_of(_finished_of({run.task.name for run in runs}, root))
+    cells = cells_of(_finished_of({run.task.name for run in runs}, store))
     for seeds in cells.values():
         networks.setdefault(str(seeds[0].model), []).append(seeds)
     print(f"timing {len(cells)} cells in turn, {len(networks)} networks in a process each")
@@ -37,7 +36,7 @@ def measure(runs: Iterable[Run], root: Path, device: str) -> None:
         play(found, [name for one in timed for name in one], ROUNDS)
         for part, player in zip(networks.values(), found, strict=True):
             for seeds in part:
-                _keep(seeds, player, session, root)
+                _keep(seeds, player, session, store)
 
 
 def _timed(runs: Iterable[Run]) -> dict[str, Timed]:
@@ -45,10 +44,10 @@ def _timed(runs: Iterable[Run]) -> dict[str, Timed]:
 
 
 def _name(run: Run, kind: str) -> str:
-    return f"{kind} of {run_store.key(run)}"
+    return f"{kind} of {run_key(run)}"
 
 
-def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
+def _keep(seeds: list[Run], player: Player, session: str, store: RunStore) -> None:
     """Writes what was timed and counted of one cell into the record of each of its seeds."""
     found, first = player.timings(), seeds[0]
     names = {kind: _name(first, kind) for kind in KINDS}
@@ -57,11 +56,12 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
     for kind in KINDS:
         why = player.facts["reasons"].get(names[kind], "")
         if kind not in timings and not why.endswith(NOTHING):
-            print(f"no {kind} timing for {run_store.name(first)}: {why}")
+            print(f"no {kind} timing for {run_name(first)}: {why}")
     counters = player.told("count", run=asdict(first)) or {}
     told = {"timings": timings, "counters": counters} if timings else {"untimed": session}
     for run in seeds:
-        run_store.write(root, replace(finished(run, root), **told))
+        if record := store.finished(run):
+            store.write(replace(record, **told))
 
 
 def _session_of(record: RunRecord) -> str | None:
@@ -70,15 +70,15 @@ def _session_of(record: RunRecord) -> str | None:
     return max([*timed, record.untimed or ""]) or None
 
 
-def _finished_of(tasks: set[str], root: Path) -> list[Run]:
+def _finished_of(tasks: set[str], store: RunStore) -> list[Run]:
     """All runs of the tasks that have a finished record of today's configuration."""
-    runs = [record.run for record in run_store.load(root)[0]]
-    return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
+    runs = [record.run for record in store.load()[0]]
+    return [run for run in runs if run.task.name in tasks and _current(run) and store.finished(run)]
 
 
 def _current(run: Run) -> bool:
     """Whether the run's plug-ins are all still there."""
     try:
-        return bool(run_store.key(run))
+        return bool(run_key(run))
     except ValueError:
         return False

@@ -13,8 +13,10 @@ from bench.commands.compare import exit_code
 from bench.core import cases
 from bench.core.cases import Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import blank
+from bench.records.speed_store import SpeedStore
 from bench.regression import compare, reference
 from bench.regression import report as regression_report
 from bench.timing.samples import summary
@@ -28,7 +30,7 @@ def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios)
     told = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
-    return replace(speed_store.new(CELL), **told, machine=MACHINE, session="s")
+    return replace(blank(CELL), **told, machine=MACHINE, session="s")
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def stored(tmp_path, generator):
             before = getattr(made, part)
             after = before | change if isinstance(before, dict) else replace(before, **change)
             made = replace(made, **{part: after})
-        speed_store.write(tmp_path / name, made)
+        SpeedStore(tmp_path / name).write(made)
         return str(tmp_path / name)
 
     return store
@@ -101,7 +103,7 @@ def test_a_missing_reference_is_said(tmp_path, capsys):
 
 def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
-    found = compare.stored(speed_store.path(tmp_path / "a", CELL).parent)
+    found = compare.stored(SpeedStore(tmp_path / "a").path(CELL).parent)
     file = tmp_path / "reference.json"
     file.write_text(files.as_text({"cells": list(found.values())}))
     assert compare.stored(file) == compare.stored(tmp_path / "a") == found
@@ -144,7 +146,7 @@ def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = replace(speed_store.new(Cell(cases.UNIT)), status="done", machine=MACHINE)
+    unit = replace(blank(Cell(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
         {str(CELL): record(generator), str(Cell(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
@@ -224,11 +226,11 @@ def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, m
     assert asked == [1, 1]
 
 
-def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
+def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator):
+    store = SpeedStore(tmp_path)
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
-        monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
-        speed_store.write(tmp_path, replace(record(generator), session=session))
-    (found,), problems = speed_store.load(tmp_path)
+        store.write(replace(record(generator), key=key, session=session))
+    (found,), problems = store.load()
     assert (found.session, problems) == ("2026-02-01", [])
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.records import run_store
+from bench.records.run_store import RunStore
 from bench.regression.revisions import KINDS
 from bench.regression.verdicts import REGRESSED
 from bench.reporting import peers_table, runs_table, speed_table
@@ -16,7 +16,7 @@ MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob(
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
 def test_committed_tables_follow_from_committed_records(machine, tmp_path):
-    found, problems = run_store.load(machine)
+    found, problems = RunStore(machine).load()
     assert problems == []
     runs_table.write(tmp_path / machine.name, found, "md", None)
     others = {*machine.glob(f"tables/{SPEED}"), *machine.glob(f"tables/{PEERS}")}
