@@ -13,7 +13,7 @@ from scipy.stats import t
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.records import run_store  # noqa: E402 - after the path of the checkout
+from bench.records.run_store import RunStore  # noqa: E402 - after the path of the checkout
 from bench.reporting import aggregate, formats  # noqa: E402
 
 PAGE = ROOT / "README.md"
@@ -44,7 +44,7 @@ def main() -> None:
 
 def fill(page: str) -> str:
     """Return the page with the answer that today's records give."""
-    runs = aggregate.frame(run_store.load(MACHINE)[0])
+    runs = aggregate.frame(RunStore(MACHINE).load()[0])
     runs = runs[(runs["task"] == TASK) & (runs["status"] == "done")]
     table = aggregate.with_speed(aggregate.summary(runs.dropna(axis="columns", how="all")))
     answer = "\n".join([*sentences(runs, table), "", *markdown(table)])
@@ -71,8 +71,8 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
         f"on, {STEPS:,} steps, {'/'.join(map(str, seeds))} seeds (errors are mean squared "
-        "errors x 1e3 with 95 % intervals over seeds). The paper trains far larger networks 33 times as long; "
-        "its ordering is another, and neither settles yours: measure.",
+        "errors x 1e3 with 95 % intervals over seeds). The paper trains far larger networks 33 "
+        "times as long; its ordering is another, and neither settles yours: measure.",
     ]
 
 
