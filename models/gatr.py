@@ -33,7 +33,7 @@ def build(
     layers: int = 2,
     heads: int = 4,
 ) -> "GATr":
-    """The Geometric Algebra Transformer (Brehmer et al. 2023), right under reflections too.
+    """Return the Geometric Algebra Transformer (Brehmer et al. 2023), exact under reflections too.
 
     `channels` scalars and `multivectors` (by default a quarter of that) per object; multi-query
     attention with hidden widths doubled and distance-aware terms, MLP ratio 2, as in the authors'
