@@ -70,9 +70,9 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         "exact network, on one CPU core at batch 64; the paper claims up to 10, on a GPU.",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
-        f"on, {STEPS:,} steps, {'/'.join(map(str, seeds))} seeds (errors are mean squared errors "
-        "x 1e3 with 95 % intervals over seeds). The paper trains far larger networks 33 times as "
-        "long; its ordering is another, and neither settles yours: measure.",
+        f"on, {STEPS:,} steps, {'/'.join(map(str, seeds))} seeds (errors are mean squared "
+        "errors x 1e3 with 95 % intervals over seeds). The paper trains far larger networks 33 "
+        "times as long; its ordering is another, and neither settles yours: measure.",
     ]
 
 

@@ -39,7 +39,8 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a run ended, its scores, penalty, timings and counters, and the machine it ran on.
 
-    `untimed` is the session in which it could not be timed.
+    `seconds` are those of training and scoring, `scoring_seconds` of scoring alone; `untimed` is
+    the session in which it could not be timed.
     """
 
     schema: Literal[1]
@@ -57,6 +58,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceback: list[str] | None = None
     profiles: Profiles | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
+    scoring_seconds: Annotated[float, Meta(ge=0)] | None = None
     untimed: str | None = None
 
     def __post_init__(self) -> None:

@@ -54,7 +54,9 @@ def recorded(
         points = method.penalty.points
         with seeded(run):
             best = trained(run, task, model, method)
+            trained_at = now()
             parts, surface = _scored(run, task, model, method, best)
+            parts["scoring_seconds"] = round(now() - trained_at, 2)
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
     except Exception as error:

@@ -30,13 +30,28 @@ class Request:
     vectorise: bool = False
 
 
-def train_missing(request: Request) -> bool:
-    """Trains and scores what is missing; whether nothing of it failed."""
+@dataclass(frozen=True)
+class Training:
+    """How the training of what was missing went, and the seconds that its workers spent."""
+
+    complete: bool
+    training_s: float = 0.0
+    scoring_s: float = 0.0
+
+
+def train_missing(request: Request) -> Training:
+    """Train and score what is missing."""
     files.check_writable(request.store.root)
     request.store.set_aside_damaged(request.runs)
     todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
-    return not (_train(todo, request) if todo else set())
+    if not todo:
+        return Training(complete=True)
+    failed = _train(todo, request)
+    records = [record for run in todo if (record := request.store.find(run))]
+    scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
+    spent_s = sum(record.seconds or 0.0 for record in records)
+    return Training(not failed, spent_s - scoring_s, scoring_s)
 
 
 def all_finished(request: Request) -> bool:

@@ -1,6 +1,7 @@
 """Tables from records made by hand: means, speed-ups, published numbers, failures."""
 
 import json
+from math import isnan
 
 import pytest
 from msgspec.structs import replace
@@ -54,6 +55,24 @@ def test_a_speed_up_is_the_median_over_rounds():
         gnn.timings["inference"], median_ms=3.0, samples_ms=[2.0, 3.0, 3.0]
     )
     assert rows([egnn, gnn])["gnn"]["inference_faster"] == 3.0
+
+
+def beside(record, key, ratio):
+    """The record with times of a session of its own, `ratio` times those of a row."""
+    related = {"session": f"{SESSION}{ratio}", "beside": key, "ratios": [ratio] * 3}
+    return replace(record, timings={k: replace(t, **related) for k, t in record.timings.items()})
+
+
+def test_a_row_beside_both_relates_two_sessions():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "k", 0.5)]
+    assert rows(found)["gnn"]["inference_faster"] == 6.0
+
+
+def test_sessions_without_a_row_in_common_are_not_related():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "other", 0.5)]
+    assert isnan(rows(found)["gnn"]["inference_faster"])
 
 
 def test_a_trivial_model_is_no_baseline():
