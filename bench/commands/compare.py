@@ -36,6 +36,7 @@ def run(options: Namespace) -> int:
     """say what became slower: two folders of records, or this checkout and a git revision"""
     from bench.regression import compare
     from bench.regression import noise as regression_noise
+    from bench.system.protocol import ProtocolError
 
     if (options.base is None) == (options.B is None) or (options.base and options.A):
         raise ValueError("compare takes two folders or files, or --base REF")
@@ -50,7 +51,10 @@ def run(options: Namespace) -> int:
         base, new = compare.stored(options.A), compare.stored(options.B)
         found = compare.of_records(base, new, noise["floor"])
         return report(options, found, compare.differences(base, new), notes)
-    found = _against_base(options, noise)
+    try:
+        found = _against_base(options, noise)
+    except ProtocolError as error:
+        return report(options, [], [], [f"{options.base} {error}"])
     return report(options, found, [f"code: {options.base} / this checkout"], notes)
 
 

@@ -13,6 +13,7 @@ from bench.regression.compare import judged, of_counters
 from bench.regression.report import Finding
 from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Change
 from bench.system.clock import now
+from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
 
 KINDS = ("inference", "train_step")
@@ -79,10 +80,10 @@ def _counted(cell: Cell, base: Player, new: Player) -> Finding:
     sides, name, run = [], str(cell), asdict(cell.run("train_step"))
     for player in (base, new):
         try:
-            counts = player.ask("count", run=run)
+            counts = player.ask(Count(run, player.device))
         except RuntimeError as error:
-            why = next(iter(player.facts["reasons"].values()), str(error))
+            why = next(iter(player.facts.reasons.values()), str(error))
             return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
-        facts = MachineFacts(**player.facts["machine"])
+        facts = MachineFacts(**player.facts.machine)
         sides.append(structs.replace(blank(cell), counters=counts, machine=facts))
     return of_counters(name, *sides)
