@@ -6,7 +6,9 @@ from math import exp, log
 from statistics import median
 from typing import TypeVar
 
-from bench.timing.samples import at_least, interval
+from scipy.stats import binom, false_discovery_control
+
+from bench.timing.samples import interval
 
 MARGIN = 0.05  # a change that is smaller is none
 DISCOVERIES = 0.01  # share of false verdicts among all that are not "same"
@@ -48,7 +50,7 @@ def change(base: Sequence[float], new: Sequence[float], floor: float) -> Change:
     verdict = INCONCLUSIVE
     if len(logs) >= FEWEST:
         verdict = _verdict(low, high, margin)
-    chance = at_least(beyond, len(logs), 0.5)
+    chance = float(binom.sf(beyond - 1, len(logs), 0.5))
     return Change(exp(middle), exp(low), exp(high), len(logs), chance, verdict)
 
 
@@ -88,13 +90,10 @@ def among(changes: Mapping[str, Change]) -> dict[str, str]:
 
     A change that stands alone but not among so many cells is inconclusive.
     """
-    ranked = sorted(changes, key=lambda name: changes[name].chance)
-    limits = [DISCOVERIES * (rank + 1) / len(ranked) for rank in range(len(ranked))]
-    passed = [i for i, name in enumerate(ranked) if changes[name].chance <= limits[i]]
-    found = set(ranked[: passed[-1] + 1] if passed else [])
+    adjusted = false_discovery_control([one.chance for one in changes.values()])
     return {
-        name: one.verdict if one.verdict in (SAME, INCONCLUSIVE) or name in found else INCONCLUSIVE
-        for name, one in changes.items()
+        name: INCONCLUSIVE if one.verdict != SAME and chance > DISCOVERIES else one.verdict
+        for (name, one), chance in zip(changes.items(), adjusted, strict=True)
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from math import ceil, exp, lgamma, log
+from math import ceil
 from statistics import median, quantiles
 from typing import Any
 
@@ -91,22 +91,12 @@ def _outside(n: int) -> int:
     """How many of n ordered samples lie beyond each end of the interval.
 
     The median of n draws with replacement is one of the k smallest samples with the probability
-    that at least half of the draws are, so endless resampling has a closed form.
+    that at least half of the draws are, a regularised incomplete beta function of k / n.
     """
-    tail, half = (1 - LEVEL) / 2, (n + 1) // 2
-    return next(k for k in range(n) if at_least(half, n, (k + 1) / n) > tail)
+    from scipy.special import betaincinv  # 0.15 s, of which a worker that only samples has no use
 
-
-def at_least(successes: int, n: int, chance: float) -> float:
-    """The probability of at least so many successes in n independent trials."""
-    if chance in (0.0, 1.0):
-        return float(chance == 1.0 or successes <= 0)
-
-    def term(k: int) -> float:
-        ways = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
-        return exp(ways + k * log(chance) + (n - k) * log(1 - chance))
-
-    return min(1.0, sum(map(term, range(max(successes, 0), n + 1))))
+    half = (n + 1) // 2
+    return int(n * betaincinv(half, n - half + 1, (1 - LEVEL) / 2))
 
 
 def warm_up(function: Function, clock: Clock, shortest_s: float = SHORTEST_S) -> int:

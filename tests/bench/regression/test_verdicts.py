@@ -1,5 +1,7 @@
 """The verdicts on synthetic noise: few false ones, and true changes found."""
 
+from math import comb
+
 import pytest
 import torch
 
@@ -66,6 +68,33 @@ def test_a_change_has_to_stand_among_all_cells(generator):
     weak = regression_verdicts.Change(1.2, 1.06, 1.3, 12, 0.003, "regressed")
     assert regression_verdicts.among({"weak": weak})["weak"] == "regressed"
     assert regression_verdicts.among({**quiet, "weak": weak})["weak"] == "inconclusive"
+
+
+@pytest.mark.parametrize("slower", range(13))
+def test_the_chance_is_that_of_a_fair_coin(slower):
+    new = [1.2] * slower + [1.0] * (12 - slower)
+    beyond = slower if slower >= 6 else 0  # those on the side of the median
+    tail = sum(comb(12, k) for k in range(beyond, 13)) / 2**12
+    found = regression_verdicts.change([1.0] * 12, new, 0.0)
+    assert found.chance == pytest.approx(tail, abs=1e-12)
+
+
+def step_up(chances, share):
+    """Benjamini and Hochberg: all up to the last rank whose chance is within its share."""
+    ranked = sorted(chances)
+    passed = [p for i, p in enumerate(ranked) if p <= share * (i + 1) / len(ranked)]
+    return [p <= max(passed, default=-1.0) for p in chances]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 10, 700])
+def test_false_discoveries_are_those_of_the_step_up_procedure(count, generator):
+    chances = (torch.rand(count, generator=generator) ** 4).tolist()
+    changes = {
+        str(i): regression_verdicts.Change(1.2, 1.1, 1.3, 30, p, "regressed")
+        for i, p in enumerate(chances)
+    }
+    found = regression_verdicts.among(changes).values()
+    assert [v == "regressed" for v in found] == step_up(chances, regression_verdicts.DISCOVERIES)
 
 
 def test_any_growth_of_a_counter_counts():

@@ -1,6 +1,8 @@
 """The clock: what it keeps, and what it says of quality."""
 
+from fractions import Fraction
 from itertools import count
+from math import comb
 
 import pytest
 import torch
@@ -75,6 +77,19 @@ def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
     resampled = drawn[draws].median(1).values.sort().values
     found = samples.interval(drawn.tolist())
     assert [float(resampled[1000]), float(resampled[-1000])] == found
+
+
+def below(n, k):
+    """The exact probability that the median of n draws from n is one of the k smallest."""
+    p = Fraction(k, n)
+    return sum(comb(n, j) * p**j * (1 - p) ** (n - j) for j in range((n + 1) // 2, n + 1))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 15, 28, 40, 60, 120])
+def test_the_interval_leaves_half_a_per_cent_on_either_side(n):
+    low, high = samples.interval([float(i) for i in range(n)])
+    assert below(n, int(low)) <= Fraction(1, 200) < below(n, int(low) + 1)
+    assert high == n - 1 - low
 
 
 def test_the_interval_covers_the_true_median(generator):
