@@ -9,7 +9,7 @@ EXAMPLE = "calibrate --budget 5m"
 
 
 def arguments(command: ArgumentParser) -> None:
-    """What the command line takes."""
+    """Add what the command line takes."""
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     _options.budget_argument(command, 300.0, "how long, at least once for each cell (default 5m)")
     _options.results_argument(command)
@@ -17,9 +17,9 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """compare identical code with itself, for thresholds and sample counts of this machine"""
-    from bench.regression import noise as regression_noise
+    from bench.regression.noise import calibrate
 
     root = options.results / machine.folder(options.device)
-    noise = regression_noise.calibrate(root, options.device, options.budget)
+    noise = calibrate(root, options.device, options.budget)
     print(f"noise floor {noise['floor']:.1%}, {noise['rounds']} rounds: {root / 'noise.json'}")
     return OK

@@ -14,7 +14,7 @@ EXAMPLE = "check --junit speed.xml"
 
 
 def arguments(command: ArgumentParser) -> None:
-    """What the command line takes."""
+    """Add what the command line takes."""
     command.add_argument(
         "--reference", type=Path, metavar="FILE", help="default: reference.json of the results"
     )
@@ -26,20 +26,19 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """gate on exact counters everywhere, and on times where the reference was measured"""
     from bench.regression import compare, reference
-    from bench.regression import noise as regression_noise
+    from bench.regression.noise import read_noise
 
     file = options.reference or options.results / "reference.json"
     root = options.results / machine.folder(options.device)
     with redirect_stdout(sys.stderr):
         if options.update:
-            reference.update(
-                file, reference.reference(plugins.networks()), root.name, options.device
-            )
+            grid = reference.list_cases(plugins.networks())
+            reference.update(file, grid, root.name, options.device)
             return OK
         if not file.is_file():
             print(f"error: no reference {file}; 'python -m bench check --update' writes one")
             return MISSING
-        noise, notes = regression_noise.noise_of(root)
-        base = compare.stored(file)
-        found, differences = reference.check(base, root.name, options.device, noise["floor"])
-    return report(options, found, differences, notes)
+        noise, notes = read_noise(root)
+        base = compare.read_records(file)
+        verdicts, differences = reference.check(base, root.name, options.device, noise["floor"])
+    return report(options, verdicts, differences, notes)

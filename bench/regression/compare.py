@@ -11,22 +11,30 @@ from bench.core import cases
 from bench.core.cases import Cell
 from bench.records import speed_store
 from bench.records.speed_store import Record
-from bench.regression import verdicts as regression_verdicts
-from bench.regression.report import Finding
-from bench.regression.verdicts import IMPROVED, INCOMPARABLE, REGRESSED, Change
+from bench.regression.report import Verdict
+from bench.regression.verdicts import (
+    IMPROVED,
+    INCOMPARABLE,
+    REGRESSED,
+    SAME,
+    Comparison,
+    compare_samples,
+    control_false_discoveries,
+    find_growth,
+)
 
-# counters of inference and of a step, any growth of which is a regression
-GATED = ("parameters", "flops", "dispatched_ops", "peak_bytes", "graph_breaks")
+# counters of inference and of a step; any growth of one is a regression
+EXACT = ("parameters", "flops", "dispatched_ops", "peak_bytes", "graph_breaks")
 FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
          "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
-Changes = dict[tuple[str, str], Change]  # by cell and kind
+Comparisons = dict[tuple[str, str], Comparison]  # by case and kind
 SEVERAL = 4  # networks, most of which hardly change together unless their unit does
 ALIKE = "most networks moved alike beside the unit, so it may be the unit; compare --base tells"
 NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 
-def stored(source: Path) -> dict[str, Record]:
-    """The cells of a machine's folder, of its speed folder, or of a file, by their names.
+def read_records(source: Path) -> dict[str, Record]:
+    """Return the cases of a machine's folder, of its speed folder, or of a file, by their names.
 
     Raises `ValueError` if there are none, and for a file that is not JSON.
     """
@@ -34,26 +42,26 @@ def stored(source: Path) -> dict[str, Record]:
         try:
             content = json.loads(source.read_text())
             many = content["cells"] if isinstance(content, dict) and "cells" in content else None
-            found = [
-                speed_store.checked(one) for one in ([content] if many is None else list(many))
+            records = [
+                speed_store.checked(plain) for plain in ([content] if many is None else list(many))
             ]
         except (TypeError, ValueError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
     else:
-        found, problems = speed_store.load(source.parent if source.name == "speed" else source)
+        records, problems = speed_store.load(source.parent if source.name == "speed" else source)
         for problem in problems:
             print(f"left out: {problem}", file=sys.stderr)
-    if not found:
+    if not records:
         raise ValueError(f"no speed records in {source}; 'python -m bench speed' makes some")
-    return {str(cases.from_plain(record["cell"])): record for record in found}
+    return {str(cases.from_plain(record["cell"])): record for record in records}
 
 
-def differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[str]:
-    """What differs between two sets besides the code: machine, versions, clocks, configuration."""
+def list_differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[str]:
+    """Return lines on what differs besides the code: machine, versions, clocks, configuration."""
     lines = [
         f"{fact}: {', '.join(map(str, before))} / {', '.join(map(str, after))}"
         for fact in FACTS
-        if (before := _facts(base, fact)) != (after := _facts(new, fact))
+        if (before := _collect(base, fact)) != (after := _collect(new, fact))
     ]
     for name in ("flops_per_s", "bytes_per_s"):
         ours, theirs = (
@@ -68,51 +76,51 @@ def differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[s
     return lines + [f"VERSION of a plug-in: {name}" for name in changed]
 
 
-def _facts(records: Mapping[str, Record], fact: str) -> list[str]:
+def _collect(records: Mapping[str, Record], fact: str) -> list[str]:
     return sorted({str(record["machine"].get(fact)) for record in records.values()})
 
 
-def of_records(
+def judge_records(
     base: Mapping[str, Record], new: Mapping[str, Record], floor: float
-) -> list[Finding]:
-    """Findings on the cells that both sets have: exact counters, and times on one machine."""
-    found, changes = look(base, new, floor)
-    return found + beside_the_unit(changes)
+) -> list[Verdict]:
+    """Return verdicts on the cases that both sets have: counters, and times on one machine."""
+    verdicts, comparisons = compare_records(base, new, floor)
+    return verdicts + judge_beside_unit(comparisons)
 
 
-def look(
+def compare_records(
     base: Mapping[str, Record], new: Mapping[str, Record], floor: float
-) -> tuple[list[Finding], Changes]:
-    """What one set of records says of another: findings without times, and changes of times.
+) -> tuple[list[Verdict], Comparisons]:
+    """Return verdicts on all but times, and on times that cannot be compared; the others compared.
 
     What ran in the base and does not run now has regressed.
     """
-    found, changes = [], {}
+    verdicts, comparisons = [], {}
     for name in sorted(base.keys() & new.keys()):
         before, after = base[name], new[name]
         if before["status"] == "done" and after["status"] != "done":
             why = "; ".join(sorted(set(after["reasons"].values()))) or after["status"]
-            found.append(Finding(name, "status", REGRESSED, why=why))
+            verdicts.append(Verdict(name, "status", REGRESSED, why=why))
             continue
-        found.append(of_counters(name, before, after))
+        verdicts.append(judge_counters(name, before, after))
         for kind in cases.KINDS:
             sides = [record["timings"].get(kind, {}) for record in (before, after)]
             if sides[0] and not sides[1] and after["reasons"].get(kind):
-                found.append(Finding(name, kind, REGRESSED, why=after["reasons"][kind]))
+                verdicts.append(Verdict(name, kind, REGRESSED, why=after["reasons"][kind]))
             if not all(sides):
                 continue
-            why = _apart(before, after) or _unit_differs(base, new, name)
+            why = _explain_apart(before, after) or _explain_unit(base, new, name)
             if why or not all("ratios" in side for side in sides):
                 why = why or "the unit was not timed beside it"
-                found.append(Finding(name, kind, INCOMPARABLE, why=why))
+                verdicts.append(Verdict(name, kind, INCOMPARABLE, why=why))
             else:
                 ratios = [side["ratios"] for side in sides]
-                changes[name, kind] = regression_verdicts.change(*ratios, floor)
-    return found, changes
+                comparisons[name, kind] = compare_samples(*ratios, floor)
+    return verdicts, comparisons
 
 
-def _apart(base: Record, new: Record) -> str:
-    """Why the times of two records cannot be compared; empty if they can."""
+def _explain_apart(base: Record, new: Record) -> str:
+    """Return why the times of two records cannot be compared; nothing if they can."""
     names = [record["machine"].get("name") for record in (base, new)]
     if names[0] != names[1]:
         return f"times of {names[0]} and {names[1]}"
@@ -122,69 +130,65 @@ def _apart(base: Record, new: Record) -> str:
     return ""
 
 
-def _unit_differs(base: Mapping[str, Record], new: Mapping[str, Record], name: str) -> str:
-    """Why ratios to the unit say nothing: its own work has changed, as far as both sets know it."""
+def _explain_unit(base: Mapping[str, Record], new: Mapping[str, Record], name: str) -> str:
+    """Return why ratios to the unit say nothing: its own counters differ; nothing if not."""
     cell = cases.from_plain(new[name]["cell"])
     unit = str(Cell(cases.UNIT, cell.nodes, cell.batch))
-    counters = [_gated(found[unit]["counters"]) for found in (base, new) if unit in found]
+    counters = [
+        _select_exact(records[unit]["counters"]) for records in (base, new) if unit in records
+    ]
     if len(counters) == 2 and counters[0] != counters[1]:
         return "the unit has changed; compare --base needs none"
     return ""
 
 
-def judged(changes: Mapping[tuple[str, str], Change]) -> list[Finding]:
-    """A finding for each change, in the light of all of them."""
-    verdicts = regression_verdicts.among(changes)
-    return [Finding(cell, kind, verdicts[cell, kind], one) for (cell, kind), one in changes.items()]
+def judge(comparisons: Comparisons) -> list[Verdict]:
+    """Return a verdict on each comparison, in the light of all of them."""
+    controlled = control_false_discoveries(comparisons)
+    return [Verdict(case, kind, c.verdict, c) for (case, kind), c in controlled.items()]
 
 
-def beside_the_unit(changes: Changes) -> list[Finding]:
-    """A finding for each change of a ratio to the unit, which may be what has changed itself.
+def judge_beside_unit(comparisons: Comparisons) -> list[Verdict]:
+    """Return a verdict on each comparison of ratios to the unit, which may have moved itself.
 
     Where most of several networks of one session have moved to one side, none is told from it.
     """
-    found = judged(changes)
-    sessions = Counter((_session(one), one.verdict) for one in found)
-    sizes = Counter(map(_session, found))
+    verdicts = judge(comparisons)
+    moved = Counter((_session(row), row.verdict) for row in verdicts)
+    sizes = Counter(map(_session, verdicts))
     return [
-        replace(one, verdict=INCOMPARABLE, why=ALIKE)
-        if one.verdict in (IMPROVED, REGRESSED)
-        and sizes[_session(one)] >= SEVERAL
-        and 2 * sessions[_session(one), one.verdict] > sizes[_session(one)]
-        else one
-        for one in found
+        replace(row, verdict=INCOMPARABLE, why=ALIKE)
+        if row.verdict in (IMPROVED, REGRESSED)
+        and sizes[_session(row)] >= SEVERAL
+        and 2 * moved[_session(row), row.verdict] > sizes[_session(row)]
+        else row
+        for row in verdicts
     ]
 
 
-def _session(one: Finding) -> tuple[str, ...]:
-    return *one.cell.rsplit(", ", 3)[1:], one.measure
+def _session(row: Verdict) -> tuple[str, ...]:
+    return *row.case.rsplit(", ", 3)[1:], row.measure
 
 
-def of_counters(name: str, base: Record, new: Record) -> Finding:
-    """The finding on exact counters: any growth is a regression, on whatever machine."""
+def judge_counters(name: str, base: Record, new: Record) -> Verdict:
+    """Return the verdict on exact counters: any growth is a regression, on whatever machine."""
     versions = [record["machine"].get("torch", "").rsplit(".", 1)[0] for record in (base, new)]
     if versions[0] != versions[1]:
-        return Finding(name, "counters", INCOMPARABLE, why=f"torch {versions[0]} and {versions[1]}")
+        return Verdict(name, "counters", INCOMPARABLE, why=f"torch {versions[0]} and {versions[1]}")
     devices = {bool(record["machine"].get("gpu")) for record in (base, new)}
     if len(devices) > 1:
-        return Finding(name, "counters", INCOMPARABLE, why="those of a CPU and of a GPU")
-    before, after = (_gated(record["counters"]) for record in (base, new))
+        return Verdict(name, "counters", INCOMPARABLE, why="those of a CPU and of a GPU")
+    before, after = (_select_exact(record["counters"]) for record in (base, new))
     if before and not after:
-        return Finding(name, "counters", REGRESSED, why="it no longer runs, or cannot be counted")
+        return Verdict(name, "counters", REGRESSED, why="it no longer runs, or cannot be counted")
     if not (before.keys() & after.keys()):
-        return Finding(name, "counters", INCOMPARABLE, why="counters are missing")
-    up, down = regression_verdicts.grown(before, after), regression_verdicts.grown(after, before)
-    verdict = (
-        regression_verdicts.REGRESSED
-        if up
-        else regression_verdicts.IMPROVED
-        if down
-        else regression_verdicts.SAME
-    )
+        return Verdict(name, "counters", INCOMPARABLE, why="counters are missing")
+    up, down = find_growth(before, after), find_growth(after, before)
+    verdict = REGRESSED if up else IMPROVED if down else SAME
     changed = up or {counter: pair[::-1] for counter, pair in down.items()}
     why = ", ".join(f"{counter} {a:,} to {b:,}" for counter, (a, b) in sorted(changed.items()))
-    return Finding(name, "counters", verdict, why=why)
+    return Verdict(name, "counters", verdict, why=why)
 
 
-def _gated(counters: Mapping[str, int]) -> dict[str, int]:
-    return {k: v for k, v in counters.items() if k.removeprefix("step_") in GATED}
+def _select_exact(counters: Mapping[str, int]) -> dict[str, int]:
+    return {k: v for k, v in counters.items() if k.removeprefix("step_") in EXACT}

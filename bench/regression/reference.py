@@ -12,7 +12,7 @@ from bench.core.config import Plugin
 from bench.records import files, speed_store
 from bench.records.speed_store import Record
 from bench.regression import compare, verdicts
-from bench.regression.report import Finding
+from bench.regression.report import Verdict
 from bench.regression.verdicts import INCOMPARABLE
 from bench.system.checkout import ROOT
 from bench.timing import grid as timing_grid
@@ -21,51 +21,51 @@ from bench.timing.interleave import players
 NODES, BATCH = 10, 8
 
 
-def reference(models: Sequence[str]) -> list[Cell]:
-    """The cells of a reference: each model at its default size."""
+def list_cases(models: Sequence[str]) -> list[Cell]:
+    """Return the cases of a reference: each model at its default size."""
     return [Cell(Plugin(model), NODES, BATCH) for model in models]
 
 
 def update(file: Path, grid: list[Cell], name: str, device: str) -> None:
-    """Times and counts the cells on the machine of that name and writes them as the reference."""
+    """Time and count the cases on the machine of that name and write them as the reference."""
     files.check_writable(file.parent)
-    found = _timed(grid, name, device)
-    lost = [cell for cell, record in found.items() if not record["counters"]]
+    records = _time(grid, name, device)
+    lost = [case for case, record in records.items() if not record["counters"]]
     if lost:
         raise ValueError(f"no reference is written, since these do not run: {'; '.join(lost)}")
-    slim = [record | {"timings": _slim(record["timings"])} for record in found.values()]
+    slim = [record | {"timings": _slim(record["timings"])} for record in records.values()]
     files.write_whole(file, json.dumps({"cells": slim}, sort_keys=True, indent=1) + "\n")
 
 
 def _slim(timings: dict[str, Any]) -> dict[str, Any]:
-    """What a comparison needs of each kind."""
+    """Return what a comparison needs of each kind."""
     wanted = ("ratios", "median_ms", "quality")
     return {kind: {name: t[name] for name in wanted if name in t} for kind, t in timings.items()}
 
 
 def check(
     base: dict[str, Record], name: str, device: str, floor: float
-) -> tuple[list[Finding], list[str]]:
-    """Findings on the reference's cells as they are now, and what differs besides the code.
+) -> tuple[list[Verdict], list[str]]:
+    """Return verdicts on the reference's cases as they are now, and what differs besides the code.
 
     On the machine of the reference a time that has changed is taken again, as in a comparison with
     a revision.
     """
-    known = {cell: record for cell, record in base.items() if _is_here(record)}
+    known = {case: record for case, record in base.items() if _is_here(record)}
     grid = [cases.from_plain(record["cell"]) for record in known.values()]
     here = {record["machine"].get("name") for record in known.values()} == {name}
-    new = (_timed if here else _counted)(grid, name, device)
-    gone = [Finding(cell, "counters", INCOMPARABLE, why="the model is gone")
-            for cell in sorted(base.keys() - known.keys())]  # fmt: skip
-    found, changes = compare.look(known, new, floor)
+    new = (_time if here else _count)(grid, name, device)
+    gone = [Verdict(case, "counters", INCOMPARABLE, why="the model is gone")
+            for case in sorted(base.keys() - known.keys())]  # fmt: skip
+    rest, comparisons = compare.compare_records(known, new, floor)
 
-    def again(moved: list[tuple[str, str]]) -> compare.Changes:
-        some = {cell: known[cell] for cell, _ in moved}
+    def measure_again(moved: list[tuple[str, str]]) -> compare.Comparisons:
+        some = {case: known[case] for case, _ in moved}
         grid = [cases.from_plain(record["cell"]) for record in some.values()]
-        return compare.look(some, _timed(grid, name, device), floor)[1]
+        return compare.compare_records(some, _time(grid, name, device), floor)[1]
 
-    found += compare.beside_the_unit(verdicts.confirmed(changes, again))
-    return gone + found, compare.differences(known, new)
+    times = compare.judge_beside_unit(verdicts.confirm(comparisons, measure_again))
+    return gone + rest + times, compare.list_differences(known, new)
 
 
 def _is_here(record: Record) -> bool:
@@ -75,18 +75,18 @@ def _is_here(record: Record) -> bool:
         return False
 
 
-def _timed(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+def _time(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / name
         timing_grid.measure(timing_grid.Request(grid, root, device, float("inf"), force=True))
         return {str(cell): speed_store.read(speed_store.path(root, cell)) for cell in grid}
 
 
-def _counted(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
-    """Records without timings."""
-    found = {}
-    for cell in grid:
+def _count(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+    """Return records without timings."""
+    records = {}
+    for case in grid:
         with players([({}, ROOT)], device) as (player,):
-            told = {"machine": player.facts["machine"] | {"name": name}}
-            found[str(cell)] = timing_grid.record(cell, player, player) | told
-    return found
+            machine = {"machine": player.facts["machine"] | {"name": name}}
+            records[str(case)] = timing_grid.record(case, player, player) | machine
+    return records

@@ -10,51 +10,49 @@ from scipy.stats import binom, false_discovery_control
 
 from bench.timing.samples import interval
 
-MARGIN = 0.05  # a change that is smaller is none
-DISCOVERIES = 0.01  # share of false verdicts among all that are not "same"
-FEWEST = 12  # pairs; fewer say nothing
-LOOKS = 3  # at fresh processes, which have to agree on a change
+MINIMUM_EFFECT = 0.05  # a change that is smaller is none
+FALSE_DISCOVERY_RATE = 0.01  # share of false verdicts among all that are not "same"
+MINIMUM_PAIRS = 12  # fewer say nothing
+CONFIRMATIONS = 3  # comparisons of fresh processes, the first among them, that have to agree
 IMPROVED, SAME, REGRESSED = "improved", "same", "regressed"
 INCONCLUSIVE, INCOMPARABLE = "inconclusive", "incomparable"
 Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
-class Change:
+class Comparison:
     """How a time has changed: the median ratio new / base, its interval, and what that means.
 
-    `chance` is that of so many pairs beyond the margin, on the side of the median, if the ratio
-    were at the margin.
+    `p_value` is the chance of so many pairs beyond the margin, on the side of the median, if the
+    ratio were at the margin.
     """
 
     ratio: float
     low: float
     high: float
     pairs: int
-    chance: float
+    p_value: float
     verdict: str
 
 
-def change(base: Sequence[float], new: Sequence[float], floor: float) -> Change:
-    """The change between two lists of samples, paired by round, before other cells are seen.
+def compare_samples(base: Sequence[float], new: Sequence[float], floor: float) -> Comparison:
+    """Return how two lists of samples, paired by round, compare before other cases are seen.
 
     Regressed or improved: the 99 % bootstrap interval of the median log-ratio lies wholly beyond
     max(5 %, floor); same: wholly within. Samples of two sessions come as ratios to a unit that was
     timed beside them, and may then be paired in any order that does not look at them.
     """
     logs = [log(after / before) for before, after in zip(base, new, strict=False)]
-    margin = log(1 + max(MARGIN, floor))
+    margin = log(1 + max(MINIMUM_EFFECT, floor))
     middle = median(logs)
     low, high = interval(logs)
     beyond = sum(x > margin for x in logs) if middle > 0 else sum(x < -margin for x in logs)
-    verdict = INCONCLUSIVE
-    if len(logs) >= FEWEST:
-        verdict = _verdict(low, high, margin)
-    chance = float(binom.sf(beyond - 1, len(logs), 0.5))
-    return Change(exp(middle), exp(low), exp(high), len(logs), chance, verdict)
+    p_value = float(binom.sf(beyond - 1, len(logs), 0.5))
+    verdict = _decide(low, high, margin) if len(logs) >= MINIMUM_PAIRS else INCONCLUSIVE
+    return Comparison(exp(middle), exp(low), exp(high), len(logs), p_value, verdict)
 
 
-def _verdict(low: float, high: float, margin: float) -> str:
+def _decide(low: float, high: float, margin: float) -> str:
     if low > margin:
         return REGRESSED
     if high < -margin:
@@ -62,43 +60,46 @@ def _verdict(low: float, high: float, margin: float) -> str:
     return SAME if -margin <= low and high <= margin else INCONCLUSIVE
 
 
-def confirmed(
-    changes: Mapping[Name, Change], look: Callable[[list[Name]], Mapping[Name, Change]]
-) -> dict[Name, Change]:
-    """The changes after further looks at those that are regressed or improved, in fresh processes.
+def confirm(
+    comparisons: Mapping[Name, Comparison],
+    measure_again: Callable[[list[Name]], Mapping[Name, Comparison]],
+) -> dict[Name, Comparison]:
+    """Return the comparisons after those that moved were measured again, in fresh processes.
 
     Where a process happens to have its memory makes it several per cent faster or slower for good,
     so two processes of one code often differ, but seldom thrice to one side.
     """
-    found = dict(changes)
-    for _ in range(1, LOOKS):
-        moved = [name for name, one in found.items() if one.verdict in (IMPROVED, REGRESSED)]
-        again = look(moved) if moved else {}
-        found |= {name: _agreed(found[name], again.get(name)) for name in moved}
-    return found
+    confirmed = dict(comparisons)
+    for _ in range(1, CONFIRMATIONS):
+        moved = [name for name, c in confirmed.items() if c.verdict in (IMPROVED, REGRESSED)]
+        again = measure_again(moved) if moved else {}
+        confirmed |= {name: _agree(confirmed[name], again.get(name)) for name in moved}
+    return confirmed
 
 
-def _agreed(first: Change, second: Change | None) -> Change:
-    """The weaker of two changes, inconclusive if their verdicts differ."""
+def _agree(first: Comparison, second: Comparison | None) -> Comparison:
+    """Return the weaker of two comparisons, inconclusive if their verdicts differ."""
     if second is None or first.verdict != second.verdict:
         return replace(first, verdict=INCONCLUSIVE)
-    return max(first, second, key=lambda one: one.chance)
+    return max(first, second, key=lambda comparison: comparison.p_value)
 
 
-def among(changes: Mapping[str, Change]) -> dict[str, str]:
-    """The verdicts on several cells at once, by Benjamini and Hochberg's procedure.
+def control_false_discoveries(comparisons: Mapping[Name, Comparison]) -> dict[Name, Comparison]:
+    """Return the comparisons in the light of each other, by Benjamini and Hochberg's procedure.
 
-    A change that stands alone but not among so many cells is inconclusive.
+    A change that stands alone but not among so many cases is inconclusive.
     """
-    adjusted = false_discovery_control([one.chance for one in changes.values()])
+    adjusted = false_discovery_control([c.p_value for c in comparisons.values()])
     return {
-        name: INCONCLUSIVE if one.verdict != SAME and chance > DISCOVERIES else one.verdict
-        for (name, one), chance in zip(changes.items(), adjusted, strict=True)
+        name: replace(comparison, verdict=INCONCLUSIVE)
+        if comparison.verdict != SAME and p_value > FALSE_DISCOVERY_RATE
+        else comparison
+        for (name, comparison), p_value in zip(comparisons.items(), adjusted, strict=True)
     }
 
 
-def grown(base: Mapping[str, int], new: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """The counters that are larger than they were; exact, so any growth is a regression."""
+def find_growth(base: Mapping[str, int], new: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Return the counters that have grown; they are exact, so any growth is a regression."""
     return {
         name: (base[name], new[name])
         for name in base.keys() & new.keys()

@@ -14,7 +14,7 @@ from bench.core.cases import Cell
 from bench.core.config import Plugin
 from bench.records import speed_store
 from bench.regression import compare, reference
-from bench.regression import report as regression_report
+from bench.regression.report import Verdict, junit, markdown
 from bench.timing.samples import summary
 
 CELL = Cell(Plugin("egnn"))
@@ -25,8 +25,8 @@ COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_byt
 def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = summary(ratios) | {"ratios": ratios}
-    told = {"status": "done", "timings": {"inference": timing}, "counters": COUNTERS}
-    return speed_store.new(CELL) | deepcopy(told) | {"machine": MACHINE, "session": "s"}
+    parts = {"status": "done", "timings": {"inference": timing}, "counters": COUNTERS}
+    return speed_store.new(CELL) | deepcopy(parts) | {"machine": MACHINE, "session": "s"}
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ def test_a_missing_reference_is_said(tmp_path, capsys):
 
 def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
-    found = compare.stored(speed_store.path(tmp_path / "a", CELL).parent)
+    records = compare.read_records(speed_store.path(tmp_path / "a", CELL).parent)
     file = tmp_path / "reference.json"
-    file.write_text(json.dumps({"cells": list(found.values())}))
-    assert compare.stored(file) == compare.stored(tmp_path / "a") == found
+    file.write_text(json.dumps({"cells": list(records.values())}))
+    assert compare.read_records(file) == compare.read_records(tmp_path / "a") == records
     assert folder
 
 
@@ -129,14 +129,14 @@ def test_the_floor_of_a_machine_is_that_of_its_speed_folder(stored, tmp_path, ca
 
 def test_counters_that_cannot_be_taken_any_more_are_a_regression(generator):
     before = record(generator)
-    found = compare.of_counters("cell", before, before | {"counters": {}})
-    assert found.verdict == "regressed"
+    verdict = compare.judge_counters("cell", before, before | {"counters": {}})
+    assert verdict.verdict == "regressed"
 
 
 def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
     before = record(generator)
-    found = compare.of_counters("cell", before, before | {"machine": MACHINE | {"gpu": "H"}})
-    assert found.verdict == "incomparable"
+    verdict = compare.judge_counters("cell", before, before | {"machine": MACHINE | {"gpu": "H"}})
+    assert verdict.verdict == "incomparable"
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
@@ -145,8 +145,8 @@ def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
         {str(CELL): record(generator), str(Cell(cases.UNIT)): unit | {"counters": counters}}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
     )
-    (found,) = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
-    assert (found.verdict, found.why[:8]) == ("incomparable", "the unit")
+    (time,) = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
+    assert (time.verdict, time.why[:8]) == ("incomparable", "the unit")
 
 
 def networks(generator, slower, count=6):
@@ -165,22 +165,22 @@ def networks(generator, slower, count=6):
 )
 def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slower, count, verdict):
     base, new = networks(generator, 0, count), networks(generator, slower, count)
-    found = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
-    assert [one.verdict for one in found] == [verdict] * slower + ["same"] * (count - slower)
+    times = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
+    assert [row.verdict for row in times] == [verdict] * slower + ["same"] * (count - slower)
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):
     cell = speed_store.new(Cell(cases.UNIT, mode="compile"))["cell"]
     base, new = (record(generator, factor) | {"cell": cell} for factor in (1.0, 1.3))
-    found = compare.of_records({"c": base}, {"c": new}, 0.0)
-    assert [one.verdict for one in found] == ["same", "regressed"]
+    verdicts = compare.judge_records({"c": base}, {"c": new}, 0.0)
+    assert [row.verdict for row in verdicts] == ["same", "regressed"]
 
 
 def test_one_more_graph_break_is_a_regression(generator):
     before, after = (
         record(generator) | {"counters": COUNTERS | {"graph_breaks": breaks}} for breaks in (0, 1)
     )
-    assert compare.of_counters("cell", before, after).why == "graph_breaks 0 to 1"
+    assert compare.judge_counters("cell", before, after).why == "graph_breaks 0 to 1"
 
 
 @pytest.mark.parametrize("damage", ['{"schema": 1', None])
@@ -196,16 +196,16 @@ def test_times_without_a_unit_are_not_compared(generator):
     before = record(generator)
     after = deepcopy(before)
     del after["timings"]["inference"]["ratios"]
-    verdicts = [one.verdict for one in compare.of_records({"c": before}, {"c": after}, 0.0)]
+    verdicts = [row.verdict for row in compare.judge_records({"c": before}, {"c": after}, 0.0)]
     assert verdicts == ["same", "incomparable"]
 
 
 def test_a_model_that_is_gone_is_named(generator, monkeypatch):
     gone = record(generator)
     gone["cell"]["model"]["name"] = "gone"
-    monkeypatch.setattr(reference, "_counted", lambda *_: {})
-    (found,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
-    assert (found.verdict, found.why) == ("incomparable", "the model is gone")
+    monkeypatch.setattr(reference, "_count", lambda *_: {})
+    (row,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
+    assert (row.verdict, row.why) == ("incomparable", "the model is gone")
 
 
 def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, monkeypatch):
@@ -215,9 +215,9 @@ def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, m
         asked.append(len(grid))
         return {str(CELL): record(generator, next(factors))}
 
-    monkeypatch.setattr(reference, "_timed", timed)
-    found, _ = reference.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
-    assert [one.verdict for one in found] == ["same", "inconclusive"]
+    monkeypatch.setattr(reference, "_time", timed)
+    verdicts, _ = reference.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
+    assert [row.verdict for row in verdicts] == ["same", "inconclusive"]
     assert asked == [1, 1]
 
 
@@ -225,8 +225,8 @@ def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkey
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
         monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
         speed_store.write(tmp_path, record(generator) | {"session": session})
-    (found,), problems = speed_store.load(tmp_path)
-    assert (found["session"], problems) == ("2026-02-01", [])
+    (newest,), problems = speed_store.load(tmp_path)
+    assert (newest["session"], problems) == ("2026-02-01", [])
 
 
 SHAPES = ["5", "{}", '{"cells": 5}', '{"cells": [{}]}', '{"schema": 1, "cell": {"nodes": "20"}}']
@@ -240,12 +240,10 @@ def test_json_of_another_shape_is_no_reference(tmp_path, capsys, content):
 
 
 def test_reports_hold_whatever_a_reason_says():
-    odd = regression_report.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
-    assert (
-        ElementTree.fromstring(regression_report.junit([odd])).find("testcase/failure") is not None
-    )
-    assert "a \\| b [31m c" in regression_report.markdown([odd], [], [])
+    odd = Verdict("cell", "counters", "regressed", why="a | b \x1b[31m c")
+    assert ElementTree.fromstring(junit([odd])).find("testcase/failure") is not None
+    assert "a \\| b [31m c" in markdown([odd], [], [])
 
 
 def test_an_inconclusive_cell_does_not_fail():
-    assert exit_code([regression_report.Finding("cell", "inference", "inconclusive")]) == 0
+    assert exit_code([Verdict("cell", "inference", "inconclusive")]) == 0

@@ -54,7 +54,7 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("measured", "reason"),
     [
         ({"samples_ms": [1.0] * 5 + [1.03] * 5}, "drift 3%"),
         ({"samples_ms": [1.0] * 10, "lag": 0.1}, "lag 10%"),
@@ -63,8 +63,8 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
         ({"samples_ms": [1.0] * 10}, ""),
     ],
 )
-def test_the_mark_has_its_reason(told, reason):
-    assert samples.summary(**told)["reason"] == reason
+def test_the_mark_has_its_reason(measured, reason):
+    assert samples.summary(**measured)["reason"] == reason
 
 
 def test_a_throttled_timing_is_of_no_use():
@@ -75,8 +75,8 @@ def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
     drawn = torch.rand(25, generator=generator, dtype=torch.float64)
     draws = torch.randint(25, (200_000, 25), generator=generator)
     resampled = drawn[draws].median(1).values.sort().values
-    found = samples.interval(drawn.tolist())
-    assert [float(resampled[1000]), float(resampled[-1000])] == found
+    interval = samples.interval(drawn.tolist())
+    assert [float(resampled[1000]), float(resampled[-1000])] == interval
 
 
 def below(n, k):
