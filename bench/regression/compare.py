@@ -15,6 +15,7 @@ from bench.regression.report import Verdict
 from bench.regression.verdicts import (
     IMPROVED,
     INCOMPARABLE,
+    MOVED,
     REGRESSED,
     SAME,
     Comparison,
@@ -145,7 +146,7 @@ def _explain_unit(base: Mapping[str, Record], new: Mapping[str, Record], name: s
 def judge(comparisons: Comparisons) -> list[Verdict]:
     """Return a verdict on each comparison, in the light of all of them."""
     controlled = control_false_discoveries(comparisons)
-    return [Verdict(case, kind, c.verdict, c) for (case, kind), c in controlled.items()]
+    return [Verdict(case, kind, c.verdict, c, c.why) for (case, kind), c in controlled.items()]
 
 
 def judge_beside_unit(comparisons: Comparisons) -> list[Verdict]:
@@ -158,7 +159,7 @@ def judge_beside_unit(comparisons: Comparisons) -> list[Verdict]:
     sizes = Counter(map(_session, verdicts))
     return [
         replace(row, verdict=INCOMPARABLE, why=ALIKE)
-        if row.verdict in (IMPROVED, REGRESSED)
+        if row.verdict in MOVED
         and sizes[_session(row)] >= SEVERAL
         and 2 * moved[_session(row), row.verdict] > sizes[_session(row)]
         else row

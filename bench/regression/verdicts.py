@@ -16,6 +16,7 @@ MINIMUM_PAIRS = 12  # fewer say nothing
 CONFIRMATIONS = 3  # comparisons of fresh processes, the first among them, that have to agree
 IMPROVED, SAME, REGRESSED = "improved", "same", "regressed"
 INCONCLUSIVE, INCOMPARABLE = "inconclusive", "incomparable"
+MOVED = (IMPROVED, REGRESSED)
 Name = TypeVar("Name")
 
 
@@ -24,7 +25,7 @@ class Comparison:
     """How a time has changed: the median ratio new / base, its interval, and what that means.
 
     `p_value` is the chance of so many pairs beyond the margin, on the side of the median, if the
-    ratio were at the margin.
+    ratio were at the margin; `why` says what keeps a verdict from being more.
     """
 
     ratio: float
@@ -33,6 +34,11 @@ class Comparison:
     pairs: int
     p_value: float
     verdict: str
+    why: str = ""
+
+    def doubt(self, why: str) -> "Comparison":
+        """Return the comparison as an inconclusive one, for a reason."""
+        return replace(self, verdict=INCONCLUSIVE, why=why)
 
 
 def compare_samples(base: Sequence[float], new: Sequence[float], floor: float) -> Comparison:
@@ -48,16 +54,21 @@ def compare_samples(base: Sequence[float], new: Sequence[float], floor: float) -
     low, high = interval(logs)
     beyond = sum(x > margin for x in logs) if middle > 0 else sum(x < -margin for x in logs)
     p_value = float(binom.sf(beyond - 1, len(logs), 0.5))
-    verdict = _decide(low, high, margin) if len(logs) >= MINIMUM_PAIRS else INCONCLUSIVE
-    return Comparison(exp(middle), exp(low), exp(high), len(logs), p_value, verdict)
+    verdict, why = _decide(len(logs), low, high, margin)
+    return Comparison(exp(middle), exp(low), exp(high), len(logs), p_value, verdict, why)
 
 
-def _decide(low: float, high: float, margin: float) -> str:
+def _decide(pairs: int, low: float, high: float, margin: float) -> tuple[str, str]:
+    if pairs < MINIMUM_PAIRS:
+        return INCONCLUSIVE, f"{pairs} pairs are too few, {MINIMUM_PAIRS} may tell"
     if low > margin:
-        return REGRESSED
+        return REGRESSED, ""
     if high < -margin:
-        return IMPROVED
-    return SAME if -margin <= low and high <= margin else INCONCLUSIVE
+        return IMPROVED, ""
+    if -margin <= low and high <= margin:
+        return SAME, ""
+    limits = " and ".join(f"{exp(x):.3f}" for x in (-margin, margin) if low <= x <= high)
+    return INCONCLUSIVE, f"the interval straddles the limit ({limits})"
 
 
 def confirm(
@@ -69,19 +80,23 @@ def confirm(
     Where a process happens to have its memory makes it several per cent faster or slower for good,
     so two processes of one code often differ, but seldom thrice to one side.
     """
-    confirmed = dict(comparisons)
+    looks: dict[Name, list[Comparison | None]] = {name: [c] for name, c in comparisons.items()}
     for _ in range(1, CONFIRMATIONS):
-        moved = [name for name, c in confirmed.items() if c.verdict in (IMPROVED, REGRESSED)]
+        moved = [name for name, taken in looks.items() if _agree(taken).verdict in MOVED]
         again = measure_again(moved) if moved else {}
-        confirmed |= {name: _agree(confirmed[name], again.get(name)) for name in moved}
-    return confirmed
+        for name in moved:
+            looks[name].append(again.get(name))
+    return {name: _agree(taken) for name, taken in looks.items()}
 
 
-def _agree(first: Comparison, second: Comparison | None) -> Comparison:
-    """Return the weaker of two comparisons, inconclusive if their verdicts differ."""
-    if second is None or first.verdict != second.verdict:
-        return replace(first, verdict=INCONCLUSIVE)
-    return max(first, second, key=lambda comparison: comparison.p_value)
+def _agree(looks: Sequence[Comparison | None]) -> Comparison:
+    """Return the weakest of several looks; inconclusive, with all ratios, if verdicts differ."""
+    first, last = looks[0], looks[-1]
+    if any(look is None or look.verdict != first.verdict for look in looks):
+        ratios = ", ".join(f"{look.ratio:.2f}" if look else "none" for look in looks)
+        why = "not measured again" if last is None else last.why
+        return first.doubt(f"looks: {ratios}" + (f" ({why})" if why else ""))
+    return max(looks, key=lambda look: look.p_value)
 
 
 def control_false_discoveries(comparisons: Mapping[Name, Comparison]) -> dict[Name, Comparison]:
@@ -90,11 +105,13 @@ def control_false_discoveries(comparisons: Mapping[Name, Comparison]) -> dict[Na
     A change that stands alone but not among so many cases is inconclusive.
     """
     adjusted = false_discovery_control([c.p_value for c in comparisons.values()])
+    chance = f"it may be chance among {len(comparisons)} comparisons"
+    limit = f"at a false discovery rate of {FALSE_DISCOVERY_RATE:.0%}"
     return {
-        name: replace(comparison, verdict=INCONCLUSIVE)
-        if comparison.verdict != SAME and p_value > FALSE_DISCOVERY_RATE
-        else comparison
-        for (name, comparison), p_value in zip(comparisons.items(), adjusted, strict=True)
+        name: c.doubt(f"{chance} {limit}")
+        if c.verdict in MOVED and p_value > FALSE_DISCOVERY_RATE
+        else c
+        for (name, c), p_value in zip(comparisons.items(), adjusted, strict=True)
     }
 
 

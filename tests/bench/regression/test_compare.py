@@ -245,5 +245,10 @@ def test_reports_hold_whatever_a_reason_says():
     assert "a \\| b [31m c" in markdown([odd], [], [])
 
 
+def test_the_report_says_why_a_time_is_inconclusive(stored, tmp_path, capsys):
+    main(["compare", stored("a"), stored("b", 1.05), "--results", str(tmp_path / "empty")])
+    assert "the interval straddles the limit (1.050)" in capsys.readouterr().out
+
+
 def test_an_inconclusive_cell_does_not_fail():
     assert exit_code([Verdict("cell", "inference", "inconclusive")]) == 0

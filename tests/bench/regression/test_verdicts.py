@@ -123,6 +123,51 @@ def test_a_change_that_a_later_look_denies_is_inconclusive(later):
     assert confirm(SLOWER, looks(*later))["cell"].verdict == "inconclusive"
 
 
+def look(ratio, verdict, why=""):
+    return Comparison(ratio, ratio - 0.1, ratio + 0.1, 30, 1e-6, verdict, why)
+
+
+@pytest.mark.parametrize(
+    ("later", "why"),
+    [
+        ([look(1.26, "regressed"), look(1.01, "same")], "looks: 1.24, 1.26, 1.01"),
+        ([look(1.12, "inconclusive", "it straddles")], "looks: 1.24, 1.12 (it straddles)"),
+        ([None], "looks: 1.24, none (not measured again)"),
+    ],
+)
+def test_the_look_that_disagrees_is_told(later, why):
+    given = iter(later)
+
+    def measure_again(moved):
+        comparison = next(given)
+        return dict.fromkeys(moved, comparison) if comparison else {}
+
+    assert confirm({"cell": look(1.24, "regressed")}, measure_again)["cell"].why == why
+
+
+@pytest.mark.parametrize(
+    ("ratios", "why"),
+    [
+        ([1.3] * 5, "5 pairs are too few, 12 may tell"),
+        ([1.0] * 10 + [1.1] * 10, "the interval straddles the limit (1.050)"),
+        ([0.9] * 10 + [1.0] * 10, "the interval straddles the limit (0.952)"),
+        ([0.9] * 10 + [1.1] * 10, "the interval straddles the limit (0.952 and 1.050)"),
+        ([1.3] * 20, ""),
+        ([1.0] * 20, ""),
+    ],
+)
+def test_what_is_inconclusive_has_its_reason(ratios, why):
+    assert compare_samples([1.0] * len(ratios), ratios, 0.0).why == why
+
+
+def test_a_change_that_may_be_chance_says_among_how_many():
+    many = {str(i): Comparison(1.0, 0.9, 1.1, 30, 0.5, "inconclusive", "noise") for i in range(99)}
+    weak = Comparison(1.2, 1.06, 1.3, 12, 0.003, "regressed")
+    controlled = control_false_discoveries({**many, "weak": weak})
+    assert controlled["weak"].why.startswith("it may be chance among 100 comparisons")
+    assert controlled["0"].why == "noise"
+
+
 def test_what_has_not_changed_is_not_looked_at_again():
     still = {"cell": Comparison(1.0, 0.99, 1.01, 30, 0.5, "same")}
     assert confirm(still, looks()) == still
