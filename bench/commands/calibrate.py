@@ -21,5 +21,7 @@ def run(options: Namespace) -> int:
 
     root = options.results / machine.folder(options.device)
     noise = calibrate(root, options.device, options.budget)
+    ratios = f"{min(noise['ratios']):.3f} to {max(noise['ratios']):.3f}"
     print(f"noise floor {noise['floor']:.1%}, {noise['rounds']} rounds: {root / 'noise.json'}")
+    print(f"(of ratios from {ratios}, the most that the interval of one did not cover)")
     return OK

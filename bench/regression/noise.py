@@ -1,6 +1,7 @@
 """`calibrate`: this checkout against itself, for the noise floor of this machine."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from itertools import cycle
 from math import ceil, log
@@ -21,6 +22,7 @@ CASES = (
     Cell(Plugin("egnn"), 20, 32),
     Cell(Plugin("egnn"), 5, 8),
 )
+REMEDY = "'python -m bench calibrate' measures"
 ROUNDS, MINIMUM_ROUNDS, MAXIMUM_ROUNDS = 30, 20, 60
 
 
@@ -62,12 +64,27 @@ def estimate_noise(comparisons: list[Comparison]) -> dict[str, Any]:
 
 
 def read_noise(root: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the noise floor of a machine, and a line that says where it is from."""
+    """Return the noise floor of a machine, and a line that says where it is from.
+
+    Raises `ValueError`, naming the file, for what can be no floor.
+    """
+    file = root / "noise.json"
+    noise = {"rounds": ROUNDS, "date": "undated"} | (_parse(file) if file.is_file() else {})
+    if "floor" not in noise:
+        return noise | {"floor": 0.0}, [f"no noise floor of this machine; {REMEDY} it"]
+    return noise, [f"noise floor {noise['floor']:.1%} of {root.name}, {noise['date']}"]
+
+
+def _parse(file: Path) -> dict[str, Any]:
     try:
-        noise = json.loads((root / "noise.json").read_text())
-        line = f"noise floor {noise['floor']:.1%} of {root.name}, {noise['date']}"
-        return {"rounds": ROUNDS} | noise, [line]
-    except (KeyError, OSError, TypeError, ValueError):
-        return {"floor": 0.0, "rounds": ROUNDS}, [
-            "no noise floor of this machine; 'python -m bench calibrate' measures it"
-        ]
+        noise = json.loads(file.read_text())
+    except (RecursionError, ValueError):
+        raise ValueError(f"{file} is not JSON; {REMEDY} it anew") from None
+    if not isinstance(noise, dict):
+        raise ValueError(f"{file} holds no noise floor; {REMEDY} it anew")
+    floor, rounds = noise.get("floor", 0.0), noise.get("rounds", ROUNDS)
+    if type(floor) not in (int, float) or not 0 <= floor <= sys.float_info.max:
+        raise ValueError(f"{file}: the noise floor is {json.dumps(floor)[:40]}; {REMEDY} it anew")
+    if type(rounds) is not int or rounds < 1:
+        raise ValueError(f"{file}: the rounds are {json.dumps(rounds)[:40]}; {REMEDY} them anew")
+    return noise
