@@ -18,9 +18,11 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """compare identical code with itself, for thresholds and sample counts of this machine"""
     from bench.regression.noise import calibrate
+    from bench.system.progress import telling
 
     root = options.results / machine.folder(options.device)
-    noise = calibrate(root, options.device, options.budget)
+    with telling() as tell:
+        noise = calibrate(root, options.device, options.budget, tell)
     ratios = f"{min(noise['ratios']):.3f} to {max(noise['ratios']):.3f}"
     print(f"noise floor {noise['floor']:.1%}, {noise['rounds']} rounds: {root / 'noise.json'}")
     print(f"(of ratios from {ratios}, the most that the interval of one did not cover)")

@@ -56,6 +56,7 @@ def _compare_base(options: Namespace, noise: dict) -> list:
     from bench.core.cases import Cell
     from bench.regression.revisions import RevisionComparison
     from bench.system.checkout import checkout
+    from bench.system.progress import telling
 
     names = options.models or plugins.networks()
     for name in names:
@@ -63,9 +64,10 @@ def _compare_base(options: Namespace, noise: dict) -> list:
         if name.endswith(".py"):
             raise ValueError(f"--base compares models that git knows by name, not {name}")
     grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
-    with checkout(options.base) as tree:
+    with checkout(options.base) as tree, telling() as tell:
         limits = (noise["floor"], noise["rounds"])
-        return RevisionComparison((tree, ROOT), options.device, *limits).judge(grid, options.budget)
+        revisions = RevisionComparison((tree, ROOT), options.device, *limits)
+        return revisions.judge(grid, options.budget, tell)
 
 
 def report(options: Namespace, verdicts: list, differences: list[str], notes: list[str]) -> int:

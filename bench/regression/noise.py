@@ -15,6 +15,7 @@ from bench.regression.revisions import RevisionComparison
 from bench.regression.verdicts import MINIMUM_EFFECT, Comparison
 from bench.system.checkout import ROOT
 from bench.system.clock import now
+from bench.system.progress import Tell, ignore
 
 CASES = (
     Cell(UNIT, 20, 32),
@@ -26,7 +27,7 @@ REMEDY = "'python -m bench calibrate' measures"
 ROUNDS, MINIMUM_ROUNDS, MAXIMUM_ROUNDS = 30, 20, 60
 
 
-def calibrate(root: Path, device: str, budget_s: float) -> dict[str, Any]:
+def calibrate(root: Path, device: str, budget_s: float, tell: Tell = ignore) -> dict[str, Any]:
     """Measure pairs of equal processes while there is time, each case at least once; write it.
 
     The floor is the largest change of identical code that its interval did not cover: where a
@@ -39,6 +40,8 @@ def calibrate(root: Path, device: str, budget_s: float) -> dict[str, Any]:
     for index, case in enumerate(cycle(CASES)):
         if index >= len(CASES) and now() - started >= budget_s:
             break
+        spent = (now() - started) / max(budget_s, 1e-9)
+        tell(str(case), min(index / len(CASES), spent, 1.0))
         by_kind, counters = itself.measure(case, until=0.0)
         if not by_kind:
             raise ValueError(f"{case} cannot be timed here: {counters.why}")

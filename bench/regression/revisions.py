@@ -9,6 +9,7 @@ from bench.regression.compare import judge, judge_counters
 from bench.regression.report import Verdict
 from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Comparison
 from bench.system.clock import now
+from bench.system.progress import Tell, ignore
 from bench.timing.interleave import Player, play, players
 
 KINDS = ("inference", "train_step")
@@ -26,10 +27,11 @@ class RevisionComparison:
     rounds: int
     kinds: tuple[str, ...] = KINDS
 
-    def judge(self, cases: list[Cell], budget_s: float) -> list[Verdict]:
+    def judge(self, cases: list[Cell], budget_s: float, tell: Tell = ignore) -> list[Verdict]:
         """Return verdicts on all cases; the time that one leaves is there for the next ones."""
         ends, comparisons, rest = now() + budget_s, {}, []
         for index, case in enumerate(cases):
+            tell(str(case), index / len(cases))
             until = now() + (ends - now()) / (len(cases) - index)
             confirmed, counters = self.confirm(case, until)
             comparisons |= {(str(case), kind): c for kind, c in confirmed.items()}

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.cli import main
-from bench.regression.noise import calibrate, estimate_noise, read_noise
+from bench.regression.noise import CASES, calibrate, estimate_noise, read_noise
 from bench.regression.report import Verdict
 from bench.regression.revisions import RevisionComparison
 from bench.regression.verdicts import Comparison
@@ -76,6 +76,14 @@ def test_calibrate_says_what_the_floor_is(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "noise floor 0.0%" in said
     assert "ratios from 0.985 to 1.028, the most that the interval of one did not cover" in said
+
+
+def test_calibrate_tells_each_case_on_stderr(tmp_path, capsys, monkeypatch):
+    quiet = {"inference": comparisons(1.0)[0]}
+    monkeypatch.setattr(RevisionComparison, "measure", lambda *_, **__: (quiet, None))
+    main(["calibrate", "--budget", "0s", "--results", str(tmp_path)])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [str(case) for case in CASES]
 
 
 def test_a_floor_that_is_none_counts_as_not_measured(tmp_path):
