@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any
 
 import torch
+from msgspec import to_builtins
 
 from bench.core import cases
 from bench.core.config import from_plain
@@ -56,9 +57,9 @@ def _listen(requests: SimpleQueue) -> None:
 def train(request: dict[str, Any], reply: Reply) -> None:
     """Trains, scores and writes one record, and its curve before it."""
     run = from_plain(request["run"])
-    record, curve = execute(run, request["device"], lambda step: reply({"step": step}))
-    run_store.store(record, curve, Path(request["root"]))
-    reply({"done": record["status"], "reason": record["reason"]})
+    trained = execute(run, request["device"], lambda step: reply({"step": step}))
+    run_store.store(Path(request["root"]), *trained)
+    reply({"done": trained.record.status, "reason": trained.record.reason})
 
 
 def train_at_once(request: dict[str, Any], reply: Reply) -> None:
@@ -71,9 +72,9 @@ def train_at_once(request: dict[str, Any], reply: Reply) -> None:
         reply({"line": f"{cell}, {len(runs)} seeds at once: {won} as fast"})
         if at_once >= alone:
             raise ValueError("that is no gain")
-        trained = multi_seed.execute(runs, request["device"], lambda step: reply({"step": step}))
-        for index, (_, record, curve) in enumerate(trained):
-            run_store.store(record, curve, Path(request["root"]))
+        seeds = multi_seed.execute(runs, request["device"], lambda step: reply({"step": step}))
+        for index, trained in enumerate(seeds):
+            run_store.store(Path(request["root"]), *trained)
             reply({"ended": index})
     except Exception as error:
         reply({"line": f"{cell}, one seed at a time: {outcome(error)['reason']}"})
@@ -97,7 +98,7 @@ def staged(stage: Stage) -> dict[str, Callable[[dict[str, Any], Reply], None]]:
         "count": lambda r: count(from_plain(r["run"]), r["device"]),
         "breaks": lambda r: breaks(from_plain(r["run"]), r["device"]),
         "ceilings": lambda r: ceilings(r["device"]),
-        "face": lambda r: face(r["peer"], r["device"]),
+        "face": lambda r: to_builtins(face(r["peer"], r["device"])),
     }
     return {do: partial(_answer, answer) for do, answer in answers.items()}
 

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from models import _algebra as algebra
-from models._fields import (
+from models.layers import geometric_algebra as algebra
+from models.layers.fields import (
     centroid,
     check_points,
-    copies,
-    features,
-    join_degrees,
+    count_pair_scalars,
+    join_by_l,
+    multiplicities,
+    object_fields,
     origins,
-    pair_scalars,
-    pairs,
-    split_degrees,
+    pack_pairs,
+    split_by_l,
 )
-from models._layers import linear, quieter
+from models.layers.mlp import linear, scale_weights
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True
@@ -183,8 +183,8 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(channels, half, heads, bonds)
         self.bilinear = Bilinear(channels, half)
-        quieter(self.attention.join_heads, RESIDUAL)
-        quieter(self.bilinear.shrink, RESIDUAL)
+        scale_weights(self.attention.join_heads, RESIDUAL)
+        scale_weights(self.bilinear.shrink, RESIDUAL)
 
     def forward(
         self, x: Tensor, s: Tensor, size: torch.Size, bonds: Tensor | None, real: Tensor | None
@@ -209,18 +209,18 @@ class GATr(nn.Module):
         super().__init__()
         self.signature = signature
         check_points(signature, "gatr")
-        scalars, vectors = copies(signature.inputs, 1, "gatr").values()
-        self.outputs = copies(signature.outputs, 1, "gatr")
-        bonds = pair_scalars(signature.inputs, "gatr")
+        scalars, vectors = multiplicities(signature.inputs, 1, "gatr").values()
+        self.outputs = multiplicities(signature.outputs, 1, "gatr")
+        bonds = count_pair_scalars(signature.inputs, "gatr")
         self.register_buffer("weights", torch.tensor(_weights(signature.inputs)), persistent=False)
         self.embed = Linear(((1, vectors + 1), (1, half)), (scalars, channels))
         self.blocks = nn.ModuleList(Block(channels, half, heads, bonds) for _ in range(depth))
-        self.vectors = quieter(linear(4 * half, self.outputs[1], bias=False), 1e-2)
+        self.vectors = scale_weights(linear(4 * half, self.outputs[1], bias=False), 1e-2)
         self.scalars = linear(channels, self.outputs[0])
 
     def forward(self, inputs: Fields) -> Fields:
         x, s, size = self.read(inputs)
-        bonds = pairs(inputs, self.signature.inputs)
+        bonds = pack_pairs(inputs, self.signature.inputs)
         real = inputs[MASK].bool().mT if MASK in inputs else None  # (batch, 1, n)
         for block in self.blocks:
             x, s = block(x, s, size, bonds, real)
@@ -228,7 +228,7 @@ class GATr(nn.Module):
 
     def read(self, inputs: Fields) -> tuple[Tensor, Tensor, torch.Size]:
         types = self.signature.inputs
-        scalars, vectors = split_degrees(inputs, types, centroid(inputs, types), 1).values()
+        scalars, vectors = split_by_l(inputs, types, centroid(inputs, types), 1).values()
         size, s = vectors.shape[:2], scalars.flatten(0, 1).squeeze(-1)
         x = s.new_zeros(8, len(s), 2, 2, len(self.weights))
         x[7, :, 0, 0] = self.weights
@@ -240,11 +240,11 @@ class GATr(nn.Module):
         vectors = self.vectors(odd.flatten(2)).mT  # (objects, outputs, 3)
         values = {0: self.scalars(s).unsqueeze(-1), 1: vectors}
         values = {degree: value.unflatten(0, size) for degree, value in values.items()}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
 
 def _weights(types: Types) -> list[float]:
     """The part on e123 of each vector among the inputs, then of the centroid: 1 makes a point."""
-    chunks = [(rep, *chunk) for rep in features(types).values() for chunk in rep.chunks]
+    chunks = [(rep, *chunk) for rep in object_fields(types).values() for chunk in rep.chunks]
     affine = [float(rep.affine) for rep, mul, degree, _ in chunks for _ in range(mul * degree)]
     return [*affine, 1.0]

@@ -1,9 +1,25 @@
-"""Train unconstrained networks to be nearly equivariant, and measure how near they are."""
+"""Train unconstrained networks to be nearly equivariant, and measure how near they are.
+
+The examples of its functions go on from these lines:
+
+>>> import torch
+>>> from remul import *
+>>> generator = torch.Generator().manual_seed(0)
+>>> inputs = {"x": torch.randn(5, 4, 3, generator=generator).double()}
+>>> signature = Signature({"x": VECTOR}, {"x": VECTOR})
+>>> batch = Batch(inputs, inputs)
+>>> g = SO3.sample(inputs, generator)
+>>> mse = torch.nn.functional.mse_loss
+>>> exact = lambda fields: {"x": 2 * fields["x"]}  # an equivariant model
+>>> offset = lambda fields: {"x": fields["x"] + torch.tensor([1.0, 0, 0])}  # one that is not
+"""
 
 from remul.actions import Element, Elements, Permutation, act, wigner
-from remul.adaptive import Dual, GradNorm
-from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Rep, Signature, Types
-from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, cone
+from remul.adaptive_penalties import Dual, GradNorm
+from remul.distances import Distance, field_distance
+from remul.error_profiles import PoseShift, error_by_axis, pose_shift
+from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Model, Rep, Signature, Types
+from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
 from remul.lie import (
     Stages,
     lie_derivative,
@@ -12,13 +28,10 @@ from remul.lie import (
     lie_error_by_layer,
 )
 from remul.losses import (
-    Distance,
-    Model,
     Terms,
     consistency_loss,
     consistency_terms,
     equivariance_loss,
-    field_distance,
     loss_terms,
 )
 from remul.metrics import (
@@ -29,11 +42,10 @@ from remul.metrics import (
     interval,
     mean_error,
 )
-from remul.profiles import PoseShift, error_by_axis, pose_shift
+from remul.penalties import Constant, Penalty, Ramp
 from remul.spectrum import error_spectrum
-from remul.symmetry import canonicalise, frame_average, group_average
+from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
-from remul.weights import Constant, Penalty, Ramp
 
 __version__ = VERSION
 
@@ -69,7 +81,6 @@ __all__ = [
     "about_axis",
     "act",
     "canonicalise",
-    "cone",
     "consistency_loss",
     "consistency_terms",
     "equivariance_error",
@@ -89,5 +100,6 @@ __all__ = [
     "loss_terms",
     "mean_error",
     "pose_shift",
+    "rotations_by_angle",
     "wigner",
 ]

@@ -3,28 +3,36 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import torch
-from e3nn import o3
 from torch import Tensor
 
-from remul.fields import MASK, Fields, Rep, Types, check
+from remul.checks import check
+from remul.fields import MASK, Fields, Rep, Types
 
 
 @dataclass(frozen=True)
 class Element:
-    """Elements of E(3), one per sample, or a single one for all samples.
+    """Elements of E(3), one per sample or a single one for all: x -> R x + t on a point x.
 
-    `rotation` is (batch, 3, 3), orthogonal, a determinant of -1 being a reflection; `translation`
-    is (batch, 3) in the units of the points. They act on a point as R x + t. Both are kept in
-    float64 and cast when they act, so float64 fields see round-off of 1e-15 only.
+    `g @ h` acts with h first. Both tensors are kept in float64 and cast when they act, so float64
+    fields see round-off of 1e-15 only.
+
+    Args:
+        rotation: R, `(batch, 3, 3)`, orthogonal; a determinant of -1 is a reflection.
+        translation: t, `(batch, 3)`, in the units of the points.
+
+    Example:
+        >>> g = SE3.sample(inputs, generator)
+        >>> torch.allclose((g @ g.inverse()).rotation, torch.eye(3).double())
+        True
     """
 
     rotation: Tensor
     translation: Tensor
 
     def __matmul__(self, other: "Element") -> "Element":
-        """The product: `other` acts first."""
         moved = (self.rotation @ other.translation.unsqueeze(-1)).squeeze(-1)
         return Element(self.rotation @ other.rotation, moved + self.translation)
 
@@ -32,25 +40,32 @@ class Element:
         return len(self.rotation)
 
     def inverse(self) -> "Element":
-        """The elements that undo these: x -> R^T (x - t)."""
+        """Return the elements that undo these: x -> R^T (x - t)."""
         back = self.rotation.mT
         return Element(back, -(back @ self.translation.unsqueeze(-1)).squeeze(-1))
 
 
 @dataclass(frozen=True)
 class Permutation:
-    """Permutations of n objects, one per sample, or a single one for all samples.
+    """Permutations of n objects, one per sample or a single one for all samples.
 
-    `order` is (batch, n), whole numbers: object `order[i]` comes to place i. Fields (batch, n, k)
-    and `mask` are reordered, pair fields (batch, n, n, k) along both axes, fields without objects
-    (batch, k) stay. Losses and measures read the mask before the action: give them permutations
-    that leave padded objects in place, as those of `groups.permutations` do.
+    Fields (batch, n, k) and `mask` are reordered, pair fields (batch, n, n, k) along both axes,
+    fields without objects (batch, k) stay; `g @ h` acts with h first. Losses and measures read the
+    mask before the action: give them permutations that leave padded objects in place, as those of
+    `groups.permutations` do.
+
+    Args:
+        order: Whole numbers, `(batch, n)`: object `order[i]` comes to place i.
+
+    Example:
+        >>> swap = Permutation(torch.tensor([[1, 0]]))
+        >>> act(swap, {"charge": torch.tensor([[[5], [7]]])}, {"charge": SCALAR})["charge"].tolist()
+        [[[7], [5]]]
     """
 
     order: Tensor
 
     def __matmul__(self, other: "Permutation") -> "Permutation":
-        """The product: `other` acts first."""
         first, second = torch.broadcast_tensors(other.order, self.order)
         return Permutation(first.gather(1, second))
 
@@ -58,34 +73,58 @@ class Permutation:
         return len(self.order)
 
     def inverse(self) -> "Permutation":
-        """The permutations that undo these."""
+        """Return the permutations that undo these."""
         return Permutation(self.order.argsort(1))
 
 
-Elements = Element | Iterable[Element]  # one per sample, or several such
+Elements = Element | Permutation | Iterable[Element | Permutation]
+"""Group elements: one per sample, or several such, each of which acts on all samples.
+
+Example:
+    >>> elements: Elements = [SO3.sample(inputs, generator) for _ in range(3)]
+"""
+
+G = TypeVar("G", bound=Element | Permutation)
 
 
 def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
-    """The fields after g: rho(g) x for each field x of shape (batch, ..., rep.dim).
+    """Return the fields after g: rho(g) x for each field x.
 
     Irreps of degree l and parity p turn with D^l(R), times det(R) where p differs from (-1)^l;
     affine fields are then moved by the translation. Components follow e3nn's real basis, in which
-    D^1(R) = R. Scalars and `mask` come back as they are. A `Permutation` reorders the objects of
-    every field instead. Raises `ValueError` for a field that is missing, undeclared, of the wrong
-    width, or of another batch size or number of objects than g.
+    D^1(R) = R. Scalars and `mask` come back as they are. Neither autocast nor TF32 rounds.
+
+    Args:
+        g: Elements, one per sample or one for all; a `Permutation` reorders objects instead.
+        fields: Tensors `(batch, ..., dim)` of a floating dtype, which they keep.
+        types: The type of each field but `mask`.
+
+    Returns:
+        Fields of the same names and shapes.
+
+    Raises:
+        ValueError: For a field that is missing, undeclared, of the wrong width, or of another batch
+            size or number of objects than g, and for integers that would have to turn.
+
+    Example:
+        >>> turn = torch.tensor([[[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]])  # a quarter about z
+        >>> quarter, x = Element(turn, torch.ones(1, 3)), torch.tensor([[1.0, 0, 0]])
+        >>> fields = act(quarter, {"at": x, "to": x}, {"at": POINT, "to": VECTOR})
+        >>> fields["at"].tolist(), fields["to"].tolist()
+        ([[1.0, 2.0, 1.0]], [[0.0, 1.0, 0.0]])
     """
     check(fields, types)
     if isinstance(g, Permutation):
         return {name: _reorder(name, x, g) for name, x in fields.items()}
-    blocks = _blocks(g.rotation, types)
+    blocks = _wigner_blocks(g.rotation, types)
     return {
         name: x if name == MASK else _transform(name, x, types[name], g, blocks)
         for name, x in fields.items()
     }
 
 
-def listed(g: Elements | Permutation | None) -> list[Element]:
-    """The elements one by one. Raises `ValueError` if there is none."""
+def list_elements(g: G | Iterable[G] | None) -> list[G]:
+    """Return the elements one by one; `ValueError` if there is none."""
     elements = [g] if isinstance(g, Element | Permutation) else list(g or ())
     if not elements:
         raise ValueError("at least one group element is needed, got none")
@@ -93,19 +132,35 @@ def listed(g: Elements | Permutation | None) -> list[Element]:
 
 
 def wigner(degree: int, rotation: Tensor) -> Tensor:
-    """D^l(R) of orthogonal matrices: (batch, 3, 3) -> (batch, 2 l + 1, 2 l + 1).
+    """Return the Wigner matrices D^l(R) of orthogonal matrices R, in e3nn's real basis.
 
     Built up from D^1(R) = R by D^l = C^T (D^(l-1) x D^1) C with C the Clebsch-Gordan table of
     e3nn, so it is polynomial in R, exact to round-off in any dtype, and differentiable. A
     reflection gives the natural parity (-1)^l.
+
+    Args:
+        degree: l, 0 or more.
+        rotation: R, `(batch, 3, 3)`.
+
+    Returns:
+        D^l(R), `(batch, 2 l + 1, 2 l + 1)`, orthogonal.
+
+    Raises:
+        ValueError: For a degree below 0.
+
+    Example:
+        >>> wigner(2, torch.eye(3)[None]).shape
+        torch.Size([1, 5, 5])
     """
+    if degree < 0:
+        raise ValueError(f"the degree needs to be 0 or more, got {degree}")
     if degree == 0:
         return torch.ones_like(rotation[:, :1, :1])
     block = rotation
     for higher in range(2, degree + 1):
         table = _coupling(higher).to(rotation)
         product = torch.einsum("zac,zbd->zabcd", block, rotation)
-        product = product.flatten(3, 4).flatten(1, 2)
+        product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
         block = table.mT @ product @ table
     return block
 
@@ -113,11 +168,13 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
 @cache
 @torch.inference_mode(False)
 def _coupling(degree: int) -> Tensor:
+    from e3nn import o3  # brings in the compiler, which takes seconds: only where it is needed
+
     table = o3.wigner_3j(degree - 1, 1, degree, dtype=torch.float64)
     return (2 * degree + 1) ** 0.5 * table.flatten(0, 1)  # (3 (2 l - 1), 2 l + 1)
 
 
-def _blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tensor]:
+def _wigner_blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tensor]:
     needed = {(degree, parity) for rep in types.values() for _, degree, parity in rep.chunks}
     return {
         (degree, parity): wigner(degree, rotation) * _handedness(degree, parity, rotation)
@@ -169,7 +226,7 @@ def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tens
 
 
 def _turn(x: Tensor, block: Tensor) -> Tensor:
-    """D x, whatever the precision of a network's products: neither autocast nor TF32 rounds it."""
+    """Return D x, whatever the precision of a network's products."""
     copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (batch, copies, 2 l + 1)
     with torch.autocast(x.device.type, enabled=False):
         return (copies @ block.mT).reshape(x.shape)

@@ -1,33 +1,49 @@
-"""Typed fields: which named tensor is a scalar, a vector, a point or any other e3nn irreps."""
+"""Typed fields: which named tensor is a scalar, a vector, a point or any other irreps."""
 
-from collections.abc import Mapping, Set
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from e3nn import o3
 from torch import Tensor
 
 MASK = "mask"
+IRREP = re.compile(r"\s*((?P<mul>\d+)\s*x\s*)?(?P<degree>\d+)\s*(?P<parity>[eoy])\s*")
 
 
-def _parse(irreps: str) -> tuple[tuple[int, int, int], ...]:
-    try:
-        return tuple((mul, ir.l, ir.p) for mul, ir in o3.Irreps(irreps) if mul > 0)
-    except (ValueError, AttributeError, TypeError):
-        raise ValueError(
-            f"unknown irreps {irreps!r}; write them as e3nn does, such as '0e' or '2x0e+1o'"
-        ) from None
+def _parse(irreps: str) -> Iterator[tuple[int, int, int]]:
+    """Yield (multiplicity, degree, parity) of each term of a sum such as 2x0e+1o."""
+    for term in str(irreps).split("+"):
+        match = IRREP.fullmatch(term)
+        if not match:
+            raise ValueError(
+                f"unknown irreps {irreps!r}; write them as e3nn does, such as '0e' or '2x0e+1o'"
+            )
+        degree = int(match["degree"])
+        parity = {"e": 1, "o": -1, "y": (-1) ** degree}[match["parity"]]
+        yield int(match["mul"] or 1), degree, parity
 
 
 @dataclass(frozen=True)
 class Rep:
-    """How the last axis of a field transforms: e3nn irreps, and whether translations act too.
+    """How the last axis of a field transforms: its irreps, and whether translations act too.
 
-    `affine` is for points: every irrep must then be 1o. `objects` tells networks what one value
-    belongs to: 1 for an object, (batch, n, dim), 2 for a pair of them, (batch, n, n, dim), 0 for
-    the whole sample, (batch, dim); the action is the same. Raises `ValueError` for unknown or empty
-    irreps, for an affine field that is not made of 1o and for another number of objects.
+    Args:
+        irreps: Irreps of O(3) as e3nn writes them, such as "0e" or "2x0e+1o"; components follow
+            its real basis.
+        affine: Whether it is a point, which translations move; every irrep must then be 1o.
+        objects: What one value belongs to, which networks ask and the action does not: 1 for an
+            object, `(batch, n, dim)`, 2 for a pair of them, `(batch, n, n, dim)`, 0 for the whole
+            sample, `(batch, dim)`.
+
+    Raises:
+        ValueError: For unknown or empty irreps, an affine field not made of 1o, and `objects`
+            other than 0, 1 or 2.
+
+    Example:
+        >>> Rep("2x0e+1o").dim
+        5
     """
 
     irreps: str
@@ -45,7 +61,7 @@ class Rep:
     @cached_property
     def chunks(self) -> tuple[tuple[int, int, int], ...]:
         """The (multiplicity, degree, parity) of each irrep, in the order of the components."""
-        return _parse(self.irreps)
+        return tuple(chunk for chunk in _parse(self.irreps) if chunk[0] > 0)
 
     @property
     def dim(self) -> int:
@@ -54,19 +70,65 @@ class Rep:
 
 
 SCALAR = Rep("0e")
+"""The type of a number that no motion changes.
+
+Example:
+    >>> SCALAR.chunks  # multiplicity, degree, parity
+    ((1, 0, 1),)
+"""
+
 VECTOR = Rep("1o")
+"""The type of an arrow (x, y, z): rotations and reflections act on it, translations do not.
+
+Example:
+    >>> VECTOR.dim
+    3
+"""
+
 POINT = Rep("1o", affine=True)
+"""The type of a place (x, y, z): g acts on it as R x + t.
+
+Example:
+    >>> POINT == Rep("1o", affine=True)
+    True
+"""
 
 Fields = dict[str, Tensor]
+"""Tensors by name, each `(batch, ..., dim)`: the last axis holds components, others objects.
+
+Example:
+    >>> fields: Fields = {"position": torch.zeros(2, 5, 3), "mass": torch.ones(2, 5, 1)}
+"""
+
 Types = Mapping[str, Rep]
+"""How each field transforms, by name.
+
+Example:
+    >>> types: Types = {"position": POINT, "mass": SCALAR}
+"""
+
+Model = Callable[[Fields], Fields]
+"""A map from fields to fields: an `nn.Module` or any other callable.
+
+Example:
+    >>> model: Model = lambda inputs: {"force": -inputs["position"]}
+"""
 
 
 @dataclass(frozen=True)
 class Signature:
     """The types of a model's inputs and outputs by field name.
 
-    The input field `mask`, (batch, n, 1) of 0 and 1, marks the real objects of padded sets. It
-    needs no type, and none of the other fields may be called so.
+    Args:
+        inputs: Types of the inputs. A field `mask`, `(batch, n, 1)` of 0 and 1, may come along
+            without a type: it marks the real objects of padded sets, and no other may be called so.
+        outputs: Types of the outputs.
+
+    Raises:
+        ValueError: If a side is empty, or the name `mask` is given to anything else.
+
+    Example:
+        >>> signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
     """
 
     inputs: Types
@@ -81,7 +143,17 @@ class Signature:
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and targets of the same samples, first axis the batch."""
+    """Inputs and targets of the same samples; an index picks samples of both.
+
+    Args:
+        inputs: Fields that the model is given, first axis the batch.
+        targets: Fields that it is to predict, first axis the batch.
+
+    Example:
+        >>> batch = Batch({"x": torch.zeros(5, 4, 3)}, {"energy": torch.zeros(5, 1)})
+        >>> len(batch[:2])
+        2
+    """
 
     inputs: Fields
     targets: Fields
@@ -93,12 +165,15 @@ class Batch:
         return self._map(lambda x: x[index])
 
     def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
-        """The same samples on another device or in another floating dtype; integers stay so."""
-        places = [arg for arg in args if not isinstance(arg, torch.dtype)]
-        wanted = {True: args, False: places}
-        return self._map(lambda x: x.to(*to) if (to := wanted[x.is_floating_point()]) else x)
+        """Return the same samples on another device or in another floating dtype.
 
-    def _map(self, function) -> "Batch":  # noqa: ANN001 - any Tensor -> Tensor
+        Fields of integers keep their dtype.
+        """
+        places = [arg for arg in args if not isinstance(arg, torch.dtype)]
+        target = {True: args, False: places}  # by whether the field is floating
+        return self._map(lambda x: x.to(*to) if (to := target[x.is_floating_point()]) else x)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         inputs, targets = (
             {k: function(x) for k, x in f.items()} for f in (self.inputs, self.targets)
         )
@@ -106,97 +181,31 @@ class Batch:
 
 
 def batch_size(fields: Fields) -> int:
-    """Length of the first axis, the same in every field."""
+    """Return the length of the first axis; `ValueError` unless it is one and the same."""
     sizes = {name: len(x) for name, x in fields.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(f"fields need one common batch size of at least 1, got {sizes}")
     return next(iter(sizes.values()))
 
 
-def declared(fields: Fields, types: Types) -> Fields:
-    """The fields that have a type, whatever else there is; `ValueError` if one is missing."""
-    if not isinstance(fields, Mapping):
-        raise ValueError(f"the model gives a {type(fields).__name__}, not a dict of fields")
-    missing = ", ".join(sorted(types.keys() - fields.keys()))
-    if missing:
-        there = ", ".join(sorted(fields))
-        raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
-    return {name: fields[name] for name in types}
-
-
-def check(fields: Fields, types: Types) -> None:
-    """Raises `ValueError`, naming the field, for fields that are not what their types say.
-
-    That is: a field undeclared, missing, of the wrong width or of another batch size, a mask that
-    is not (batch, n, 1), or an empty batch.
-    """
-    _check_names(fields.keys() - {MASK}, types.keys() - {MASK})
-    batch_size(fields)
-    _check_mask(fields)
-    for name, x in fields.items():
-        if name in types and x.shape[-1] != types[name].dim:
-            raise ValueError(
-                f"field {name!r} has {x.shape[-1]} components, "
-                f"{types[name].irreps!r} has {types[name].dim}"
-            )
-
-
-def check_numbers(fields: Fields, mask: Tensor | None) -> None:
-    """Raises `ValueError` for a NaN in a real object, naming the field.
-
-    Looks where that costs next to nothing: on a CPU, outside `torch.compile` and `vmap`.
-    """
-    for name, x in fields.items():
-        if has_nan(x) and has_nan(zero_padding({name: x}, mask)[name]):
-            raise ValueError(f"field {name!r} holds a NaN")
-
-
-def _check_mask(fields: Fields) -> None:
-    if MASK not in fields:
-        return
-    shape = tuple(fields[MASK].shape)
-    numbers = {x.shape[1] for name, x in fields.items() if name != MASK and x.dim() > 2}
-    if len(shape) != 3 or shape[2] != 1 or (numbers and shape[1] not in numbers):
-        raise ValueError(
-            f"field {MASK!r} is {shape}; it has to be (batch, n, 1), with the n of the objects"
-        )
-
-
-def _check_names(found: Set[str], declared: Set[str]) -> None:
-    wrong = [f"field {name!r} is missing" for name in sorted(declared - found)]
-    wrong += [f"field {name!r} has no declared type" for name in sorted(found - declared)]
-    if wrong:
-        raise ValueError(f"{'; '.join(wrong)}; declared are {', '.join(sorted(declared))}")
-
-
-def has_nan(x: Tensor) -> bool:
-    """Whether a tensor holds a NaN, as far as its values are at hand."""
-    if torch.compiler.is_compiling() or x.device.type != "cpu":
-        return False
-    try:
-        return bool(x.isnan().any())
-    except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
-        return False
-
-
 def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
-    """Fields with the components of padded objects set to zero.
+    """Return fields with the components of padded objects set to zero.
 
     `mask` is (batch, n, 1). A field (batch, n, ..., k) is kept where its object is real, a pair
     field, (batch, n, n, k), where both are; one without n objects, such as (batch, k), stays.
     """
     if mask is None:
         return fields
-    return {name: torch.where(_real(x, mask), x, 0) for name, x in fields.items()}
+    return {name: torch.where(_real_entries(x, mask), x, 0) for name, x in fields.items()}
 
 
 def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:
-    """Share of the entries of one field that belong to real objects."""
-    return 1.0 if mask is None else _real(x, mask).expand(x.shape).to(x.dtype).mean()
+    """Return the share of the entries of one field that belong to real objects."""
+    return 1.0 if mask is None else _real_entries(x, mask).expand(x.shape).to(x.dtype).mean()
 
 
-def _real(x: Tensor, mask: Tensor) -> Tensor:
-    """Which entries of a field are of real objects, to be broadcast; all where it has none."""
+def _real_entries(x: Tensor, mask: Tensor) -> Tensor:
+    """Return which entries are of real objects, to be broadcast; all where x has no objects."""
     real, n = mask.bool(), mask.shape[1]
     if x.shape[1:-1] == (n, n):
         return real[:, :, None] & real[:, None]

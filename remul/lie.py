@@ -9,39 +9,106 @@ from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import Element, act
-from remul.fields import MASK, Fields, Rep, Signature, Types, check, check_numbers, declared
-from remul.groups import AXES, EXACT, rotation_about
-from remul.losses import Model
-from remul.metrics import flat
+from remul.checks import check_inputs, predict
+from remul.fields import MASK, Fields, Model, Rep, Signature, Types
+from remul.metrics import flatten
+from remul.rotations import AXES, EXACT, rotation_about_axis
 
 Stages = dict[str, tuple[Model, Types]]
+"""A network as a chain of maps by name, each with the types of what it returns.
+
+Example:
+    >>> stages: Stages = {"encode": (exact, {"x": VECTOR}), "decode": (offset, {"x": VECTOR})}
+"""
+
+
+def lie_derivative(
+    model: Model, inputs: Fields, signature: Signature, generator: str, layer: str | None = None
+) -> Fields:
+    """Return d/dt at t = 0 of rho(g)^-1 f(g x), g the rotation by t about an axis.
+
+    Forward-mode, so exact to round-off.
+
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generator: The axis, "x", "y" or "z".
+        layer: If given, only that stage of `model.stages()` is turned, and its derivative carried
+            to the output by those after it.
+
+    Returns:
+        Fields shaped like the output, in its units per radian.
+
+    Raises:
+        ValueError: For another generator, fields that do not match the signature, an empty batch, a
+            NaN in a real object, and a layer that the model does not declare.
+
+    Example:
+        >>> derivative = lie_derivative(exact, inputs, signature, "z")["x"]
+        >>> derivative.shape, bool(derivative.abs().max() < 1e-12)
+        (torch.Size([5, 4, 3]), True)
+    """
+    stages = stages_of(model) if layer else _as_one_stage(model, signature)
+    return _differentiate(stages, inputs, signature, generator, layer or "model")
 
 
 def lie_derivative_error(
     model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
 ) -> Tensor:  # (batch,)
-    """Local equivariance error of each sample (Gruver et al. 2022), in squared units of the output.
+    """Return the local equivariance error of each sample (Gruver et al. 2022).
 
     Mean square over the output entries of real objects of `lie_derivative`, summed over the
     generators. Zero about all three axes means equivariant under SO(3); reflections do not show.
-    Raises `ValueError` as `lie_derivative` does.
+
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generators: Axes of rotation.
+
+    Returns:
+        `(batch,)`, in squared units of the output.
+
+    Raises:
+        ValueError: As `lie_derivative`, and without generators.
+
+    Example:
+        >>> lie_derivative_error(exact, inputs, signature).max() < 1e-12
+        tensor(True)
     """
-    return _squared(_whole(model, signature), inputs, signature, generators)
+    return _mean_square(_as_one_stage(model, signature), inputs, signature, generators)
 
 
 def lie_error_by_field(
     model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
 ) -> dict[str, Tensor]:
-    """The Lie derivative error, (batch,), of each input field when only that field turns.
+    """Return the Lie derivative error of each input field when only that field turns.
 
-    The other fields are put to rest: all but their invariant parts set to zero, which no rotation
-    moves. An exactly equivariant model that is finite there shows zero; what shows only in the
-    total comes from fields together, or from the model's constants, which every entry repeats.
+    The others are put to rest: all but their invariant parts set to zero, which no rotation moves.
+    An exactly equivariant model that is finite there shows zero; what shows only in the total comes
+    from fields together, or from the model's constants, which every entry repeats.
+
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generators: Axes of rotation.
+
+    Returns:
+        The error by field, `(batch,)` each, in squared units of the output.
+
+    Raises:
+        ValueError: As `lie_derivative_error`.
+
+    Example:
+        >>> list(lie_error_by_field(offset, inputs, signature))
+        ['x']
     """
-    rest = {n: _at_rest(x, signature.inputs[n]) for n, x in inputs.items() if n != MASK}
-    stages, generators = _whole(model, signature), list(generators)
+    rest = {n: _keep_invariants(x, signature.inputs[n]) for n, x in inputs.items() if n != MASK}
+    stages, generators = _as_one_stage(model, signature), list(generators)
     return {
-        name: _squared(stages, inputs | rest | {name: inputs[name]}, signature, generators)
+        name: _mean_square(stages, inputs | rest | {name: inputs[name]}, signature, generators)
         for name in rest
     }
 
@@ -49,90 +116,95 @@ def lie_error_by_field(
 def lie_error_by_layer(
     model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
 ) -> dict[str, Tensor]:
-    """The Lie derivative error, (batch,), that each stage of the network brings to the output.
+    """Return the Lie derivative error that each stage of a network brings to the output.
 
-    The derivative of a stage is carried to the output by those after it; as vectors these sum to
-    the total (chain rule), as squares they need not. `model.stages()` declares the network as a
-    chain: by name, maps `Fields -> Fields` with the types of what they return. Raises `ValueError`
-    for a model without it, as untyped hidden features have no Lie derivative.
+    As vectors the derivatives of the stages sum to the total (chain rule), as squares they need
+    not.
+
+    Args:
+        model: A network whose `stages()` declares it as a chain, `Stages`.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        generators: Axes of rotation.
+
+    Returns:
+        The error by stage, `(batch,)` each, in squared units of the output.
+
+    Raises:
+        ValueError: As `lie_derivative_error`, and for a model without `stages`, as hidden features
+            without a type have no Lie derivative.
+
+    Example:
+        >>> class Chain(torch.nn.Module):
+        ...     def stages(self):
+        ...         return {"first": (exact, {"x": VECTOR}), "second": (offset, {"x": VECTOR})}
+        >>> errors = lie_error_by_layer(Chain(), inputs, signature)
+        >>> {name: bool(error.max() < 1e-12) for name, error in errors.items()}
+        {'first': True, 'second': False}
     """
     stages, generators = stages_of(model), list(generators)
-    return {name: _squared(stages, inputs, signature, generators, name) for name in stages}
-
-
-def lie_derivative(
-    model: Model, inputs: Fields, signature: Signature, generator: str, layer: str | None = None
-) -> Fields:
-    """d/dt at t = 0 of rho(g)^-1 f(g x), g the rotation by t about the axis `generator`.
-
-    Forward-mode, so exact to round-off; per radian, shaped like the output. With `layer`, only
-    that stage of `model.stages()` is turned, as `lie_error_by_layer` says. Raises `ValueError`
-    for a generator other than "x", "y", "z", for fields that do not match the signature, an empty
-    batch or a NaN in a real object.
-    """
-    stages = stages_of(model) if layer else _whole(model, signature)
-    return _derivative(stages, inputs, signature, generator, layer or "model")
+    return {name: _mean_square(stages, inputs, signature, generators, name) for name in stages}
 
 
 def stages_of(model: Model) -> Stages:
-    """The typed chain that a model declares; `ValueError` if it declares none."""
-    if not hasattr(model, "stages"):
+    """Return the typed chain that a model declares; `ValueError` if it declares none."""
+    stages = getattr(model, "stages", None)
+    if stages is None:
         raise ValueError(
             f"{type(model).__name__} declares no stages(): its hidden features have no irreps, "
             "so they have no Lie derivative; ask for the total"
         )
-    return model.stages()
+    return stages()
 
 
-def _whole(model: Model, signature: Signature) -> Stages:
+def _as_one_stage(model: Model, signature: Signature) -> Stages:
     types = signature.outputs
-    return {"model": (lambda inputs: declared(model(inputs), types), types)}
+    return {"model": (lambda inputs: predict(model, inputs, types), types)}
 
 
-def _squared(
+def _mean_square(
     stages: Stages,
     inputs: Fields,
     signature: Signature,
     generators: Iterable[str],
     layer: str = "model",
 ) -> Tensor:
-    """Mean square over real entries of the derivatives, summed over the generators."""
-    mask, total = inputs.get(MASK), 0.0
+    """Return the mean square over real entries of the derivatives, summed over the generators."""
+    mask, squares = inputs.get(MASK), []
     for generator in generators:
-        found = _derivative(stages, inputs, signature, generator, layer)
-        entries = flat({name: torch.ones_like(x) for name, x in found.items()}, mask).sum(-1)
-        total = total + flat(found, mask).square().sum(-1) / entries.clamp_min(1)
-    if isinstance(total, float):
+        derivative = _differentiate(stages, inputs, signature, generator, layer)
+        entries = flatten({k: torch.ones_like(x) for k, x in derivative.items()}, mask).sum(-1)
+        squares.append(flatten(derivative, mask).square().sum(-1) / entries.clamp_min(1))
+    if not squares:
         raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
-    return total
+    return sum(squares[1:], start=squares[0])
 
 
-def _derivative(
+def _differentiate(
     stages: Stages, inputs: Fields, signature: Signature, generator: str, layer: str
 ) -> Fields:
-    """The derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
+    """Return the derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
     if generator not in AXES:
         raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
-    check(inputs, signature.inputs)
-    check_numbers(inputs, inputs.get(MASK))
+    check_inputs(inputs, signature.inputs)
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs
-        g = _turn(generator, angle)
+        g = Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
         for name, (stage, types_out) in stages.items():
             turned = name == layer
             fields = stage(act(g, fields, types) if turned else fields)
-            fields = act(_inverse(g), fields, types_out) if turned else fields
+            fields = act(g.inverse(), fields, types_out) if turned else fields
             types = types_out
         return fields
 
-    return _differentiate(chain)
+    return _differentiate_at_zero(chain)
 
 
-def _differentiate(function: Callable[[Tensor], Fields]) -> Fields:
-    """The derivative at angle zero, in forward mode, which fused attention does not have."""
+def _differentiate_at_zero(function: Callable[[Tensor], Fields]) -> Fields:
+    """Return the derivative at angle zero, in forward mode, which fused attention does not have."""
     angle = torch.zeros(1, **EXACT)
     function(angle)  # fills caches of constants outside the transform
     with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
@@ -140,17 +212,8 @@ def _differentiate(function: Callable[[Tensor], Fields]) -> Fields:
         return jvp(function, (angle,), (torch.ones_like(angle),))[1]
 
 
-def _turn(axis: str, angle: Tensor) -> Element:
-    direction = torch.eye(3, **EXACT)[AXES[axis]]
-    return Element(rotation_about(direction[None], angle), angle.new_zeros(1, 3))
-
-
-def _inverse(g: Element) -> Element:
-    """The inverse of a rotation about the origin."""
-    return Element(g.rotation.mT, g.translation)
-
-
-def _at_rest(x: Tensor, rep: Rep) -> Tensor:
+def _keep_invariants(x: Tensor, rep: Rep) -> Tensor:
+    """Return x with all but its invariant components set to zero."""
     invariant = [
         x.new_full((mul * (2 * degree + 1),), float((degree, parity) == (0, 1)))
         for mul, degree, parity in rep.chunks

@@ -1,30 +1,23 @@
 """The REMUL objective: a fit term and an equivariance term, from one forward pass."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from remul.actions import Element, Elements, act, listed
-from remul.fields import (
-    MASK,
-    Batch,
-    Fields,
-    Signature,
-    Types,
-    batch_size,
-    check,
-    check_numbers,
-    declared,
-    real_fraction,
-    zero_padding,
-)
-
-Model = Callable[[Fields], Fields]
-Distance = Callable[[Tensor, Tensor], Tensor]
-Terms = dict[str, Tensor]
+from remul.actions import Element, Elements, Permutation, act, list_elements
+from remul.checks import check_alike, check_labels, check_numbers, predict
+from remul.distances import Distance, field_distance, mean_distance
+from remul.fields import MASK, Batch, Fields, Model, Signature, Types, batch_size
 
 FIT, EQUIVARIANCE = "fit", "equivariance"
+
+Terms = dict[str, Tensor]
+"""Loss terms by name, each a scalar: "fit" and "equivariance".
+
+Example:
+    >>> terms: Terms = {"fit": torch.tensor(0.5), "equivariance": torch.tensor(0.1)}
+"""
 
 
 def loss_terms(
@@ -35,29 +28,43 @@ def loss_terms(
     distance: Distance,
     names: Iterable[str] = (FIT, EQUIVARIANCE),
 ) -> Terms:
-    """The named terms: "fit" is l(f(x), y), "equivariance" is l(f(g x), g y) (REMUL, Eq. 6).
+    """Return the terms "fit" l(f(x), y) and "equivariance" l(f(g x), g y) (REMUL, Eq. 6).
 
-    Original and turned samples go through the model together, as one batch of twice the size; a
-    term that is not named costs nothing, and g may be None where only "fit" is. A list of K
-    elements turns every sample K times, and the term is the mean over them. `distance` maps two
-    tensors (batch, ..., dim) to their mean distance, as `torch.nn.functional.mse_loss` does; it
-    must be zero between equal tensors. Distances of several output fields add up; padded objects
-    do not count. Raises `ValueError` for fields that do not match the signature or one another
-    in size, empty batches, NaN in a real object (on a CPU), an empty list and unknown names.
+    Original and turned samples go through the model as one batch of twice the size; a term that is
+    not named costs nothing. Padded objects do not count.
+
+    Args:
+        model: f.
+        batch: Inputs x and targets y.
+        signature: The types of both.
+        g: One element per sample, or several such: then the term is the mean over them. None will
+            do where only "fit" is named.
+        distance: l, as `torch.nn.functional.mse_loss`; those of several fields add up.
+        names: The terms wanted.
+
+    Returns:
+        The terms by name, scalars in the units of `distance`.
+
+    Raises:
+        ValueError: For fields that do not match the signature or one another in size, empty
+            batches, a NaN in a real object (on a CPU), no element and unknown names.
+
+    Example:
+        >>> list(loss_terms(offset, batch, signature, g, mse))
+        ['fit', 'equivariance']
     """
-    _check_labels(batch, signature)
-    names = _known(names)
+    check_labels(batch, signature)
     makers = {
         FIT: lambda: [batch],
-        EQUIVARIANCE: lambda: [_turned(batch, signature, h) for h in listed(g)],
+        EQUIVARIANCE: lambda: [_turn(batch, signature, h) for h in list_elements(g)],
     }
-    parts = {name: makers[name]() for name in names}
-    inputs = [part.inputs for made in parts.values() for part in made]
-    outputs = iter(_jointly(model, inputs, signature.outputs))
+    parts = {name: makers[name]() for name in _check_names(names)}
+    inputs = [part.inputs for batches in parts.values() for part in batches]
+    outputs = iter(_predict_together(model, inputs, signature.outputs))
     mask = batch.inputs.get(MASK)
     return {
-        name: _mean_distance([(next(outputs), part.targets) for part in made], distance, mask)
-        for name, made in parts.items()
+        name: mean_distance([(next(outputs), part.targets) for part in batches], distance, mask)
+        for name, batches in parts.items()
     }
 
 
@@ -72,26 +79,40 @@ def consistency_terms(
     unlabelled: Fields | None = None,
     stop_gradient: bool = False,
 ) -> Terms:
-    """As `loss_terms`, with the functional variant l(f(g x), g f(x)) as "equivariance".
+    """Return "fit" as `loss_terms`, and "equivariance" l(f(g x), g f(x)), which needs no labels.
 
-    That term needs no labels: with `unlabelled` inputs it is taken over them instead of those of
-    the batch, and g acts on them. All goes through the model in one pass. `stop_gradient` holds
-    g f(x) constant.
+    Args:
+        model: f.
+        batch: Inputs x and targets y.
+        signature: The types of both.
+        g: As in `loss_terms`; it acts on `unlabelled` where there is any.
+        distance: l, as in `loss_terms`.
+        names: The terms wanted.
+        unlabelled: Inputs of "equivariance" instead of those of the batch, in the same pass.
+        stop_gradient: Whether g f(x) is held constant.
+
+    Returns:
+        The terms by name, scalars in the units of `distance`.
+
+    Raises:
+        ValueError: As `loss_terms`, and for `unlabelled` samples of another shape.
+
+    Example:
+        >>> consistency_terms(exact, batch, signature, g, mse)["equivariance"] < 1e-12
+        tensor(True)
     """
-    if EQUIVARIANCE not in (names := _known(names)):
+    if EQUIVARIANCE not in (names := _check_names(names)):
         return loss_terms(model, batch, signature, None, distance, names)
-    g, apart = listed(g), unlabelled is not None and FIT in names
-    inputs = batch.inputs if unlabelled is None else unlabelled
-    _check_labels(batch, signature)
-    _check_alike(batch.inputs, inputs)
-    check_numbers(inputs, inputs.get(MASK))
-    turned = [act(h, inputs, signature.inputs) for h in g]
-    outputs = _jointly(model, [*[batch.inputs] * apart, inputs, *turned], signature.outputs)
+    check_labels(batch, signature)
+    elements, inputs = list_elements(g), batch.inputs if unlabelled is None else unlabelled
+    check_alike(batch.inputs, inputs)
+    labelled = [batch.inputs] if unlabelled is not None and FIT in names else []
+    outputs = _predict_turned(model, inputs, signature, elements, labelled)
+    mask, input_mask = batch.inputs.get(MASK), inputs.get(MASK)
+    pairs = _pair(outputs[len(labelled) :], signature, elements, stop_gradient)
     makers = {
-        FIT: lambda: field_distance(outputs[0], batch.targets, distance, batch.inputs.get(MASK)),
-        EQUIVARIANCE: lambda: _inconsistency(
-            outputs[apart:], signature, g, distance, inputs.get(MASK), stop_gradient
-        ),
+        FIT: lambda: field_distance(outputs[0], batch.targets, distance, mask),
+        EQUIVARIANCE: lambda: mean_distance(pairs, distance, input_mask),
     }
     return {name: makers[name]() for name in names}
 
@@ -99,7 +120,25 @@ def consistency_terms(
 def equivariance_loss(
     model: Model, batch: Batch, signature: Signature, g: Elements, distance: Distance
 ) -> Tensor:
-    """The paper's loss l(f(g x), g y) against the transformed label; see `loss_terms`."""
+    """Return the loss l(f(g x), g y) against the transformed label (REMUL, Eq. 6).
+
+    Args:
+        model: f.
+        batch: Inputs x and targets y.
+        signature: The types of both.
+        g: As in `loss_terms`.
+        distance: l, as in `loss_terms`.
+
+    Returns:
+        A scalar, in the units of `distance`.
+
+    Raises:
+        ValueError: As `loss_terms`.
+
+    Example:
+        >>> equivariance_loss(exact, Batch(inputs, exact(inputs)), signature, g, mse) < 1e-12
+        tensor(True)
+    """
     return loss_terms(model, batch, signature, g, distance, [EQUIVARIANCE])[EQUIVARIANCE]
 
 
@@ -111,93 +150,77 @@ def consistency_loss(
     distance: Distance,
     stop_gradient: bool = False,
 ) -> Tensor:
-    """The functional variant l(f(g x), g f(x)): no labels; gradients flow through both sides.
+    """Return the functional loss l(f(g x), g f(x)), which needs no labels.
 
-    With `stop_gradient` g f(x) is held constant. Shapes, `distance`, lists of elements and errors
-    as in `loss_terms`.
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        g: As in `loss_terms`.
+        distance: l, as in `loss_terms`.
+        stop_gradient: Whether g f(x) is held constant; else gradients flow through both sides.
+
+    Returns:
+        A scalar, in the units of `distance`.
+
+    Raises:
+        ValueError: As `loss_terms`.
+
+    Example:
+        >>> consistency_loss(offset, inputs, signature, g, mse) > 0.01
+        tensor(True)
     """
-    g = listed(g)
-    turned = [act(h, inputs, signature.inputs) for h in g]
+    elements = list_elements(g)
+    outputs = _predict_turned(model, inputs, signature, elements)
+    pairs = _pair(outputs, signature, elements, stop_gradient)
+    return mean_distance(pairs, distance, inputs.get(MASK))
+
+
+def _predict_turned(
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    elements: list[Element | Permutation],
+    others: Iterable[Fields] = (),
+) -> list[Fields]:
+    """Return the outputs of other inputs, f(x) and each f(h x), from one forward pass."""
+    turned = [act(h, inputs, signature.inputs) for h in elements]
     check_numbers(inputs, inputs.get(MASK))
-    outputs = _jointly(model, [inputs, *turned], signature.outputs)
-    return _inconsistency(outputs, signature, g, distance, inputs.get(MASK), stop_gradient)
+    return _predict_together(model, [*others, inputs, *turned], signature.outputs)
 
 
-def field_distance(
-    prediction: Fields, target: Fields, distance: Distance, mask: Tensor | None = None
-) -> Tensor:
-    """Sum over fields of the mean distance between real objects of two sets of fields.
-
-    Raises `ValueError` for a field that is not predicted, or in another shape.
-    """
-    for name, y in target.items():
-        found = tuple(prediction[name].shape) if name in prediction else "not predicted"
-        if found != tuple(y.shape):
-            raise ValueError(f"field {name!r} is {found}, its target {tuple(y.shape)}")
-    prediction, wanted = zero_padding(prediction, mask), zero_padding(target, mask)
-    per_field = [
-        distance(prediction[name], y) / real_fraction(y, mask) for name, y in wanted.items()
-    ]
-    return sum(per_field[1:], start=per_field[0])
+def _predict_together(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
+    """Return the outputs of one forward pass over all parts, taken apart again."""
+    if len(parts) == 1:
+        return [predict(model, parts[0], types)]
+    joint = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    sizes = [batch_size(part) for part in parts]
+    pieces = {name: x.split(sizes) for name, x in predict(model, joint, types).items()}
+    return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]
 
 
-def _inconsistency(
+def _pair(
     outputs: list[Fields],
     signature: Signature,
-    g: list[Element],
-    distance: Distance,
-    mask: Tensor | None,
+    elements: list[Element | Permutation],
     stop_gradient: bool,
-) -> Tensor:
-    """Mean distance of f(h x) from h f(x) over the elements h of g; f(x) is the first output."""
+) -> list[tuple[Fields, Fields]]:
+    """Return f(h x) and h f(x) of each element h; the first output is f(x)."""
     output, *turned = outputs
     if stop_gradient:
         output = {name: x.detach() for name, x in output.items()}
-    expected = [act(h, output, signature.outputs) for h in g]
-    return _mean_distance(zip(turned, expected, strict=True), distance, mask)
+    expected = [act(h, output, signature.outputs) for h in elements]
+    return list(zip(turned, expected, strict=True))
 
 
-def _mean_distance(
-    pairs: Iterable[tuple[Fields, Fields]], distance: Distance, mask: Tensor | None
-) -> Tensor:
-    return torch.stack([field_distance(*pair, distance, mask) for pair in pairs]).mean()
+def _turn(batch: Batch, signature: Signature, g: Element | Permutation) -> Batch:
+    inputs = act(g, batch.inputs, signature.inputs)
+    return Batch(inputs, act(g, batch.targets, signature.outputs))
 
 
-def _known(names: Iterable[str]) -> list[str]:
+def _check_names(names: Iterable[str]) -> list[str]:
     names = list(names)
     for name in names:
         if name not in (FIT, EQUIVARIANCE):
             raise ValueError(f"no term {name!r}; there are {FIT}, {EQUIVARIANCE}")
     return names
-
-
-def _turned(batch: Batch, signature: Signature, g: Element) -> Batch:
-    inputs = act(g, batch.inputs, signature.inputs)
-    return Batch(inputs, act(g, batch.targets, signature.outputs))
-
-
-def _jointly(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
-    """The outputs of one forward pass over all parts, taken apart again."""
-    if len(parts) == 1:
-        return [declared(model(parts[0]), types)]
-    inputs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    joint = declared(model(inputs), types)
-    sizes = [batch_size(part) for part in parts]
-    pieces = {name: x.split(sizes) for name, x in joint.items()}
-    return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]
-
-
-def _check_labels(batch: Batch, signature: Signature) -> None:
-    check(batch.inputs, signature.inputs)
-    check(batch.targets, signature.outputs)
-    for fields in (batch.inputs, batch.targets):
-        check_numbers(fields, batch.inputs.get(MASK))
-    if len(batch) != batch_size(batch.targets):
-        raise ValueError(f"inputs have {len(batch)} samples, targets {batch_size(batch.targets)}")
-
-
-def _check_alike(labelled: Fields, unlabelled: Fields) -> None:
-    for name in labelled.keys() | unlabelled.keys():
-        shapes = [part[name].shape[1:] if name in part else None for part in (labelled, unlabelled)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"unlabelled field {name!r} has samples unlike those of the batch")

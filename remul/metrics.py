@@ -8,30 +8,36 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Element, Elements, act, listed
-from remul.fields import (
-    MASK,
-    Fields,
-    Signature,
-    check,
-    check_numbers,
-    declared,
-    has_nan,
-    zero_padding,
-)
-from remul.losses import Model
+from remul.actions import Element, Elements, Permutation, act, list_elements
+from remul.checks import check_inputs, has_nan, predict
+from remul.fields import MASK, Fields, Model, Signature, zero_padding
 
 RESAMPLES = 2000
 
 
 def equivariance_error(
-    model: Model, inputs: Fields, signature: Signature, g: Element
+    model: Model, inputs: Fields, signature: Signature, g: Element | Permutation
 ) -> Tensor:  # (batch,)
-    """Relative error |f(g x) - g f(x)| / |g f(x)| of each sample, dimensionless.
+    """Return the relative error |f(g x) - g f(x)| / |g f(x)| of each sample.
 
     Norms run over the whole output of a sample, padded objects left out. Where g f(x) is zero the
-    error is zero if f(g x) is too, and infinite otherwise. Raises `ValueError` as `act` does, and
-    for an empty batch or a NaN in a real object.
+    error is zero if f(g x) is too, and infinite otherwise.
+
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        g: Elements, one per sample or one for all.
+
+    Returns:
+        `(batch,)`, dimensionless; round-off for an equivariant model.
+
+    Raises:
+        ValueError: As `act`, and for an empty batch or a NaN in a real object.
+
+    Example:
+        >>> equivariance_error(exact, inputs, signature, g).max() < 1e-12
+        tensor(True)
     """
     return errors(model, inputs, signature, [g])["equivariance_error"]
 
@@ -39,10 +45,25 @@ def equivariance_error(
 def mean_error(
     model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
-    """|mean_i g_i f(x) - mean_i f(g_i x)| of each sample (REMUL, Eq. 8), in units of the output.
+    """Return |mean_i g_i f(x) - mean_i f(g_i x)| of each sample (REMUL, Eq. 8).
 
-    `elements` are M group elements, each with one entry per sample or one for all. Norms and
-    errors as in `equivariance_error`.
+    Errors of several elements may cancel in it; `expected_error` is the sharper of the two.
+
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        elements: M group elements, each with one entry per sample or one for all.
+
+    Returns:
+        `(batch,)`, in units of the output.
+
+    Raises:
+        ValueError: As `equivariance_error`, and without elements.
+
+    Example:
+        >>> mean_error(exact, inputs, signature, [g, g.inverse()]).max() < 1e-12
+        tensor(True)
     """
     return errors(model, inputs, signature, elements)["mean_error"]
 
@@ -50,9 +71,23 @@ def mean_error(
 def expected_error(
     model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
-    """mean_i |f(g_i x) - g_i f(x)| of each sample (REMUL, Eq. 9), in units of the output.
+    """Return mean_i |f(g_i x) - g_i f(x)| of each sample (REMUL, Eq. 9).
 
-    `elements` as in `mean_error`. The sharper of the two: errors cannot cancel in the mean.
+    Args:
+        model: f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        elements: M group elements, each with one entry per sample or one for all.
+
+    Returns:
+        `(batch,)`, in units of the output.
+
+    Raises:
+        ValueError: As `equivariance_error`, and without elements.
+
+    Example:
+        >>> expected_error(offset, inputs, signature, [g, g.inverse()]).min() > 0.1
+        tensor(True)
     """
     return errors(model, inputs, signature, elements)["expected_error"]
 
@@ -60,21 +95,46 @@ def expected_error(
 def error_over_floor(
     model: Model, exact: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> Tensor:  # (batch,)
-    """The relative error of each sample over the round-off of an exactly equivariant model.
+    """Return the relative error of each sample over that of an exactly equivariant model.
 
-    `exact` runs in the same dtype and mode (compiled, mixed precision) as `model`; the floor is its
-    relative error, mean over samples, and no less than the machine epsilon of the dtype. About 1
-    is round-off, far above it a symmetry that is broken. Raises as `equivariance_error`.
+    About 1 is round-off, far above it a symmetry that is broken. The floor is the mean error of
+    `exact` over samples, and no less than the machine epsilon of the dtype.
+
+    Args:
+        model: f.
+        exact: An equivariant model, in the same dtype and mode (compiled, mixed precision) as f.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        elements: Group elements, each with one entry per sample or one for all.
+
+    Returns:
+        `(batch,)`, dimensionless.
+
+    Raises:
+        ValueError: As `equivariance_error`, and without elements.
+
+    Example:
+        >>> error_over_floor(offset, exact, inputs, signature, g).min() > 1e9
+        tensor(True)
     """
-    elements = list(elements)
-    found, floor = (
+    elements = list_elements(elements)
+    error, floor = (
         errors(each, inputs, signature, elements)["equivariance_error"] for each in (model, exact)
     )
-    return found / floor.mean().clamp_min(torch.finfo(floor.dtype).eps)
+    return error / floor.mean().clamp_min(torch.finfo(floor.dtype).eps)
 
 
 class Interval(NamedTuple):
-    """The mean over samples and the ends of its confidence interval."""
+    """The mean over samples and the ends of its confidence interval, each a scalar.
+
+    Args:
+        mean: Mean of the measure over samples.
+        low: Lower end.
+        high: Upper end.
+
+    Example:
+        >>> mean, low, high = interval(torch.ones(5), generator)
+    """
 
     mean: Tensor
     low: Tensor
@@ -82,10 +142,25 @@ class Interval(NamedTuple):
 
 
 def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Interval:
-    """Mean of a measure (batch,) over samples, with its percentile bootstrap interval.
+    """Return the mean of a measure over samples, with its bootstrap interval (Efron 1979).
 
-    Samples are drawn again with replacement, from `generator` on the CPU (Efron 1979). Raises
-    `ValueError` for no samples, for a NaN, and unless 0 < level < 1.
+    The interval is that of percentiles, from 2000 draws of the samples with replacement.
+
+    Args:
+        values: The measure of each sample, `(batch,)`.
+        generator: Of the draws, on the CPU.
+        level: Probability to hold the mean.
+
+    Returns:
+        Mean and ends, in units of the measure.
+
+    Raises:
+        ValueError: For no samples, a NaN, and unless 0 < level < 1.
+
+    Example:
+        >>> mean, low, high = interval(torch.arange(100.0), generator)
+        >>> low < mean < high
+        tensor(True)
     """
     if values.dim() != 1 or not len(values) or has_nan(values) or not 0 < level < 1:
         raise ValueError(
@@ -103,11 +178,11 @@ def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Inter
 def errors(
     model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> dict[str, Tensor]:
-    """The three measures by name, (batch,) each, from one pass over the elements.
+    """Return the three measures by name, (batch,) each, from one pass over the elements.
 
     The relative error is the mean over the elements.
     """
-    turned, expected = _both_ways(model, inputs, signature, elements)
+    turned, expected = _act_before_and_after(model, inputs, signature, elements)
     distance = (turned - expected).norm(dim=-1)  # (M, batch)
     relative = torch.where(distance == 0, distance, distance / expected.norm(dim=-1))
     return {
@@ -117,25 +192,24 @@ def errors(
     }
 
 
-def _both_ways(
+def _act_before_and_after(
     model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> tuple[Tensor, Tensor]:
-    """f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
-    check(inputs, signature.inputs)
-    check_numbers(inputs, inputs.get(MASK))
+    """Return f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
+    check_inputs(inputs, signature.inputs)
     mask, types = inputs.get(MASK), signature.outputs
-    output = declared(model(inputs), types)
+    output = predict(model, inputs, types)
     pairs = [
-        (declared(model(act(g, inputs, signature.inputs)), types), act(g, output, types))
-        for g in listed(elements)
+        (predict(model, act(g, inputs, signature.inputs), types), act(g, output, types))
+        for g in list_elements(elements)
     ]
     turned, expected = (
-        torch.stack([flat(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
+        torch.stack([flatten(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
     )
     return turned, expected
 
 
-def flat(fields: Fields, mask: Tensor | None) -> Tensor:  # (batch, components)
-    """The whole output of each sample in one row, padded objects zero."""
+def flatten(fields: Fields, mask: Tensor | None) -> Tensor:  # (batch, components)
+    """Return the whole output of each sample in one row, padded objects zero."""
     kept = zero_padding(fields, mask)
     return torch.cat([kept[name].flatten(1) for name in sorted(kept)], -1)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from remul.actions import Element, act, wigner
-from remul.fields import MASK, Fields, Signature, batch_size, check, check_numbers, declared
-from remul.groups import AXES, EXACT, rotation_about
-from remul.losses import Model
-from remul.metrics import flat
+from remul.checks import check_inputs, predict
+from remul.fields import MASK, Fields, Model, Signature, batch_size
+from remul.metrics import flatten
+from remul.rotations import EXACT, rotation_about_axis
 
 CHUNK = 128  # rotations that go through the model together
 
@@ -17,22 +17,36 @@ CHUNK = 128  # rotations that go through the model together
 def error_spectrum(
     model: Model, inputs: Fields, signature: Signature, l_max: int
 ) -> Tensor:  # (batch, l_max + 1)
-    """Energy of F(g) = rho(g)^-1 f(g x) in the Wigner matrices of each degree l up to `l_max`.
+    """Return the energy of F(g) = rho(g)^-1 f(g x) in the Wigner matrices of each degree.
 
-    F(g) = sum_l (2 l + 1) <C_l, D^l(g)> with C_l the mean of F D^l over SO(3); the energy is
-    (2 l + 1) |C_l|^2, in squared units of the output. Degree 0 is the exactly equivariant part; a
-    preferred axis shows in low degrees, noise in high ones. The energies sum to the mean of
-    |f(g x)|^2 over the group if F has no degree above `l_max`; higher ones alias. Costs
-    (l_max + 1)(2 l_max + 1)^2 forward passes. Raises `ValueError` as `equivariance_error` does,
-    and for an `l_max` below 0.
+    F(g) = sum_l (2 l + 1) C_l : D^l(g) with C_l the mean of F D^l over SO(3); the energy is
+    (2 l + 1) |C_l|^2. Degree 0 is the exactly equivariant part; a preferred axis shows in low
+    degrees, noise in high ones. The energies sum to the mean of |f(g x)|^2 over the group if F has
+    no degree above `l_max`; higher ones alias.
+
+    Args:
+        model: f, called on (l_max + 1)(2 l_max + 1)^2 rotations of the inputs.
+        inputs: x.
+        signature: The types of inputs and outputs.
+        l_max: The highest degree.
+
+    Returns:
+        `(batch, l_max + 1)`, in squared units of the output.
+
+    Raises:
+        ValueError: As `equivariance_error`, and for an `l_max` below 0.
+
+    Example:
+        >>> energies = error_spectrum(exact, inputs, signature, l_max=1)
+        >>> energies[:, 1].max() < 1e-12
+        tensor(True)
     """
     if l_max < 0:
         raise ValueError(f"l_max needs to be 0 or more, got {l_max}")
-    check(inputs, signature.inputs)
-    check_numbers(inputs, inputs.get(MASK))
-    sums: list[Tensor | float] = [0.0] * (l_max + 1)
+    check_inputs(inputs, signature.inputs)
+    sums = [torch.zeros((), **EXACT)] * (l_max + 1)
     for rotation, weight in _grid(l_max):
-        pulled = _pulled_back(model, inputs, signature, rotation)  # (chunk, batch, components)
+        pulled = _pull_back(model, inputs, signature, rotation)  # (chunk, batch, components)
         pulled = pulled * weight.to(pulled)[:, None, None]
         for degree in range(l_max + 1):
             block = wigner(degree, rotation).to(pulled)
@@ -42,34 +56,37 @@ def error_spectrum(
 
 
 def _grid(l_max: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rotations and weights of a mean over SO(3), exact up to degree 2 `l_max`, in chunks."""
+    """Return rotations and weights of a mean over SO(3), exact to degree 2 `l_max`, in chunks.
+
+    Angles are those of zyz; a mean over the outer two is one over equal steps.
+    """
     turns = torch.arange(2 * l_max + 1, **EXACT) * (2 * torch.pi / (2 * l_max + 1))
     heights, weights = _gauss_legendre(l_max + 1)
     third, tilt, first = (
         x.flatten() for x in torch.meshgrid(turns, heights.acos(), turns, indexing="ij")
     )
-    rotations = _about("z", third) @ _about("y", tilt) @ _about("z", first)
+    rotations = (
+        rotation_about_axis("z", third)
+        @ rotation_about_axis("y", tilt)
+        @ rotation_about_axis("z", first)
+    )
     weights = weights.repeat_interleave(len(turns)).repeat(len(turns)) / len(turns) ** 2
     return zip(rotations.split(CHUNK), weights.split(CHUNK), strict=True)
 
 
 def _gauss_legendre(count: int) -> tuple[Tensor, Tensor]:
-    """Nodes in (-1, 1) and weights that sum to 1 (Golub and Welsch 1969)."""
+    """Return nodes in (-1, 1) and weights that sum to 1 (Golub and Welsch 1969)."""
     k = torch.arange(1, count, **EXACT)
     off = torch.diag(k / (4 * k * k - 1).sqrt(), 1)
     nodes, vectors = torch.linalg.eigh(off + off.mT)
     return nodes, vectors[0].square()
 
 
-def _about(axis: str, angle: Tensor) -> Tensor:
-    return rotation_about(torch.eye(3, **EXACT)[AXES[axis]].expand(len(angle), 3), angle)
-
-
-def _pulled_back(model: Model, inputs: Fields, signature: Signature, rotation: Tensor) -> Tensor:
-    """rho(g)^-1 f(g x) of every sample under every rotation, (rotations, batch, components)."""
+def _pull_back(model: Model, inputs: Fields, signature: Signature, rotation: Tensor) -> Tensor:
+    """Return rho(g)^-1 f(g x) of every sample and rotation, (rotations, batch, components)."""
     size, times = batch_size(inputs), len(rotation)
     tiled = {name: x.repeat(times, *(1,) * (x.dim() - 1)) for name, x in inputs.items()}
     g = Element(rotation.repeat_interleave(size, 0), rotation.new_zeros(times * size, 3))
-    output = declared(model(act(g, tiled, signature.inputs)), signature.outputs)
-    back = act(Element(g.rotation.mT, g.translation), output, signature.outputs)
-    return flat(back, tiled.get(MASK)).unflatten(0, (times, size))
+    output = predict(model, act(g, tiled, signature.inputs), signature.outputs)
+    back = act(g.inverse(), output, signature.outputs)
+    return flatten(back, tiled.get(MASK)).unflatten(0, (times, size))

@@ -1,15 +1,21 @@
 """What commands share: where records and data are kept, and the reading of records."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.records import files, run_store
 from bench.system.checkout import ROOT
 
-RESULTS = ROOT / "results"
+if TYPE_CHECKING:
+    from bench.records.run_record import RunRecord
+
+RESULTS = ROOT / "results" / "local"
+PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -17,8 +23,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/"
-    )
+        "--results", type=Path, default=RESULTS, metavar="DIR",
+        help="folder of records (default: results/local; ours are in results/published)",
+    )  # fmt: skip
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -47,17 +54,18 @@ def choose_data(options: Namespace) -> None:
         os.environ[DATA] = str(options.data.resolve())
 
 
-def stored(options: Namespace, task: str | None = None) -> dict[Path, list[files.Record]]:
+def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
     """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
     if not machines and task is None and timed(options):
         return {}
     if not machines:
         raise ValueError(
-            f"no records under {options.results}; 'python -m bench run quick' makes some"
+            f"no records under {options.results}; 'python -m bench run quick' makes some, "
+            "'--results results/published' shows published ones"
         )
     found = {root: readable(root) for root in machines}
-    tasks = {Path(r["run"]["task"]["name"]).stem for some in found.values() for r in some}
+    tasks = {Path(r.run.task.name).stem for some in found.values() for r in some}
     if not tasks and not timed(options):
         raise ValueError("no record that can be read")
     if task not in (None, *tasks):
@@ -71,8 +79,10 @@ def timed(options: Namespace) -> list[Path]:
     return sorted({path.parent for path in folders})
 
 
-def readable(root: Path) -> list[files.Record]:
+def readable(root: Path) -> list[RunRecord]:
     """The records of one machine; those that cannot be read are named."""
+    from bench.records import run_store
+
     found, problems = run_store.load(root)
     for problem in problems:
         print(f"skipped: {problem}", file=sys.stderr)

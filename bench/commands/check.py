@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from bench.commands import MISSING, OK
+from bench.commands import MISSING, OK, _options
 from bench.commands.compare import report, report_argument
 from bench.core import plugins
 from bench.system import machine
@@ -16,7 +16,11 @@ EXAMPLE = "check --junit speed.xml"
 def arguments(command: ArgumentParser) -> None:
     """Add what the command line takes."""
     command.add_argument(
-        "--reference", type=Path, metavar="FILE", help="default: reference.json of the results"
+        "--reference",
+        type=Path,
+        default=_options.PUBLISHED / "reference.json",
+        metavar="FILE",
+        help="default: results/published/reference.json",
     )
     command.add_argument("--update", action="store_true", help="write the reference instead")
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
@@ -28,7 +32,7 @@ def run(options: Namespace) -> int:
     from bench.regression import compare, reference
     from bench.regression.noise import read_noise
 
-    file = options.reference or options.results / "reference.json"
+    file = options.reference
     root = options.results / machine.folder(options.device)
     with redirect_stdout(sys.stderr):
         if options.update:

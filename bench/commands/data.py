@@ -1,9 +1,7 @@
 """`data`: the data sets."""
 
-import ast
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import Any
 
 from bench.commands import OK, _options
 
@@ -54,12 +52,13 @@ def get(options: Namespace) -> None:
 
 def make(options: Namespace) -> None:
     """make what is not here"""
+    from bench.core import plugins
     from bench.data import catalogue
     from bench.system.progress import tenths
 
     pairs = [word.partition("=") for word in options.options]
-    values = [_value(key) for key, equals, _ in pairs if not equals]
-    named = {key: _value(text) for key, equals, text in pairs if equals}
+    values = [plugins.parse_value(key) for key, equals, _ in pairs if not equals]
+    named = {key: plugins.parse_value(text) for key, equals, text in pairs if equals}
     catalogue.make(options.name, values, named, tenths(options.name))
     print(f"{options.name}: {catalogue.state(options.name)}")
 
@@ -70,10 +69,3 @@ def _action(actions: Action, name: str, action: Callable, example: str) -> Argum
     _options.data_argument(parser)
     parser.set_defaults(action=action)
     return parser
-
-
-def _value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text itself
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from bench.commands import FAILED, OK, _options
+from bench.core.config import Run
 from bench.system import machine
 
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
@@ -10,13 +11,23 @@ EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
-    command.add_argument("sweep", help="name of a sweep, or the path of a sweep file")
+    command.add_argument("sweep", nargs="?", help="name of a sweep, or the path of a sweep file")
+    pairs = command.add_argument_group("without a sweep: each model with each method")
+    pairs.add_argument("--task", metavar="T", help="as in nbody_gravity:val=500, or my_task.py")
+    pairs.add_argument(
+        "--models", nargs="+", metavar="M", help="as in egnn or my_model.py:width=64"
+    )
+    pairs.add_argument("--methods", nargs="+", metavar="M", help="as in plain augment remul:10")
     command.add_argument(
         "--only", nargs="+", action="extend", default=[], metavar="KEY=GLOB",
         help="runs that match, such as model=egnn or method.beta=10",
     )  # fmt: skip
     command.add_argument("--seeds", type=int, metavar="N", help="so many seeds of each cell")
     command.add_argument("--steps", type=int, metavar="N", help="so many training steps")
+    command.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="for all runs, such as lr=1e-3 or batch_size=32",
+    )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     command.add_argument("--jobs", type=int, metavar="N", help="parallel runs (default: cores)")
     _options.budget_argument(command, float("inf"), "start no run after this time")
@@ -35,7 +46,8 @@ def run(options: Namespace) -> int:
     from bench.training import launcher, selection
 
     _options.choose_data(options)
-    sweep = selection.override(selection.sweep(options.sweep), options.seeds, options.steps)
+    chosen = selection.replace_values(_chosen(options), options.set)
+    sweep = selection.override(chosen, options.seeds, options.steps)
     runs = selection.shard(selection.only(sweep, options.only), options.shard)
     root = options.results / machine.folder(options.device)
     request = launcher.Request(
@@ -49,6 +61,18 @@ def run(options: Namespace) -> int:
     complete = launcher.all_finished(request) and trained
     print(runs_table.write(root, _options.readable(root), "text", None))
     return OK if complete else FAILED
+
+
+def _chosen(options: Namespace) -> list[Run]:
+    """The runs of the sweep, or those of each model with each method."""
+    from bench.training import selection
+
+    pairs = (options.task, options.models, options.methods)
+    if options.sweep and not any(pairs):
+        return selection.sweep(options.sweep)
+    if not options.sweep and all(pairs):
+        return selection.pair(*pairs)
+    raise ValueError("run takes a sweep, or --task, --models and --methods")
 
 
 def _jobs(options: Namespace) -> int:

@@ -21,7 +21,7 @@ def examine_speed(run: Run, device: str) -> Iterator[Finding]:
         step, inference, _ = closures(Run(run.task, plugin, run.method), device)
         functions |= {(plugin.name, "step"): step, (plugin.name, "inference"): inference}
     there = {key: function for key, function in functions.items() if function}
-    timings = {key: t["median_ms"] for key, t in measure(there, ROUNDS, clock_of(device)).items()}
+    timings = {key: t.median_ms for key, t in measure(there, ROUNDS, clock_of(device)).items()}
     for kind in ("step", "inference"):
         if (run.model.name, kind) in timings:
             own, rival = timings[run.model.name, kind], timings[RIVAL.name, kind]

@@ -9,7 +9,8 @@ from bench.conformance import data_symmetry
 from bench.conformance.result import Finding, failed
 from bench.core.contracts import Task
 from remul import Batch
-from remul.fields import MASK, Signature, check
+from remul.checks import check
+from remul.fields import MASK, Signature
 
 
 def examine_data(task: Task, symmetric: bool) -> Iterator[Finding]:

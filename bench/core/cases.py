@@ -56,9 +56,11 @@ class Cell:
 def from_plain(plain: Mapping[str, Any]) -> Cell:
     """The cell that `dataclasses.asdict` took apart. Raises `ValueError` for what is no cell."""
     try:
-        cell = Cell(**{**plain, "model": Plugin(**plain["model"])})
+        cell = Cell(**{**plain, "model": config.plugin(plain["model"])})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a cell: {error}") from None
-    if not (isinstance(cell.nodes, int) and isinstance(cell.batch, int)):
-        raise ValueError(f"not a cell: {cell.nodes!r} nodes, batch {cell.batch!r}")
+    for kind, names in {int: ("nodes", "batch"), str: ("mode", "dtype")}.items():
+        for name in names:
+            if not isinstance(getattr(cell, name), kind):
+                raise ValueError(f"not a cell: {name} {getattr(cell, name)!r}")
     return cell

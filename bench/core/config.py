@@ -87,12 +87,18 @@ def canonical(run: Run) -> str:
 def from_plain(plain: Mapping[str, Any]) -> Run:
     """The run that `dataclasses.asdict` took apart. Raises `ValueError` for what is no run."""
     try:
-        parts = {name: Plugin(**plain[name]) for name in ("task", "model", "method")}
-        if not all(isinstance(part.name, str) for part in parts.values()):
-            raise TypeError(f"names have to be strings, got {parts}")
+        parts = {name: plugin(plain[name]) for name in ("task", "model", "method")}
         return Run(**{**plain, **parts})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a run: {error}") from None
+
+
+def plugin(plain: Mapping[str, Any]) -> Plugin:
+    """The plug-in that `dataclasses.asdict` took apart. Raises `TypeError` for what is none."""
+    made = Plugin(**plain)
+    if not (isinstance(made.name, str) and isinstance(made.kwargs, Mapping)):
+        raise TypeError(f"a name has to be a string, and kwargs a mapping, got {plain}")
+    return made
 
 
 def cell(run: Run) -> Run:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.core.config import Plugin
 from bench.system.checkout import ROOT
 
 FOLDERS = {
@@ -29,9 +30,8 @@ def names(kind: str) -> list[str]:
 
 
 def networks() -> list[str]:
-    """The models that are worth timing: neither trivial ones nor probes."""
-    found = (name for name in names("models") if not name.startswith("probe_"))
-    return [name for name in found if not is_trivial(name)]
+    """The models that are worth timing: all but the trivial ones."""
+    return [name for name in names("models") if not is_trivial(name)]
 
 
 def find(kind: str, name: str) -> Path:
@@ -63,6 +63,45 @@ def load(kind: str, name: str) -> ModuleType:
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
     return module
+
+
+def parse(kind: str, text: str) -> Plugin:
+    """Return the plug-in that is written `name`, `name:value` or `name:key=value,key=value`.
+
+    A value without a key is that of the first option, as beta in `remul:10`. Raises `ValueError`
+    for an unknown plug-in or option.
+    """
+    name, _, written = text.partition(":")
+    defaults = _options(kind, name)
+    given = {}
+    for word in filter(None, written.split(",")):
+        key, equals, value = word.partition("=")
+        if not equals:
+            key, value = next(iter(defaults), ""), word
+        if key not in defaults:
+            there = ", ".join(defaults) or "none"
+            raise ValueError(f"{kind[:-1]} {name!r} has no option {key!r}; there are {there}")
+        kind_of = float if isinstance(defaults[key], float) else lambda value: value
+        given[key] = kind_of(parse_value(value))
+    return Plugin(name, given)
+
+
+def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text itself
+    """Return the Python literal that a text is, or the text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _options(kind: str, name: str) -> dict[str, Any]:
+    """Return the options of a plug-in's function with their defaults, read without importing it."""
+    for node in _tree(find(kind, name)).body:
+        if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
+            names = [argument.arg for argument in node.args.args][1:]
+            values = [getattr(default, "value", None) for default in node.args.defaults]
+            return dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
+    return {}
 
 
 def describe(kind: str, name: str) -> str:

@@ -7,7 +7,7 @@ from torch import Generator
 from torch.nn.functional import mse_loss
 
 from bench.core.contracts import Task
-from remul import Batch, Rep, Signature, act, cone
+from remul import Batch, Rep, Signature, act, rotations_by_angle
 
 Draw = Callable[[int, Generator], Batch]
 
@@ -28,12 +28,12 @@ def posed(
     """
     if min(sizes.values()) < 1:
         raise ValueError(f"sizes have to be at least 1, got {sizes}")
-    cones = {name: cone(0.0, turn_deg) for name in sizes} | {"ood": cone(*ood_deg)}
+    angles_deg = dict.fromkeys(sizes, (0.0, turn_deg)) | {"ood": ood_deg}
     generator = Generator().manual_seed(seed)
     splits = {}
     for name, size in sizes.items():
         batch = draw(size, generator)
-        g = cones[name].sample(batch.inputs, generator)
+        g = rotations_by_angle(*angles_deg[name]).sample(batch.inputs, generator)
         inputs = act(g, batch.inputs, signature.inputs)
         targets = act(g, batch.targets, signature.outputs)
         splits[name] = Batch(inputs, targets).to(torch.float32)

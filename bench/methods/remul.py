@@ -7,8 +7,8 @@ from remul import Constant
 
 def build(
     task: Task,
-    alpha: float = 1.0,
     beta: float = 1.0,
+    alpha: float = 1.0,
     variant: str = "label",
     samples: int = 1,
     group: str = "so3",

@@ -2,46 +2,56 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-Record = dict[str, Any]
+import msgspec
+
+Record = TypeVar("Record")
 
 
-def opened(file: Path, check: Callable[[Any], Record]) -> Record:
-    """What a file of JSON holds, checked. Raises `ValueError`, naming the file."""
+def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
+    """Return what a file of JSON holds. Raises `ValueError` that names the file and the field."""
     try:
-        return check(json.loads(file.read_text()))
+        return parse(msgspec.json.decode(file.read_bytes()))
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise ValueError(f"{file}: not a record: {error}") from None
 
 
-def checked(record: Any, parts: Mapping[str, Any], schema: int) -> Record:  # noqa: ANN401 - JSON
-    """The record, if every part is there and of its kind. Raises `ValueError` if not."""
-    if not isinstance(record, dict):
-        raise ValueError(f"it is a {type(record).__name__}")
-    if record.get("schema") != schema:
-        raise ValueError(f"it has schema {record.get('schema')}, this version reads {schema}")
-    missing = [name for name in parts if name not in record]
-    wrong = [name for name in parts if name in record and not isinstance(record[name], parts[name])]
-    if missing or wrong:
-        text = {"it lacks {}": missing, "the wrong kind of {}": wrong}
-        said = [line.format(", ".join(names)) for line, names in text.items() if names]
-        raise ValueError("; ".join(said))
-    return record
+def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> Record:  # noqa: ANN401 - any JSON
+    """Return the record that plain JSON holds, some of its fields built by functions of their own.
+
+    Raises `ValueError`, naming the field, if it is none.
+    """
+    try:
+        if isinstance(plain, dict):
+            built = {name: build(plain[name]) for name, build in configs.items() if name in plain}
+            plain = plain | built
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
 
 
-def as_text(content: dict[str, Any]) -> str:
-    """The content as the JSON of a file."""
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a record or plain JSON
+    """Return a record, or plain content, as the JSON of a file."""
+    plain = msgspec.to_builtins(content, enc_hook=_builtin)
+    return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
+
+
+def _builtin(value: Any) -> str | int | float:  # noqa: ANN401 - any option of a plug-in
+    """Return what a value of a subclass, such as NumPy's float64, is as JSON."""
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"{value!r} cannot be written as JSON")
 
 
 def write_whole(file: Path, text: str) -> Path:
-    """Writes a text beside its final name, flushes it, and moves it into place."""
+    """Write a text beside its final name, flush it, and move it into place; return the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
@@ -56,13 +66,13 @@ def write_whole(file: Path, text: str) -> Path:
 
 
 def set_aside(file: Path) -> Path:
-    """Moves a file that is no record out of the way, under a free name that nothing reads."""
+    """Move a file that is no record out of the way, under a free name that nothing reads."""
     names = (file.with_name(f"{file.name}.torn{n or ''}") for n in count())
     return file.rename(next(name for name in names if not name.exists()))
 
 
 def check_writable(root: Path) -> None:
-    """Raises `ValueError` if no record could be written under the folder."""
+    """Raise `ValueError` if no record could be written under the folder."""
     probe = root / f".probe.{os.getpid()}"
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """Records of other packages' networks: one file each."""
 
-import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
 
 from bench.core import plugins
+from bench.records import files, peer_record
+from bench.records.peer_record import PeerRecord
 
 MANY, NEIGHBOURS = 32, 16  # beyond so many objects a graph has so many neighbours an object
 
@@ -18,16 +18,25 @@ def installed(name: str) -> str | None:
         return None
 
 
-def _known(root: Path, name: str) -> str | None:
+def path(root: Path, peer: str) -> Path:
+    """Where the record of a peer lives under a machine's folder."""
+    return root / "peers" / f"{peer}.json"
+
+
+def read(file: Path) -> PeerRecord:
+    """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
+    return files.read_record(file, peer_record.parse)
+
+
+def write(root: Path, record: PeerRecord) -> Path:
+    """Writes a record whole or not at all."""
+    return files.write_whole(path(root, record.peer), files.as_text(record, sort_keys=True))
+
+
+def known(root: Path, peer: str) -> str | None:
     """The version that was measured to the end, if one was."""
     try:
-        found = json.loads((root / "peers" / f"{name}.json").read_text())
-    except (OSError, ValueError):
+        record = read(path(root, peer))
+    except ValueError:
         return None
-    return None if "reason" in found else found["version"]
-
-
-def _checked(peer: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    if not (isinstance(peer, dict) and {"peer", "version", "cells", "machine"} <= peer.keys()):
-        raise ValueError("it lacks the peer, its version, its cells or the machine")
-    return peer
+    return None if record.reason else record.version

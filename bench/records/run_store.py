@@ -3,32 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from types import NoneType
-from typing import Any
 
 from bench.core import plugins
-from bench.core.config import Run, canonical, cell, from_plain
-from bench.records import files
-from bench.records.files import Record, as_text, checked, opened, write_whole
+from bench.core.config import Run, canonical, cell
+from bench.records import files, run_record
+from bench.records.files import as_text, read_record, write_whole
+from bench.records.run_record import RunRecord, Surface
 
-SCHEMA = 1
 CURVE, SURFACE = ".curve.csv", ".surface.json"
-PARTS = {
-    "schema": int,
-    "run": dict,
-    "key": str,
-    "status": str,
-    "reason": (str, NoneType),
-    "equivariant": bool,
-    "trivial": bool,
-    "scores": dict,
-    "timings": dict,
-    "counters": dict,
-    "machine": dict,
-}
-TIMING = ("median_ms", "samples_ms", "quality", "session")
 
 
 def key(run: Run) -> str:
@@ -45,22 +28,9 @@ def name(run: Run) -> str:
     return f"{model}-{method}-{key(run)}-s{run.seed}"
 
 
-def new(run: Run) -> Record:
+def new(run: Run) -> RunRecord:
     """The record of a run of which nothing is known yet but that it went well."""
-    return {
-        "schema": SCHEMA,
-        "run": asdict(run),
-        "key": key(run),
-        "status": "done",
-        "reason": None,
-        "equivariant": plugins.claims_equivariance(run.model.name),
-        "trivial": plugins.is_trivial(run.model.name),
-        "scores": {},
-        "penalty": {},
-        "timings": {},
-        "counters": {},
-        "machine": {},
-    }
+    return run_record.blank(run, key(run))
 
 
 def path(root: Path, run: Run) -> Path:
@@ -68,33 +38,14 @@ def path(root: Path, run: Run) -> Path:
     return root / "runs" / Path(run.task.name).stem / f"{name(run)}.json"
 
 
-def read(file: Path) -> Record:
+def read(file: Path) -> RunRecord:
     """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
-    return opened(file, _checked)
+    return read_record(file, run_record.parse)
 
 
-def _checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
-    found = checked(record, PARTS, SCHEMA)
-    from_plain(found["run"])
-    for kind, timing in found["timings"].items():
-        lacking = [part for part in TIMING if not isinstance(timing, dict) or part not in timing]
-        if lacking:
-            raise ValueError(f"its timing {kind!r} lacks {', '.join(lacking)}")
-    return found
-
-
-def _checked_surface(surface: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    if not isinstance(surface, dict) or not {"at", "line", "plane"} <= surface.keys():
-        raise ValueError("it is no loss surface")
-    return surface
-
-
-def write(root: Path, record: Record) -> Path:
-    """Writes a record whole or not at all; its surface, if it has one, first and beside it."""
-    run, record = from_plain(record["run"]), dict(record)
-    if "surface" in record:
-        write_whole(surface_path(root, run), as_text(record.pop("surface")))
-    return write_whole(path(root, run), as_text(record))
+def write(root: Path, record: RunRecord) -> Path:
+    """Writes a record whole or not at all."""
+    return write_whole(path(root, record.run), as_text(record))
 
 
 def write_curve(root: Path, run: Run, text: str) -> Path:
@@ -112,9 +63,9 @@ def surface_path(root: Path, run: Run) -> Path:
     return path(root, run).with_suffix(SURFACE)
 
 
-def read_surface(root: Path, run: Run) -> dict[str, Any]:
+def read_surface(root: Path, run: Run) -> Surface:
     """The loss surface of a finished run that asked for one; `ValueError` as `read` raises."""
-    return opened(surface_path(root, run), _checked_surface)
+    return read_record(surface_path(root, run), run_record.parse_surface)
 
 
 def record_files(root: Path) -> Iterator[Path]:
@@ -123,7 +74,7 @@ def record_files(root: Path) -> Iterator[Path]:
     yield from (file for file in found if not file.name.endswith(SURFACE))
 
 
-def load(root: Path) -> tuple[list[Record], list[str]]:
+def load(root: Path) -> tuple[list[RunRecord], list[str]]:
     """All records of one machine that can be read, and a line for each file that cannot."""
     records, problems = [], []
     for file in record_files(root):
@@ -139,26 +90,27 @@ def missing(runs: Iterable[Run], root: Path) -> list[Run]:
     return [run for run in runs if not finished(run, root)]
 
 
-def finished(run: Run, root: Path) -> Record | None:
+def finished(run: Run, root: Path) -> RunRecord | None:
     """The finished record of a run, or None."""
     try:
         record = read(path(root, run))
     except ValueError:
         return None
-    same = canonical(from_plain(record["run"])) == canonical(run)
-    return record if same and record["status"] == "done" else None
+    same = canonical(record.run) == canonical(run)
+    return record if same and record.status == "done" else None
 
 
-def store(record: Record, curve: str, root: Path) -> bool:
-    """Writes what a run came to and its curve, unless it failed where it had finished before.
-
-    Whether it did.
+def store(root: Path, record: RunRecord, curve: str = "", surface: Surface | None = None) -> bool:
+    """Writes what a run came to and what lies beside it, unless it failed where it had finished
+    before. Whether it did.
     """
-    run = from_plain(record["run"])
-    if record["status"] != "done" and finished(run, root):
+    run = record.run
+    if record.status != "done" and finished(run, root):
         return False
     if curve:
         write_curve(root, run, curve)
+    if surface:
+        write_whole(surface_path(root, run), as_text(surface))
     write(root, record)
     return True
 

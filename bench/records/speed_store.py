@@ -5,19 +5,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bench.core import plugins
-from bench.core.cases import KINDS, Cell, from_plain
-from bench.records import files, run_store
-
-SCHEMA = 1
-PARTS = {
-    "schema": int, "cell": dict, "scale": str, "key": str, "status": str, "reasons": dict,
-    "equivariant": bool | str, "timings": dict, "counters": dict, "machine": dict,
-    "session": str | None,
-}  # fmt: skip
-Record = dict[str, Any]
+from bench.core.cases import KINDS, Cell
+from bench.records import files, run_store, speed_record
+from bench.records.speed_record import SpeedRecord
 
 
 def key(cell: Cell) -> str:
@@ -34,45 +25,22 @@ def path(root: Path, cell: Cell) -> Path:
     return root / "speed" / f"{model}-{size}-{cell.mode}-{cell.dtype}-{key(cell)}.json"
 
 
-def new(cell: Cell) -> Record:
+def new(cell: Cell) -> SpeedRecord:
     """The record of a cell of which nothing is known yet."""
-    return {
-        "schema": SCHEMA,
-        "cell": asdict(cell),
-        "scale": "default",
-        "key": key(cell),
-        "status": "failed",
-        "reasons": {},
-        "equivariant": plugins.claims_equivariance(cell.model.name),
-        "timings": {},
-        "counters": {},
-        "machine": {},
-        "session": None,
-    }
+    return speed_record.blank(cell, key(cell))
 
 
-def write(root: Path, record: Record) -> Path:
+def write(root: Path, record: SpeedRecord) -> Path:
     """Writes a record whole or not at all."""
-    file = path(root, from_plain(record["cell"]))
-    return files.write_whole(file, files.as_text(record))
+    return files.write_whole(path(root, record.cell), files.as_text(record))
 
 
-def read(file: Path) -> Record:
+def read(file: Path) -> SpeedRecord:
     """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
-    return files.opened(file, checked)
+    return files.read_record(file, speed_record.parse)
 
 
-def checked(record: Any) -> Record:  # noqa: ANN401 - any JSON
-    """The record, if it is one of a cell. Raises `ValueError` if not."""
-    found = files.checked(record, PARTS, SCHEMA)
-    from_plain(found["cell"])
-    for kind, timing in found["timings"].items():
-        if not isinstance(timing, dict) or not {"median_ms", "quality"} <= timing.keys():
-            raise ValueError(f"its timing {kind!r} lacks median_ms or quality")
-    return found
-
-
-def load(root: Path) -> tuple[list[Record], list[str]]:
+def load(root: Path) -> tuple[list[SpeedRecord], list[str]]:
     """All speed records of one machine that can be read, and a line for each that cannot.
 
     Of a cell that was timed under several versions of its plug-ins, the newest.
@@ -84,9 +52,9 @@ def load(root: Path) -> tuple[list[Record], list[str]]:
         except ValueError as error:
             problems.append(str(error))
             continue
-        name = str(from_plain(record["cell"]))
+        name = str(record.cell)
         before = found.get(name, record)
-        found[name] = max(before, record, key=lambda one: one["session"] or "")
+        found[name] = max(before, record, key=lambda one: one.session or "")
     return list(found.values()), problems
 
 
@@ -106,6 +74,6 @@ def _finished(cell: Cell, root: Path) -> bool:
 
 def _status(cell: Cell, root: Path) -> str:
     try:
-        return read(path(root, cell))["status"]
+        return read(path(root, cell)).status
     except ValueError:
         return ""

@@ -1,16 +1,18 @@
 """`compare`: what two sets of stored timings and counters say of each other."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from bench.core import cases
 from bench.core.cases import Cell
-from bench.records import speed_store
-from bench.records.speed_store import Record
+from bench.records import speed_record, speed_store
+from bench.records.run_record import Counters
+from bench.records.speed_record import SpeedRecord
 from bench.regression.report import Verdict
 from bench.regression.verdicts import (
     IMPROVED,
@@ -34,19 +36,17 @@ ALIKE = "most networks moved alike beside the unit, so it may be the unit; compa
 NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 
-def read_records(source: Path) -> dict[str, Record]:
+def read_records(source: Path) -> dict[str, SpeedRecord]:
     """Return the cases of a machine's folder, of its speed folder, or of a file, by their names.
 
     Raises `ValueError` if there are none, and for a file that is not JSON.
     """
     if source.is_file():
         try:
-            content = json.loads(source.read_text())
+            content = msgspec.json.decode(source.read_bytes())
             many = content["cells"] if isinstance(content, dict) and "cells" in content else None
-            records = [
-                speed_store.checked(plain) for plain in ([content] if many is None else list(many))
-            ]
-        except (TypeError, ValueError) as error:
+            records = [speed_record.parse(r) for r in ([content] if many is None else list(many))]
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
     else:
         records, problems = speed_store.load(source.parent if source.name == "speed" else source)
@@ -54,10 +54,10 @@ def read_records(source: Path) -> dict[str, Record]:
             print(f"left out: {problem}", file=sys.stderr)
     if not records:
         raise ValueError(f"no speed records in {source}; 'python -m bench speed' makes some")
-    return {str(cases.from_plain(record["cell"])): record for record in records}
+    return {str(record.cell): record for record in records}
 
 
-def list_differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> list[str]:
+def list_differences(base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord]) -> list[str]:
     """Return lines on what differs besides the code: machine, versions, clocks, configuration."""
     lines = [
         f"{fact}: {', '.join(map(str, before))} / {', '.join(map(str, after))}"
@@ -66,23 +66,22 @@ def list_differences(base: Mapping[str, Record], new: Mapping[str, Record]) -> l
     ]
     for name in ("flops_per_s", "bytes_per_s"):
         ours, theirs = (
-            max((r.get("ceilings", {}).get(name, 0) for r in s.values()), default=0)
-            for s in (new, base)
+            max((r.ceilings.get(name, 0) for r in s.values()), default=0) for s in (new, base)
         )
         if ours and theirs and abs(ours / theirs - 1) > NEAR:
             lines.append(f"ceiling of {name}: {theirs:.3g} / {ours:.3g}")
     lines += [f"only in one: {name}" for name in sorted(base.keys() ^ new.keys())]
     common = base.keys() & new.keys()
-    changed = [name for name in sorted(common) if base[name]["key"] != new[name]["key"]]
+    changed = [name for name in sorted(common) if base[name].key != new[name].key]
     return lines + [f"VERSION of a plug-in: {name}" for name in changed]
 
 
-def _collect(records: Mapping[str, Record], fact: str) -> list[str]:
-    return sorted({str(record["machine"].get(fact)) for record in records.values()})
+def _collect(records: Mapping[str, SpeedRecord], fact: str) -> list[str]:
+    return sorted({str(getattr(record.machine, fact)) for record in records.values()})
 
 
 def judge_records(
-    base: Mapping[str, Record], new: Mapping[str, Record], floor: float
+    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], floor: float
 ) -> list[Verdict]:
     """Return verdicts on the cases that both sets have: counters, and times on one machine."""
     verdicts, comparisons = compare_records(base, new, floor)
@@ -90,7 +89,7 @@ def judge_records(
 
 
 def compare_records(
-    base: Mapping[str, Record], new: Mapping[str, Record], floor: float
+    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], floor: float
 ) -> tuple[list[Verdict], Comparisons]:
     """Return verdicts on all but times, and on times that cannot be compared; the others compared.
 
@@ -99,45 +98,45 @@ def compare_records(
     verdicts, comparisons = [], {}
     for name in sorted(base.keys() & new.keys()):
         before, after = base[name], new[name]
-        if before["status"] == "done" and after["status"] != "done":
-            why = "; ".join(sorted(set(after["reasons"].values()))) or after["status"]
+        if before.status == "done" and after.status != "done":
+            why = "; ".join(sorted(set(after.reasons.values()))) or after.status
             verdicts.append(Verdict(name, "status", REGRESSED, why=why))
             continue
         verdicts.append(judge_counters(name, before, after))
         for kind in cases.KINDS:
-            sides = [record["timings"].get(kind, {}) for record in (before, after)]
-            if sides[0] and not sides[1] and after["reasons"].get(kind):
-                verdicts.append(Verdict(name, kind, REGRESSED, why=after["reasons"][kind]))
+            sides = [record.timings.get(kind) for record in (before, after)]
+            if sides[0] and not sides[1] and after.reasons.get(kind):
+                verdicts.append(Verdict(name, kind, REGRESSED, why=after.reasons[kind]))
             if not all(sides):
                 continue
             why = _explain_apart(before, after) or _explain_unit(base, new, name)
-            if why or not all("ratios" in side for side in sides):
+            if why or not all(side.ratios for side in sides):
                 why = why or "the unit was not timed beside it"
                 verdicts.append(Verdict(name, kind, INCOMPARABLE, why=why))
             else:
-                ratios = [side["ratios"] for side in sides]
+                ratios = [side.ratios for side in sides]
                 comparisons[name, kind] = compare_samples(*ratios, floor)
     return verdicts, comparisons
 
 
-def _explain_apart(base: Record, new: Record) -> str:
+def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:
     """Return why the times of two records cannot be compared; nothing if they can."""
-    names = [record["machine"].get("name") for record in (base, new)]
+    names = [record.machine.name for record in (base, new)]
     if names[0] != names[1]:
         return f"times of {names[0]} and {names[1]}"
-    cell = cases.from_plain(new["cell"])
+    cell = new.cell
     if cell == Cell(cases.UNIT, cell.nodes, cell.batch):
         return "the unit of the others; compare --base times it"
     return ""
 
 
-def _explain_unit(base: Mapping[str, Record], new: Mapping[str, Record], name: str) -> str:
+def _explain_unit(
+    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], name: str
+) -> str:
     """Return why ratios to the unit say nothing: its own counters differ; nothing if not."""
-    cell = cases.from_plain(new[name]["cell"])
+    cell = new[name].cell
     unit = str(Cell(cases.UNIT, cell.nodes, cell.batch))
-    counters = [
-        _select_exact(records[unit]["counters"]) for records in (base, new) if unit in records
-    ]
+    counters = [_select_exact(records[unit].counters) for records in (base, new) if unit in records]
     if len(counters) == 2 and counters[0] != counters[1]:
         return "the unit has changed; compare --base needs none"
     return ""
@@ -171,15 +170,15 @@ def _session(row: Verdict) -> tuple[str, ...]:
     return *row.case.rsplit(", ", 3)[1:], row.measure
 
 
-def judge_counters(name: str, base: Record, new: Record) -> Verdict:
+def judge_counters(name: str, base: SpeedRecord, new: SpeedRecord) -> Verdict:
     """Return the verdict on exact counters: any growth is a regression, on whatever machine."""
-    versions = [record["machine"].get("torch", "").rsplit(".", 1)[0] for record in (base, new)]
+    versions = [record.machine.torch.rsplit(".", 1)[0] for record in (base, new)]
     if versions[0] != versions[1]:
         return Verdict(name, "counters", INCOMPARABLE, why=f"torch {versions[0]} and {versions[1]}")
-    devices = {bool(record["machine"].get("gpu")) for record in (base, new)}
+    devices = {bool(record.machine.gpu) for record in (base, new)}
     if len(devices) > 1:
         return Verdict(name, "counters", INCOMPARABLE, why="those of a CPU and of a GPU")
-    before, after = (_select_exact(record["counters"]) for record in (base, new))
+    before, after = (_select_exact(record.counters) for record in (base, new))
     if before and not after:
         return Verdict(name, "counters", REGRESSED, why="it no longer runs, or cannot be counted")
     if not (before.keys() & after.keys()):
@@ -191,5 +190,5 @@ def judge_counters(name: str, base: Record, new: Record) -> Verdict:
     return Verdict(name, "counters", verdict, why=why)
 
 
-def _select_exact(counters: Mapping[str, int]) -> dict[str, int]:
+def _select_exact(counters: Counters) -> Counters:
     return {k: v for k, v in counters.items() if k.removeprefix("step_") in EXACT}

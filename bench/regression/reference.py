@@ -1,16 +1,17 @@
 """`check`: today's counters, and the times on the machine they are of, against a reference."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.core import cases, plugins
+from msgspec import structs
+
+from bench.core import plugins
 from bench.core.cases import Cell
 from bench.core.config import Plugin
 from bench.records import files, speed_store
-from bench.records.speed_store import Record
+from bench.records.speed_record import SpeedRecord
+from bench.records.timings import Timing
 from bench.regression import compare, verdicts
 from bench.regression.report import Verdict
 from bench.regression.verdicts import INCOMPARABLE
@@ -30,21 +31,23 @@ def update(file: Path, grid: list[Cell], name: str, device: str) -> None:
     """Time and count the cases on the machine of that name and write them as the reference."""
     files.check_writable(file.parent)
     records = _time(grid, name, device)
-    lost = [case for case, record in records.items() if not record["counters"]]
+    lost = [case for case, record in records.items() if not record.counters]
     if lost:
         raise ValueError(f"no reference is written, since these do not run: {'; '.join(lost)}")
-    slim = [record | {"timings": _slim(record["timings"])} for record in records.values()]
-    files.write_whole(file, json.dumps({"cells": slim}, sort_keys=True, indent=1) + "\n")
+    slim = [structs.replace(record, timings=_slim(record.timings)) for record in records.values()]
+    files.write_whole(file, files.as_text({"cells": slim}, sort_keys=True))
 
 
-def _slim(timings: dict[str, Any]) -> dict[str, Any]:
+def _slim(timings: dict[str, Timing]) -> dict[str, Timing]:
     """Return what a comparison needs of each kind."""
-    wanted = ("ratios", "median_ms", "quality")
-    return {kind: {name: t[name] for name in wanted if name in t} for kind, t in timings.items()}
+    return {
+        kind: Timing(median_ms=timing.median_ms, quality=timing.quality, ratios=timing.ratios)
+        for kind, timing in timings.items()
+    }
 
 
 def check(
-    base: dict[str, Record], name: str, device: str, floor: float
+    base: dict[str, SpeedRecord], name: str, device: str, floor: float
 ) -> tuple[list[Verdict], list[str]]:
     """Return verdicts on the reference's cases as they are now, and what differs besides the code.
 
@@ -52,8 +55,8 @@ def check(
     a revision.
     """
     known = {case: record for case, record in base.items() if _is_here(record)}
-    grid = [cases.from_plain(record["cell"]) for record in known.values()]
-    here = {record["machine"].get("name") for record in known.values()} == {name}
+    grid = [record.cell for record in known.values()]
+    here = {record.machine.name for record in known.values()} == {name}
     new = (_time if here else _count)(grid, name, device)
     gone = [Verdict(case, "counters", INCOMPARABLE, why="the model is gone")
             for case in sorted(base.keys() - known.keys())]  # fmt: skip
@@ -61,32 +64,31 @@ def check(
 
     def measure_again(moved: list[tuple[str, str]]) -> compare.Comparisons:
         some = {case: known[case] for case, _ in moved}
-        grid = [cases.from_plain(record["cell"]) for record in some.values()]
+        grid = [record.cell for record in some.values()]
         return compare.compare_records(some, _time(grid, name, device), floor)[1]
 
     times = compare.judge_beside_unit(verdicts.confirm(comparisons, measure_again))
     return gone + rest + times, compare.list_differences(known, new)
 
 
-def _is_here(record: Record) -> bool:
+def _is_here(record: SpeedRecord) -> bool:
     try:
-        return bool(plugins.find("models", record["cell"]["model"]["name"]))
+        return bool(plugins.find("models", record.cell.model.name))
     except ValueError:
         return False
 
 
-def _time(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+def _time(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / name
         timing_grid.measure(timing_grid.Request(grid, root, device, float("inf"), force=True))
         return {str(cell): speed_store.read(speed_store.path(root, cell)) for cell in grid}
 
 
-def _count(grid: list[Cell], name: str, device: str) -> dict[str, Record]:
+def _count(grid: list[Cell], name: str, device: str) -> dict[str, SpeedRecord]:
     """Return records without timings."""
     records = {}
     for case in grid:
         with players([({}, ROOT)], device) as (player,):
-            machine = {"machine": player.facts["machine"] | {"name": name}}
-            records[str(case)] = timing_grid.record(case, player, player) | machine
+            records[str(case)] = timing_grid.record(case, player, player, name)
     return records

@@ -3,7 +3,11 @@
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from bench.core.cases import Cell
+from bench.records import speed_store
+from bench.records.machine_facts import MachineFacts
 from bench.regression import verdicts
 from bench.regression.compare import judge, judge_counters
 from bench.regression.report import Verdict
@@ -87,5 +91,6 @@ def _judge_counters(case: Cell, base: Player, new: Player) -> Verdict:
         except RuntimeError as error:
             why = next(iter(player.facts["reasons"].values()), str(error))
             return Verdict(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
-        sides.append({"counters": counts, "machine": player.facts["machine"]})
+        facts = MachineFacts(**player.facts["machine"])
+        sides.append(structs.replace(speed_store.new(case), counters=counts, machine=facts))
     return judge_counters(name, *sides)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.core.config import Plugin, Run, canonical, from_plain
-from bench.records.files import Record
+from bench.core.config import Plugin, Run, canonical
+from bench.records.run_record import RunRecord
 from bench.records.run_store import key
 
 AND = " + "
@@ -27,12 +27,12 @@ def splits(data: pd.DataFrame) -> list[str]:
     return ["test", *sorted(names)]
 
 
-def frame(found: list[Record]) -> pd.DataFrame:
+def frame(found: list[RunRecord]) -> pd.DataFrame:
     """One row per record, in an order that does not depend on that of the files.
 
     A run that was made for its loss surface is a row only where it repeats no other.
     """
-    runs = [(from_plain(record["run"]), record) for record in found]
+    runs = [(record.run, record) for record in found]
     runs.sort(key=lambda pair: -pair[0].surface)
     once = {canonical(replace(run, surface=0)): record for run, record in runs}
     rows = [_row(record) for record in once.values()]
@@ -40,8 +40,8 @@ def frame(found: list[Record]) -> pd.DataFrame:
     return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
 
 
-def _row(record: Record) -> dict[str, Any]:
-    run = from_plain(record["run"])
+def _row(record: RunRecord) -> dict[str, Any]:
+    run = record.run
     task = task_of(run)
     return {
         "name": task.name,
@@ -50,14 +50,14 @@ def _row(record: Record) -> dict[str, Any]:
         "network": Path(run.model.name).stem,
         "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
         "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
-        "key": record["key"],
+        "key": record.key,
         **{
             name: getattr(run, name)
             for name in ("steps", "seed", "elements", "samples", "batch_size")
         },
-        **{name: record[name] for name in ("status", "reason", "equivariant", "trivial")},
-        **{k: record["counters"].get(k) for k in ("parameters", "flops", "dispatched_ops")},
-        **record["scores"],
+        **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
+        **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
+        **record.scores,
         **_timings(record),
     }
 
@@ -73,20 +73,20 @@ def method_of(run: Run) -> str:
     return AND.join([str(run.method), *after])
 
 
-def is_current(record: Record) -> bool:
+def is_current(record: RunRecord) -> bool:
     """Whether the run has its key still; yes where a plug-in is gone."""
     try:
-        return record["key"] == key(from_plain(record["run"]))
+        return record.key == key(record.run)
     except ValueError:
         return True
 
 
-def _timings(record: Record) -> dict[str, Any]:
+def _timings(record: RunRecord) -> dict[str, Any]:
     flat = {"session": None}
-    for kind, timing in record["timings"].items():
-        quality, flat["session"] = timing["quality"], timing["session"]
-        flat |= {f"{kind}_ms": timing["median_ms"], f"{kind}_quality": quality}
-        flat[f"{kind}_samples"] = timing["samples_ms"]
+    for kind, timing in record.timings.items():
+        quality, flat["session"] = timing.quality, timing.session
+        flat |= {f"{kind}_ms": timing.median_ms, f"{kind}_quality": quality}
+        flat[f"{kind}_samples"] = timing.samples_ms
     return flat
 
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from bench.records import files, speed_store
-from bench.records.files import Record
+from bench.records.run_record import RunRecord
 from bench.reporting import aggregate, peers_table, runs_table, speed_table
 from bench.reporting import figures as reporting_figures
 from bench.reporting.figures import speed, style
@@ -28,7 +28,7 @@ tbody tr:hover { background: #f3f6fa; }
 """
 
 
-def write(root: Path, found: list[Record]) -> Path:
+def write(root: Path, found: list[RunRecord]) -> Path:
     """Draws the figures anew and writes root/report.html, which shows them."""
     figures, parts = {"speed": speed.write(root)}, {}
     if found:
@@ -55,19 +55,22 @@ def write(root: Path, found: list[Record]) -> Path:
     return files.write_whole(root / "report.html", "\n".join(page) + "\n")
 
 
-def facts(found: Iterable[Record]) -> str:
+def facts(found: Iterable[RunRecord]) -> str:
     """What the records were made with, and when."""
-    machines = [record["machine"] for record in found if record["machine"]]
+    machines = [record.machine for record in found if record.machine.date]
     if not machines:
         return ""
     names = ("processor", "gpu", "torch", "e3nn", "python")
-    told = {name: sorted({str(m[name]) for m in machines if m.get(name)}) for name in names}
+    told = {
+        name: sorted({str(getattr(m, name)) for m in machines if getattr(m, name)})
+        for name in names
+    }
     versions = [
         f"{name} {', '.join(values)}" if name not in ("processor", "gpu") else ", ".join(values)
         for name, values in told.items()
         if values
     ]
-    days = sorted(re.sub("T.*", "", machine["date"]) for machine in machines)
+    days = sorted(re.sub("T.*", "", machine.date) for machine in machines)
     return "; ".join([*versions, f"{len(machines)} runs from {days[0]} to {days[-1]}"])
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.records import files
-from bench.records.peer_store import MANY, NEIGHBOURS, _checked
+from bench.records import files, peer_store
+from bench.records.peer_record import PeerRecord
+from bench.records.peer_store import MANY, NEIGHBOURS
 from bench.reporting import formats
 
 
@@ -24,7 +25,7 @@ def forms(root: Path) -> dict[str, str]:
     found, torn = [], []
     for file in sorted((root / "peers").glob("*.json")):
         try:
-            found.append(files.opened(file, _checked))
+            found.append(peer_store.read(file))
         except ValueError as error:
             torn.append(str(error))
     rows = [row for peer in found for row in _rows(peer)]
@@ -35,11 +36,7 @@ def forms(root: Path) -> dict[str, str]:
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
         "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
         "of one inference, matrix products and attention alone",
-        *[
-            f"{peer['peer']} {peer['version']}: {peer['reason']}"
-            for peer in found
-            if "reason" in peer
-        ],
+        *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in found if peer.reason],
         *_versions(found),
         *torn,
     ]
@@ -51,18 +48,18 @@ def forms(root: Path) -> dict[str, str]:
     return printed | {"csv": formats.comma_separated(rows, names)}
 
 
-def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for cell in peer["cells"]:
-        median = {name: timing["median_ms"] for name, timing in cell["timings"].items()}
+def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
+    for cell in peer.cells:
+        median = {name: timing.median_ms for name, timing in cell.timings.items()}
         row = {
-            "peer": f"{peer['peer']} {peer['version']}",
-            "size": f"{cell['n']} x {cell['batch']}",
-            "model": cell["model"],
+            "peer": f"{peer.peer} {peer.version}",
+            "size": f"{cell.n} x {cell.batch}",
+            "model": cell.model,
         }
         for which in ("theirs", "ours"):
-            row[f"{which}_parameters"] = cell["parameters"][which]
-            row[f"{which}_flops"] = cell["flops"][which]
-            row[f"{which}_mb"] = cell["peak_bytes"][which] / 1e6
+            row[f"{which}_parameters"] = cell.parameters[which]
+            row[f"{which}_flops"] = cell.flops[which]
+            row[f"{which}_mb"] = cell.peak_bytes[which] / 1e6
             for kind in ("inference", "training"):
                 row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
         for kind in ("inference", "training"):
@@ -70,9 +67,9 @@ def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _versions(found: list[dict[str, Any]]) -> list[str]:
-    told = {f"torch {peer['machine']['torch']}, e3nn {peer['machine']['e3nn']}" for peer in found}
-    return [f"{peer['machine']['processor']}, " + "; ".join(sorted(told)) for peer in found[:1]]
+def _versions(found: list[PeerRecord]) -> list[str]:
+    told = {f"torch {peer.machine.torch}, e3nn {peer.machine.e3nn}" for peer in found}
+    return [f"{peer.machine.processor}, " + "; ".join(sorted(told)) for peer in found[:1]]
 
 
 def _pair(row: formats.Row, name: str) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.records.files import Record, write_whole
+from bench.records.files import write_whole
+from bench.records.run_record import RunRecord
 from bench.reporting import formats, published
 from bench.reporting.aggregate import (
     AND,
@@ -43,7 +44,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
     ]
 
 
-def write(root: Path, found: list[Record], form: str, task: str | None) -> str:
+def write(root: Path, found: list[RunRecord], form: str, task: str | None) -> str:
     """Writes every task's tables under root/tables, and returns those of one form as text."""
     data = frame(found)
     tasks = sorted(data["name"].unique()) if len(data) else []

@@ -8,14 +8,14 @@ from typing import Any
 from bench.core import cases
 from bench.core.cases import KINDS
 from bench.records import files, speed_store
-from bench.records.speed_store import Record
+from bench.records.speed_record import SpeedRecord
 from bench.reporting import formats
 from bench.reporting.formats import Column, Row
 
 SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
-def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
+def rows(found: Iterable[SpeedRecord]) -> list[dict[str, Any]]:
     """One flat row for each record, in an order that does not depend on that of the files."""
     made = [_row(record) for record in found]
     eager = {_rung(row, "eager"): row for row in made if row["mode"] == "eager"}
@@ -25,23 +25,22 @@ def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
     return sorted(made, key=lambda row: tuple(row[name] for name in order))
 
 
-def _row(record: Record) -> dict[str, Any]:
-    cell = cases.from_plain(record["cell"])
-    counts, timings = record["counters"], record["timings"]
+def _row(record: SpeedRecord) -> dict[str, Any]:
+    cell = record.cell
     row = {
         "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
-        "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record["status"],
-        "scale": record["scale"],
-        "equivariant": record["equivariant"], "session": record["session"],
-        "why": "; ".join(sorted(set(record["reasons"].values()))), **counts,
-        **record.get("ceilings", {}),
+        "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record.status,
+        "scale": record.scale,
+        "equivariant": record.equivariant, "session": record.session,
+        "why": "; ".join(sorted(set(record.reasons.values()))), **record.counters,
+        **record.ceilings,
     }  # fmt: skip
     row["rung"] = f"{cell.mode}, {cell.dtype}"
     for kind in KINDS:
-        timing = timings.get(kind, {})
+        timing = record.timings.get(kind)
         for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
             short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
-            row[short] = timing.get(name)
+            row[short] = getattr(timing, name, None) or None
         row[f"{kind}_shares"] = _shares(row, kind)
     return row
 

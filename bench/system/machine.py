@@ -56,7 +56,7 @@ def facts(device: str) -> dict[str, str | int | bool | None]:
         "threads": torch.get_num_threads(),
         "keeps_pages": KEEP_PAGES.items() <= os.environ.items(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "e3nn": e3nn.__version__,
         "e3nn_jit_mode": e3nn.get_optimization_defaults()["jit_mode"],
         "dtype": "float32",

@@ -6,7 +6,7 @@ from torch.nn.functional import mse_loss
 
 from bench import Task
 from bench.data.cache import Arrays, cached
-from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, cone
+from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, rotations_by_angle
 
 VERSION = 1
 SOURCE = {
@@ -42,7 +42,7 @@ def load(
     cones = dict.fromkeys(sizes, (0.0, turn_deg)) | {"ood": tuple(ood_deg)}
     options = {"seed": seed, "sizes": sizes, "planets": planets, "cones": cones}
     for low, high in cones.values():
-        cone(low, high)
+        rotations_by_angle(low, high)
     arrays = cached("nbody_gravity", {**options, "version": VERSION}, lambda: _make(**options))
     splits = {name: _batch(arrays, name) for name in sizes}
     more = {"ood": splits.pop("ood")}
@@ -75,7 +75,7 @@ def _make(seed: int, sizes: dict, planets: int, cones: dict) -> Arrays:
     arrays = {}
     for name, size in sizes.items():
         batch = _sample(size, planets, generator)
-        g = cone(*cones[name]).sample(batch.inputs, generator)
+        g = rotations_by_angle(*cones[name]).sample(batch.inputs, generator)
         inputs = act(g, batch.inputs, SIGNATURE.inputs)
         targets = act(g, batch.targets, SIGNATURE.outputs)
         arrays |= {f"{name}/inputs/{key}": x.numpy() for key, x in inputs.items()}

@@ -7,9 +7,13 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+from msgspec import structs
+
 from bench.core.cases import KINDS, UNIT, Cell
 from bench.core.config import Plugin
 from bench.records import files, speed_store
+from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import SpeedRecord
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import duration
@@ -85,26 +89,34 @@ def _session(part: list[Cell], request: Request) -> int:
         ceilings = found[0].told("ceilings") or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
-                told = record(cell, player, found[0])
-                told["machine"]["name"] = request.root.name
-                told |= {"session": stamp, "ceilings": ceilings, "scale": request.scale}
-                speed_store.write(request.root, told)
+                made = record(cell, player, found[0], request.root.name)
+                own = {"session": stamp, "ceilings": ceilings, "scale": request.scale}
+                speed_store.write(request.root, structs.replace(made, **own))
     return rounds
 
 
-def record(cell: Cell, player: Player, unit: Player) -> speed_store.Record:
-    """The record of a cell: timings, with their ratios to the unit round by round, and counters."""
+def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
+    """The record of a cell, on the machine of that name.
+
+    With timings, their ratios to the unit round by round, and counters.
+    """
     timings = player.timings()
     for kind, timing in timings.items():
         ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
-        if ratios:
-            timing |= {"ratios": ratios, "x_unit": median(ratios)}
-        timing["energy_mj"] = player.told("energy", kind=kind)
-    facts = {name: player.facts[name] for name in ("status", "reasons", "machine")}
+        beside = {"ratios": ratios, "x_unit": median(ratios)} if ratios else {}
+        energy_mj = player.told("energy", kind=kind)
+        timings[kind] = structs.replace(timing, **beside, energy_mj=energy_mj)
     counts = player.told("count", run=asdict(cell.run("train_step"))) or {}
     if timings and cell.mode == "compile":
         counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
-    return speed_store.new(cell) | facts | {"timings": timings, "counters": counts}
+    return structs.replace(
+        speed_store.new(cell),
+        status=player.facts["status"],
+        reasons=player.facts["reasons"],
+        timings=timings,
+        counters=counts,
+        machine=MachineFacts(**player.facts["machine"], name=name),
+    )
 
 
 def _ratios(samples_ms: list[float], unit_ms: list[float]) -> Iterator[float]:

@@ -8,10 +8,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from msgspec.structs import replace
+
 from bench.core.cases import Timed
 from bench.core.outcomes import status_of
+from bench.records.timings import Timing
 from bench.system.pool import Worker
-from bench.timing.samples import Timing, summary
+from bench.timing.samples import summary
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Player:
     def timings(self) -> dict[str, Timing]:
         """The summary of every kind that was sampled."""
         return {
-            kind: {"first_call_s": self.facts["first_call_s"][kind]} | summarised(takes)
+            kind: replace(summarised(takes), first_call_s=self.facts["first_call_s"][kind])
             for kind, takes in self.takes.items()
             if len(takes) > 1
         }

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.core import plugins, sizes
+from bench.records.machine_facts import MachineFacts
+from bench.records.peer_record import PeerCase, PeerRecord
 from bench.records.peer_store import MANY, NEIGHBOURS, installed
 from bench.system import machine
 from bench.system.clock import clock_of
@@ -20,26 +22,27 @@ UNIT = {"channels": 128, "layers": 4, "heads": 4}
 CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
 ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
 ROUNDS = 6
-Cell = dict[str, Any]
 
 
-def face(name: str, device: str) -> dict[str, Any]:
+def face(name: str, device: str) -> PeerRecord:
     """Times one peer, ours of its kind with as many parameters, and the unit, on all clouds.
 
     Whatever the package raises becomes the `reason`; the sizes before it are kept.
     """
-    version = installed(name)
-    found: dict[str, Any] = {"peer": name, "version": version, "cells": []}
+    cells, reason = [], None
     try:
         peer = plugins.load("peers", name)
         for n, batch in CLOUDS:
-            found["cells"].append(_cell(peer, n, batch, device))
+            cells.append(_case(peer, n, batch, device))
     except Exception as error:
-        found["reason"] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    return found | {"machine": machine.facts(device)}
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    facts = MachineFacts(**machine.facts(device))
+    return PeerRecord(
+        peer=name, version=installed(name) or "", cells=cells, reason=reason, machine=facts
+    )
 
 
-def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 - a module
+def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN401 - a module
     """Timings of the three networks on a batch of clouds, turn by turn."""
     neighbours = NEIGHBOURS if n > MANY else None
     torch.random.manual_seed(0)
@@ -58,17 +61,17 @@ def _cell(peer: Any, n: int, batch: int, device: str) -> Cell:  # noqa: ANN401 -
         for kind, function in _functions(network, inputs)
     }
     timings = measure(functions, ROUNDS, clock_of(device))
-    return {
-        "n": n,
-        "batch": batch,
-        "model": str(name),
-        "parameters": {which: counters.parameters(network) for which, network in networks.items()},
-        "timings": {f"{which} {kind}": timing for (which, kind), timing in timings.items()},
-        "flops": {which: counters.flops(functions[which, "inference"]) for which in networks},
-        "peak_bytes": {
+    return PeerCase(
+        n=n,
+        batch=batch,
+        model=str(name),
+        parameters={which: counters.parameters(network) for which, network in networks.items()},
+        timings={f"{which} {kind}": timing for (which, kind), timing in timings.items()},
+        flops={which: counters.flops(functions[which, "inference"]) for which in networks},
+        peak_bytes={
             which: counters.peak_bytes(functions[which, "training"], device) for which in networks
         },
-    }
+    )
 
 
 def _cloud(n: int, batch: int, device: str) -> Fields:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench.core import plugins
-from bench.records import files
-from bench.records.peer_store import _known, installed
+from bench.records import peer_record, peer_store
+from bench.records.peer_store import installed, known
 from bench.system import pool
 
 
@@ -19,15 +19,15 @@ def measure(root: Path, device: str, force: bool) -> bool:
         if version is None:
             print(f"{name}: skipped, needs `pip install {plugins.package(name)}`")
             continue
-        if not force and _known(root, name) == version:
+        if not force and known(root, name) == version:
             continue
         try:
-            found = pool.ask({"do": "face", "peer": name, "device": device})
+            found = peer_record.parse(pool.ask({"do": "face", "peer": name, "device": device}))
         except RuntimeError as error:
             complete = False
             print(f"{name} {version}: {error}")
             continue
-        files.write_whole(root / "peers" / f"{found['peer']}.json", files.as_text(found))
-        complete &= "reason" not in found
-        print(f"{name} {version}: {found.get('reason', 'timed')}")
+        peer_store.write(root, found)
+        complete &= found.reason is None
+        print(f"{name} {version}: {found.reason or 'timed'}")
     return complete

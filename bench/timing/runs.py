@@ -5,10 +5,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bench.core.cases import NOTHING, Timed
-from bench.core.config import Run, from_plain
+from bench.core.config import Run
 from bench.records import run_store
-from bench.records.files import Record
+from bench.records.run_record import RunRecord
 from bench.records.run_store import finished
 from bench.system.checkout import ROOT
 from bench.timing.interleave import Player, play, players
@@ -50,7 +52,8 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
     """Writes what was timed and counted of one cell into the record of each of its seeds."""
     found, first = player.timings(), seeds[0]
     names = {kind: _name(first, kind) for kind in KINDS}
-    timings = {k: found[name] | {"session": session} for k, name in names.items() if name in found}
+    timed = {kind: found[name] for kind, name in names.items() if name in found}
+    timings = {kind: replace(timing, session=session) for kind, timing in timed.items()}
     for kind in KINDS:
         why = player.facts["reasons"].get(names[kind], "")
         if kind not in timings and not why.endswith(NOTHING):
@@ -58,18 +61,18 @@ def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
     counters = player.told("count", run=asdict(first)) or {}
     told = {"timings": timings, "counters": counters} if timings else {"untimed": session}
     for run in seeds:
-        run_store.write(root, finished(run, root) | told)
+        run_store.write(root, replace(finished(run, root), **told))
 
 
-def _session_of(record: Record) -> str | None:
+def _session_of(record: RunRecord) -> str | None:
     """The last session in which the record's cell was timed, or could not be."""
-    timed = [timing["session"] for timing in record["timings"].values()]
-    return max([*timed, record.get("untimed", "")]) or None
+    timed = [timing.session for timing in record.timings.values()]
+    return max([*timed, record.untimed or ""]) or None
 
 
 def _finished_of(tasks: set[str], root: Path) -> list[Run]:
     """All runs of the tasks that have a finished record of today's configuration."""
-    runs = [from_plain(record["run"]) for record in run_store.load(root)[0]]
+    runs = [record.run for record in run_store.load(root)[0]]
     return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from math import ceil
 from statistics import median, quantiles
-from typing import Any
 
+from bench.records.timings import Timing
 from bench.system.clock import Away, Clock, Function, now, wall_clock
 
 SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
@@ -20,7 +20,6 @@ LIMITS = {  # up to which a timing is of quality A, and from which on of quality
     "lag": (0.05, 0.2),  # share of the time in which the process did not have the processor
     "clock": (0.02, 0.1),  # a GPU's highest clock over its lowest, less one
 }
-Timing = dict[str, Any]
 
 
 def measure(
@@ -48,16 +47,16 @@ def summary(
     """Return median, interval, best, spread and quality of raw samples in milliseconds."""
     low, middle, high = quantiles(samples_ms, n=4)
     mark, reason = quality(samples_ms, lag, clock, throttled)
-    return {
-        "median_ms": middle,
-        "interval_ms": interval(samples_ms),
-        "best_ms": min(samples_ms),
-        "iqr_ms": high - low,
-        "rounds": len(samples_ms),
-        "samples_ms": [round(sample, 6) for sample in samples_ms],
-        "quality": mark,
-        "reason": reason,
-    }
+    return Timing(
+        median_ms=middle,
+        interval_ms=interval(samples_ms),
+        best_ms=min(samples_ms),
+        iqr_ms=high - low,
+        rounds=len(samples_ms),
+        samples_ms=[round(sample, 6) for sample in samples_ms],
+        quality=mark,
+        reason=reason,
+    )
 
 
 def quality(samples_ms: list[float], lag: float, clock: float, throttled: str) -> tuple[str, str]:
@@ -116,4 +115,4 @@ def _is_flat(times: list[float], elapsed: float) -> bool:
 
 
 def _count_disturbed(session: dict[str, Timing]) -> int:
-    return sum(timing["quality"] == "C" for timing in session.values())
+    return sum(timing.quality == "C" for timing in session.values())

@@ -13,7 +13,7 @@ from bench.core.contracts import Method, Task
 from bench.training import history
 from bench.training.loop import stream
 from remul import Batch, Signature, canonicalise, frame_average, group_average, groups
-from remul.fields import check
+from remul.checks import check
 
 
 def symmetrised(model: nn.Module, signature: Signature, how: str) -> nn.Module:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from msgspec import structs
+
 from bench.core.config import Run
 from bench.records import files, run_store
 from bench.records.run_store import finished
@@ -122,8 +124,9 @@ class _Journal:
         elif len(group) == 1:
             if "died" in message:
                 message = {"done": "failed", "reason": message["died"]}
-                lost = {"status": "failed", "reason": message["reason"]}
-                run_store.store(run_store.new(self.todo[group[0]]) | lost, "", self.root)
+                blank = run_store.new(self.todo[group[0]])
+                lost = structs.replace(blank, status="failed", reason=message["reason"])
+                run_store.store(self.root, lost)
             if message["done"] != "done":
                 self._fail(group[0], message)
             self._end(group[0])
@@ -147,7 +150,7 @@ def _described(run: Run, root: Path) -> str:
     if not file.exists():
         return f"{run_store.name(run)}: not started"
     record = run_store.read(file)
-    if record["status"] != "done":
-        return f"{run_store.name(run)}: {record['status']}: {record['reason']}"
-    error = record["scores"]["mse_test"]
-    return f"{run_store.name(run)}: mse_test {error:.3g} in {duration(record['seconds'])}"
+    if record.status != "done":
+        return f"{run_store.name(run)}: {record.status}: {record.reason}"
+    error = record.scores["mse_test"]
+    return f"{run_store.name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"

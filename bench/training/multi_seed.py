@@ -9,10 +9,9 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
-from bench.records.files import Record
 from bench.system.clock import now
 from bench.training.build import build
-from bench.training.execute import recorded
+from bench.training.execute import Trained, recorded
 from bench.training.loop import (
     Ending,
     Progress,
@@ -122,10 +121,10 @@ class Together:
             gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
 
 
-def execute(runs: list[Run], device: str, progress: Progress) -> Iterator[tuple[Run, Record, str]]:
-    """Trains seeds of one cell at once, then gives each run with its record and its curve.
+def execute(runs: list[Run], device: str, progress: Progress) -> Iterator[Trained]:
+    """Trains seeds of one cell at once, then gives what each of them leaves.
 
-    They are what `execute.execute` makes of each; `seconds` counts a share of the training.
+    It is what `execute.execute` makes of it; `seconds` counts a share of the training.
     Raises whatever keeps the seeds from being trained at once.
     """
     started = now()
@@ -133,7 +132,7 @@ def execute(runs: list[Run], device: str, progress: Progress) -> Iterator[tuple[
     ends = train(runs, parts, progress)
     spent = (now() - started) / len(runs)
     for run, part, end in zip(runs, parts, ends, strict=True):
-        yield run, *recorded(run, device, lambda part=part: part, end, spent)
+        yield recorded(run, device, lambda part=part: part, end, spent)
 
 
 def train(

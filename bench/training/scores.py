@@ -11,7 +11,8 @@ from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
 from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, pose_shift
-from remul.fields import MASK, declared, real_fraction, zero_padding
+from remul.checks import predict
+from remul.fields import MASK, real_fraction, zero_padding
 from remul.metrics import errors
 
 CHUNK = 500
@@ -27,7 +28,7 @@ def mean_squared_error(model: nn.Module, data: Batch) -> float:
     squares: dict[str, float] = {}
     counts: dict[str, float] = {}
     for chunk in chunks(data):
-        mask, output = chunk.inputs.get(MASK), declared(model(chunk.inputs), chunk.targets)
+        mask, output = chunk.inputs.get(MASK), predict(model, chunk.inputs, chunk.targets)
         for name, target in zero_padding(chunk.targets, mask).items():
             error = zero_padding({name: output[name]}, mask)[name] - target
             squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()

@@ -10,6 +10,9 @@ from bench.core import plugins
 from bench.core.config import OPTIONS, Run, canonical, cell
 from bench.records import run_store
 
+SEEDS = 3  # of a selection without a sweep
+VALUES = tuple(name for name in OPTIONS if name not in ("task", "model", "method", "seed"))
+
 
 def sweep(name: str) -> list[Run]:
     """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
@@ -25,6 +28,31 @@ def sweep(name: str) -> list[Run]:
         for kind, part in parts:
             plugins.find(kind, part.name)
     return list({canonical(run): run for run in runs}.values())
+
+
+def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
+    """Return the runs of each model with each method on a task, three seeds each, seed by seed.
+
+    Each is written as `parse_plugin` reads it. Raises `ValueError` for unknown ones.
+    """
+    data = plugins.parse("tasks", task)
+    parts = [
+        (plugins.parse("models", model), plugins.parse("methods", method))
+        for model in models
+        for method in methods
+    ]
+    return [Run(data, *part, seed=seed) for seed in range(SEEDS) for part in parts]
+
+
+def replace_values(runs: list[Run], settings: Iterable[str]) -> list[Run]:
+    """Return the runs with other values, each given as `key=value`, of fields such as `lr`."""
+    values = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or key not in VALUES:
+            raise ValueError(f"--set takes KEY=VALUE of {', '.join(VALUES)}, got {setting!r}")
+        values[key] = plugins.parse_value(text)
+    return [replace(run, **values) for run in runs]
 
 
 def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]:

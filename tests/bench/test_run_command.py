@@ -12,10 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.cli import main
 from bench.core.config import SYMMETRISE, Plugin, Run, from_plain
 from bench.records import run_store
+from bench.records.run_record import Penalty
+from bench.records.timings import Timing
 from bench.reporting import aggregate
 from bench.reporting.figures.loss_surface import surface, surfaces
 from bench.reporting.figures.penalty_traces import penalty_traces
@@ -163,9 +166,9 @@ def test_force_runs_again_to_the_same_scores(finished):
 
 
 def test_what_fails_leaves_what_had_finished(tmp_path):
-    done = run_store.new(RUN) | {"scores": {"mse_test": 1.0}}
-    lost = run_store.new(RUN) | {"status": "failed", "reason": "no memory"}
-    assert [run_store.store(record, "", tmp_path) for record in (lost, done, lost)] == [
+    done = structs.replace(run_store.new(RUN), scores={"mse_test": 1.0})
+    lost = structs.replace(run_store.new(RUN), status="failed", reason="no memory")
+    assert [run_store.store(tmp_path, record) for record in (lost, done, lost)] == [
         True,
         True,
         False,
@@ -176,9 +179,9 @@ def test_what_fails_leaves_what_had_finished(tmp_path):
 def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     root = tmp_path / "r" / machine.folder("cpu")
     (only,) = selection.sweep(sweep_file(tmp_path, seeds=1))
-    timed = dict.fromkeys(run_store.TIMING, 1) | {"session": "s", "samples_ms": [1], "quality": "A"}
-    run_store.write(root, run_store.new(only) | {"timings": {"inference": timed}, "seconds": 1.0,
-                                             "scores": {"mse_test": 1.0}})  # fmt: skip
+    timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
+    parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
+    run_store.write(root, structs.replace(run_store.new(only), **parts))
     monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, {"died": "killed"}))
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
@@ -200,8 +203,9 @@ BESIDE = {"surface": run_store.surface_path, "penalty_traces": run_store.curve_p
 @pytest.mark.parametrize("figure", BESIDE)
 def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tmp_path, capsys):
     both = replace(RUN, surface=int(figure == "surface"))
-    record = run_store.new(both) | {"penalty": {"alpha": 1.0, "beta": 1.0}, "counters": {}}
-    record["scores"] = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
+    scores = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
+    penalty = Penalty(alpha=1.0, beta=1.0)
+    record = structs.replace(run_store.new(both), penalty=penalty, scores=scores)
     file = BESIDE[figure](tmp_path, both)
     run_store.write(tmp_path, record)
     if damage is not None:
@@ -316,7 +320,7 @@ def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
 
 
 def test_a_failed_run_is_not_finished(tmp_path):
-    failed = run_store.new(RUN) | {"status": "failed", "reason": "this model is broken"}
+    failed = structs.replace(run_store.new(RUN), status="failed", reason="this model is broken")
     run_store.write(tmp_path, failed)
     assert run_store.missing([RUN], tmp_path) == [RUN]
 
@@ -452,6 +456,20 @@ def test_only_matches_options_of_the_method():
     assert selection.only(runs, ["method.beta=2*"]) == [RUN]
 
 
+def test_a_selection_needs_no_sweep_file(tmp_path, capsys):
+    pairs = ["--models", "drift", "egnn", "--methods", "plain", "remul:10"]
+    values = ["--set", "lr=1e-3", "--seeds", "2", "--results", str(tmp_path), "--dry-run"]
+    assert main(["run", "--task", "nbody_gravity:train=16", *pairs, *values]) == 0
+    shown = capsys.readouterr().out
+    assert "egnn remul(beta=10), 2000 steps: 2 seeds, 2 to do" in shown
+    assert "8 of 8 runs to do" in shown
+
+
+def test_values_of_all_runs_can_be_set():
+    (changed,) = selection.replace_values([RUN], ["lr=1e-2", "decay=cosine"])
+    assert changed == replace(RUN, lr=1e-2, decay="cosine")
+
+
 def test_seeds_override_those_of_the_sweep():
     runs = selection.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
     assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]
@@ -502,8 +520,8 @@ def test_tables_say_what_was_symmetrised(wrapped):
 def test_a_split_that_does_not_fit_is_named_before_training(tmp_path):
     file = tmp_path / "lopsided.py"
     file.write_text(LOPSIDED)
-    record, curve = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
-    assert "split 'far': field 'position' has 2 components" in record["reason"]
+    record, curve, _ = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
+    assert "split 'far': field 'position' has 2 components" in record.reason
     assert len(curve.splitlines()) < 2
 
 

@@ -1,18 +1,19 @@
 """The gate on trial: identical code, planted slowdowns, a planted operation; in about 50 minutes.
 
-`python tests/speed/trials.py` from the checkout writes results/<machine>/gate.json after every
-trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`, `--planted` and
-`--check` say how many of each; one of identical code is two comparisons, of inference and of a
-training step. One check is of all networks against results/reference.json, in which one of them is
-entered as faster than it was.
+`python tests/speed/trials.py` from the checkout writes results/local/<machine>/gate.json after
+every trial, and goes on where it was, unless the gate has changed. `--same`, `--slower`,
+`--planted` and `--check` say how many of each; one of identical code is two comparisons, of
+inference and of a training step. One check is of all networks against
+results/published/reference.json, in which one of them is entered as faster than it was.
 """
 
 import argparse
 import json
 import shutil
 import tempfile
-from copy import deepcopy
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bench.core import cases
 from bench.core.cases import UNIT, Cell
@@ -100,9 +101,12 @@ def trial(kind, index, tree, noise):
 
 def checked(index, base, name, noise):
     """The times that one check called regressed, of a reference that was faster in one network."""
-    slower, reference, started = sorted(base)[index % len(base)], deepcopy(base), now()
-    for timing in reference[slower]["timings"].values():
-        timing["ratios"] = [ratio / FACTOR for ratio in timing.get("ratios", [])]
+    slower, started = sorted(base)[index % len(base)], now()
+    timings = {
+        kind: replace(timing, ratios=[ratio / FACTOR for ratio in timing.ratios])
+        for kind, timing in base[slower].timings.items()
+    }
+    reference = base | {slower: replace(base[slower], timings=timings)}
     verdicts, _ = regression_reference.check(reference, name, "cpu", noise["floor"])
     times = [row for row in verdicts if row.comparison]
     named = [[row.case, row.measure] for row in times if row.verdict == REGRESSED]
@@ -136,7 +140,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     for kind, number in (("same", 100), ("slower", 30), ("planted", 10), ("check", 6)):
         options.add_argument(f"--{kind}", type=int, default=number)
-    options.add_argument("--results", type=Path, default=ROOT / "results")
+    options.add_argument("--results", type=Path, default=ROOT / "results" / "local")
     wanted = vars(options.parse_args())
     root = wanted["results"] / machine.folder("cpu")
     noise, _ = read_noise(root)
@@ -161,7 +165,7 @@ def main():
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
                 put(kind, index, trial(kind, index, tree, noise))
-    known = compare.read_records(wanted["results"] / "reference.json")
+    known = compare.read_records(ROOT / "results" / "published" / "reference.json")
     base = {name: record for name, record in known.items() if name.split(",")[0] != UNIT.name}
     for index in range(len(trials["check"]), wanted["check"]):
         put("check", index, checked(index, base, root.name, noise))

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.records.files import Record
+from bench.records.run_record import RunRecord
 from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.loss_surface import surface, surfaces
@@ -24,7 +24,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
 }
 
 
-def write(root: Path, found: list[Record]) -> dict[str, list[Path]]:
+def write(root: Path, found: list[RunRecord]) -> dict[str, list[Path]]:
     """Draws all figures of every task under root/figures and returns the files by task."""
     data = frame(found)
     done = data[data["status"] == "done"]

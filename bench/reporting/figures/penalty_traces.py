@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.core.config import from_plain
 from bench.records import run_store
-from bench.records.files import Record
+from bench.records.run_record import RunRecord
 from bench.reporting.aggregate import task_of
 from bench.reporting.figures.style import COLOURS, legend
 
@@ -17,7 +16,7 @@ PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivarian
 SMOOTH = 5  # points of a curve that are averaged
 
 
-def penalty_traces(root: Path, found: list[Record], label: str) -> Figure | None:
+def penalty_traces(root: Path, found: list[RunRecord], label: str) -> Figure | None:
     """beta over alpha and both terms of the first seed of every method but plain ones.
 
     Of one network, trained for one number of steps: the one with most curves.
@@ -40,14 +39,14 @@ def penalty_traces(root: Path, found: list[Record], label: str) -> Figure | None
 
 
 def _curves(
-    root: Path, found: list[Record], label: str
+    root: Path, found: list[RunRecord], label: str
 ) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
     """The curves by network and steps, and by method."""
     groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
     for record in found:
-        run = from_plain(record["run"])
+        run = record.run
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
-        both = all(record.get("penalty", {}).get(weight) for weight in ("alpha", "beta"))
+        both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
             curve = _read(run_store.curve_path(root, run))
             if curve is not None:

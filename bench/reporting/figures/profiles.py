@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.records.files import Record
+from bench.records.run_record import Profiles, RunRecord
 from bench.reporting.figures.style import colours, family, legend, line
 
 
-def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure | None:
+def pose_shift(table: pd.DataFrame, found: list[RunRecord], label: str) -> Figure | None:
     """E' against the angle of rotation, and the energy of f over the degrees of SO(3)."""
     profiles = _mean_profiles(table, found)
     if not profiles:
@@ -33,22 +33,23 @@ def pose_shift(table: pd.DataFrame, found: list[Record], label: str) -> Figure |
 
 
 def _mean_profiles(
-    table: pd.DataFrame, found: list[Record]
+    table: pd.DataFrame, found: list[RunRecord]
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """The profile of the most accurate row of each family, averaged over its seeds."""
     profiles = {}
     trained = table[~table["method"].str.contains(" + ", regex=False)]
     for name, rows in trained.groupby(trained.apply(family, axis=1)):
         best = rows.loc[rows["mse_test"].idxmin()]
-        of_row = [r["profiles"] for r in found if r["key"] == best["key"] and r.get("profiles")]
+        of_row = [r.profiles for r in found if r.key == best["key"] and r.profiles]
+        of_row = [profile for profile in of_row if profile.angles_deg]
         if of_row:
             words = f"{best['model']} {best['method']}"
             profiles[name, words] = {curve: _mean(of_row, curve) for curve in CURVES}
     return profiles
 
 
-def _mean(profiles: list[dict[str, Any]], name: str) -> list[float]:
-    return pd.DataFrame([profile[name] for profile in profiles]).mean().tolist()
+def _mean(profiles: list[Profiles], name: str) -> list[float]:
+    return pd.DataFrame([getattr(profile, name) for profile in profiles]).mean().tolist()
 
 
 CURVES = ("angles_deg", "expected_error_by_angle", "energy_by_degree")

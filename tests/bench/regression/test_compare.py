@@ -1,32 +1,34 @@
 """`compare` and `check` on stored records: verdicts, exit codes and reports."""
 
 import json
-from copy import deepcopy
 from xml.etree import ElementTree
 
 import pytest
 import torch
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from bench.cli import main
 from bench.commands.compare import exit_code
 from bench.core import cases
 from bench.core.cases import Cell
 from bench.core.config import Plugin
-from bench.records import speed_store
+from bench.records import files, speed_store
+from bench.records.machine_facts import MachineFacts
 from bench.regression import compare, reference
 from bench.regression.report import Verdict, junit, markdown
 from bench.timing.samples import summary
 
 CELL = Cell(Plugin("egnn"))
-MACHINE = {"name": "here", "torch": "2.13.0", "processor": "p"}
+MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
 COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_bytes": 40}
 
 
 def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
-    timing = summary(ratios) | {"ratios": ratios}
-    parts = {"status": "done", "timings": {"inference": timing}, "counters": COUNTERS}
-    return speed_store.new(CELL) | deepcopy(parts) | {"machine": MACHINE, "session": "s"}
+    timing = replace(summary(ratios), ratios=ratios)
+    parts = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
+    return replace(speed_store.new(CELL), **parts, machine=MACHINE, session="s")
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def stored(tmp_path, generator):
     def store(name, factor=1.0, **changes):
         made = record(generator, factor)
         for part, change in changes.items():
-            made[part] = made[part] | change
+            before = getattr(made, part)
+            after = before | change if isinstance(before, dict) else replace(before, **change)
+            made = replace(made, **{part: after})
         speed_store.write(tmp_path / name, made)
         return str(tmp_path / name)
 
@@ -99,7 +103,7 @@ def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
     records = compare.read_records(speed_store.path(tmp_path / "a", CELL).parent)
     file = tmp_path / "reference.json"
-    file.write_text(json.dumps({"cells": list(records.values())}))
+    file.write_text(files.as_text({"cells": list(records.values())}))
     assert compare.read_records(file) == compare.read_records(tmp_path / "a") == records
     assert folder
 
@@ -129,20 +133,22 @@ def test_the_floor_of_a_machine_is_that_of_its_speed_folder(stored, tmp_path, ca
 
 def test_counters_that_cannot_be_taken_any_more_are_a_regression(generator):
     before = record(generator)
-    verdict = compare.judge_counters("cell", before, before | {"counters": {}})
+    verdict = compare.judge_counters("cell", before, replace(before, counters={}))
     assert verdict.verdict == "regressed"
 
 
 def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
     before = record(generator)
-    verdict = compare.judge_counters("cell", before, before | {"machine": MACHINE | {"gpu": "H"}})
+    verdict = compare.judge_counters(
+        "cell", before, replace(before, machine=replace(MACHINE, gpu="H"))
+    )
     assert verdict.verdict == "incomparable"
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = speed_store.new(Cell(cases.UNIT)) | {"status": "done", "machine": MACHINE}
+    unit = replace(speed_store.new(Cell(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
-        {str(CELL): record(generator), str(Cell(cases.UNIT)): unit | {"counters": counters}}
+        {str(CELL): record(generator), str(Cell(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
     )
     (time,) = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
@@ -155,7 +161,7 @@ def networks(generator, slower, count=6):
     for index in range(count):
         cell = Cell(Plugin("egnn", {"layers": index + 1}))
         made = record(generator, 1.3 if index < slower else 1.0)
-        many[str(cell)] = made | {"cell": speed_store.new(cell)["cell"]}
+        many[str(cell)] = replace(made, cell=cell)
     return many
 
 
@@ -170,15 +176,16 @@ def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slowe
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):
-    cell = speed_store.new(Cell(cases.UNIT, mode="compile"))["cell"]
-    base, new = (record(generator, factor) | {"cell": cell} for factor in (1.0, 1.3))
+    cell = Cell(cases.UNIT, mode="compile")
+    base, new = (replace(record(generator, factor), cell=cell) for factor in (1.0, 1.3))
     verdicts = compare.judge_records({"c": base}, {"c": new}, 0.0)
     assert [row.verdict for row in verdicts] == ["same", "regressed"]
 
 
 def test_one_more_graph_break_is_a_regression(generator):
     before, after = (
-        record(generator) | {"counters": COUNTERS | {"graph_breaks": breaks}} for breaks in (0, 1)
+        replace(record(generator), counters=COUNTERS | {"graph_breaks": breaks})
+        for breaks in (0, 1)
     )
     assert compare.judge_counters("cell", before, after).why == "graph_breaks 0 to 1"
 
@@ -186,7 +193,7 @@ def test_one_more_graph_break_is_a_regression(generator):
 @pytest.mark.parametrize("damage", ['{"schema": 1', None])
 def test_a_damaged_record_is_named(stored, tmp_path, capsys, generator, damage):
     folder = stored("a")
-    odd = record(generator) | {"timings": {"inference": 5}}
+    odd = to_builtins(record(generator)) | {"timings": {"inference": 5}}
     (tmp_path / "a" / "speed" / "odd.json").write_text(damage or json.dumps(odd))
     assert main(["compare", folder, folder]) == 0
     assert "odd.json" in capsys.readouterr().err
@@ -194,15 +201,13 @@ def test_a_damaged_record_is_named(stored, tmp_path, capsys, generator, damage):
 
 def test_times_without_a_unit_are_not_compared(generator):
     before = record(generator)
-    after = deepcopy(before)
-    del after["timings"]["inference"]["ratios"]
+    after = replace(before, timings={"inference": replace(before.timings["inference"], ratios=[])})
     verdicts = [row.verdict for row in compare.judge_records({"c": before}, {"c": after}, 0.0)]
     assert verdicts == ["same", "incomparable"]
 
 
 def test_a_model_that_is_gone_is_named(generator, monkeypatch):
-    gone = record(generator)
-    gone["cell"]["model"]["name"] = "gone"
+    gone = replace(record(generator), cell=Cell(Plugin("gone")))
     monkeypatch.setattr(reference, "_count", lambda *_: {})
     (row,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
     assert (row.verdict, row.why) == ("incomparable", "the model is gone")
@@ -224,9 +229,9 @@ def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, m
 def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
         monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
-        speed_store.write(tmp_path, record(generator) | {"session": session})
+        speed_store.write(tmp_path, replace(record(generator), session=session))
     (newest,), problems = speed_store.load(tmp_path)
-    assert (newest["session"], problems) == ("2026-02-01", [])
+    assert (newest.session, problems) == ("2026-02-01", [])
 
 
 SHAPES = ["5", "{}", '{"cells": 5}', '{"cells": [{}]}', '{"schema": 1, "cell": {"nodes": "20"}}']

@@ -11,7 +11,7 @@ from bench.reporting import peers_table, runs_table, speed_table
 from bench.system.checkout import ROOT
 
 SPEED, PEERS = "speed.*", "peers.*"
-MACHINES = sorted(path.parent for path in (ROOT / "results").glob("*/runs"))
+MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob("*/runs"))
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
@@ -25,7 +25,7 @@ def test_committed_tables_follow_from_committed_records(machine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "file", sorted(ROOT.glob(f"results/*/tables/{SPEED}")), ids=lambda path: path.suffix
+    "file", sorted(ROOT.glob(f"results/published/*/tables/{SPEED}")), ids=lambda path: path.suffix
 )
 def test_committed_speed_tables_follow_from_committed_records(file):
     forms = speed_table.forms(file.parent.parent)
@@ -33,7 +33,7 @@ def test_committed_speed_tables_follow_from_committed_records(file):
 
 
 @pytest.mark.parametrize(
-    "file", sorted(ROOT.glob(f"results/*/tables/{PEERS}")), ids=lambda path: path.suffix
+    "file", sorted(ROOT.glob(f"results/published/*/tables/{PEERS}")), ids=lambda path: path.suffix
 )
 def test_committed_tables_of_peers_follow_from_what_was_measured(file):
     assert file.read_text() in peers_table.forms(file.parent.parent).values()
@@ -45,7 +45,7 @@ def ended(file, kind, measures):
     return [one[measure]["verdict"] for one in trials for measure in measures]
 
 
-@pytest.mark.parametrize("file", sorted(ROOT.glob("results/*/gate.json")), ids=str)
+@pytest.mark.parametrize("file", sorted(ROOT.glob("results/published/*/gate.json")), ids=str)
 def test_the_gate_on_trial_cries_no_wolf_and_misses_none(file):
     same = ended(file, "same", KINDS)
     slower, planted = ended(file, "slower", ["inference"]), ended(file, "planted", ["counters"])
@@ -63,7 +63,9 @@ def shown_tables():
 
 @pytest.mark.parametrize("shown", shown_tables(), ids=lambda lines: lines[1])
 def test_the_rows_of_the_readme_are_those_of_a_committed_table(shown):
-    committed = [set(file.read_text().splitlines()) for file in ROOT.glob("results/*/tables/*.md")]
+    committed = [
+        set(file.read_text().splitlines()) for file in ROOT.glob("results/published/*/tables/*.md")
+    ]
     assert len(shown) > 10
     assert any(set(filter(None, shown)) <= lines for lines in committed)
 

@@ -9,7 +9,7 @@ from bench.cli import main
 from bench.reporting.figures import style
 from bench.system.checkout import ROOT
 
-RESULTS = ROOT / "results"
+RESULTS = ROOT / "results" / "published"
 MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
 
 

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from bench.core.config import Plugin, Run
 from bench.records import run_store
+from bench.records.timings import Timing
 from bench.reporting import aggregate, formats, published, runs_table
 
 SESSION = "2026-01-01T00:00:00+00:00"
@@ -15,18 +17,19 @@ def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
     run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
     record = run_store.new(run)
     samples = [ms, ms, 1.5 * ms]  # a machine that slows down in the third round
-    told = {"median_ms": ms, "samples_ms": samples, "quality": quality, "session": session}
+    told = Timing(median_ms=ms, samples_ms=samples, quality=quality, session=session)
     scores = {
         f"{kind}_{split}": mse
         for kind in ("mse", "expected_error", "mean_error", "equivariance_error")
         for split in ("test", "ood")
     }
-    scores["equivariance_error_test"] = 1e-7 if record["equivariant"] else 0.1
-    return record | {
-        "scores": scores,
-        "timings": {"train_step": told, "inference": told},
-        "counters": {"parameters": 7, "flops": 8, "dispatched_ops": 9},
-    }
+    scores["equivariance_error_test"] = 1e-7 if record.equivariant else 0.1
+    return replace(
+        record,
+        scores=scores,
+        timings={"train_step": told, "inference": told},
+        counters={"parameters": 7, "flops": 8, "dispatched_ops": 9},
+    )
 
 
 def rows(found):
@@ -47,7 +50,9 @@ def test_the_baseline_is_the_most_accurate_equivariant_model():
 
 def test_a_speed_up_is_the_median_over_rounds():
     egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
-    gnn["timings"]["inference"] |= {"median_ms": 3.0, "samples_ms": [2.0, 3.0, 3.0]}
+    gnn.timings["inference"] = replace(
+        gnn.timings["inference"], median_ms=3.0, samples_ms=[2.0, 3.0, 3.0]
+    )
     assert rows([egnn, gnn])["gnn"]["inference_faster"] == 3.0
 
 
@@ -58,25 +63,25 @@ def test_a_trivial_model_is_no_baseline():
 
 def test_a_claim_that_the_error_belies_is_no_baseline():
     liar = made("egnn", 0, 0.1, 1.0)
-    liar["scores"]["equivariance_error_test"] = 0.1
+    liar.scores["equivariance_error_test"] = 0.1
     assert aggregate.baseline(aggregate.summary(aggregate.frame([liar]))) is None
 
 
 def test_records_of_another_version_are_another_row():
-    old = made("egnn", 0, 1.0, 1.0) | {"key": "0" * 8}
+    old = replace(made("egnn", 0, 1.0, 1.0), key="0" * 8)
     table = aggregate.summary(aggregate.frame([old, made("egnn", 1, 3.0, 1.0)]))
     assert sorted(table["method"]) == ["plain", "plain + old version"]
 
 
 def test_a_score_that_is_missing_is_not_averaged_away():
     found = [made("egnn", 0, 1.0, 1.0), made("egnn", 1, 3.0, 1.0)]
-    del found[1]["scores"]["mse_ood"]
+    del found[1].scores["mse_ood"]
     assert rows(found)["egnn"]["mse_ood"] != 1.0
 
 
 def test_every_split_has_a_column(tmp_path):
     record = made("egnn", 0, 1.0, 1.0)
-    record["scores"] |= {"mse_far": 0.25}
+    record.scores["mse_far"] = 0.25
     assert "| FAR MSE x 1e3 |" in shown([record], tmp_path)
 
 
@@ -118,19 +123,19 @@ def test_published_models_without_a_run_have_a_row(tmp_path):
 
 
 def test_a_failed_run_is_named_below_the_table(tmp_path):
-    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large"}
+    failed = replace(made("gnn", 0, 1.0, 1.0), status="oom", reason="too large")
     text = shown([made("egnn", 0, 1.0, 1.0), failed], tmp_path)
     assert "not finished: gnn plain, seed 0: oom: too large" in text
 
 
 def test_a_cell_without_a_finished_run_is_a_row_with_its_status(tmp_path):
-    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large", "scores": {}}
+    failed = replace(made("gnn", 0, 1.0, 1.0), status="oom", reason="too large", scores={})
     text = shown([made("egnn", 0, 1.0, 1.0), failed], tmp_path)
     assert "| gnn | plain | 2,000 | 0 | oom |" in text
 
 
 def test_failed_runs_alone_still_make_a_table(tmp_path):
-    failed = made("gnn", 0, 1.0, 1.0) | {"status": "oom", "reason": "too large", "scores": {}}
+    failed = replace(made("gnn", 0, 1.0, 1.0), status="oom", reason="too large", scores={})
     assert "oom: too large" in shown([failed], tmp_path)
 
 

@@ -1,21 +1,18 @@
 """Counters: exact, the same on every machine, and no larger than in the committed reference."""
 
-import json
-
 import pytest
 import torch
+from msgspec.structs import replace
 from torch.nn.functional import scaled_dot_product_attention
 
-from bench.core import cases, plugins
+from bench.core import plugins
+from bench.records.machine_facts import MachineFacts
 from bench.regression import compare, reference
 from bench.system.checkout import ROOT
 from bench.timing import closures, counters
 
-REFERENCE = ROOT / "results" / "reference.json"
-CELLS = {
-    cases.from_plain(record["cell"]).model.name: record
-    for record in json.loads(REFERENCE.read_text())["cells"]
-}
+REFERENCE = ROOT / "results" / "published" / "reference.json"
+CELLS = {record.cell.model.name: record for record in compare.stored(REFERENCE).values()}
 
 
 def counted(function):
@@ -74,11 +71,9 @@ def test_counters_do_not_exceed_the_reference(model):
 
 def gated(model, record):
     """The finding on the counters of today's code."""
-    cell = cases.from_plain(record["cell"])
-    here = {
-        "counters": closures.count(cell.run("train_step"), "cpu"),
-        "machine": {"torch": torch.__version__},
-    }
+    counts = closures.count(record.cell.run("train_step"), "cpu")
+    machine = MachineFacts(torch=str(torch.__version__))
+    here = replace(record, counters=counts, machine=machine)
     found = compare.of_counters(model, record, here)
     if found.verdict == "incomparable":
         pytest.skip(found.why)

@@ -1,6 +1,5 @@
 """`speed`: one tiny cell through the command line, from worker to table."""
 
-import json
 import weakref
 from dataclasses import replace
 from itertools import product
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
+from msgspec import structs, to_builtins
 
 from bench.cli import main
 from bench.core.cases import KINDS, UNIT, Cell
@@ -41,16 +41,17 @@ def record(root):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_its_timing(record, kind):
-    assert {"median_ms", "interval_ms", "samples_ms", "quality", "reason", "ratios", "x_unit",
-            "first_call_s", "energy_mj"} <= record["timings"][kind].keys()  # fmt: skip
+    names = {"median_ms", "interval_ms", "samples_ms", "quality", "reason", "ratios", "x_unit",
+             "first_call_s", "energy_mj"}  # fmt: skip
+    assert names <= to_builtins(record.timings[kind]).keys()
 
 
 def test_the_unit_is_one(record):
-    assert record["timings"]["train_step"]["x_unit"] == 1.0
+    assert record.timings["train_step"].x_unit == 1.0
 
 
 def test_energy_is_never_nought(record):
-    assert record["timings"]["train_step"]["energy_mj"] is None
+    assert record.timings["train_step"].energy_mj is None
 
 
 def test_both_tables_are_written(root):
@@ -90,13 +91,11 @@ def test_the_key_tells_configurations_apart():
 
 
 def stored(root, record, mode, status="done", reasons=None, **timing):
-    changed = json.loads(json.dumps(record))
-    changed["cell"]["mode"] = mode
-    changed |= {"status": status, "reasons": reasons or {}}
-    for each in changed["timings"].values():
-        each |= timing
-    changed["timings"] = changed["timings"] if status == "done" else {}
-    speed_store.write(root, changed)
+    cell = replace(record.cell, mode=mode)
+    timings = {kind: structs.replace(t, **timing) for kind, t in record.timings.items()}
+    timings = timings if status == "done" else {}
+    parts = {"cell": cell, "status": status, "reasons": reasons or {}, "timings": timings}
+    speed_store.write(root, structs.replace(record, **parts))
 
 
 def test_a_mode_pays_after_so_many_calls(tmp_path, record):
@@ -118,8 +117,8 @@ def test_out_of_memory_is_a_row(tmp_path, record):
 
 
 def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
-    counters = record["counters"] | {"flops": None, "step_flops": None}
-    speed_store.write(tmp_path, record | {"counters": counters})
+    counters = record.counters | {"flops": None, "step_flops": None}
+    speed_store.write(tmp_path, structs.replace(record, counters=counters))
     (row,) = speed_table.rows(speed_store.load(tmp_path)[0])
     assert (row["inference_shares"], row["train_step_shares"]) == (None, None)
     assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
@@ -128,7 +127,7 @@ def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
 def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record):
     shares = {}
     for dtype in ("float32", "bf16"):
-        speed_store.write(tmp_path, record | {"cell": record["cell"] | {"dtype": dtype}})
+        speed_store.write(tmp_path, structs.replace(record, cell=replace(record.cell, dtype=dtype)))
     for row in speed_table.rows(speed_store.load(tmp_path)[0]):
         shares[row["dtype"]] = row["train_step_shares"]
     assert shares["float32"]
@@ -144,8 +143,8 @@ def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
         cell = speed_store.new(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
-        parts = {part: record[part] for part in ("status", "timings", "counters")}
-        speed_store.write(tmp_path, cell | parts | {"scale": scale})
+        parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
+        speed_store.write(tmp_path, structs.replace(cell, **parts, scale=scale))
     names = {file.name for file in figures.write(tmp_path)}
     assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
@@ -171,7 +170,7 @@ def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
     found = stage.prepare(cell.timed(["inference"]), "cpu")
     assert found["status"] == "refused"
-    speed_store.write(tmp_path, speed_store.new(cell) | {"status": found["status"]})
+    speed_store.write(tmp_path, structs.replace(speed_store.new(cell), status=found["status"]))
     assert speed_store.missing([cell], tmp_path) == []
 
 

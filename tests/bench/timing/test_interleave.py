@@ -62,7 +62,7 @@ def test_a_reason_is_raised_and_the_player_lives():
 
 def test_the_clock_of_a_gpu_is_told_by_its_extremes():
     takes = [TAKE | {"mhz": mhz} for mhz in (1980, 1800, 1980)]
-    assert summarised(takes)["reason"] == "clock 10%"
+    assert summarised(takes).reason == "clock 10%"
 
 
 def test_what_a_worker_compiles_goes_with_it():

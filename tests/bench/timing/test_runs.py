@@ -9,10 +9,11 @@ import pytest
 from bench.core.config import Plugin, Run
 from bench.records import run_store
 from bench.records.run_store import finished
+from bench.records.timings import Timing
 from bench.timing import runs
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
-TIMING = {"median_ms": 1.0, "quality": "A", "samples_ms": [1.0]}
+TIMING = Timing(median_ms=1.0, quality="A", samples_ms=[1.0])
 PLAIN = Run(TASK, Plugin("egnn"), Plugin("plain"))
 RUNS = [
     PLAIN,
@@ -26,7 +27,7 @@ RUNS = [
 @pytest.fixture
 def root(tmp_path):
     for run in RUNS:
-        run_store.write(tmp_path, run_store.new(run) | {"status": "done"})
+        run_store.write(tmp_path, run_store.new(run))
     return tmp_path
 
 
@@ -34,7 +35,7 @@ def player(timed, lost):
     """A player of which the closures of some networks cannot be run."""
     parts = {name: (one.run.model.name, one.training) for name, one in timed.items()}
     reasons = {name: lost[part] for name, part in parts.items() if part in lost}
-    timings = {name: {**TIMING} for name in timed.keys() - reasons.keys()}
+    timings = dict.fromkeys(timed.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
         facts={"reasons": reasons},
@@ -66,8 +67,8 @@ def test_each_network_has_a_process(root, stand_in):
 
 def test_all_cells_have_one_session_in_every_seed(root, stand_in):
     runs.measure(RUNS, root, "cpu")
-    found = [finished(run, root)["timings"] for run in RUNS]
-    assert len({timing["session"] for timings in found for timing in timings.values()}) == 1
+    found = [finished(run, root).timings for run in RUNS]
+    assert len({timing.session for timings in found for timing in timings.values()}) == 1
     assert [sorted(timings) for timings in found] == [
         *[["inference", "train_step"]] * 4,
         ["inference"],
@@ -78,7 +79,7 @@ def test_what_cannot_be_timed_is_named_and_keeps_its_record(root, stand_in, caps
     stand_in.lost["drift", False] = "no memory"
     runs.measure(RUNS, root, "cpu")
     assert "no inference timing for drift-plain" in capsys.readouterr().out
-    assert finished(RUNS[-1], root)["timings"] == {}
+    assert finished(RUNS[-1], root).timings == {}
 
 
 def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):

@@ -24,12 +24,12 @@ def test_a_slower_function_takes_longer():
     timings = samples.measure(
         {"one": lambda: sum(range(10_000)), "three": lambda: sum(range(30_000))}, rounds=15
     )
-    assert 2 < timings["three"]["best_ms"] / timings["one"]["best_ms"] < 4
+    assert 2 < timings["three"].best_ms / timings["one"].best_ms < 4
 
 
 def test_samples_come_from_the_clock_of_the_device():
     timings = samples.measure({"a": lambda: None}, rounds=5, clock=lambda function, calls: 0.25)
-    assert timings["a"]["samples_ms"] == [250.0] * 5
+    assert timings["a"].samples_ms == [250.0] * 5
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_samples_come_from_the_clock_of_the_device():
     ],
 )
 def test_the_spread_decides_the_quality(samples_ms, mark):
-    assert samples.summary(samples_ms)["quality"] == mark
+    assert samples.summary(samples_ms).quality == mark
 
 
 def test_a_disturbed_session_is_repeated(monkeypatch):
     sessions = count()
     monkeypatch.setattr(samples, "quality", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
     timings = samples.measure({"a": lambda: None}, rounds=5)
-    assert timings["a"]["quality"] == "A"
+    assert timings["a"].quality == "A"
     assert next(sessions) == 2
 
 
@@ -64,11 +64,11 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
     ],
 )
 def test_the_mark_has_its_reason(measured, reason):
-    assert samples.summary(**measured)["reason"] == reason
+    assert samples.summary(**measured).reason == reason
 
 
 def test_a_throttled_timing_is_of_no_use():
-    assert samples.summary([1.0] * 10, throttled="power brake")["quality"] == "C"
+    assert samples.summary([1.0] * 10, throttled="power brake").quality == "C"
 
 
 def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):

@@ -389,14 +389,14 @@ def test_gradnorm_and_remul_take_the_same_first_step():
 
 def executed(run):
     """The record of a run and the rows of its curve."""
-    record, curve = execute(run, "cpu", ignore)
+    record, curve, _ = execute(run, "cpu", ignore)
     return record, list(csv.DictReader(curve.splitlines()))
 
 
 @every_method
 def test_a_record_keeps_the_final_weights_of_its_penalty(name):
-    penalty = executed(using(name))[0]["penalty"]
-    assert {"alpha", "beta", "state"} == penalty.keys()
+    penalty = executed(using(name))[0].penalty
+    assert None not in (penalty.alpha, penalty.beta, penalty.state)
 
 
 @every_method
@@ -438,7 +438,7 @@ def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
 
     monkeypatch.setattr("bench.training.execute.train", diverging)
     record, rows = executed(PLAIN)
-    assert (record["status"], len(rows)) == ("diverged", 1)
+    assert (record.status, len(rows)) == ("diverged", 1)
 
 
 def masked(size):

@@ -90,12 +90,12 @@ def test_gradients_are_clipped_seed_by_seed():
 
 def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     runs = seeds(PLAIN)
-    wanted, _ = execute(runs[1], "cpu", ignore)
+    wanted = execute(runs[1], "cpu", ignore).record
     monkeypatch.setattr(multi_seed, "build", spoilt)
-    (_, first, curve), (_, second, _) = multi_seed.execute(runs, "cpu", ignore)
-    assert first["status"] == "diverged"
+    (first, curve, _), (second, *_) = multi_seed.execute(runs, "cpu", ignore)
+    assert first.status == "diverged"
     assert len(curve.splitlines()) == 1 + 4  # as many steps as until the first look
-    assert second["scores"] == pytest.approx(wanted["scores"], rel=1e-4)
+    assert second.scores == pytest.approx(wanted.scores, rel=1e-4)
 
 
 def spoilt(run, device):

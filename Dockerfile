@@ -1,0 +1,7 @@
+# The quick sweep on a CPU: docker build -t remul . && docker run -v "$PWD/results/local:/remul/results/local" remul
+FROM python:3.11-slim
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+WORKDIR /remul
+COPY . .
+RUN pip install --no-cache-dir -c constraints.txt -e '.[bench]'
+CMD ["sh", "-c", "python -m bench run quick --vectorise && python -m bench report"]

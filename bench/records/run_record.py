@@ -1,0 +1,104 @@
+"""What a run leaves: its record, and the loss surface that some runs ask for."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from bench.core import config, plugins
+from bench.core.config import Run
+from bench.records.files import convert
+from bench.records.machine_facts import MachineFacts
+from bench.records.timings import Timing
+
+SCHEMA = 1
+Counters = dict[str, int | None]
+
+
+class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The weights that a penalty has come to, where it tells them, and its state."""
+
+    alpha: float | None = None
+    beta: float | None = None
+    state: dict[str, Any] | None = None
+
+
+class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped."""
+
+    angles_deg: list[float] = []
+    expected_error_by_angle: list[float] = []
+    expected_error_by_axis: dict[str, float] = {}
+    energy_by_degree: list[float] = []
+
+    def __post_init__(self) -> None:
+        if len(self.angles_deg) != len(self.expected_error_by_angle):
+            raise ValueError("angles_deg and expected_error_by_angle differ in length")
+
+
+class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a run ended, its scores, penalty, timings and counters, and the machine it ran on.
+
+    `untimed` is the session in which it could not be timed.
+    """
+
+    schema: Literal[1]
+    run: Run
+    key: str
+    status: Literal["done", "failed", "diverged", "oom", "timeout"]
+    reason: str | None
+    equivariant: bool
+    trivial: bool
+    scores: dict[str, int | float]
+    penalty: Penalty | None = None
+    timings: dict[str, Timing]
+    counters: Counters
+    machine: MachineFacts
+    traceback: list[str] | None = None
+    profiles: Profiles | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    untimed: str | None = None
+
+    def __post_init__(self) -> None:
+        for kind, timing in self.timings.items():
+            if not (timing.samples_ms and timing.session):
+                raise ValueError(f"timings: that of {kind!r} lacks samples_ms or session")
+
+
+class Surface(Struct, frozen=True):
+    """The loss around a trained model at the places `at`, along a line and in a plane."""
+
+    at: Annotated[list[float], Meta(min_length=1)]
+    line: list[float]
+    plane: list[list[float]]
+
+    def __post_init__(self) -> None:
+        if {len(self.at)} != {len(self.line), len(self.plane), *map(len, self.plane)}:
+            raise ValueError("line or plane has another length than at")
+
+
+def parse(plain: Any) -> RunRecord:  # noqa: ANN401 - any JSON
+    """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
+    return convert(plain, RunRecord, run=config.from_plain)
+
+
+def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
+    """Return the surface that JSON holds. Raises `ValueError`, naming the field, if it is none."""
+    return convert(plain, Surface)
+
+
+def blank(run: Run, key: str) -> RunRecord:
+    """Return the record of a run of which nothing is known yet but that it went well."""
+    return RunRecord(
+        schema=SCHEMA,
+        run=run,
+        key=key,
+        status="done",
+        reason=None,
+        equivariant=plugins.claims_equivariance(run.model.name),
+        trivial=plugins.is_trivial(run.model.name),
+        scores={},
+        penalty=Penalty(),
+        timings={},
+        counters={},
+        machine=MachineFacts(),
+    )

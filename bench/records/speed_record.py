@@ -1,0 +1,58 @@
+"""What is kept of a case of the speed grid."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from bench.core import cases, plugins
+from bench.core.cases import Cell
+from bench.records.files import convert
+from bench.records.machine_facts import MachineFacts
+from bench.records.run_record import Counters
+from bench.records.timings import Positive, Timing
+
+SCHEMA = 1
+Scale = Annotated[str, Meta(pattern="^(default|paper|[1-9][0-9]*)$")]
+
+
+class SpeedRecord(Struct, frozen=True, kw_only=True):
+    """How timing a case ended, its timings by kind, and why kinds are missing.
+
+    `scale` is what chose the model's size; `ceilings` are the rates of matrix products and of
+    copies that the machine reached in the `session`.
+    """
+
+    schema: Literal[1]
+    cell: Cell
+    scale: Scale
+    key: str
+    status: Literal["done", "failed", "oom", "refused"]
+    reasons: dict[str, str]
+    equivariant: bool
+    timings: dict[str, Timing]
+    counters: Counters
+    machine: MachineFacts
+    session: str | None
+    ceilings: dict[str, Positive] = {}
+
+
+def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
+    """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
+    return convert(plain, SpeedRecord, cell=cases.from_plain)
+
+
+def blank(cell: Cell, key: str) -> SpeedRecord:
+    """Return the record of a case of which nothing is known yet."""
+    return SpeedRecord(
+        schema=SCHEMA,
+        cell=cell,
+        scale="default",
+        key=key,
+        status="failed",
+        reasons={},
+        equivariant=plugins.claims_equivariance(cell.model.name),
+        timings={},
+        counters={},
+        machine=MachineFacts(),
+        session=None,
+    )

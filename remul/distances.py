@@ -1,0 +1,55 @@
+"""Distances of predicted from wanted fields, over real objects."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from remul.fields import Fields, real_fraction, zero_padding
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""The mean distance of two tensors `(batch, ..., dim)`, zero between equal ones.
+
+Example:
+    >>> distance: Distance = mse
+"""
+
+
+def field_distance(
+    prediction: Fields, target: Fields, distance: Distance, mask: Tensor | None = None
+) -> Tensor:
+    """Return the sum over fields of the mean distance between real objects.
+
+    Args:
+        prediction: Fields; more than `target` has do not count.
+        target: Fields `(batch, ..., dim)`.
+        distance: As `torch.nn.functional.mse_loss`.
+        mask: 1 at real objects, `(batch, n, 1)`; where it is 0 both may hold anything.
+
+    Returns:
+        A scalar, in the units of `distance`.
+
+    Raises:
+        ValueError: For a field that is not predicted, or in another shape.
+
+    Example:
+        >>> x, mask = torch.tensor([[[3.0], [9.0]]]), torch.tensor([[[1.0], [0.0]]])
+        >>> field_distance({"x": x}, {"x": 0 * x}, mse, mask)
+        tensor(9.)
+    """
+    for name, y in target.items():
+        shape = tuple(prediction[name].shape) if name in prediction else "not predicted"
+        if shape != tuple(y.shape):
+            raise ValueError(f"field {name!r} is {shape}, its target {tuple(y.shape)}")
+    prediction, target = zero_padding(prediction, mask), zero_padding(target, mask)
+    per_field = [
+        distance(prediction[name], y) / real_fraction(y, mask) for name, y in target.items()
+    ]
+    return sum(per_field[1:], start=per_field[0])
+
+
+def mean_distance(
+    pairs: Iterable[tuple[Fields, Fields]], distance: Distance, mask: Tensor | None
+) -> Tensor:
+    """Return the mean of `field_distance` over pairs of prediction and target."""
+    return torch.stack([field_distance(*pair, distance, mask) for pair in pairs]).mean()

@@ -1,0 +1,83 @@
+"""Rotation matrices: about an axis, drawn at random, and all that two of them generate."""
+
+from functools import cache
+from math import sqrt
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import normalize
+
+AXES = {"x": 0, "y": 1, "z": 2}
+EXACT = {"dtype": torch.float64, "device": "cpu"}  # whatever the defaults are
+Rows = tuple[tuple[float, ...], ...]
+
+
+def rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
+    """Return rotations (batch, 3, 3) by an angle (batch,) in radians about unit vectors."""
+    x, y, z = axis.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
+    sine, cosine = angle.sin()[:, None, None], angle.cos()[:, None, None]
+    eye = torch.eye(3, dtype=axis.dtype, device=axis.device)
+    return eye + sine * cross + (1 - cosine) * (cross @ cross)
+
+
+def rotation_about_axis(axis: str, angle: Tensor) -> Tensor:
+    """Return rotations (batch, 3, 3) by `angle` (batch,), in radians, about "x", "y" or "z"."""
+    return rotation_about(torch.eye(3, **EXACT)[AXES[axis]].expand(len(angle), 3), angle)
+
+
+def draw_haar(size: int, generator: Generator) -> Tensor:
+    """Draw uniform rotations (size, 3, 3), from normally distributed quaternions."""
+    w, x, y, z = normalize(torch.randn(size, 4, **EXACT, generator=generator), dim=-1).unbind(-1)
+    entries = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(entries, -1).view(size, 3, 3)
+
+
+def draw_about_axis(axis: str, size: int, generator: Generator) -> Tensor:
+    """Draw rotations (size, 3, 3) by a uniform angle about "x", "y" or "z"."""
+    return rotation_about_axis(axis, _draw_angles(0, 2 * torch.pi, size, generator))
+
+
+def draw_by_angle(low: float, high: float, size: int, generator: Generator) -> Tensor:
+    """Draw rotations (size, 3, 3) by an angle uniform in [low, high] about a uniform axis."""
+    axis = normalize(torch.randn(size, 3, **EXACT, generator=generator), dim=-1)
+    return rotation_about(axis, _draw_angles(low, high, size, generator))
+
+
+def _draw_angles(low: float, high: float, size: int, generator: Generator) -> Tensor:
+    return torch.empty(size, **EXACT).uniform_(low, high, generator=generator)
+
+
+@cache
+def generate(first: Rows, second: Rows) -> Tensor:
+    """Return all products of two rotations (order, 3, 3), in float64, without rounding errors."""
+    generators = torch.tensor([first, second], **EXACT)
+    rotations = [torch.eye(3, **EXACT)]
+    for rotation in rotations:  # grows until every product is there
+        for product in _snap(generators @ rotation):
+            if not any(torch.equal(product, other) for other in rotations):
+                rotations.append(product)
+    return torch.stack(rotations)
+
+
+def _snap(rotation: Tensor) -> Tensor:
+    """Move entries to the nearest that a rotation of a Platonic solid can have."""
+    exact = torch.tensor([0, 0.5, 1, GOLDEN / 2, (GOLDEN - 1) / 2], **EXACT)
+    exact = torch.cat([exact, -exact[1:]])
+    return exact[(rotation.unsqueeze(-1) - exact).abs().argmin(-1)]
+
+
+GOLDEN = (1 + sqrt(5)) / 2
+CYCLE = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
+HALF_TURN = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))
+QUARTER_TURN = ((0, -1, 0), (1, 0, 0), (0, 0, 1))
+FIFTH_TURN = (
+    (0.5, -GOLDEN / 2, (GOLDEN - 1) / 2),
+    (GOLDEN / 2, (GOLDEN - 1) / 2, -0.5),
+    ((GOLDEN - 1) / 2, 0.5, GOLDEN / 2),
+)

@@ -1,0 +1,199 @@
+"""Laws of the action: a homomorphism that keeps distances and agrees with e3nn."""
+
+import pytest
+import torch
+from e3nn import o3
+from torch.testing import assert_close
+
+from remul import E3, O3, POINT, SCALAR, SO3, VECTOR, Element, Rep, act, wigner
+
+ROUND_OFF = 1e-12
+near = {"rtol": 0, "atol": ROUND_OFF}
+
+
+def elements(generator, group=E3, size=5):
+    return group.sample({"x": torch.zeros(size, 1)}, generator)
+
+
+def identity(size=5):
+    return Element(torch.eye(3).double().expand(size, 3, 3), torch.zeros(size, 3).double())
+
+
+def test_act_is_a_homomorphism(irreps, draw, generator):
+    g, h = elements(generator), elements(generator)
+    x, types = {"x": draw(5, 4, Rep(irreps).dim)}, {"x": Rep(irreps)}
+    assert_close(act(g, act(h, x, types), types), act(g @ h, x, types), **near)
+
+
+def test_act_on_points_is_a_homomorphism(draw, generator):
+    g, h = elements(generator), elements(generator)
+    x, types = {"x": draw(5, 4, 3)}, {"x": POINT}
+    assert_close(act(g, act(h, x, types), types), act(g @ h, x, types), **near)
+
+
+@pytest.mark.parametrize("rep", [Rep("1o"), Rep("1e"), Rep("2e"), Rep("3o"), POINT])
+def test_the_order_of_a_product_matters(rep, draw, generator):
+    g, h = elements(generator), elements(generator)
+    x, types = {"x": draw(5, 4, rep.dim)}, {"x": rep}
+    there, back = act(g @ h, x, types)["x"], act(h @ g, x, types)["x"]
+    assert (there - back).norm(dim=-1).min() > 1e-3
+
+
+def test_identity_changes_nothing(irreps, draw):
+    x, types = {"x": draw(5, 4, Rep(irreps).dim)}, {"x": Rep(irreps)}
+    assert_close(act(identity(), x, types), x, **near)
+
+
+def test_lengths_survive(irreps, draw, generator):
+    x = draw(5, 4, Rep(irreps).dim)
+    turned = act(elements(generator), {"x": x}, {"x": Rep(irreps)})["x"]
+    assert_close(turned.norm(dim=-1), x.norm(dim=-1), **near)
+
+
+def test_distances_between_points_survive(draw, generator):
+    x = draw(5, 4, 3)
+    moved = act(elements(generator), {"x": x}, {"x": POINT})["x"]
+    assert_close(torch.cdist(moved, moved), torch.cdist(x, x), **near)
+
+
+def test_inversion_multiplies_by_the_parity(irreps, draw):
+    g = identity()
+    x = draw(5, 4, Rep(irreps).dim)
+    inverted = act(Element(-g.rotation, g.translation), {"x": x}, {"x": Rep(irreps)})["x"]
+    assert_close(inverted, {"e": 1, "o": -1}[irreps[1]] * x, **near)
+
+
+@pytest.mark.parametrize("degree", range(4))
+def test_rotations_do_not_see_the_parity(degree, draw, generator):
+    x = draw(5, 4, 2 * degree + 1)
+    types = {"even": Rep(f"{degree}e"), "odd": Rep(f"{degree}o")}
+    turned = act(elements(generator, SO3), {"even": x, "odd": x}, types)
+    assert_close(turned["even"], turned["odd"], **near)
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_wigner_is_orthogonal(degree, generator):
+    block = wigner(degree, elements(generator, O3).rotation)
+    assert_close(block @ block.mT, torch.eye(2 * degree + 1).double().expand_as(block), **near)
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_wigner_has_determinant_one_for_rotations(degree, generator):
+    block = wigner(degree, elements(generator, SO3).rotation)
+    assert_close(torch.linalg.det(block), torch.ones(5).double(), **near)
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_wigner_gives_reflections_the_natural_parity(degree, generator):
+    rotation = elements(generator, SO3).rotation
+    assert_close(wigner(degree, -rotation), (-1) ** degree * wigner(degree, rotation), **near)
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_wigner_agrees_with_spherical_harmonics(degree, draw, generator):
+    rotation = elements(generator, O3, 50).rotation
+    x = torch.nn.functional.normalize(draw(50, 4, 3), dim=-1)
+    after = o3.spherical_harmonics(degree, x @ rotation.mT, normalize=False)
+    before = o3.spherical_harmonics(degree, x, normalize=False)
+    assert_close(after, before @ wigner(degree, rotation).mT, **near)
+
+
+def test_wigner_refuses_a_negative_degree(generator):
+    with pytest.raises(ValueError, match="0 or more, got -1"):
+        wigner(-1, elements(generator, SO3).rotation)
+
+
+def test_wigner_is_differentiable(generator):
+    rotation = elements(generator, SO3, 2).rotation.requires_grad_()
+    assert torch.autograd.gradcheck(lambda matrix: wigner(3, matrix), rotation)
+
+
+def test_scalars_come_back_as_they_are(draw, generator):
+    x = draw(5, 4, 3)
+    assert torch.equal(act(elements(generator), {"x": x}, {"x": Rep("3x0e")})["x"], x)
+
+
+@pytest.mark.parametrize("types", [{"x": POINT}, {"x": POINT, "mask": SCALAR}])
+def test_the_mask_comes_back_as_it_is(types, draw, generator):
+    mask = torch.ones(5, 4, 1)
+    assert act(elements(generator), {"x": draw(5, 4, 3), "mask": mask}, types)["mask"] is mask
+
+
+def test_translations_move_points(draw):
+    x, shift = draw(5, 4, 3), draw(5, 3)
+    moved = act(Element(identity().rotation, shift), {"x": x}, {"x": POINT})["x"]
+    assert_close(moved, x + shift[:, None], **near)
+
+
+def test_translations_act_on_points_alone(irreps, draw):
+    x, types = {"x": draw(5, 4, Rep(irreps).dim)}, {"x": Rep(irreps)}
+    moved = act(Element(identity().rotation, draw(5, 3)), x, types)
+    assert_close(moved, act(identity(), x, types), rtol=0, atol=0)
+
+
+def test_copies_of_points_move_alike(draw, generator):
+    g, x = elements(generator), draw(5, 4, 6)
+    moved = act(g, {"x": x}, {"x": Rep("2x1o", affine=True)})["x"]
+    halves = [act(g, {"x": half}, {"x": POINT})["x"] for half in x.split(3, -1)]
+    assert_close(moved, torch.cat(halves, -1), **near)
+
+
+def test_a_mixed_field_turns_irrep_by_irrep(draw, generator):
+    g, x = elements(generator), draw(5, 4, 12)
+    parts = zip(x.split([1, 3, 3, 5], -1), ["0o", "1o", "1o", "2e"], strict=True)
+    expected = [act(g, {"x": part}, {"x": Rep(irrep)})["x"] for part, irrep in parts]
+    turned = act(g, {"x": x}, {"x": Rep("0o+2x1o+2e")})["x"]
+    assert_close(turned, torch.cat(expected, -1), **near)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (4, 4)])
+def test_objects_turn_one_by_one(shape, draw, generator):
+    g, x = elements(generator), draw(5, *shape, 3)
+    expected = torch.einsum("bij,b...j->b...i", g.rotation, x)
+    assert_close(act(g, {"x": x}, {"x": VECTOR})["x"], expected, **near)
+
+
+def test_one_element_serves_all_samples(draw, generator):
+    g, x = elements(generator, size=1), {"x": draw(5, 4, 3)}
+    repeated = Element(g.rotation.expand(5, 3, 3), g.translation.expand(5, 3))
+    assert_close(act(g, x, {"x": POINT}), act(repeated, x, {"x": POINT}), **near)
+
+
+def test_fields_keep_their_dtype(irreps, draw, generator):
+    x = {"x": draw(5, 4, Rep(irreps).dim).float()}
+    assert act(elements(generator), x, {"x": Rep(irreps)})["x"].dtype == torch.float32
+
+
+def test_elements_are_cast_last(irreps, draw, generator):
+    g, x, types = elements(generator), draw(5, 4, Rep(irreps).dim), {"x": Rep(irreps)}
+    single = act(g, {"x": x.float()}, types)["x"]
+    assert_close(single.double(), act(g, {"x": x}, types)["x"], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("rep", [VECTOR, POINT, Rep("2e+1o")])
+def test_mixed_precision_leaves_the_action_alone(rep, draw, generator):
+    g, x, types = elements(generator), {"x": 50 * draw(5, 4, rep.dim).float()}, {"x": rep}
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = act(g, x, types)["x"]
+    assert torch.equal(mixed, act(g, x, types)["x"])
+
+
+def test_what_turns_in_low_precision_is_rounded_once(draw, generator):
+    g, x = elements(generator), draw(5, 4, 3).bfloat16()
+    exact = act(g, {"x": x.float()}, {"x": POINT})["x"]
+    assert torch.equal(act(g, {"x": x}, {"x": POINT})["x"], exact.bfloat16())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"y": (5, 4, 3)}, "'x' is missing"),
+        ({"x": (5, 4, 3), "y": (5, 4, 3)}, "'y' has no declared type"),
+        ({"x": (5, 4, 2)}, "'x' has 2 components"),
+        ({"x": (4, 4, 3)}, "'x' has 4 samples"),
+    ],
+)
+def test_act_names_the_wrong_field(fields, message, generator):
+    zeros = {name: torch.zeros(shape) for name, shape in fields.items()}
+    with pytest.raises(ValueError, match=message):
+        act(elements(generator), zeros, {"x": VECTOR})
