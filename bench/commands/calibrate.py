@@ -20,6 +20,7 @@ def run(options: Namespace) -> int:
     from bench.regression.noise import calibrate
     from bench.system.progress import telling
 
+    _options.check_temporary_folder()
     root = options.results / machine.folder(options.device)
     with telling() as tell:
         noise = calibrate(root, options.device, options.budget, tell)

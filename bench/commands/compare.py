@@ -35,6 +35,7 @@ def report_argument(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """say what became slower: two folders of records, or this checkout and a git revision"""
     from bench.regression import compare
+    from bench.regression.differences import list_differences
     from bench.regression.noise import read_noise
 
     if (options.base is None) == (options.B is None) or (options.base and options.A):
@@ -47,7 +48,7 @@ def run(options: Namespace) -> int:
     if options.base is None:
         base, new = compare.read_records(options.A), compare.read_records(options.B)
         verdicts = compare.judge_records(base, new, noise["floor"])
-        return report(options, verdicts, compare.list_differences(base, new), notes)
+        return report(options, verdicts, list_differences(base, new), notes)
     verdicts = _compare_base(options, noise)
     return report(options, verdicts, [f"code: {options.base} / this checkout"], notes)
 
@@ -63,6 +64,7 @@ def _compare_base(options: Namespace, noise: dict) -> list:
         plugins.find("models", name)
         if name.endswith(".py"):
             raise ValueError(f"--base compares models that git knows by name, not {name}")
+    _options.check_temporary_folder()
     grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
     with checkout(options.base) as tree, telling() as tell:
         limits = (noise["floor"], noise["rounds"])

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from bench.core.cases import Cell
 from bench.records import speed_record, speed_store
 from bench.records.run_record import Counters
 from bench.records.speed_record import SpeedRecord
+from bench.records.timings import Timing
+from bench.regression.differences import Records, session_of
 from bench.regression.report import Verdict
 from bench.regression.verdicts import (
     IMPROVED,
     INCOMPARABLE,
+    INCONCLUSIVE,
     MOVED,
     REGRESSED,
     SAME,
@@ -28,12 +31,9 @@ from bench.regression.verdicts import (
 
 # counters of inference and of a step; any growth of one is a regression
 EXACT = ("parameters", "flops", "dispatched_ops", "peak_bytes", "graph_breaks")
-FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
-         "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
 Comparisons = dict[tuple[str, str], Comparison]  # by case and kind
 SEVERAL = 4  # networks, most of which hardly change together unless their unit does
 ALIKE = "most networks moved alike beside the unit, so it may be the unit; compare --base tells"
-NEAR = 0.1  # ceilings that are farther apart are of machines or clocks that differ
 
 
 def read_records(source: Path) -> dict[str, SpeedRecord]:
@@ -57,41 +57,14 @@ def read_records(source: Path) -> dict[str, SpeedRecord]:
     return {str(record.cell): record for record in records}
 
 
-def list_differences(base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord]) -> list[str]:
-    """Return lines on what differs besides the code: machine, versions, clocks, configuration."""
-    lines = [
-        f"{fact}: {', '.join(map(str, before))} / {', '.join(map(str, after))}"
-        for fact in FACTS
-        if (before := _collect(base, fact)) != (after := _collect(new, fact))
-    ]
-    for name in ("flops_per_s", "bytes_per_s"):
-        ours, theirs = (
-            max((r.ceilings.get(name, 0) for r in s.values()), default=0) for s in (new, base)
-        )
-        if ours and theirs and abs(ours / theirs - 1) > NEAR:
-            lines.append(f"ceiling of {name}: {theirs:.3g} / {ours:.3g}")
-    lines += [f"only in one: {name}" for name in sorted(base.keys() ^ new.keys())]
-    common = base.keys() & new.keys()
-    changed = [name for name in sorted(common) if base[name].key != new[name].key]
-    return lines + [f"VERSION of a plug-in: {name}" for name in changed]
-
-
-def _collect(records: Mapping[str, SpeedRecord], fact: str) -> list[str]:
-    return sorted({str(getattr(record.machine, fact)) for record in records.values()})
-
-
-def judge_records(
-    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], floor: float
-) -> list[Verdict]:
+def judge_records(base: Records, new: Records, floor: float) -> list[Verdict]:
     """Return verdicts on the cases that both sets have: counters, and times on one machine."""
     verdicts, comparisons = compare_records(base, new, floor)
     return verdicts + judge_beside_unit(comparisons)
 
 
-def compare_records(
-    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], floor: float
-) -> tuple[list[Verdict], Comparisons]:
-    """Return verdicts on all but times, and on times that cannot be compared; the others compared.
+def compare_records(base: Records, new: Records, floor: float) -> tuple[list[Verdict], Comparisons]:
+    """Return verdicts on all but times, and on times that tell nothing; the others compared.
 
     What ran in the base and does not run now has regressed.
     """
@@ -113,10 +86,20 @@ def compare_records(
             if why or not all(side.ratios for side in sides):
                 why = why or "the unit was not timed beside it"
                 verdicts.append(Verdict(name, kind, INCOMPARABLE, why=why))
+                continue
+            comparison = compare_samples(*[side.ratios for side in sides], floor)
+            if why := _explain_disturbed(sides):
+                comparison = comparison.doubt(why)
+                verdicts.append(Verdict(name, kind, INCONCLUSIVE, comparison, why))
             else:
-                ratios = [side.ratios for side in sides]
-                comparisons[name, kind] = compare_samples(*ratios, floor)
+                comparisons[name, kind] = comparison
     return verdicts, comparisons
+
+
+def _explain_disturbed(sides: Sequence[Timing]) -> str:
+    """Return why timings decide nothing: one is of quality C; nothing if none is."""
+    reasons = [side.reason or "disturbed" for side in sides if side.quality == "C"]
+    return f"quality C: {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
 
 
 def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:
@@ -130,9 +113,7 @@ def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:
     return ""
 
 
-def _explain_unit(
-    base: Mapping[str, SpeedRecord], new: Mapping[str, SpeedRecord], name: str
-) -> str:
+def _explain_unit(base: Records, new: Records, name: str) -> str:
     """Return why ratios to the unit say nothing: its own counters differ; nothing if not."""
     cell = new[name].cell
     unit = str(Cell(cases.UNIT, cell.nodes, cell.batch))
@@ -154,20 +135,17 @@ def judge_beside_unit(comparisons: Comparisons) -> list[Verdict]:
     Where most of several networks of one session have moved to one side, none is told from it.
     """
     verdicts = judge(comparisons)
-    moved = Counter((_session(row), row.verdict) for row in verdicts)
-    sizes = Counter(map(_session, verdicts))
+    sessions = [session_of(row.case, row.measure) for row in verdicts]
+    sizes = Counter(sessions)
+    moved = Counter((session, row.verdict) for session, row in zip(sessions, verdicts, strict=True))
     return [
         replace(row, verdict=INCOMPARABLE, why=ALIKE)
         if row.verdict in MOVED
-        and sizes[_session(row)] >= SEVERAL
-        and 2 * moved[_session(row), row.verdict] > sizes[_session(row)]
+        and sizes[session] >= SEVERAL
+        and 2 * moved[session, row.verdict] > sizes[session]
         else row
-        for row in verdicts
+        for session, row in zip(sessions, verdicts, strict=True)
     ]
-
-
-def _session(row: Verdict) -> tuple[str, ...]:
-    return *row.case.rsplit(", ", 3)[1:], row.measure
 
 
 def judge_counters(name: str, base: SpeedRecord, new: SpeedRecord) -> Verdict:

@@ -20,8 +20,8 @@ from bench.core.cases import UNIT, Cell
 from bench.core.config import Plugin
 from bench.records import files
 from bench.regression import compare
-from bench.regression import reference as regression_reference
 from bench.regression.noise import read_noise
+from bench.regression.reference import ReferenceCheck
 from bench.regression.revisions import KINDS, RevisionComparison
 from bench.regression.verdicts import CONFIRMATIONS, MINIMUM_EFFECT, REGRESSED
 from bench.system import machine
@@ -107,7 +107,7 @@ def checked(index, base, name, noise):
         for kind, timing in base[slower].timings.items()
     }
     reference = base | {slower: replace(base[slower], timings=timings)}
-    verdicts, _ = regression_reference.check(reference, name, "cpu", noise["floor"])
+    verdicts, _ = ReferenceCheck(reference, name, "cpu", noise["floor"]).judge()
     times = [row for row in verdicts if row.comparison]
     named = [[row.case, row.measure] for row in times if row.verdict == REGRESSED]
     facts = {"slower": slower, "seconds": round(now() - started, 1), "times": len(times)}

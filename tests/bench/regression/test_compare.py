@@ -15,7 +15,8 @@ from bench.core.cases import Cell
 from bench.core.config import Plugin
 from bench.records import files, speed_store
 from bench.records.machine_facts import MachineFacts
-from bench.regression import compare, reference
+from bench.regression import compare
+from bench.regression.differences import list_differences
 from bench.regression.report import Verdict, junit, markdown
 from bench.timing.samples import summary
 
@@ -175,6 +176,55 @@ def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slowe
     assert [row.verdict for row in times] == [verdict] * slower + ["same"] * (count - slower)
 
 
+def unit_times(made, factor):
+    """The record with all its times so many times longer, the unit's too."""
+    timing = made.timings["inference"]
+    return replace(
+        made, timings={"inference": replace(timing, median_ms=factor * timing.median_ms)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(3.0, "the unit itself is 3.0 times slower"), (0.5, "the unit itself is 2.0 times faster")],
+)
+def test_a_unit_that_has_moved_is_said_before_the_table(
+    stored, tmp_path, generator, capsys, factor, words
+):
+    base = stored("a")
+    speed_store.write(tmp_path / "b", unit_times(record(generator), factor))
+    assert main(["compare", base, str(tmp_path / "b"), "--results", str(tmp_path / "none")]) == 0
+    report = capsys.readouterr().out
+    assert report.index(words) < report.index("| cell |")
+
+
+def test_a_unit_alone_that_is_slower_is_said(generator):
+    made = record(generator, 1 / 3)
+    base, new = {"c": record(generator)}, {"c": unit_times(made, 3.0)}
+    assert "the unit itself is 3.0 times slower" in list_differences(base, new)[0]
+
+
+def test_a_unit_that_has_not_moved_is_not_spoken_of(generator):
+    base, new = {"c": record(generator)}, {"c": unit_times(record(generator), 1.05)}
+    assert list_differences(base, new) == []
+
+
+def test_units_of_two_machines_are_not_compared(generator):
+    there = replace(record(generator), machine=replace(MACHINE, name="there"))
+    lines = list_differences({"c": record(generator)}, {"c": unit_times(there, 3.0)})
+    assert lines == ["name: here / there"]
+
+
+@pytest.mark.parametrize("disturbed", ["base", "new"])
+@pytest.mark.parametrize("factor", [1.0, 1.3, 0.7])
+def test_quality_c_decides_nothing(generator, disturbed, factor):
+    sides = {"base": record(generator), "new": record(generator, factor)}
+    timing = replace(sides[disturbed].timings["inference"], quality="C", reason="spread 24%")
+    sides[disturbed] = replace(sides[disturbed], timings={"inference": timing})
+    _, time = compare.judge_records({"c": sides["base"]}, {"c": sides["new"]}, 0.0)
+    assert (time.verdict, time.why) == ("inconclusive", "quality C: spread 24%")
+
+
 def test_other_rungs_of_the_unit_are_compared(generator):
     cell = Cell(cases.UNIT, mode="compile")
     base, new = (replace(record(generator, factor), cell=cell) for factor in (1.0, 1.3))
@@ -204,26 +254,6 @@ def test_times_without_a_unit_are_not_compared(generator):
     after = replace(before, timings={"inference": replace(before.timings["inference"], ratios=[])})
     verdicts = [row.verdict for row in compare.judge_records({"c": before}, {"c": after}, 0.0)]
     assert verdicts == ["same", "incomparable"]
-
-
-def test_a_model_that_is_gone_is_named(generator, monkeypatch):
-    gone = replace(record(generator), cell=Cell(Plugin("gone")))
-    monkeypatch.setattr(reference, "_count", lambda *_: {})
-    (row,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
-    assert (row.verdict, row.why) == ("incomparable", "the model is gone")
-
-
-def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, monkeypatch):
-    factors, asked = iter([1.3, 1.0]), []
-
-    def timed(grid, *_):
-        asked.append(len(grid))
-        return {str(CELL): record(generator, next(factors))}
-
-    monkeypatch.setattr(reference, "_time", timed)
-    verdicts, _ = reference.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
-    assert [row.verdict for row in verdicts] == ["same", "inconclusive"]
-    assert asked == [1, 1]
 
 
 def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
