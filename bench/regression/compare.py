@@ -98,8 +98,12 @@ def compare_records(base: Records, new: Records, floor: float) -> tuple[list[Ver
 
 def _explain_disturbed(sides: Sequence[Timing]) -> str:
     """Return why timings decide nothing: one is of quality C; nothing if none is."""
-    reasons = [side.reason or "disturbed" for side in sides if side.quality == "C"]
-    return f"quality C: {'; '.join(dict.fromkeys(reasons))}" if reasons else ""
+    reasons = [
+        f"{name} of quality C" + (f" ({side.reason})" if side.reason else "")
+        for name, side in zip(("base", "new"), sides, strict=True)
+        if side.quality == "C"
+    ]
+    return "; ".join(reasons)
 
 
 def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:

@@ -222,7 +222,7 @@ def test_quality_c_decides_nothing(generator, disturbed, factor):
     timing = replace(sides[disturbed].timings["inference"], quality="C", reason="spread 24%")
     sides[disturbed] = replace(sides[disturbed], timings={"inference": timing})
     _, time = compare.judge_records({"c": sides["base"]}, {"c": sides["new"]}, 0.0)
-    assert (time.verdict, time.why) == ("inconclusive", "quality C: spread 24%")
+    assert (time.verdict, time.why) == ("inconclusive", f"{disturbed} of quality C (spread 24%)")
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):

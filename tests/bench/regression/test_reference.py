@@ -93,7 +93,7 @@ def test_a_time_that_is_slower_thrice_has_regressed(known, generator, here, monk
 def test_a_look_of_quality_c_confirms_nothing(known, generator, here, monkeypatch):
     take(monkeypatch, record(generator, 1.3), record(generator, 1.3, "C"))
     (time,) = judge(known)
-    assert time.why == "looks: 1.30, 1.30 (quality C: spread 30%)"
+    assert time.why == "looks: 1.30, 1.30 (new of quality C (spread 30%))"
 
 
 def test_without_time_no_change_is_measured_again(known, generator, here, monkeypatch):
