@@ -22,7 +22,7 @@ from msgspec import to_builtins
 from bench.core import cases
 from bench.core.config import from_plain
 from bench.core.outcomes import outcome
-from bench.records import run_store
+from bench.records.run_store import RunStore
 from bench.timing import closures
 from bench.timing.closures import breaks, count, seconds_per_step
 from bench.timing.peer_networks import face
@@ -58,7 +58,7 @@ def train(request: dict[str, Any], reply: Reply) -> None:
     """Trains, scores and writes one record, and its curve before it."""
     run = from_plain(request["run"])
     trained = execute(run, request["device"], lambda step: reply({"step": step}))
-    run_store.store(Path(request["root"]), *trained)
+    RunStore(Path(request["root"])).keep(*trained)
     reply({"done": trained.record.status, "reason": trained.record.reason})
 
 
@@ -74,7 +74,7 @@ def train_at_once(request: dict[str, Any], reply: Reply) -> None:
             raise ValueError("that is no gain")
         seeds = multi_seed.execute(runs, request["device"], lambda step: reply({"step": step}))
         for index, trained in enumerate(seeds):
-            run_store.store(Path(request["root"]), *trained)
+            RunStore(Path(request["root"])).keep(*trained)
             reply({"ended": index})
     except Exception as error:
         reply({"line": f"{cell}, one seed at a time: {outcome(error)['reason']}"})

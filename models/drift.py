@@ -19,7 +19,7 @@ TRIVIAL = True
 
 
 def build(signature: Signature) -> "Drift":
-    """The linear baseline of the EGNN paper (Satorras et al. 2021): x + t v.
+    """Return the linear baseline of the EGNN paper (Satorras et al. 2021): x + t v.
 
     Each output vector is a sum of the input vectors with learned times t, zero at first. Points
     among the outputs start from the input point; output scalars are an affine map of the input

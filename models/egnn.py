@@ -16,12 +16,12 @@ PAPER = {"channels": 64, "layers": 4}
 def build(
     signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
 ) -> "EGNN":
-    """EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
+    """Return EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
 
     Squared distances enter as log(1 + d^2), which keeps wide clouds from blowing up. Invariant
-    features are the scalars and the lengths of all vectors; the coordinates that move
-    are those of the first point field. Points also count as vectors from the centroid. Fields of
-    pairs are edge attributes. The senders of an object are all others, or its nearest `neighbours`.
+    features are the scalars and the lengths of all vectors; the coordinates that move are those of
+    the first point field. Points also count as vectors from the centroid. Fields of pairs are edge
+    attributes. The senders of an object are all others, or its nearest `neighbours`.
     Takes 0e and 1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps.
     """
     return EGNN(signature, channels, layers, neighbours)

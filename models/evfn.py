@@ -19,7 +19,7 @@ PAPER = {"channels": 64, "layers": 4}
 
 
 def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EVFN":
-    """Equivariant vector field network, later ClofNet (Du et al. 2022), means instead of sums.
+    """Return the equivariant vector field network (Du et al. 2022, later ClofNet), means, not sums.
 
     Every pair has a frame e1 = x_i - x_j, e2 = x_i x x_j, e3 = e1 x e2 about the centroid, each of
     the first two over its length + 1. Scalarization: messages see the vectors of both objects as

@@ -22,7 +22,7 @@ PAPER = {"channels": 64, "layers": 4}
 def build(
     signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
 ) -> "GNN":
-    """The GNN baseline of the EGNN paper (Satorras et al. 2021), means of messages, not sums.
+    """Return the GNN baseline of the EGNN paper (Satorras et al. 2021) with means of messages.
 
     Points enter relative to the centroid, so it commutes with translations and permutations but
     not with rotations. The senders of an object are all others, or its nearest `neighbours`. Takes

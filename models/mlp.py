@@ -22,12 +22,12 @@ PAPER = {"channels": 680, "layers": 3}
 def build(
     signature: Signature, channels: int = 256, layers: int = 3, objects: int = 32
 ) -> "ObjectsMLP":
-    """An MLP with hidden layers of `channels` over the fields of up to `objects` objects at once.
+    """Return an MLP with hidden layers of `channels` over all fields of all objects side by side.
 
-    Points are relative to the centroid; smaller sets and padded objects enter as zeros beside a
-    presence flag. Takes any irreps of objects, pairs and the whole sample; fields are
-    (batch, n, dim). Raises `ValueError` for fields of pairs among the outputs, and the forward pass
-    for more than `objects` objects.
+    There is a place for each of up to `objects` objects; empty places and padded objects enter as
+    zeros beside a presence flag. Points are relative to the centroid. Takes any irreps of objects,
+    pairs and the whole sample; fields are (batch, n, dim). Raises `ValueError` for fields of pairs
+    among the outputs, and in the forward pass for more than `objects` objects.
     """
     return ObjectsMLP(signature, channels, layers, objects)
 

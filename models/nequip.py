@@ -43,7 +43,7 @@ def build(
     neighbours: int | None = None,
     kernel: str = "own",
 ) -> "NequIP":
-    """NequIP (Batzner et al. 2022) with gates, without its chemistry.
+    """Return NequIP (Batzner et al. 2022) with gates, without its chemistry.
 
     A layer is W h_i + sum over paths of V mean_j R(d_ij) CG(U h_j, Y_ij), then SiLU for 0e, tanh
     for 0o and sigmoid gates for the rest. R has a value for each path and channel; it takes a

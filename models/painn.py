@@ -34,7 +34,7 @@ Aggregate = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 def build(
     signature: Signature, channels: int = 64, layers: int = 3, neighbours: int | None = None
 ) -> "PaiNN":
-    """Polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
+    """Return the polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
 
     What departs: messages are means over the other objects, not sums. Vectors start from those of
     the inputs, points counting as vectors from the centroid. Lengths enter as log(1 + |v|) and
@@ -59,7 +59,8 @@ def aggregation(radial: Tensor, directions: Tensor) -> Aggregate:
     """
     batch, n, _, k = radial.shape
     by_scalar = radial.flatten(2)  # (batch, n, n k)
-    by_vector = (radial[:, :, None] * directions.mT.unsqueeze(-1)).reshape(batch, 3 * n, n * k)
+    by_vector = radial[:, :, None] * directions.mT.unsqueeze(-1)  # (batch, n, 3, n, k)
+    by_vector = by_vector.reshape(batch, 3 * n, n * k)
 
     def aggregate(phi: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
         (phi_s, phi_vv, phi_vs), (w_s, w_vv, w_vs) = phi.chunk(3, -1), filters.chunk(3, -1)
@@ -73,12 +74,12 @@ def aggregation(radial: Tensor, directions: Tensor) -> Aggregate:
 
 
 def filter_senders(phi: Tensor, filters: Tensor) -> Tensor:
-    """Return what j sends times the share of each g_k in each channel: (batch, n k, channels)."""
+    """Return what j sends times the weight of each g_k in each channel: (batch, n k, channels)."""
     return (phi.unsqueeze(2) * filters).flatten(1, 2)
 
 
 def scatter_to_all(x: Tensor, edges: Edges) -> Tensor:
-    """Return values of edges, (batch, n, k, c), among those of all pairs, (batch, n, n, c)."""
+    """Return values of edges, (batch, n, k, c), zero on other pairs, as (batch, n, n, c)."""
     if edges.senders is None:
         return x
     batch, n, _, width = x.shape

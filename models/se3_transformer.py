@@ -26,7 +26,7 @@ def build(
     degree: int = 2,
     neighbours: int | None = None,
 ) -> "SE3Transformer":
-    """SE(3)-Transformer (Fuchs et al. 2020, equations 10 and 11) with norm gates and residuals.
+    """Return an SE(3)-Transformer (Fuchs et al. 2020, equations 10, 11), norm-gated and residual.
 
     Object i attends to j with softmax_j <q_i, k_ij>, the inner product over all l of one of the
     `heads`. Keys and values, of half the channels as far as the heads divide them, are

@@ -34,7 +34,7 @@ def build(
     degree: int = 1,
     neighbours: int | None = None,
 ) -> "SEGNN":
-    """Steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
+    """Return a steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
 
     A steerable linear map sends x to the sum over paths of W CG(x, a), a being a geometric
     attribute. That of an edge is the spherical harmonics of x_i - x_j; that of an object half their

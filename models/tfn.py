@@ -28,7 +28,7 @@ def build(
     degree: int = 2,
     neighbours: int | None = None,
 ) -> "TFN":
-    """Tensor field network (Thomas et al. 2018) with gates, residuals and mean messages.
+    """Return a tensor field network (Thomas et al. 2018) with gates, residuals and mean messages.
 
     `degree` is the highest l of features and of spherical harmonics. The kernel of a path
     (l_in, l_sh, l_out) is M[u, v] R_l_in,v(d) Y_l_sh: channel v has one learned function of the

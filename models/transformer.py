@@ -21,7 +21,7 @@ PAPER = {"channels": 384, "layers": 10, "heads": 8}
 def build(
     signature: Signature, channels: int = 128, layers: int = 4, heads: int = 4
 ) -> "Transformer":
-    """The plain Transformer (Vaswani et al. 2017) of REMUL's experiments, whose size is `PAPER`.
+    """Return the Transformer (Vaswani et al. 2017) of REMUL's experiments, whose size is `PAPER`.
 
     Every field is a feature of its object, points relative to the centroid, so the network commutes
     with translations and permutations but not with rotations. MLP ratio 2, GELU, LayerNorms

@@ -14,6 +14,7 @@ from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
     from bench.records.run_record import RunRecord
+    from bench.records.run_store import RunStore
 
 RESULTS = ROOT / "results" / "local"
 PUBLISHED = ROOT / "results" / "published"
@@ -71,6 +72,8 @@ def choose_data(options: Namespace) -> None:
 
 def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
     """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
+    from bench.records.run_store import RunStore
+
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
     if not machines and task is None and timed(options):
         return {}
@@ -79,7 +82,7 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRe
             f"no records under {options.results}; 'python -m bench run quick' makes some, "
             "'--results results/published' shows published ones"
         )
-    found = {root: readable(root) for root in machines}
+    found = {root: readable(RunStore(root)) for root in machines}
     tasks = {Path(r.run.task.name).stem for some in found.values() for r in some}
     if not tasks and not timed(options):
         raise ValueError("no record that can be read")
@@ -94,11 +97,9 @@ def timed(options: Namespace) -> list[Path]:
     return sorted({path.parent for path in folders})
 
 
-def readable(root: Path) -> list[RunRecord]:
+def readable(store: RunStore) -> list[RunRecord]:
     """The records of one machine; those that cannot be read are named."""
-    from bench.records import run_store
-
-    found, problems = run_store.load(root)
+    found, problems = store.load()
     for problem in problems:
         print(f"skipped: {problem}", file=sys.stderr)
     return found

@@ -44,6 +44,7 @@ def models_argument(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """time inference and training steps over batch x nodes x mode x precision"""
+    from bench.records.speed_store import SpeedStore
     from bench.reporting import speed_table
     from bench.reporting.figures import speed as figures
     from bench.timing import grid as timing_grid
@@ -62,7 +63,7 @@ def run(options: Namespace) -> int:
         raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
     rungs = product(options.modes or timing_grid.MODES[options.device], options.dtypes)
     grid = timing_grid.grid(models(options), list(product(nodes, batch)), list(rungs))
-    asked = (root, options.device, options.budget, options.force, options.size)
+    asked = (SpeedStore(root), options.device, options.budget, options.force, options.size)
     request = timing_grid.Request(grid, *asked)
     ran = timing_grid.measure(request)
     print(speed_table.write(root, "text").rstrip("\n"))

@@ -22,6 +22,15 @@ def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
         raise ValueError(f"{file}: not a record: {error}") from None
 
 
+def state(file: Path) -> tuple[int, ...]:
+    """Return what changes with a file's content: writing one whole gives it another inode."""
+    try:
+        found = file.stat()
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> Record:  # noqa: ANN401 - any JSON
     """Return the record that plain JSON holds, some of its fields built by functions of their own.
 

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from bench.core import cases, plugins
 from bench.core.cases import Cell
+from bench.core.keys import case_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.run_record import Counters
@@ -41,13 +42,13 @@ def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
     return convert(plain, SpeedRecord, cell=cases.from_plain)
 
 
-def blank(cell: Cell, key: str) -> SpeedRecord:
+def blank(cell: Cell) -> SpeedRecord:
     """Return the record of a case of which nothing is known yet."""
     return SpeedRecord(
         schema=SCHEMA,
         cell=cell,
         scale="default",
-        key=key,
+        key=case_key(cell),
         status="failed",
         reasons={},
         equivariant=plugins.claims_equivariance(cell.model.name),

@@ -10,9 +10,10 @@ import msgspec
 
 from bench.core import cases
 from bench.core.cases import Cell
-from bench.records import speed_record, speed_store
+from bench.records import speed_record
 from bench.records.run_record import Counters
 from bench.records.speed_record import SpeedRecord
+from bench.records.speed_store import SpeedStore
 from bench.records.timings import Timing
 from bench.regression.differences import Records, session_of
 from bench.regression.report import Verdict
@@ -49,7 +50,8 @@ def read_records(source: Path) -> dict[str, SpeedRecord]:
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise ValueError(f"{source} is no file of records: {error}") from None
     else:
-        records, problems = speed_store.load(source.parent if source.name == "speed" else source)
+        store = SpeedStore(source.parent if source.name == "speed" else source)
+        records, problems = store.load()
         for problem in problems:
             print(f"left out: {problem}", file=sys.stderr)
     if not records:

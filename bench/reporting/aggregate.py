@@ -8,15 +8,17 @@ from typing import Any
 import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical
+from bench.core.keys import run_key
 from bench.records.run_record import RunRecord
-from bench.records.run_store import key
 
 AND = " + "
 CELL = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
-TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples")]
+TIMINGS = [
+    f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
+]
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -76,7 +78,7 @@ def method_of(run: Run) -> str:
 def is_current(record: RunRecord) -> bool:
     """Whether the run has its key still; yes where a plug-in is gone."""
     try:
-        return record.key == key(record.run)
+        return record.key == run_key(record.run)
     except ValueError:
         return True
 
@@ -86,7 +88,8 @@ def _timings(record: RunRecord) -> dict[str, Any]:
     for kind, timing in record.timings.items():
         quality, flat["session"] = timing.quality, timing.session
         flat |= {f"{kind}_ms": timing.median_ms, f"{kind}_quality": quality}
-        flat[f"{kind}_samples"] = timing.samples_ms
+        flat |= {f"{kind}_samples": timing.samples_ms, f"{kind}_beside": timing.beside}
+        flat[f"{kind}_ratio"] = median(timing.ratios) if timing.ratios else None
     return flat
 
 
@@ -144,10 +147,16 @@ def baseline(table: pd.DataFrame) -> pd.Series | None:
 
 
 def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
-    """Median ratio over the rounds of one session; none where one of both was disturbed."""
-    if best is None or row["session"] is None or best["session"] != row["session"]:
+    """Return the median ratio over the rounds of one session, else by the row beside both.
+
+    None where one of both was disturbed, or nothing relates their sessions.
+    """
+    if best is None or "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
         return None
-    if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
+    if best["session"] != row["session"]:
+        related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
+        return best[f"{kind}_ratio"] / row[f"{kind}_ratio"] if related else None
+    if row["session"] is None or not row[f"{kind}_samples"]:
         return None
     pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
     return median(theirs / ours for theirs, ours in pairs)

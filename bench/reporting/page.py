@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.run_record import RunRecord
+from bench.records.speed_store import SpeedStore
 from bench.reporting import aggregate, peers_table, runs_table, speed_table
 from bench.reporting import figures as reporting_figures
 from bench.reporting.figures import speed, style
@@ -35,7 +36,7 @@ def write(root: Path, found: list[RunRecord]) -> Path:
         figures |= reporting_figures.write(root, found)
         by_task = aggregate.frame(found).groupby("task")
         parts = {label: runs_table.render_task(part, root.name)["html"] for label, part in by_task}
-    if speed_store.load(root)[0]:
+    if SpeedStore(root).load()[0]:
         parts["speed"] = speed_table.forms(root)["html"]
     if (root / "peers").is_dir():
         parts["other packages"] = peers_table.forms(root)["html"]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.records import files, peer_store
+from bench.records import files
 from bench.records.peer_record import PeerRecord
-from bench.records.peer_store import MANY, NEIGHBOURS
+from bench.records.peer_store import MANY, NEIGHBOURS, PeerStore
 from bench.reporting import formats
 
 
@@ -22,12 +22,7 @@ def write(root: Path, form: str) -> str:
 
 def forms(root: Path) -> dict[str, str]:
     """What was measured of all peers, in every form, theirs and ours in units of the unit."""
-    found, torn = [], []
-    for file in sorted((root / "peers").glob("*.json")):
-        try:
-            found.append(peer_store.read(file))
-        except ValueError as error:
-            torn.append(str(error))
+    found, torn = PeerStore(root).load()
     rows = [row for peer in found for row in _rows(peer)]
     notes = [
         "inference / training (forward and backward): medians over that of a Transformer of 4 "

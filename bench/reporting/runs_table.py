@@ -19,7 +19,12 @@ from bench.reporting.aggregate import (
 )
 from bench.reporting.formats import Column
 
-HIDDEN = ["session", "network", "label", *(f"{kind}_samples" for kind in TIMED)]
+HIDDEN = [
+    "session",
+    "network",
+    "label",
+    *(f"{kind}_{part}" for kind in TIMED for part in ("samples", "ratio", "beside")),
+]
 
 
 def columns(data: pd.DataFrame) -> list[Column]:

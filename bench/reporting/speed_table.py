@@ -7,8 +7,9 @@ from typing import Any
 
 from bench.core import cases
 from bench.core.cases import KINDS
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.speed_record import SpeedRecord
+from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
 from bench.reporting.formats import Column, Row
 
@@ -140,7 +141,7 @@ def write(root: Path, form: str) -> str:
 
 def forms(root: Path) -> dict[str, str]:
     """The table of a machine's speed records in every form."""
-    found, problems = speed_store.load(root)
+    found, problems = SpeedStore(root).load()
     made, title = rows(found), f"speed on {root.name}"
     printed = {
         form: formats.table(form, title, columns(), made, notes(made) + problems)

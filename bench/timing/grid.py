@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from statistics import median
 
 from msgspec import structs
 
 from bench.core.cases import KINDS, UNIT, Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import SpeedRecord
+from bench.records.speed_record import SpeedRecord, blank
+from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import Tell, duration, ignore
@@ -33,7 +33,7 @@ class Request:
     """
 
     cells: list[Cell]
-    root: Path
+    store: SpeedStore
     device: str
     budget_s: float
     force: bool
@@ -53,8 +53,8 @@ def measure(request: Request) -> bool:
 
     Whether none of them failed; without time left the rest is for the same command again.
     """
-    files.check_writable(request.root)
-    todo = request.cells if request.force else speed_store.missing(request.cells, request.root)
+    files.check_writable(request.store.root)
+    todo = request.cells if request.force else request.store.missing(request.cells)
     print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
     started = now()
     for part in sessions(todo):
@@ -62,13 +62,14 @@ def measure(request: Request) -> bool:
             again = "the same command without --force" if request.force else "the same command"
             print(f"out of time after {duration(now() - started)}; {again} continues")
             break
-        began, rounds = now(), 0
-        for made in time_session(part, request.device, request.root.name):
+        began = now()
+        rounds = 0
+        for made in time_session(part, request.device, request.store.root.name):
             rounds = max([rounds, *[timing.rounds for timing in made.timings.values()]])
-            speed_store.write(request.root, structs.replace(made, scale=request.scale))
+            request.store.write(structs.replace(made, scale=request.scale))
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return not [cell for cell in request.cells if speed_store.failed(cell, request.root)]
+    return not [cell for cell in request.cells if request.store.failed(cell)]
 
 
 def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
@@ -117,7 +118,7 @@ def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
     if timings and cell.mode == "compile":
         counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
     return structs.replace(
-        speed_store.new(cell),
+        blank(cell),
         status=player.facts["status"],
         reasons=player.facts["reasons"],
         timings=timings,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench.core import plugins
-from bench.records import peer_record, peer_store
-from bench.records.peer_store import installed, known
+from bench.records import peer_record
+from bench.records.peer_store import PeerStore, installed_version
 from bench.system import pool
 
 
@@ -13,13 +13,13 @@ def measure(root: Path, device: str, force: bool) -> bool:
 
     Each in a fresh process; a peer whose package is not there is skipped with a line.
     """
-    complete = True
+    store, complete = PeerStore(root), True
     for name in plugins.names("peers"):
-        version = installed(name)
+        version = installed_version(name)
         if version is None:
             print(f"{name}: skipped, needs `pip install {plugins.package(name)}`")
             continue
-        if not force and known(root, name) == version:
+        if not force and store.finished(name):
             continue
         try:
             found = peer_record.parse(pool.ask({"do": "face", "peer": name, "device": device}))
@@ -27,7 +27,7 @@ def measure(root: Path, device: str, force: bool) -> bool:
             complete = False
             print(f"{name} {version}: {error}")
             continue
-        peer_store.write(root, found)
+        store.write(found)
         complete &= found.reason is None
         print(f"{name} {version}: {found.reason or 'timed'}")
     return complete

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from msgspec import structs
 
 from bench.core.config import Run
-from bench.records import files, run_store
-from bench.records.run_store import finished
+from bench.core.keys import run_name
+from bench.records import files
+from bench.records.run_record import blank
+from bench.records.run_store import RunStore
 from bench.system import machine, pool
 from bench.system.clock import now
 from bench.system.progress import Tracker, duration, tracking
@@ -21,7 +22,7 @@ class Request:
     """What the user asked for: selected runs of a sweep, and where and how to run them."""
 
     runs: list[Run]
-    root: Path
+    store: RunStore
     device: str
     jobs: int
     budget_s: float
@@ -29,21 +30,36 @@ class Request:
     vectorise: bool = False
 
 
-def train_missing(request: Request) -> bool:
-    """Trains and scores what is missing; whether nothing of it failed."""
-    files.check_writable(request.root)
-    run_store.set_aside_damaged(request.runs, request.root)
+@dataclass(frozen=True)
+class Training:
+    """How the training of what was missing went, and the seconds that its workers spent."""
+
+    complete: bool
+    training_s: float = 0.0
+    scoring_s: float = 0.0
+
+
+def train_missing(request: Request) -> Training:
+    """Train and score what is missing."""
+    files.check_writable(request.store.root)
+    request.store.set_aside_damaged(request.runs)
     todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
-    return not (_train(todo, request) if todo else set())
+    if not todo:
+        return Training(complete=True)
+    failed = _train(todo, request)
+    records = [record for run in todo if (record := request.store.find(run))]
+    scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
+    spent_s = sum(record.seconds or 0.0 for record in records)
+    return Training(not failed, spent_s - scoring_s, scoring_s)
 
 
 def all_finished(request: Request) -> bool:
     """Names the runs that have not finished; whether none of them was tried."""
-    unfinished = run_store.missing(request.runs, request.root)
+    unfinished = request.store.missing(request.runs)
     for run in unfinished:
-        print(f"not finished: {_described(run, request.root)}")
-    return not any(run_store.path(request.root, run).exists() for run in unfinished)
+        print(f"not finished: {_described(run, request.store)}")
+    return not any(request.store.path(run).exists() for run in unfinished)
 
 
 def estimate(request: Request) -> str:
@@ -74,15 +90,15 @@ def estimate(request: Request) -> str:
 
 
 def _todo(request: Request) -> list[Run]:
-    return request.runs if request.force else run_store.missing(request.runs, request.root)
+    return request.runs if request.force else request.store.missing(request.runs)
 
 
 def _train(todo: list[Run], request: Request) -> set[int]:
     """Trains in parallel workers, which write their own records; returns the places of failures."""
     started = now()
-    root, device = str(request.root), request.device
+    root, device = str(request.store.root), request.device
     with tracking(sum(run.steps for run in todo)) as tracker:
-        journal = _Journal(todo, request.root, tracker)
+        journal = _Journal(todo, request.store, tracker)
 
         def serve(groups: list[list[int]], ask: Callable[[list[dict]], pool.Message]) -> None:
             plain = [[asdict(todo[index]) for index in group] for group in groups]
@@ -107,7 +123,7 @@ class _Journal:
     """What the workers have said of the runs, by their place in `todo`."""
 
     todo: list[Run]
-    root: Path
+    store: RunStore
     tracker: Tracker
     ended: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
@@ -124,33 +140,32 @@ class _Journal:
         elif len(group) == 1:
             if "died" in message:
                 message = {"done": "failed", "reason": message["died"]}
-                blank = run_store.new(self.todo[group[0]])
-                lost = structs.replace(blank, status="failed", reason=message["reason"])
-                run_store.store(self.root, lost)
+                record = blank(self.todo[group[0]])
+                lost = structs.replace(record, status="failed", reason=message["reason"])
+                self.store.keep(lost)
             if message["done"] != "done":
                 self._fail(group[0], message)
             self._end(group[0])
 
     def _fail(self, index: int, message: pool.Message) -> None:
         self.failed.add(index)
-        if finished(self.todo[index], self.root):
-            told = f"{run_store.name(self.todo[index])}: {message['done']}: {message['reason']}"
+        if self.store.finished(self.todo[index]):
+            told = f"{run_name(self.todo[index])}: {message['done']}: {message['reason']}"
             self.tracker.line(f"{told}; its finished record stays")
 
     def _end(self, index: int) -> None:
         self.ended.add(index)
         self.tracker.step(index, self.todo[index].steps)
-        described = _described(self.todo[index], self.root)
+        described = _described(self.todo[index], self.store)
         self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {described}")
 
 
-def _described(run: Run, root: Path) -> str:
+def _described(run: Run, store: RunStore) -> str:
     """How a run ended, in one line."""
-    file = run_store.path(root, run)
-    if not file.exists():
-        return f"{run_store.name(run)}: not started"
-    record = run_store.read(file)
+    record = store.find(run)
+    if record is None:
+        return f"{run_name(run)}: not started"
     if record.status != "done":
-        return f"{run_store.name(run)}: {record.status}: {record.reason}"
+        return f"{run_name(run)}: {record.status}: {record.reason}"
     error = record.scores["mse_test"]
-    return f"{run_store.name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"
+    return f"{run_name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.core import plugins
 from bench.core.config import OPTIONS, Run, canonical, cell
-from bench.records import run_store
+from bench.core.keys import run_key
 
 SEEDS = 3  # of a selection without a sweep
 VALUES = tuple(name for name in OPTIONS if name not in ("task", "model", "method", "seed"))
@@ -60,7 +60,7 @@ def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds has to be at least 1, got {seeds}")
-        cells = list({run_store.key(run): cell(run) for run in runs}.values())
+        cells = list({run_key(run): cell(run) for run in runs}.values())
         runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
     return runs if steps is None else [replace(run, steps=steps) for run in runs]
 
@@ -101,7 +101,7 @@ def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs by their key: each list holds the seeds of one configuration."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run_store.key(run), []).append(run)
+        found.setdefault(run_key(run), []).append(run)
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
-from bench.records import run_store
+from bench.records.run_record import blank
+from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 
 
@@ -133,8 +134,8 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
 
 def record_in(results):
     """A store with the record of one run."""
-    record = run_store.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
-    return run_store.write(results / "machine", record)
+    record = blank(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
+    return RunStore(results / "machine").write(record)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):

@@ -6,13 +6,13 @@ from torch.testing import assert_close
 
 from models import gatr
 from models.layers.geometric_algebra import (
+    CHUNK,
     MAPS,
-    PIECE,
-    distance_partners,
-    distance_terms,
+    distance_key,
+    distance_query,
     linear_maps,
     multiply,
-    products,
+    product_factors,
 )
 from remul import E3, POINT, SCALAR, VECTOR, Signature, equivariance_error
 
@@ -61,7 +61,7 @@ JOIN = torch.einsum("ai,bj,abk,kl->ijl", DUAL, DUAL, WEDGE, DUAL)
 
 def apply(product, a, b):
     """Product 0, geometric, or 1, join, of multivectors (16,)."""
-    left, right, result = (factor[product].double() for factor in products())
+    left, right, result = (factor[product].double() for factor in product_factors())
     return multiply(left, right, result, a[:, None], b[:, None])[:, 0]
 
 
@@ -144,15 +144,15 @@ def test_distance_terms_give_squared_distances(draw):
     x = torch.zeros(8, 6, 1, 2, 2, 1, dtype=torch.float64)  # even points
     x[7, :, 0, 0, 0, 0] = 1
     x[4:7, :, 0, 1, 1, 0] = places.mT
-    terms = distance_terms(x).flatten(2).sum(-1)  # (5, points)
-    found = terms.mT @ distance_partners(terms)
+    terms = distance_query(x).flatten(2).sum(-1)  # (5, points)
+    found = terms.mT @ distance_key(terms)
     expected = -torch.cdist(places, places).square() / 1.001**4
     assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, in its forward mode
 def test_derivatives_of_products_are_right(draw):
-    factors = [factor.double() for factor in products()]
+    factors = [factor.double() for factor in product_factors()]
     a, b = draw(2, 16, 2).requires_grad_(), draw(2, 16, 2).requires_grad_()
     assert torch.autograd.gradcheck(
         lambda a, b: multiply(*factors, a, b), (a, b), check_forward_ad=True
@@ -160,8 +160,8 @@ def test_derivatives_of_products_are_right(draw):
 
 
 def test_many_columns_are_multiplied_as_few_are(draw):
-    factors = [factor.double() for factor in products()]
-    a, b = draw(2, 16, PIECE + 3), draw(2, 16, PIECE + 3)
+    factors = [factor.double() for factor in product_factors()]
+    a, b = draw(2, 16, CHUNK + 3), draw(2, 16, CHUNK + 3)
     last = multiply(*factors, a[..., -5:], b[..., -5:])
     assert_close(multiply(*factors, a, b)[..., -5:], last, rtol=1e-12, atol=1e-12)
 

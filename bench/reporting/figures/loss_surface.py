@@ -8,8 +8,8 @@ from statistics import median_low
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from bench.records import run_store
 from bench.records.run_record import RunRecord, Surface
+from bench.records.run_store import RunStore
 from bench.reporting.aggregate import method_of, task_of
 from bench.reporting.figures.style import COLOURS
 
@@ -20,10 +20,10 @@ def surfaces(root: Path, found: list[RunRecord], label: str) -> dict[str, Surfac
     """The loss surfaces of a task by model and method; of several seeds, the lowest."""
     runs = [record.run for record in found if record.status == "done"]
     runs = [run for run in runs if run.surface and str(task_of(run)) == label]
-    made = {}
+    store, made = RunStore(root), {}
     for run in sorted(runs, key=lambda run: (run.model.name, str(run.method), -run.seed)):
         try:
-            found = run_store.read_surface(root, run)
+            found = store.read_surface(run)
         except ValueError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue

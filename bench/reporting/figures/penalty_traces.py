@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.records import run_store
 from bench.records.run_record import RunRecord
+from bench.records.run_store import RunStore
 from bench.reporting.aggregate import task_of
 from bench.reporting.figures.style import COLOURS, legend
 
@@ -42,13 +42,14 @@ def _curves(
     root: Path, found: list[RunRecord], label: str
 ) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
     """The curves by network and steps, and by method."""
+    store = RunStore(root)
     groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
     for record in found:
         run = record.run
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
-            curve = _read(run_store.curve_path(root, run))
+            curve = _read(store.curve_path(run))
             if curve is not None:
                 groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
     return groups

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.core import cases
-from bench.records import speed_store
+from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
 from bench.reporting.figures.style import COLOURS, STYLE, legend, save
 
@@ -24,7 +24,7 @@ LINES = {True: "-", False: "--"}  # equivariant models, unconstrained ones
 
 def write(root: Path) -> list[Path]:
     """Draws the figures of one machine's speed records under root/figures."""
-    found = speed_table.rows(speed_store.load(root)[0])
+    found = speed_table.rows(SpeedStore(root).load()[0])
     made = coloured([row for row in found if row["inference_ms"]])
     files = []
     with mpl.rc_context(STYLE):

@@ -13,8 +13,10 @@ from bench.commands.compare import exit_code
 from bench.core import cases
 from bench.core.cases import Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import blank
+from bench.records.speed_store import SpeedStore
 from bench.regression import compare
 from bench.regression.differences import list_differences
 from bench.regression.report import Verdict, junit, markdown
@@ -29,7 +31,7 @@ def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios)
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
-    return replace(speed_store.new(CELL), **parts, machine=MACHINE, session="s")
+    return replace(blank(CELL), **parts, machine=MACHINE, session="s")
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def stored(tmp_path, generator):
             before = getattr(made, part)
             after = before | change if isinstance(before, dict) else replace(before, **change)
             made = replace(made, **{part: after})
-        speed_store.write(tmp_path / name, made)
+        SpeedStore(tmp_path / name).write(made)
         return str(tmp_path / name)
 
     return store
@@ -102,7 +104,7 @@ def test_a_missing_reference_is_said(tmp_path, capsys):
 
 def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
-    records = compare.read_records(speed_store.path(tmp_path / "a", CELL).parent)
+    records = compare.read_records(SpeedStore(tmp_path / "a").path(CELL).parent)
     file = tmp_path / "reference.json"
     file.write_text(files.as_text({"cells": list(records.values())}))
     assert compare.read_records(file) == compare.read_records(tmp_path / "a") == records
@@ -147,7 +149,7 @@ def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = replace(speed_store.new(Cell(cases.UNIT)), status="done", machine=MACHINE)
+    unit = replace(blank(Cell(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
         {str(CELL): record(generator), str(Cell(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
@@ -192,7 +194,7 @@ def test_a_unit_that_has_moved_is_said_before_the_table(
     stored, tmp_path, generator, capsys, factor, words
 ):
     base = stored("a")
-    speed_store.write(tmp_path / "b", unit_times(record(generator), factor))
+    SpeedStore(tmp_path / "b").write(unit_times(record(generator), factor))
     assert main(["compare", base, str(tmp_path / "b"), "--results", str(tmp_path / "none")]) == 0
     report = capsys.readouterr().out
     assert report.index(words) < report.index("| cell |")
@@ -256,11 +258,11 @@ def test_times_without_a_unit_are_not_compared(generator):
     assert verdicts == ["same", "incomparable"]
 
 
-def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
+def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator):
+    store = SpeedStore(tmp_path)
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
-        monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
-        speed_store.write(tmp_path, replace(record(generator), session=session))
-    (newest,), problems = speed_store.load(tmp_path)
+        store.write(replace(record(generator), key=key, session=session))
+    (newest,), problems = store.load()
     assert (newest.session, problems) == ("2026-02-01", [])
 
 

@@ -13,8 +13,9 @@ from bench.cli import main
 from bench.commands import _options
 from bench.core.cases import Cell
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import blank
 from bench.regression import reference
 from bench.regression.reference import ReferenceCheck
 from bench.system import machine
@@ -31,7 +32,7 @@ def record(generator, factor=1.0, quality="A"):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios, quality=quality, reason="spread 30%")
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {"flops": 1}}
-    return replace(speed_store.new(CELL), **parts, machine=MACHINE, ceilings=CEILINGS)
+    return replace(blank(CELL), **parts, machine=MACHINE, ceilings=CEILINGS)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_each_case_is_told_on_stderr(capsys, monkeypatch):
 
     monkeypatch.setattr(timing_grid, "players", players)
     monkeypatch.setattr(timing_grid, "play", lambda *_: None)
-    monkeypatch.setattr(timing_grid, "record", lambda cell, *_: speed_store.new(cell))
+    monkeypatch.setattr(timing_grid, "record", lambda cell, *_: blank(cell))
     with telling() as tell:
         reference.time_cases([CELL, Cell(Plugin("gnn"), 10, 8)], "here", "cpu", tell)
     lines = capsys.readouterr().err.splitlines()

@@ -1,12 +1,13 @@
 """Tables from records made by hand: means, speed-ups, published numbers, failures."""
 
 import json
+from math import isnan
 
 import pytest
 from msgspec.structs import replace
 
 from bench.core.config import Plugin, Run
-from bench.records import run_store
+from bench.records.run_record import blank
 from bench.records.timings import Timing
 from bench.reporting import aggregate, formats, published, runs_table
 
@@ -15,7 +16,7 @@ SESSION = "2026-01-01T00:00:00+00:00"
 
 def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
     run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
-    record = run_store.new(run)
+    record = blank(run)
     samples = [ms, ms, 1.5 * ms]  # a machine that slows down in the third round
     told = Timing(median_ms=ms, samples_ms=samples, quality=quality, session=session)
     scores = {
@@ -54,6 +55,24 @@ def test_a_speed_up_is_the_median_over_rounds():
         gnn.timings["inference"], median_ms=3.0, samples_ms=[2.0, 3.0, 3.0]
     )
     assert rows([egnn, gnn])["gnn"]["inference_faster"] == 3.0
+
+
+def beside(record, key, ratio):
+    """The record with times of a session of its own, `ratio` times those of a row."""
+    related = {"session": f"{SESSION}{ratio}", "beside": key, "ratios": [ratio] * 3}
+    return replace(record, timings={k: replace(t, **related) for k, t in record.timings.items()})
+
+
+def test_a_row_beside_both_relates_two_sessions():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "k", 0.5)]
+    assert rows(found)["gnn"]["inference_faster"] == 6.0
+
+
+def test_sessions_without_a_row_in_common_are_not_related():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "other", 0.5)]
+    assert isnan(rows(found)["gnn"]["inference_faster"])
 
 
 def test_a_trivial_model_is_no_baseline():
