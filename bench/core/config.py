@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
+from pathlib import PurePath
 from typing import Any
 
 DECAYS = ("exponential", "cosine")
@@ -17,6 +18,11 @@ class Plugin:
 
     name: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """The name of its file, wherever that is, without the ending."""
+        return PurePath(self.name).stem
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={_short(value)}" for key, value in sorted(self.kwargs.items()))
@@ -65,6 +71,11 @@ class Run:
         for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
             _require(name, getattr(self, name), known.__contains__, "one of " + ", ".join(known))
 
+    @property
+    def plugins(self) -> dict[str, Plugin]:
+        """The task, the model and the method, by these names."""
+        return {"task": self.task, "model": self.model, "method": self.method}
+
 
 def _whole(value: Any) -> bool:  # noqa: ANN401 - any value
     return isinstance(value, int) and not isinstance(value, bool)
@@ -99,6 +110,12 @@ def plugin(plain: Mapping[str, Any]) -> Plugin:
     if not (isinstance(made.name, str) and isinstance(made.kwargs, Mapping)):
         raise TypeError(f"a name has to be a string, and kwargs a mapping, got {plain}")
     return made
+
+
+def bare(run: Run) -> Run:
+    """Return the run with the bare names of its plug-ins, wherever their files are."""
+    named = {part: replace(plugin, name=plugin.stem) for part, plugin in run.plugins.items()}
+    return replace(run, **named)
 
 
 def cell(run: Run) -> Run:

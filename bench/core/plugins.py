@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import sys
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 OFFERED = {"tasks": "load", "models": "build", "methods": "build"}
 
 
@@ -146,6 +148,20 @@ def package(peer: str) -> str:
 def published(model: str) -> dict[str, object]:
     """The hyperparameters that the model's file declares as `PAPER`, read without importing it."""
     return _constant(_tree(find("models", model)), "PAPER", {})
+
+
+def code_digest(kind: str, name: str) -> str:
+    """Return eight hex digits of a plug-in's code: comments, layout, docstrings do not count."""
+    return _code_digest(find(kind, name).read_text())
+
+
+@cache
+def _code_digest(code: str) -> str:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
 
 
 def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal

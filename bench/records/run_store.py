@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.core.config import Run, canonical
+from bench.core.config import Run, bare, canonical
 from bench.core.keys import run_name
 from bench.records import files, run_record
 from bench.records.run_record import RunRecord, Surface
@@ -20,7 +20,7 @@ class RunStore(Store[Run, RunRecord]):
 
     def path(self, run: Run, key: str | None = None) -> Path:
         """Return where the record of a run lives, with the key of today unless one is given."""
-        return self.root / "runs" / Path(run.task.name).stem / f"{run_name(run, key)}.json"
+        return self.root / "runs" / run.task.stem / f"{run_name(run, key)}.json"
 
     def path_of(self, record: RunRecord) -> Path:
         """Return where a record lives, with the key that it has."""
@@ -37,7 +37,7 @@ class RunStore(Store[Run, RunRecord]):
     def find(self, run: Run) -> RunRecord | None:
         """Return the record of a run, None if there is none that can be read, or another's."""
         record = super().find(run)
-        return record if record and canonical(record.run) == canonical(run) else None
+        return record if record and canonical(bare(record.run)) == canonical(bare(run)) else None
 
     def keep(self, record: RunRecord, curve: str = "", surface: Surface | None = None) -> bool:
         """Write what a run came to, and what lies beside it, unless that loses what had finished.

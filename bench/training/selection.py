@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from bench.core import plugins
@@ -15,7 +16,10 @@ VALUES = tuple(name for name in OPTIONS if name not in ("task", "model", "method
 
 
 def sweep(name: str) -> list[Run]:
-    """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
+    """Return the runs of a sweep file, paths of plug-ins taken from its folder.
+
+    Raises `ValueError` for unknown sweeps, tasks, models, methods.
+    """
     file = plugins.find("sweeps", name)
     try:
         runs = list(plugins.load("sweeps", name).runs())
@@ -24,10 +28,21 @@ def sweep(name: str) -> list[Run]:
     for run in runs:
         if not isinstance(run, Run):
             raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {run!r}")
-        parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
-        for kind, part in parts:
-            plugins.find(kind, part.name)
+    runs = [_locate(run, file.resolve().parent) for run in runs]
+    for run in runs:
+        for part, plugin in run.plugins.items():
+            plugins.find(f"{part}s", plugin.name)
     return list({canonical(run): run for run in runs}.values())
+
+
+def _locate(run: Run, folder: Path) -> Run:
+    """Return the run with the paths of its plug-ins, if they are relative, from a folder on."""
+    located = {
+        part: replace(plugin, name=str(folder / plugin.name))
+        for part, plugin in run.plugins.items()
+        if plugin.name.endswith(".py")
+    }
+    return replace(run, **located)
 
 
 def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
@@ -41,7 +56,8 @@ def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
         for model in models
         for method in methods
     ]
-    return [Run(data, *part, seed=seed) for seed in range(SEEDS) for part in parts]
+    runs = [Run(data, *part, seed=seed) for seed in range(SEEDS) for part in parts]
+    return [_locate(run, Path.cwd()) for run in runs]
 
 
 def replace_values(runs: list[Run], settings: Iterable[str]) -> list[Run]:

@@ -350,6 +350,16 @@ def test_a_spent_budget_starts_nothing(tmp_path, capsys):
 RUN = Run(TASK, Plugin("drift"), Plugin("remul", {"beta": 2.0}), **SMALL)
 
 
+def test_paths_in_a_sweep_are_taken_from_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("VERSION = 1\n")
+    (tmp_path / "elsewhere").mkdir()
+    file = sweep_file(tmp_path, models=("mine.py", "drift"), seeds=1)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    mine, drift = selection.sweep(file)
+    assert (mine.model.name, drift.model.name) == (str(tmp_path / "mine.py"), "drift")
+    assert mine.task.name == "nbody_gravity"
+
+
 def test_shards_are_a_partition():
     runs = [replace(RUN, seed=seed) for seed in range(7)]
     parts = [selection.shard(runs, f"{i}/3") for i in (1, 2, 3)]

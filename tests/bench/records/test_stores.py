@@ -15,6 +15,7 @@ from bench.records.run_record import Surface, blank
 from bench.records.run_store import RunStore
 from bench.records.speed_store import SpeedStore
 from bench.records.store import Store
+from bench.reporting import aggregate
 from bench.system.checkout import ROOT
 
 RUN = Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("remul", {"beta": 2.0}), steps=4)
@@ -93,6 +94,31 @@ def test_a_record_of_an_older_code_keeps_its_name(store):
     assert "00000000" in store.write(old).name
     assert store.load() == ([old], [])
     assert store.missing([RUN]) == [RUN]
+
+
+def run_of(folder, code="VERSION = 1\n"):
+    """A run whose model is a file in a folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.py").write_text(code)
+    return replace(RUN, model=Plugin(str(folder / "mine.py")))
+
+
+def test_an_edited_model_is_trained_again_a_moved_one_is_not(store, tmp_path):
+    before = run_of(tmp_path / "there")
+    store.write(blank(before))
+    moved = run_of(tmp_path / "here")
+    (tmp_path / "there" / "mine.py").unlink()
+    assert store.missing([moved]) == []
+    edited = run_of(tmp_path / "here", "VERSION = 1\nWIDTH = 3\n")
+    assert store.missing([edited]) == [edited]
+
+
+def test_a_record_of_an_edited_model_is_one_of_an_old_version(store, tmp_path):
+    store.write(blank(run_of(tmp_path / "there")))
+    (record,), _ = store.load()
+    assert aggregate.is_current(record)
+    run_of(tmp_path / "there", "VERSION = 1\nWIDTH = 3\n")
+    assert not aggregate.is_current(record)
 
 
 def test_a_file_is_read_once_until_it_changes(store, monkeypatch):
