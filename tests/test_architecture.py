@@ -86,6 +86,15 @@ def test_torch_is_not_imported_on_the_way_to(arguments):
 
 
 @pytest.mark.parametrize(
+    "code",
+    ["from bench.cli import main; main(['--help'])", "from bench.cli import main; main(['list'])",
+     "import bench.worker"],
+)  # fmt: skip
+def test_scipy_is_not_imported_by(code):
+    assert "scipy" not in modules_after(code)
+
+
+@pytest.mark.parametrize(
     "modules",
     [
         "reporting import runs_table, figures, page",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ RESULTS = ROOT / "results" / "local"
 PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
+PROBE = 2**16  # bytes
 
 
 def results_argument(command: ArgumentParser) -> None:
@@ -47,6 +49,19 @@ def _seconds(text: str) -> float:
     if not found:
         raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m or 2h")
     return float(found[1]) * UNITS[found[2]]
+
+
+def check_temporary_folder() -> None:
+    """Raise `ValueError` if the folder of temporary files, which workers need, is full."""
+    folder = os.environ.get("TMPDIR")
+    try:
+        with tempfile.TemporaryFile(dir=folder or None) as probe:
+            probe.write(bytes(PROBE))
+    except OSError as error:
+        raise ValueError(
+            f"temporary files cannot be written to {folder or 'their folder'} ({error.strerror}); "
+            "set TMPDIR to another one"
+        ) from None
 
 
 def choose_data(options: Namespace) -> None:

@@ -10,7 +10,6 @@ from bench.commands import FAILED, OK, _options
 from bench.core.config import Run
 from bench.system import machine
 from bench.system.clock import now
-from bench.system.progress import duration
 
 if TYPE_CHECKING:
     from bench.training.launcher import Training
@@ -80,6 +79,8 @@ def run(options: Namespace) -> int:
 
 def _spent(training: Training, stages: list[float], jobs: int) -> str:
     """Return where the time went, in one line."""
+    from bench.system.progress import duration
+
     trained_s, timed_s = (after - before for before, after in pairwise(stages))
     parts = f"training {duration(training.training_s)}, scoring {duration(training.scoring_s)}"
     workers = f"{jobs} worker{'s' * (jobs > 1)}: {parts}"

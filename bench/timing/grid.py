@@ -16,7 +16,7 @@ from bench.records.speed_record import SpeedRecord, blank
 from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
-from bench.system.progress import duration
+from bench.system.progress import Tell, duration, ignore
 from bench.system.protocol import Count, CountBreaks, MeasureCeilings, MeasureEnergy
 from bench.timing.interleave import Player, play, players, round_s
 
@@ -64,7 +64,10 @@ def measure(request: Request) -> bool:
             print(f"out of time after {duration(now() - started)}; {again} continues")
             break
         began = now()
-        rounds = _session(part, request)
+        rounds = 0
+        for made in time_session(part, request.device, request.store.root.name):
+            rounds = max([rounds, *[timing.rounds for timing in made.timings.values()]])
+            request.store.write(structs.replace(made, scale=request.scale))
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
     return not [cell for cell in request.cells if request.store.failed(cell)]
@@ -78,22 +81,27 @@ def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
     return list(found.values())
 
 
-def _session(part: list[Cell], request: Request) -> int:
-    """Times some cells and the unit in turn and writes their records; returns the rounds."""
+def time_session(
+    part: list[Cell], device: str, name: str, tell: Tell = ignore
+) -> Iterator[SpeedRecord]:
+    """Yield records of cells that are timed in turn with the unit, on the machine of that name."""
     unit = Cell(UNIT, part[0].nodes, part[0].batch)
     everyone = [unit, *[cell for cell in part if cell != unit]]
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
     parts = [(cell.timed(KINDS), ROOT) for cell in everyone]
-    with players(parts, request.device) as found:
+
+    def begin(index: int) -> None:
+        tell(str(everyone[index]), index / (len(everyone) + 1))
+
+    with players(parts, device, begin) as found:
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
+        tell(f"{rounds} rounds of {len(found)} networks", len(found) / (len(found) + 1))
         play(found, KINDS, rounds)
-        ceilings = found[0].told(MeasureCeilings(request.device)) or {}
+        ceilings = found[0].told(MeasureCeilings(device)) or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
-                made = record(cell, player, found[0], request.store.root.name)
-                own = {"session": stamp, "ceilings": ceilings, "scale": request.scale}
-                request.store.write(structs.replace(made, **own))
-    return rounds
+                made = record(cell, player, found[0], name)
+                yield structs.replace(made, session=stamp, ceilings=ceilings)
 
 
 def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:

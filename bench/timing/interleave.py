@@ -1,6 +1,6 @@
 """Processes that take turns at the clock: each holds one network, and a round samples them all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -117,18 +117,23 @@ def summarised(takes: list[Sample]) -> Timing:
 
 @contextmanager
 def players(
-    parts: Iterable[tuple[Mapping[str, Timed], Path]], device: str
+    parts: Iterable[tuple[Mapping[str, Timed], Path]],
+    device: str,
+    begin: Callable[[int], None] = lambda index: None,
 ) -> Iterator[list[Player]]:
     """A player for each part and its checkout, made ready one by one; none is left behind.
 
-    Raises `ProtocolError` if one of them speaks another protocol.
+    `begin` is told the index of each part before it is made ready. Raises `ProtocolError` if one of
+    them speaks another protocol.
     """
-    parts = list(parts)
-    found = [Player(Worker(SimpleQueue(), checkout), device) for _, checkout in parts]
+    parts, found = list(parts), []
     try:
+        for _, checkout in parts:
+            found.append(Player(Worker(SimpleQueue(), checkout), device))
         for player in found:
             player.greet()
-        for player, (timed, _) in zip(found, parts, strict=True):
+        for index, (player, (timed, _)) in enumerate(zip(found, parts, strict=True)):
+            begin(index)
             player.prepare(timed)
         yield found
     finally:
