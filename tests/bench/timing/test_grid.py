@@ -251,12 +251,12 @@ def nvml(**functions):
 def test_what_a_gpu_tells_is_taken(monkeypatch):
     told = nvml(ClockInfo=lambda *_: 1980, CurrentClocksThrottleReasons=lambda _: 0x84)
     monkeypatch.setattr(gpu, "_handle", lambda: (told, None))
-    assert (gpu.clock_mhz(), gpu.throttled()) == (1980, "power brake")
+    assert (gpu.clock_mhz(), gpu.throttle_reasons()) == (1980, "power brake")
 
 
 def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
     monkeypatch.setattr(gpu, "_handle", lambda: (nvml(), None))
-    assert (gpu.clock_mhz(), gpu.throttled(), gpu.energy_mj(float)) == (None, "", None)
+    assert (gpu.clock_mhz(), gpu.throttle_reasons(), gpu.energy_mj(float)) == (None, "", None)
 
 
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
