@@ -112,7 +112,7 @@ def _receive(inbox: SimpleQueue, idle: list[Worker], on_reply: OnReply) -> None:
 
 
 def ask(request: Request) -> Any:  # noqa: ANN401 - whatever the worker answers
-    """Return the answer of a fresh worker to one request. Raises `RuntimeError` if there is none."""
+    """Return the answer of a fresh worker to a request. Raises `RuntimeError` without any."""
     answers: list[Reply | Died] = []
     serve([request], 1, lambda _, message: answers.append(message), lambda: True)
     match answers[-1]:
