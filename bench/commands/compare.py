@@ -37,6 +37,7 @@ def run(options: Namespace) -> int:
     from bench.regression import compare
     from bench.regression.differences import list_differences
     from bench.regression.noise import read_noise
+    from bench.system.protocol import ProtocolError
 
     if (options.base is None) == (options.B is None) or (options.base and options.A):
         raise ValueError("compare takes two folders or files, or --base REF")
@@ -49,7 +50,10 @@ def run(options: Namespace) -> int:
         base, new = compare.read_records(options.A), compare.read_records(options.B)
         verdicts = compare.judge_records(base, new, noise["floor"])
         return report(options, verdicts, list_differences(base, new), notes)
-    verdicts = _compare_base(options, noise)
+    try:
+        verdicts = _compare_base(options, noise)
+    except ProtocolError as error:
+        return report(options, [], [], [f"{options.base} {error}"])
     return report(options, verdicts, [f"code: {options.base} / this checkout"], notes)
 
 

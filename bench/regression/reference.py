@@ -21,6 +21,7 @@ from bench.regression.verdicts import INCOMPARABLE
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import Tell, ignore
+from bench.system.protocol import MeasureCeilings
 from bench.timing import grid as timing_grid
 from bench.timing.interleave import players
 
@@ -70,8 +71,8 @@ class ReferenceCheck:
         """Return why times of now tell nothing beside the reference's; nothing if they do."""
         tell("what this machine can do", 0.0)
         with players([({}, ROOT)], self.device) as (player,):
-            machine = MachineFacts(**player.facts["machine"], name=self.name)
-            surveys = [player.told("ceilings") or {} for _ in range(SURVEYS)]
+            machine = MachineFacts(**player.facts.machine, name=self.name)
+            surveys = [player.told(MeasureCeilings(self.device)) or {} for _ in range(SURVEYS)]
         ceilings = {name: max(survey[name] for survey in surveys) for name in surveys[0]}
         own = {"machine": machine, "ceilings": ceilings}
         here = {case: structs.replace(record, **own) for case, record in known.items()}

@@ -14,6 +14,7 @@ from bench.regression.report import Verdict
 from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Comparison
 from bench.system.clock import now
 from bench.system.progress import Tell, ignore
+from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
 
 KINDS = ("inference", "train_step")
@@ -87,10 +88,10 @@ def _judge_counters(case: Cell, base: Player, new: Player) -> Verdict:
     sides, name, run = [], str(case), asdict(case.run("train_step"))
     for player in (base, new):
         try:
-            counts = player.ask("count", run=run)
+            counts = player.ask(Count(run, player.device))
         except RuntimeError as error:
-            why = next(iter(player.facts["reasons"].values()), str(error))
+            why = next(iter(player.facts.reasons.values()), str(error))
             return Verdict(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
-        facts = MachineFacts(**player.facts["machine"])
+        facts = MachineFacts(**player.facts.machine)
         sides.append(structs.replace(blank(case), counters=counts, machine=facts))
     return judge_counters(name, *sides)

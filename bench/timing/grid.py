@@ -17,6 +17,7 @@ from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import Tell, duration, ignore
+from bench.system.protocol import Count, CountBreaks, MeasureCeilings, MeasureEnergy
 from bench.timing.interleave import Player, play, players, round_s
 
 ROUNDS, LEAST, SESSION_S = 40, 15, 30.0  # fewer pairs decide nothing among hundreds of cells
@@ -96,7 +97,7 @@ def time_session(
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
         tell(f"{rounds} rounds of {len(found)} networks", len(found) / (len(found) + 1))
         play(found, KINDS, rounds)
-        ceilings = found[0].told("ceilings") or {}
+        ceilings = found[0].told(MeasureCeilings(device)) or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
                 made = record(cell, player, found[0], name)
@@ -112,18 +113,19 @@ def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
     for kind, timing in timings.items():
         ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
         beside = {"ratios": ratios, "x_unit": median(ratios)} if ratios else {}
-        energy_mj = player.told("energy", kind=kind)
+        energy_mj = player.told(MeasureEnergy(kind))
         timings[kind] = structs.replace(timing, **beside, energy_mj=energy_mj)
-    counts = player.told("count", run=asdict(cell.run("train_step"))) or {}
+    counts = player.told(Count(asdict(cell.run("train_step")), player.device)) or {}
     if timings and cell.mode == "compile":
-        counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
+        ask = CountBreaks(asdict(cell.run("inference")), player.device)
+        counts["graph_breaks"] = player.told(ask)
     return structs.replace(
         blank(cell),
-        status=player.facts["status"],
-        reasons=player.facts["reasons"],
+        status=player.facts.status,
+        reasons=player.facts.reasons,
         timings=timings,
         counters=counts,
-        machine=MachineFacts(**player.facts["machine"], name=name),
+        machine=MachineFacts(**player.facts.machine, name=name),
     )
 
 

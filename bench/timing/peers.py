@@ -6,6 +6,7 @@ from bench.core import plugins
 from bench.records import peer_record
 from bench.records.peer_store import PeerStore, installed_version
 from bench.system import pool
+from bench.system.protocol import MeasurePeer
 
 
 def measure(root: Path, device: str, force: bool) -> bool:
@@ -22,7 +23,7 @@ def measure(root: Path, device: str, force: bool) -> bool:
         if not force and store.finished(name):
             continue
         try:
-            found = peer_record.parse(pool.ask({"do": "face", "peer": name, "device": device}))
+            found = peer_record.parse(pool.ask(MeasurePeer(name, device)))
         except RuntimeError as error:
             complete = False
             print(f"{name} {version}: {error}")

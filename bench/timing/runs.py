@@ -13,6 +13,7 @@ from bench.records.run_record import RunRecord
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.system.checkout import ROOT
+from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
 from bench.training.selection import cells_of
 
@@ -115,8 +116,8 @@ def _collect(key: str, run: Run, worker: Player) -> tuple[dict[str, Timing], dic
     missing = {kind: name for kind, name in names.items() if name not in timings}
     return (
         {kind: timings[name] for kind, name in names.items() if name in timings},
-        {kind: worker.facts["reasons"].get(name, "") for kind, name in missing.items()},
-        worker.told("count", run=asdict(run)) or {},
+        {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
+        worker.told(Count(asdict(run), worker.device)) or {},
     )
 
 

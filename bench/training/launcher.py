@@ -10,9 +10,21 @@ from bench.core.keys import run_name
 from bench.records import files
 from bench.records.run_record import blank
 from bench.records.run_store import RunStore
-from bench.system import machine, pool
+from bench.system import machine, pool, protocol
 from bench.system.clock import now
 from bench.system.progress import Tracker, duration, tracking
+from bench.system.protocol import (
+    Died,
+    Done,
+    Ended,
+    Estimate,
+    Failed,
+    Line,
+    Plain,
+    Step,
+    Train,
+    TrainSeeds,
+)
 from bench.training import selection
 from bench.training.selection import cells_of
 
@@ -68,7 +80,7 @@ def estimate(request: Request) -> str:
     todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
     first = [asdict(runs[0]) for runs in cells.values()]
     try:
-        steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+        steps = pool.ask(Estimate(first, request.device))
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
@@ -100,11 +112,9 @@ def _train(todo: list[Run], request: Request) -> set[int]:
     with tracking(sum(run.steps for run in todo)) as tracker:
         journal = _Journal(todo, request.store, tracker)
 
-        def serve(groups: list[list[int]], ask: Callable[[list[dict]], pool.Message]) -> None:
-            plain = [[asdict(todo[index]) for index in group] for group in groups]
-            requests = [{"root": root, "device": device, **ask(runs)} for runs in plain]
+        def serve(groups: list[list[int]], ask: Callable[[list[Plain]], protocol.Request]) -> None:
             pool.serve(
-                requests,
+                [ask([asdict(todo[index]) for index in group]) for group in groups],
                 request.jobs,
                 lambda index, message: journal.note(groups[index], message),
                 lambda: now() - started < request.budget_s,
@@ -112,9 +122,9 @@ def _train(todo: list[Run], request: Request) -> set[int]:
 
         if request.vectorise:
             groups = selection.groups(todo, request.jobs)
-            serve(groups, lambda runs: {"do": "train_at_once", "runs": runs})
+            serve(groups, lambda runs: TrainSeeds(runs, root, device))
         left = [[index] for index in range(len(todo)) if index not in journal.ended]
-        serve(left, lambda runs: {"do": "train", "run": runs[0]})
+        serve(left, lambda runs: Train(runs[0], root, device))
         return journal.failed
 
 
@@ -128,30 +138,31 @@ class _Journal:
     ended: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
 
-    def note(self, group: list[int], message: pool.Message) -> None:
+    def note(self, group: list[int], message: protocol.Reply | Died) -> None:
         """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
-        if "step" in message:
-            for index in group:
-                self.tracker.step(index, message["step"])
-        elif "line" in message:
-            self.tracker.line(message["line"])
-        elif "ended" in message:
-            self._end(group[message["ended"]])
-        elif len(group) == 1:
-            if "died" in message:
-                message = {"done": "failed", "reason": message["died"]}
+        match message:
+            case Step(step):
+                for index in group:
+                    self.tracker.step(index, step)
+            case Line(text):
+                self.tracker.line(text)
+            case Ended(place):
+                self._end(group[place])
+            case Died(reason) if len(group) == 1:
                 record = blank(self.todo[group[0]])
-                lost = structs.replace(record, status="failed", reason=message["reason"])
-                self.store.keep(lost)
-            if message["done"] != "done":
+                self.store.keep(structs.replace(record, status="failed", reason=reason))
+                self._fail(group[0], Failed("failed", reason))
+            case Failed() if len(group) == 1:
                 self._fail(group[0], message)
-            self._end(group[0])
+            case Done() if len(group) == 1:
+                self._end(group[0])
 
-    def _fail(self, index: int, message: pool.Message) -> None:
+    def _fail(self, index: int, message: Failed) -> None:
         self.failed.add(index)
         if self.store.finished(self.todo[index]):
-            told = f"{run_name(self.todo[index])}: {message['done']}: {message['reason']}"
+            told = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
             self.tracker.line(f"{told}; its finished record stays")
+        self._end(index)
 
     def _end(self, index: int) -> None:
         self.ended.add(index)

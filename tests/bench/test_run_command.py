@@ -24,6 +24,7 @@ from bench.reporting.figures.loss_surface import surface, surfaces
 from bench.reporting.figures.penalty_traces import penalty_traces
 from bench.system import machine, pool
 from bench.system.checkout import ROOT
+from bench.system.protocol import Died
 from bench.training import selection
 from bench.training.execute import execute
 
@@ -171,7 +172,7 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
     RunStore(root).write(structs.replace(blank(only), **parts))
-    monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, {"died": "killed"}))
+    monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, Died("killed")))
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
 

@@ -47,7 +47,7 @@ def here(monkeypatch):
     def set_conditions(ceilings=CEILINGS, **facts):
         own = to_builtins(replace(MACHINE, **facts))
         player = SimpleNamespace(
-            facts={"machine": {name: fact for name, fact in own.items() if name != "name"}},
+            facts=SimpleNamespace(machine={k: fact for k, fact in own.items() if k != "name"}),
             told=lambda _: ceilings,
         )
 
@@ -144,7 +144,9 @@ def test_each_case_is_told_on_stderr(capsys, monkeypatch):
     def players(parts, device, begin):
         for index in range(len(parts)):
             begin(index)
-        yield [SimpleNamespace(facts={"sample_s": {}}, told=lambda _: None) for _ in parts]
+        yield [
+            SimpleNamespace(facts=SimpleNamespace(sample_s={}), told=lambda _: None) for _ in parts
+        ]
 
     monkeypatch.setattr(timing_grid, "players", players)
     monkeypatch.setattr(timing_grid, "play", lambda *_: None)

@@ -177,8 +177,8 @@ def stage(monkeypatch):
 def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
     found = stage.prepare(cell.timed(["inference"]), "cpu")
-    assert found["status"] == "refused"
-    SpeedStore(tmp_path).write(structs.replace(blank(cell), status=found["status"]))
+    assert found.status == "refused"
+    SpeedStore(tmp_path).write(structs.replace(blank(cell), status=found.status))
     assert SpeedStore(tmp_path).missing([cell]) == []
 
 
@@ -196,7 +196,7 @@ def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
     monkeypatch.setattr(sampler, "warm_up", lambda *_: 1)
     kinds = ["inference", "remul_step", "train_step"]
     found = stage.prepare(CELL.timed(kinds), "cpu")
-    assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
+    assert (found.status, list(found.reasons)) == (status, ["remul_step"])
 
 
 def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch):
@@ -204,7 +204,7 @@ def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch
         raise ValueError("no") if one.training else MemoryError()
 
     monkeypatch.setattr(sampler, "closure", closure)
-    assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu")["status"] == "oom"
+    assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu").status == "oom"
 
 
 def test_the_first_call_makes_the_graph_and_keeps_what_it_uses(monkeypatch):

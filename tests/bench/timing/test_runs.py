@@ -38,7 +38,8 @@ def player(timed, lost):
     timings = dict.fromkeys(timed.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
-        facts={"reasons": reasons},
+        facts=SimpleNamespace(reasons=reasons),
+        device="cpu",
         told=lambda *_, **__: {"flops": 1},
     )
 
