@@ -45,7 +45,7 @@ def models_argument(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """time inference and training steps over batch x nodes x mode x precision"""
     from bench.reporting import speed_table
-    from bench.reporting.figures import speed as figures
+    from bench.reporting.figures.speed import draw_speed_figures
     from bench.timing import grid as timing_grid
 
     root = options.results / machine.folder(options.device)
@@ -66,8 +66,8 @@ def run(options: Namespace) -> int:
     request = timing_grid.Request(grid, *asked)
     ran = timing_grid.measure(request)
     print(speed_table.write(root, "text").rstrip("\n"))
-    for file in figures.write(root):
-        print(file)
+    for drawing in draw_speed_figures(root):
+        print(drawing.file)
     return OK if ran else FAILED
 
 

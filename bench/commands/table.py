@@ -11,7 +11,7 @@ FORMATS = ("text", "md", "csv", "latex")
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     command.add_argument("--format", choices=FORMATS, default="text", help="default: text")
-    command.add_argument("--task", metavar="T", help="one task only")
+    _options.task_argument(command)
     _options.results_argument(command)
 
 

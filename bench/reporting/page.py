@@ -8,8 +8,9 @@ from pathlib import Path
 from bench.records import files, speed_store
 from bench.records.files import Record
 from bench.reporting import aggregate, peers_table, runs_table, speed_table
-from bench.reporting import figures as reporting_figures
-from bench.reporting.figures import speed, style
+from bench.reporting.figures import draw_figures, style
+from bench.reporting.figures.drawing import Drawing
+from bench.reporting.figures.speed import draw_speed_figures
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 90rem; margin: 2rem auto;
@@ -29,10 +30,10 @@ tbody tr:hover { background: #f3f6fa; }
 
 
 def write(root: Path, found: list[Record]) -> Path:
-    """Draws the figures anew and writes root/report.html, which shows them."""
-    figures, parts = {"speed": speed.write(root)}, {}
+    """Draws what changed of the figures and writes root/report.html, which shows them."""
+    figures, parts = {"speed": draw_speed_figures(root)}, {}
     if found:
-        figures |= reporting_figures.write(root, found)
+        figures |= draw_figures(root, found)
         by_task = aggregate.frame(found).groupby("task")
         parts = {label: runs_table.render_task(part, root.name)["html"] for label, part in by_task}
     if speed_store.load(root)[0]:
@@ -71,8 +72,8 @@ def facts(found: Iterable[Record]) -> str:
     return "; ".join([*versions, f"{len(machines)} runs from {days[0]} to {days[-1]}"])
 
 
-def _section(root: Path, label: str, table: str, figures: Iterable[Path]) -> str:
-    shown = [file.relative_to(root).as_posix() for file in figures if file.suffix == ".png"]
+def _section(root: Path, label: str, table: str, figures: Iterable[Drawing]) -> str:
+    shown = [figure.file.relative_to(root).as_posix() for figure in figures]
     images = [
         f'<a href="{file}"><img src="{file}" alt="{Path(file).stem}" loading="lazy"></a>'
         for file in shown

@@ -15,7 +15,7 @@ from bench.reporting.formats import Column, Row
 SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
-def rows(found: Iterable[Record]) -> list[dict[str, Any]]:
+def make_rows(found: Iterable[Record]) -> list[dict[str, Any]]:
     """One flat row for each record, in an order that does not depend on that of the files."""
     made = [_row(record) for record in found]
     eager = {_rung(row, "eager"): row for row in made if row["mode"] == "eager"}
@@ -142,7 +142,7 @@ def write(root: Path, form: str) -> str:
 def forms(root: Path) -> dict[str, str]:
     """The table of a machine's speed records in every form."""
     found, problems = speed_store.load(root)
-    made, title = rows(found), f"speed on {root.name}"
+    made, title = make_rows(found), f"speed on {root.name}"
     printed = {
         form: formats.table(form, title, columns(), made, notes(made) + problems)
         for form in ("text", "md", "html", "latex")

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from bench.cli import main
-from bench.reporting.figures import style
 from bench.system.checkout import ROOT
 
 RESULTS = ROOT / "results"
@@ -15,13 +14,7 @@ MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A machine with two finished runs of one task, one timed cell, and their report, no PDFs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "UNDATED", {"png": style.UNDATED["png"]})
-        yield reported(tmp_path_factory)
-
-
-def reported(tmp_path_factory):
+    """A machine with two finished runs of one task, one timed cell, and their report."""
     root = tmp_path_factory.mktemp("results") / MACHINE.name
     runs = sorted((MACHINE / "runs" / "nbody_gravity").glob("egnn-plain-*-s[01].*"))
     for file in (*runs, *sorted((MACHINE / "speed").glob("egnn-5x1-*"))):
