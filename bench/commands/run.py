@@ -30,7 +30,7 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
-    from bench.reporting import runs_table
+    from bench.reporting.runs_table import write_runs_table
     from bench.timing import runs as timing_runs
     from bench.training import launcher, selection
 
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
     trained = launcher.train_missing(request)
     timing_runs.measure(runs, root, options.device)
     complete = launcher.all_finished(request) and trained
-    print(runs_table.write(root, _options.readable(root), "text", None))
+    print(write_runs_table(root, _options.readable(root), "text", None))
     return OK if complete else FAILED
 
 

@@ -1,4 +1,4 @@
-"""What was measured of other packages' networks: its files, and the table of theirs and ours."""
+"""The table of other packages' networks and ours, from what was measured of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,18 +9,25 @@ from bench.records.peer_store import MANY, NEIGHBOURS, _checked
 from bench.reporting import formats
 
 
-def write(root: Path, form: str) -> str:
-    """Writes root/tables/peers.* in every form, and returns the table in one; "" without any."""
+def write_peers_table(root: Path, form: str) -> str:
+    """Write root/tables/peers.* in every form, and return the table in one; "" without any."""
     if not (root / "peers").is_dir():
         return ""
-    made = forms(root)
+    texts = forms(root)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"peers.{suffix}", made[name])
-    return made[form]
+        files.write_whole(root / "tables" / f"peers.{suffix}", texts[name])
+    return texts[form]
 
 
 def forms(root: Path) -> dict[str, str]:
-    """What was measured of all peers, in every form, theirs and ours in units of the unit."""
+    """Return the table of all peers in every form."""
+    table, rows = fill_table(root)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
+
+
+def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
+    """Return the table of all peers, theirs and ours in units of the unit, and its rows."""
     found, torn = [], []
     for file in sorted((root / "peers").glob("*.json")):
         try:
@@ -43,12 +50,7 @@ def forms(root: Path) -> dict[str, str]:
         *_versions(found),
         *torn,
     ]
-    printed = {
-        form: formats.table(form, "Ours against other packages", COLUMNS, rows, notes)
-        for form in ("text", "md", "html", "latex")
-    }
-    names = dict.fromkeys(name for row in rows for name in row)
-    return printed | {"csv": formats.comma_separated(rows, names)}
+    return formats.fill_table("Ours against other packages", COLUMNS, rows, notes), rows
 
 
 def _rows(peer: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -97,7 +97,7 @@ def test_timings_of_two_sessions_give_no_speed_up():
 
 
 def shown(found, folder, form="md"):
-    return runs_table.write(folder / "machine", found, form, None)
+    return runs_table.write_runs_table(folder / "machine", found, form, None)
 
 
 @pytest.mark.parametrize("form", ["text", "md", "latex"])
@@ -108,7 +108,8 @@ def test_published_numbers_carry_their_label(form, tmp_path):
 
 def test_latex_escapes_what_it_would_read():
     columns = [formats.Column(name, name, formats.word) for name in ("a_b", "c")]
-    text = formats.table("latex", "t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    table = formats.fill_table("t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    text = formats.format_tables([table])["latex"]
     assert r"a\_b & c \\" in text
     assert r"x \#3f \& \{1\} & 5 \% \\" in text
 
