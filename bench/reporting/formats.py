@@ -14,6 +14,10 @@ ABSENT = "–"
 SMALL = 1e-3
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
 LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}"}
+DISTURBED = (  # as bench.timing.samples judges it
+    "C: disturbed while timed (spread, drift or time off the processor of 20 % or more, a median "
+    "50 % above the best, a GPU's clock 10 % apart or throttled)"
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ def fill_table(
 def format_tables(tables: Iterable[Table]) -> dict[str, str]:
     """Return the tables one below the other as text, Markdown and LaTeX."""
     return {form: "\n".join(map(write, tables)) for form, write in FORMS.items()}
+
+
+def is_disturbed(row: Row, kinds: Iterable[str]) -> bool:
+    """Return whether one of the row's timings is of quality C."""
+    return any(row.get(f"{kind}_quality") == "C" for kind in kinds)
 
 
 def format_csv(rows: Sequence[Row], names: Iterable[str]) -> str:

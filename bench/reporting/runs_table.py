@@ -104,7 +104,10 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     ]
     if best is not None:
         of = f"{best['model']}, the best equivariant model by MSE"
-        notes.append(f"x: times faster than {of}, median over the rounds of a session")
+        faster = f"x step, x infer: times faster (above 1 is faster) than {of}"
+        notes.append(f"{faster}, median over the rounds of a session")
+    if any(formats.is_disturbed(row, TIMED) for row in table.to_dict("records")):
+        notes.append(f"{formats.DISTURBED}, kept out of every ratio")
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
     for _, row in data[data["status"] != "done"].iterrows():

@@ -159,12 +159,15 @@ def footnotes(rows: list[dict[str, Any]]) -> list[str]:
     sessions = len({row["session"] for row in rows})
     notes = [
         "medians; a session for each size and mode, in which one process per model takes turns; "
-        f"{sessions} sessions; C: disturbed",
-        f"x unit: median of the ratios to {cases.UNIT}, eager, in the same rounds of a session",
+        f"{sessions} sessions",
+        f"x unit: median of the ratios to {cases.UNIT}, eager, in the same rounds of a session; "
+        "above 1 is slower",
         "step: plain training, forward, backward, optimiser; GFLOP: matrix products and attention "
         "of inference; step MB: most bytes alive at once that the step made",
         "of peak: shares of this machine's matrix product and copy rates that the step reaches",
     ]
+    if any(formats.is_disturbed(row, KINDS) for row in rows):
+        notes.insert(1, f"{formats.DISTURBED}; x unit, a ratio within each round, is still given")
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["why"]:

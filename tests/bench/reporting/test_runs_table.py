@@ -7,6 +7,7 @@ import pytest
 from bench.core.config import Plugin, Run
 from bench.records import run_store
 from bench.reporting import aggregate, formats, published, runs_table
+from bench.timing.samples import LIMITS
 
 SESSION = "2026-01-01T00:00:00+00:00"
 
@@ -89,6 +90,25 @@ def test_rows_of_one_name_are_told_apart():
 def test_a_disturbed_timing_gives_no_speed_up():
     found = [made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0, quality="C")]
     assert rows(found)["gnn"]["inference_faster"] != 3.0
+
+
+def test_a_disturbed_timing_is_explained_where_there_is_one(tmp_path):
+    egnn = made("egnn", 0, 1.0, 6.0)
+    assert "disturbed" not in shown([egnn], tmp_path)
+    noisy = made("gnn", 0, 0.5, 2.0, quality="C")
+    assert f"- {formats.DISTURBED}, kept out of every ratio" in shown([egnn, noisy], tmp_path)
+
+
+def test_what_counts_as_disturbed_is_what_the_clock_calls_so():
+    shares = {name: f"{limit:.0%}".replace("%", " %") for name, (_, limit) in LIMITS.items()}
+    assert shares["spread"] == shares["drift"] == shares["lag"]
+    assert f"spread, drift or time off the processor of {shares['spread']}" in formats.DISTURBED
+    assert f"a median {shares['excess']} above the best" in formats.DISTURBED
+    assert f"clock {shares['clock']} apart" in formats.DISTURBED
+
+
+def test_a_speed_up_says_which_direction_is_faster(tmp_path):
+    assert "(above 1 is faster) than egnn" in shown([made("egnn", 0, 1.0, 6.0)], tmp_path)
 
 
 def test_timings_of_two_sessions_give_no_speed_up():
