@@ -31,6 +31,11 @@ def results_argument(command: ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def task_argument(command: ArgumentParser) -> None:
+    """`--task T`."""
+    command.add_argument("--task", metavar="T", help="one task only")
+
+
 def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"

@@ -51,7 +51,7 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
     from bench.records.run_store import RunStore
-    from bench.reporting import runs_table
+    from bench.reporting.runs_table import write_runs_table
     from bench.timing.runs import measure_runs
     from bench.training import launcher, selection
 
@@ -72,7 +72,7 @@ def run(options: Namespace) -> int:
         measure_runs(runs, store, options.device)
     stages.append(now())
     complete = launcher.all_finished(request) and training.complete
-    print(runs_table.write(store.root, _options.readable(store), "text", None))
+    print(write_runs_table(store.root, _options.readable(store), "text", None))
     print(_spent(training, stages, request.jobs))
     return OK if complete else FAILED
 

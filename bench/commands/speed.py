@@ -45,8 +45,8 @@ def models_argument(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """time inference and training steps over batch x nodes x mode x precision"""
     from bench.records.speed_store import SpeedStore
-    from bench.reporting import speed_table
-    from bench.reporting.figures import speed as figures
+    from bench.reporting.figures.speed import draw_speed_figures
+    from bench.reporting.speed_table import write_speed_table
     from bench.timing import grid as timing_grid
 
     root = options.results / machine.folder(options.device)
@@ -66,21 +66,21 @@ def run(options: Namespace) -> int:
     asked = (SpeedStore(root), options.device, options.budget, options.force, options.size)
     request = timing_grid.Request(grid, *asked)
     ran = timing_grid.measure(request)
-    print(speed_table.write(root, "text").rstrip("\n"))
-    for file in figures.write(root):
-        print(file)
+    print(write_speed_table(root, "text").rstrip("\n"))
+    for drawing in draw_speed_figures(root):
+        print(drawing.file)
     return OK if ran else FAILED
 
 
 def _face_peers(root: Path, options: Namespace) -> int:
-    from bench.reporting import peers_table
+    from bench.reporting.peers_table import write_peers_table
     from bench.timing import peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
     complete = peers.measure(root, options.device, options.force)
-    print(peers_table.write(root, "text").rstrip("\n"))
+    print(write_peers_table(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 
 

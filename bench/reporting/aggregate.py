@@ -1,4 +1,4 @@
-"""One table per task from records alone: accuracy, equivariance error and speed in each row."""
+"""Records to rows: means and spreads over seeds, speed-ups within a session."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from bench.core.keys import run_key
 from bench.records.run_record import RunRecord
 
 AND = " + "
-CELL = ["task", "model", "method", "steps", "key"]
+CONFIGURATION = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
@@ -23,23 +23,23 @@ EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
 def splits(data: pd.DataFrame) -> list[str]:
-    """The splits that were scored, the test split first."""
-    found = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
-    names = {name for name in found if not name.endswith("_std")} - {"val", "test"}
-    return ["test", *sorted(names)]
+    """Return the splits that were scored, the test split first."""
+    scores = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
+    others = {name for name in scores if not name.endswith("_std")} - {"val", "test"}
+    return ["test", *sorted(others)]
 
 
-def frame(found: list[RunRecord]) -> pd.DataFrame:
-    """One row per record, in an order that does not depend on that of the files.
+def frame(records: list[RunRecord]) -> pd.DataFrame:
+    """Return one row per record, in an order that does not depend on that of the files.
 
     A run that was made for its loss surface is a row only where it repeats no other.
     """
-    runs = [(record.run, record) for record in found]
+    runs = [(record.run, record) for record in records]
     runs.sort(key=lambda pair: -pair[0].surface)
-    once = {canonical(replace(run, surface=0)): record for run, record in runs}
-    rows = [_row(record) for record in once.values()]
+    distinct = {canonical(replace(run, surface=0)): record for run, record in runs}
+    rows = [_row(record) for record in distinct.values()]
     data = pd.DataFrame(rows)
-    return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
+    return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
@@ -65,18 +65,18 @@ def _row(record: RunRecord) -> dict[str, Any]:
 
 
 def task_of(run: Run) -> Plugin:
-    """The task by its name, wherever its file was."""
+    """Return the task by its name, wherever its file was."""
     return Plugin(Path(run.task.name).stem, run.task.kwargs)
 
 
 def method_of(run: Run) -> str:
-    """The method with its options, and what was done after training."""
+    """Return the method with its options, and what was done after training."""
     after = [run.symmetrise] if run.symmetrise != "none" else []
     return AND.join([str(run.method), *after])
 
 
 def is_current(record: RunRecord) -> bool:
-    """Whether the run has its key still; yes where a plug-in is gone."""
+    """Return whether the run has its key still; yes where a plug-in is gone."""
     try:
         return record.key == run_key(record.run)
     except ValueError:
@@ -94,15 +94,15 @@ def _timings(record: RunRecord) -> dict[str, Any]:
 
 
 def summary(data: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: mean and standard deviation over seeds of each score, and their count.
+    """Return one row per configuration: mean and deviation over seeds of each score, their count.
 
-    A cell without a finished run has its status instead.
+    A configuration without a finished run has its status instead.
     """
     rows = []
-    for cell, runs in data.groupby(CELL):
+    for configuration, runs in data.groupby(CONFIGURATION):
         done = runs[runs["status"] == "done"]
         seeds = done if len(done) else runs.iloc[:1]
-        row = dict(zip(CELL, cell, strict=True)) | {"seeds": len(done)}
+        row = dict(zip(CONFIGURATION, configuration, strict=True)) | {"seeds": len(done)}
         for score in (f"{kind}_{split}" for kind in KINDS for split in splits(data)):
             values = seeds.get(score, pd.Series([float("nan")]))
             row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
@@ -119,11 +119,11 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
     order = ["equivariant", "model", "method", "steps", "key"]
     table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
-    return _told_apart(table.reset_index(drop=True))
+    return _tell_apart(table.reset_index(drop=True))
 
 
-def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """Networks of several sizes show their options, rows that are still alike their key."""
+def _tell_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Give networks of several sizes their options, and rows that are still alike their key."""
     sizes = table.groupby("network")["label"].transform("nunique")
     table["model"] = table["label"].where(sizes > 1, table["network"])
     alike = table.duplicated(["model", "method", "steps"], keep=False)
@@ -132,7 +132,7 @@ def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds how many times faster each row is than the best equivariant one of its session."""
+    """Add how many times faster each row is than the best equivariant one of its session."""
     best = baseline(table)
     for kind in TIMED:
         table[f"{kind}_faster"] = [_faster(best, row, kind) for _, row in table.iterrows()]
@@ -140,7 +140,7 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(table: pd.DataFrame) -> pd.Series | None:
-    """The equivariant cell with the smallest in-distribution error, trivial ones left out."""
+    """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
     exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None

@@ -18,7 +18,7 @@ MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob(
 def test_committed_tables_follow_from_committed_records(machine, tmp_path):
     found, problems = RunStore(machine).load()
     assert problems == []
-    runs_table.write(tmp_path / machine.name, found, "md", None)
+    runs_table.write_runs_table(tmp_path / machine.name, found, "md", None)
     others = {*machine.glob(f"tables/{SPEED}"), *machine.glob(f"tables/{PEERS}")}
     for file in sorted(set((machine / "tables").iterdir()) - others):
         assert (tmp_path / machine.name / "tables" / file.name).read_text() == file.read_text()

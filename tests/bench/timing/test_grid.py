@@ -16,7 +16,8 @@ from bench.core.keys import case_key
 from bench.records.speed_record import blank_record
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures import speed as figures
+from bench.reporting.figures import scaling
+from bench.reporting.figures.speed import draw_speed_figures
 from bench.system import environment, gpu
 from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
@@ -109,7 +110,7 @@ def stored(root, record, mode, status="done", reasons=None, **timing):
 def test_a_mode_pays_after_so_many_calls(tmp_path, record):
     stored(tmp_path, record, "eager", median_ms=7.0, x_unit=3.0, first_call_s=1.0)
     stored(tmp_path, record, "compile", median_ms=1.0, x_unit=1.0, first_call_s=21.0)
-    rows = {row["mode"]: row for row in speed_table.rows(SpeedStore(tmp_path).load()[0])}
+    rows = {row["mode"]: row for row in speed_table.make_rows(SpeedStore(tmp_path).load()[0])}
     assert rows["compile"]["train_step_break_even"] == pytest.approx(10_000)
 
 
@@ -127,7 +128,7 @@ def test_out_of_memory_is_a_row(tmp_path, record):
 def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
     counters = record.counters | {"flops": None, "step_flops": None}
     SpeedStore(tmp_path).write(structs.replace(record, counters=counters))
-    (row,) = speed_table.rows(SpeedStore(tmp_path).load()[0])
+    (row,) = speed_table.make_rows(SpeedStore(tmp_path).load()[0])
     assert (row["inference_shares"], row["train_step_shares"]) == (None, None)
     assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
 
@@ -136,7 +137,7 @@ def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record)
     shares = {}
     for dtype in ("float32", "bf16"):
         SpeedStore(tmp_path).write(structs.replace(record, cell=replace(record.cell, dtype=dtype)))
-    for row in speed_table.rows(SpeedStore(tmp_path).load()[0]):
+    for row in speed_table.make_rows(SpeedStore(tmp_path).load()[0]):
         shares[row["dtype"]] = row["train_step_shares"]
     assert shares["float32"]
     assert shares["bf16"] is None
@@ -153,7 +154,7 @@ def test_each_scale_has_figures_of_its_own(tmp_path, record):
         cell = blank_record(SpeedCase(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
         parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
         SpeedStore(tmp_path).write(structs.replace(cell, **parts, scale=scale))
-    names = {file.name for file in figures.write(tmp_path)}
+    names = {drawing.file.name for drawing in draw_speed_figures(tmp_path)}
     assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
 
@@ -161,7 +162,7 @@ def test_a_disturbed_time_is_hollow(record):
     row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0, "colour": "red"}
     ax = Figure().subplots()
     rows = [row | {"inference_quality": mark} for mark in "AC"]
-    figures._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
+    scaling._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
     faces = ax.collections[0].get_facecolors()
     assert faces[1].tolist() == [1, 1, 1, 1] != faces[0].tolist()
 
