@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from bench.core import cases
-from bench.core.config import from_plain
+from bench.core.cases import target_from_plain
+from bench.core.config import run_from_plain
 from bench.core.outcomes import outcome
 from bench.records.run_store import RunStore
 from bench.system import protocol
@@ -83,7 +83,7 @@ def _listen(lines: SimpleQueue) -> None:
 
 def train(request: Train, send: Send) -> None:
     """Train, score and write one record, and what lies beside it."""
-    trained = execute(from_plain(request.run), request.device, lambda step: send(Step(step)))
+    trained = execute(run_from_plain(request.run), request.device, lambda step: send(Step(step)))
     RunStore(Path(request.root)).keep(*trained)
     status, reason = trained.record.status, trained.record.reason
     send(Done() if status == "done" else Failed(status, reason or ""))
@@ -91,7 +91,7 @@ def train(request: Train, send: Send) -> None:
 
 def train_seeds(request: TrainSeeds, send: Send) -> None:
     """Train several seeds of one configuration at once, if that is faster; say either way."""
-    runs = [from_plain(run) for run in request.runs]
+    runs = [run_from_plain(run) for run in request.runs]
     name = f"{runs[0].model} {runs[0].method}"
     try:
         alone, at_once = closures.milliseconds(runs, request.device)
@@ -121,17 +121,17 @@ def _measure(request: Request, stage: Stage) -> Any:  # noqa: ANN401 - as `proto
         case Hello():
             return PROTOCOL
         case Estimate(runs, device):
-            return closures.seconds_per_step(map(from_plain, runs), device)
+            return closures.seconds_per_step(map(run_from_plain, runs), device)
         case Prepare(targets, device):
-            return stage.prepare({k: cases.timed(plain) for k, plain in targets.items()}, device)
+            return stage.prepare({k: target_from_plain(t) for k, t in targets.items()}, device)
         case TakeSample(name):
             return stage.sample(name)
         case MeasureEnergy(name):
             return stage.energy_mj(name)
         case Count(run, device):
-            return closures.count(from_plain(run), device)
+            return closures.count(run_from_plain(run), device)
         case CountBreaks(run, device):
-            return closures.breaks(from_plain(run), device)
+            return closures.breaks(run_from_plain(run), device)
         case MeasureCeilings(device):
             return ceilings(device)
         case MeasurePeer(peer, device):

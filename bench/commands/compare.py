@@ -58,7 +58,7 @@ def run(options: Namespace) -> int:
 
 
 def _compare_base(options: Namespace, noise: dict) -> list:
-    from bench.core.cases import Cell
+    from bench.core.cases import SpeedCase
     from bench.regression.revisions import RevisionComparison
     from bench.system.checkout import checkout
     from bench.system.progress import telling
@@ -69,7 +69,7 @@ def _compare_base(options: Namespace, noise: dict) -> list:
         if name.endswith(".py"):
             raise ValueError(f"--base compares models that git knows by name, not {name}")
     _options.check_temporary_folder()
-    grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
+    grid = [SpeedCase(Plugin(name), NODES, BATCH) for name in names]
     with checkout(options.base) as tree, telling() as tell:
         limits = (noise["floor"], noise["rounds"])
         revisions = RevisionComparison((tree, ROOT), options.device, *limits)

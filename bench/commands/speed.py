@@ -91,14 +91,14 @@ def models(options: Namespace) -> list[Plugin]:
         plugins.find("models", name)
     if options.size == "default":
         return [Plugin(name) for name in names]
-    from bench.core.sizes import check_size, sized
+    from bench.core.sizes import check_size, options_for_size
     from bench.tasks.bodies import SIGNATURE
 
     check_size(options.size)
     found = []
     for name in names:
         try:
-            found.append(Plugin(name, sized(name, options.size, SIGNATURE)))
+            found.append(Plugin(name, options_for_size(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
     if not found:

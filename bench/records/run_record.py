@@ -81,7 +81,7 @@ class Surface(Struct, frozen=True):
 
 def parse(plain: Any) -> RunRecord:  # noqa: ANN401 - any JSON
     """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
-    return convert(plain, RunRecord, run=config.from_plain)
+    return convert(plain, RunRecord, run=config.run_from_plain)
 
 
 def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON

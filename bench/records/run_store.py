@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.core.config import Run, bare, canonical
+from bench.core.config import Run, canonical, without_folders
 from bench.core.keys import run_name
 from bench.records import files, run_record
 from bench.records.run_record import RunRecord, Surface
@@ -36,8 +36,8 @@ class RunStore(Store[Run, RunRecord]):
 
     def find(self, run: Run) -> RunRecord | None:
         """Return the record of a run, None if there is none that can be read, or another's."""
-        record = super().find(run)
-        return record if record and canonical(bare(record.run)) == canonical(bare(run)) else None
+        record, wanted = super().find(run), canonical(without_folders(run))
+        return record if record and canonical(without_folders(record.run)) == wanted else None
 
     def keep(self, record: RunRecord, curve: str = "", surface: Surface | None = None) -> bool:
         """Write what a run came to, and what lies beside it, unless that loses what had finished.

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from bench.core import cases, plugins
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.keys import case_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
@@ -24,7 +24,7 @@ class SpeedRecord(Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal[1]
-    cell: Cell
+    cell: SpeedCase
     scale: Scale
     key: str
     status: Literal["done", "failed", "oom", "refused"]
@@ -39,10 +39,10 @@ class SpeedRecord(Struct, frozen=True, kw_only=True):
 
 def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
     """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
-    return convert(plain, SpeedRecord, cell=cases.from_plain)
+    return convert(plain, SpeedRecord, cell=cases.case_from_plain)
 
 
-def blank(cell: Cell) -> SpeedRecord:
+def blank(cell: SpeedCase) -> SpeedRecord:
     """Return the record of a case of which nothing is known yet."""
     return SpeedRecord(
         schema=SCHEMA,

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.keys import case_name
 from bench.records import speed_record
 from bench.records.speed_record import SpeedRecord
 from bench.records.store import Store
 
 
-class SpeedStore(Store[Cell, SpeedRecord]):
+class SpeedStore(Store[SpeedCase, SpeedRecord]):
     """The cases of a machine: speed/<model>-<nodes>x<batch>-<mode>-<dtype>-<key>.json."""
 
     pattern = "speed/*.json"
     parse = staticmethod(speed_record.parse)
 
-    def path(self, case: Cell, key: str | None = None) -> Path:
+    def path(self, case: SpeedCase, key: str | None = None) -> Path:
         """Return where the record of a case lives, with the key of today unless one is given."""
         return self.root / "speed" / f"{case_name(case, key)}.json"
 
@@ -39,7 +39,7 @@ class SpeedStore(Store[Cell, SpeedRecord]):
             newest[str(record.cell)] = max(before, record, key=lambda record: record.session or "")
         return list(newest.values()), problems
 
-    def failed(self, case: Cell) -> bool:
+    def failed(self, case: SpeedCase) -> bool:
         """Return whether the case was tried and broke."""
         record = self.find(case)
         return record is not None and record.status == "failed"

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bench.core import cases
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.records import speed_record
 from bench.records.run_record import Counters
 from bench.records.speed_record import SpeedRecord
@@ -78,7 +78,7 @@ def compare_records(base: Records, new: Records, floor: float) -> tuple[list[Ver
             verdicts.append(Verdict(name, "status", REGRESSED, why=why))
             continue
         verdicts.append(judge_counters(name, before, after))
-        for kind in cases.KINDS:
+        for kind in cases.CASE_KINDS:
             sides = [record.timings.get(kind) for record in (before, after)]
             if sides[0] and not sides[1] and after.reasons.get(kind):
                 verdicts.append(Verdict(name, kind, REGRESSED, why=after.reasons[kind]))
@@ -114,7 +114,7 @@ def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:
     if names[0] != names[1]:
         return f"times of {names[0]} and {names[1]}"
     cell = new.cell
-    if cell == Cell(cases.UNIT, cell.nodes, cell.batch):
+    if cell == SpeedCase(cases.UNIT, cell.nodes, cell.batch):
         return "the unit of the others; compare --base times it"
     return ""
 
@@ -122,7 +122,7 @@ def _explain_apart(base: SpeedRecord, new: SpeedRecord) -> str:
 def _explain_unit(base: Records, new: Records, name: str) -> str:
     """Return why ratios to the unit say nothing: its own counters differ; nothing if not."""
     cell = new[name].cell
-    unit = str(Cell(cases.UNIT, cell.nodes, cell.batch))
+    unit = str(SpeedCase(cases.UNIT, cell.nodes, cell.batch))
     counters = [_select_exact(records[unit].counters) for records in (base, new) if unit in records]
     if len(counters) == 2 and counters[0] != counters[1]:
         return "the unit has changed; compare --base needs none"

@@ -8,7 +8,7 @@ from math import ceil, log
 from pathlib import Path
 from typing import Any
 
-from bench.core.cases import UNIT, Cell
+from bench.core.cases import UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.regression.revisions import RevisionComparison
@@ -18,10 +18,10 @@ from bench.system.clock import now
 from bench.system.progress import Tell, ignore
 
 CASES = (
-    Cell(UNIT, 20, 32),
-    Cell(UNIT, 5, 8),
-    Cell(Plugin("egnn"), 20, 32),
-    Cell(Plugin("egnn"), 5, 8),
+    SpeedCase(UNIT, 20, 32),
+    SpeedCase(UNIT, 5, 8),
+    SpeedCase(Plugin("egnn"), 20, 32),
+    SpeedCase(Plugin("egnn"), 5, 8),
 )
 REMEDY = "'python -m bench calibrate' measures"
 ROUNDS, MINIMUM_ROUNDS, MAXIMUM_ROUNDS = 30, 20, 60

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import structs
 
 from bench.core import plugins
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
@@ -101,13 +101,13 @@ def select(base: Records, models: Sequence[str]) -> dict[str, SpeedRecord]:
     return {case: record for case, record in base.items() if record.cell.model.name in models}
 
 
-def list_cases(models: Sequence[str]) -> list[Cell]:
+def list_cases(models: Sequence[str]) -> list[SpeedCase]:
     """Return the cases of a reference: each model at its default size."""
-    return [Cell(Plugin(model), NODES, BATCH) for model in models]
+    return [SpeedCase(Plugin(model), NODES, BATCH) for model in models]
 
 
 def time_cases(
-    grid: list[Cell], name: str, device: str, tell: Tell = ignore
+    grid: list[SpeedCase], name: str, device: str, tell: Tell = ignore
 ) -> dict[str, SpeedRecord]:
     """Return records of cases, each session of which is timed in turn."""
     records = {}
@@ -117,7 +117,7 @@ def time_cases(
     return records
 
 
-def update(file: Path, grid: list[Cell], name: str, device: str, tell: Tell = ignore) -> None:
+def update(file: Path, grid: list[SpeedCase], name: str, device: str, tell: Tell = ignore) -> None:
     """Time and count the cases on the machine of that name and write them as the reference."""
     files.check_writable(file.parent)
     records = time_cases(grid, name, device, tell)

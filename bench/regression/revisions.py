@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.records.machine_facts import MachineFacts
 from bench.records.speed_record import blank
 from bench.regression import verdicts
@@ -32,7 +32,7 @@ class RevisionComparison:
     rounds: int
     kinds: tuple[str, ...] = KINDS
 
-    def judge(self, cases: list[Cell], budget_s: float, tell: Tell = ignore) -> list[Verdict]:
+    def judge(self, cases: list[SpeedCase], budget_s: float, tell: Tell = ignore) -> list[Verdict]:
         """Return verdicts on all cases; the time that one leaves is there for the next ones."""
         ends, comparisons, rest = now() + budget_s, {}, []
         for index, case in enumerate(cases):
@@ -45,7 +45,7 @@ class RevisionComparison:
             rest += [counters, *lost]
         return rest + judge(comparisons)
 
-    def confirm(self, case: Cell, until: float) -> tuple[Comparisons, Verdict]:
+    def confirm(self, case: SpeedCase, until: float) -> tuple[Comparisons, Verdict]:
         """Return what fresh processes agree on, measure by measure, and the verdict on counters."""
         until_first = until - CONFIRMATION_SHARE * (until - now())
         comparisons, counters = self.measure(case, until_first)
@@ -55,9 +55,9 @@ class RevisionComparison:
 
         return verdicts.confirm(comparisons, measure_again), counters
 
-    def measure(self, case: Cell, until: float) -> tuple[Comparisons, Verdict]:
+    def measure(self, case: SpeedCase, until: float) -> tuple[Comparisons, Verdict]:
         """Time so many rounds, and further ones of what is inconclusive while time is left."""
-        timed = case.timed(self.kinds)
+        timed = case.targets(self.kinds)
         with players([(timed, tree) for tree in self.trees], self.device) as pair:
             comparisons, open_kinds = {}, [kind for kind in self.kinds if _can_run(pair, kind)]
             while open_kinds:
@@ -84,7 +84,7 @@ def _compare(base: Player, new: Player, floor: float) -> Comparisons:
     }
 
 
-def _judge_counters(case: Cell, base: Player, new: Player) -> Verdict:
+def _judge_counters(case: SpeedCase, base: Player, new: Player) -> Verdict:
     sides, name, run = [], str(case), asdict(case.run("train_step"))
     for player in (base, new):
         try:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import cases
-from bench.core.cases import KINDS
+from bench.core.cases import CASE_KINDS
 from bench.records import files
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
 from bench.reporting.formats import Column, Row, Table
 
-SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
+SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
 def make_rows(records: Iterable[SpeedRecord]) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
         **record.ceilings,
     }  # fmt: skip
     row["rung"] = f"{cell.mode}, {cell.dtype}"
-    for kind in KINDS:
+    for kind in CASE_KINDS:
         timing = record.timings.get(kind)
         for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
             short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
@@ -73,7 +73,7 @@ def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
     The eager time is that of the mode's own session, from the ratios of both to the unit.
     """
     calls = {}
-    for kind in KINDS:
+    for kind in CASE_KINDS:
         name = f"{kind}_break_even"
         calls[name] = None
         ratio = f"{kind}_x_unit"
@@ -166,7 +166,7 @@ def footnotes(rows: list[dict[str, Any]]) -> list[str]:
         "of inference; step MB: most bytes alive at once that the step made",
         "of peak: shares of this machine's matrix product and copy rates that the step reaches",
     ]
-    if any(formats.is_disturbed(row, KINDS) for row in rows):
+    if any(formats.is_disturbed(row, CASE_KINDS) for row in rows):
         notes.insert(1, f"{formats.DISTURBED}; x unit, a ratio within each round, is still given")
     reasons: dict[str, list[str]] = {}
     for row in rows:

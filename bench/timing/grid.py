@@ -8,7 +8,7 @@ from statistics import median
 
 from msgspec import structs
 
-from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
@@ -30,10 +30,10 @@ MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
 class Request:
     """What the user asked for: cells, and where, on what and how long to time them.
 
-    `scale` is what chose the models' sizes, as in `core.sizes.sized`.
+    `scale` is what chose the models' sizes, as in `core.sizes.options_for_size`.
     """
 
-    cells: list[Cell]
+    cells: list[SpeedCase]
     store: SpeedStore
     device: str
     budget_s: float
@@ -43,10 +43,10 @@ class Request:
 
 def grid(
     models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], rungs: Iterable[tuple[str, str]]
-) -> list[Cell]:
+) -> list[SpeedCase]:
     """Every model at every (nodes, batch) on every rung, a (mode, dtype)."""
     combinations = product(sizes, rungs, models)
-    return [Cell(model, *size, *rung) for size, rung, model in combinations]
+    return [SpeedCase(model, *size, *rung) for size, rung, model in combinations]
 
 
 def measure(request: Request) -> bool:
@@ -73,22 +73,22 @@ def measure(request: Request) -> bool:
     return not [cell for cell in request.cells if request.store.failed(cell)]
 
 
-def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
+def sessions(todo: Iterable[SpeedCase]) -> list[list[SpeedCase]]:
     """The cells that are timed in turn: those that differ in the model alone."""
-    found: dict[str, list[Cell]] = {}
+    found: dict[str, list[SpeedCase]] = {}
     for cell in todo:
         found.setdefault(str(replace(cell, model=UNIT)), []).append(cell)
     return list(found.values())
 
 
 def time_session(
-    part: list[Cell], device: str, name: str, tell: Tell = ignore
+    part: list[SpeedCase], device: str, name: str, tell: Tell = ignore
 ) -> Iterator[SpeedRecord]:
     """Yield records of cells that are timed in turn with the unit, on the machine of that name."""
-    unit = Cell(UNIT, part[0].nodes, part[0].batch)
+    unit = SpeedCase(UNIT, part[0].nodes, part[0].batch)
     everyone = [unit, *[cell for cell in part if cell != unit]]
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    parts = [(cell.timed(KINDS), ROOT) for cell in everyone]
+    parts = [(cell.targets(CASE_KINDS), ROOT) for cell in everyone]
 
     def begin(index: int) -> None:
         tell(str(everyone[index]), index / (len(everyone) + 1))
@@ -96,7 +96,7 @@ def time_session(
     with players(parts, device, begin) as found:
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
         tell(f"{rounds} rounds of {len(found)} networks", len(found) / (len(found) + 1))
-        play(found, KINDS, rounds)
+        play(found, CASE_KINDS, rounds)
         ceilings = found[0].told(MeasureCeilings(device)) or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
@@ -104,7 +104,7 @@ def time_session(
                 yield structs.replace(made, session=stamp, ceilings=ceilings)
 
 
-def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
+def record(cell: SpeedCase, player: Player, unit: Player, name: str) -> SpeedRecord:
     """The record of a cell, on the machine of that name.
 
     With timings, their ratios to the unit round by round, and counters.

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import convert
 from msgspec.structs import replace
 
-from bench.core.cases import Timed
+from bench.core.cases import TimingTarget
 from bench.core.outcomes import status_of
 from bench.records.timings import Timing
 from bench.system.pool import Worker
@@ -76,7 +76,7 @@ class Player:
         if number != PROTOCOL and not (self.death and is_numbered(self.worker.checkout)):
             raise ProtocolError(number)
 
-    def prepare(self, timed: Mapping[str, Timed]) -> None:
+    def prepare(self, timed: Mapping[str, TimingTarget]) -> None:
         """Has the worker build and warm its closures; a death is an outcome too."""
         targets = {name: asdict(target) for name, target in timed.items()}
         try:
@@ -117,7 +117,7 @@ def summarised(takes: list[Sample]) -> Timing:
 
 @contextmanager
 def players(
-    parts: Iterable[tuple[Mapping[str, Timed], Path]],
+    parts: Iterable[tuple[Mapping[str, TimingTarget], Path]],
     device: str,
     begin: Callable[[int], None] = lambda index: None,
 ) -> Iterator[list[Player]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from bench.core.cases import NOTHING, Timed
+from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.core.keys import run_key, run_name
 from bench.records.run_record import RunRecord
@@ -99,9 +99,9 @@ def _sample(
         }
 
 
-def _targets(runs: Mapping[str, Run]) -> dict[str, Timed]:
+def _targets(runs: Mapping[str, Run]) -> dict[str, TimingTarget]:
     return {
-        _name(kind, key): Timed(run, kind == "train_step")
+        _name(kind, key): TimingTarget(run, kind == "train_step")
         for key, run in runs.items()
         for kind in KINDS
     }
@@ -138,7 +138,7 @@ def _is_related(record: RunRecord) -> bool:
 
 def _name_untimed(run: Run, reasons: Mapping[str, str]) -> None:
     for kind, reason in reasons.items():
-        if not reason.endswith(NOTHING):
+        if not reason.endswith(UNTRAINABLE):
             print(f"no {kind} timing for {run_name(run)}: {reason}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from bench.core.cases import Timed
+from bench.core.cases import TimingTarget
 from bench.core.outcomes import outcome
 from bench.system import environment, gpu, machine
 from bench.system.clock import Away, clock_of, now
@@ -30,7 +30,7 @@ class Stage:
         self.calls: dict[str, int] = {}
         self.sample_s: dict[str, float] = {}
 
-    def prepare(self, timed: Mapping[str, Timed], device: str) -> Prepared:
+    def prepare(self, timed: Mapping[str, TimingTarget], device: str) -> Prepared:
         """Builds and warms one closure for each name; what fails is a reason.
 
         Answers with first calls, seconds that a sample takes, counters and facts.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import plugins
-from bench.core.config import OPTIONS, Run, canonical, cell
+from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
 from bench.core.keys import run_key
 
 SEEDS = 3  # of a selection without a sweep
-VALUES = tuple(name for name in OPTIONS if name not in ("task", "model", "method", "seed"))
+VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "method", "seed"))
 
 
 def sweep(name: str) -> list[Run]:
@@ -76,7 +76,7 @@ def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds has to be at least 1, got {seeds}")
-        cells = list({run_key(run): cell(run) for run in runs}.values())
+        cells = list({run_key(run): without_seed(run) for run in runs}.values())
         runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
     return runs if steps is None else [replace(run, steps=steps) for run in runs]
 
@@ -128,7 +128,7 @@ def groups(runs: list[Run], jobs: int) -> list[list[int]]:
     """
     cells: dict[str, list[int]] = {}
     for index, run in enumerate(runs):
-        cells.setdefault(canonical(cell(run)), []).append(index)
+        cells.setdefault(canonical(without_seed(run)), []).append(index)
     parts = -(-jobs // len(cells))
     found = [places[part::parts] for places in cells.values() for part in range(parts)]
     return [places for places in found if len(places) > 1]
@@ -139,9 +139,9 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
     if part in ("task", "model", "method"):
         plugin = getattr(run, part)
         return plugin.kwargs.get(option) if option else plugin.name
-    if key not in OPTIONS:
+    if key not in RUN_FIELDS:
         raise ValueError(
-            f"no key {key!r}; there are {', '.join(OPTIONS)}, and method.beta and such"
+            f"no key {key!r}; there are {', '.join(RUN_FIELDS)}, and method.beta and such"
         )
     return asdict(run)[key]
 

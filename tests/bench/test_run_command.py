@@ -15,7 +15,7 @@ import pytest
 from msgspec import structs
 
 from bench.cli import main
-from bench.core.config import SYMMETRISE, Plugin, Run, from_plain
+from bench.core.config import SYMMETRISE, Plugin, Run, run_from_plain
 from bench.records.run_record import Penalty, blank
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
@@ -437,7 +437,7 @@ def test_profiles_are_of_the_trained_network_alone(wrapped):
 
 
 def test_tables_say_what_was_symmetrised(wrapped):
-    methods = {aggregate.method_of(from_plain(record["run"])) for record in wrapped.values()}
+    methods = {aggregate.method_of(run_from_plain(record["run"])) for record in wrapped.values()}
     assert {"plain", "plain + frame_average"} <= methods
 
 

@@ -170,7 +170,7 @@ def test_translations_move_points_alone(name, kind, draw):
 
 def claimed(name):
     """The group that the model claims, E3 if it claims none."""
-    return getattr(remul, plugins.claimed_group(plugin(name)) or "E3")
+    return getattr(remul, plugins.group_claim(plugin(name)) or "E3")
 
 
 def error_under_motions(name, signature, draw, generator, dtype=torch.float64):
@@ -193,7 +193,7 @@ def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
 
 
 @moving_points
-@pytest.mark.parametrize("name", [n for n in CLAIMING if plugins.claimed_group(plugin(n)) == "SE3"])
+@pytest.mark.parametrize("name", [n for n in CLAIMING if plugins.group_claim(plugin(n)) == "SE3"])
 def test_a_claim_without_reflections_means_that_they_break_it(name, kind, draw):
     signature = SIGNATURES[kind]
     mirror = Element(-torch.eye(3, dtype=torch.float64).expand(3, 3, 3), torch.zeros(3, 3))

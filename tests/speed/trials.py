@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.core import cases
-from bench.core.cases import UNIT, Cell
+from bench.core.cases import UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.regression import compare
@@ -33,10 +33,10 @@ FACTOR = 1.3
 KINDS_OF = {"same": KINDS, "slower": ("inference",), "planted": ("inference",)}
 BUDGET_S = {"same": 0.0, "slower": 180.0, "planted": 0.0}
 CELLS = [
-    Cell(Plugin("transformer"), 5, 8),
-    Cell(Plugin("egnn"), 20, 32),
-    Cell(Plugin("gnn"), 10, 8),
-    Cell(Plugin("egnn"), 5, 8),
+    SpeedCase(Plugin("transformer"), 5, 8),
+    SpeedCase(Plugin("egnn"), 20, 32),
+    SpeedCase(Plugin("gnn"), 10, 8),
+    SpeedCase(Plugin("egnn"), 5, 8),
 ]
 WASTE = '''
 
@@ -117,7 +117,7 @@ def checked(index, base, name, noise):
 def outcome(trials):
     """How often each kind of trial ended as it has to."""
     checks = trials["check"]
-    late = [[row["slower"], kind] in row["regressed"] for row in checks for kind in cases.KINDS]
+    late = [[r["slower"], kind] in r["regressed"] for r in checks for kind in cases.CASE_KINDS]
     alarms = sum(len(row["regressed"]) for row in checks) - sum(late)
     quiet = sum(row["times"] for row in checks) - len(late)
     same = [regressed(row, kind) for row in trials["same"] for kind in KINDS]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin, Run
 from bench.core.keys import case_key, run_key
 from bench.records.run_store import RunStore
@@ -64,7 +64,7 @@ def test_a_case_of_the_speed_grid_knows_its_model_by_its_code(tmp_path):
         file = tmp_path / folder / "mine.py"
         file.parent.mkdir()
         file.write_text(code)
-        cases.append(Cell(Plugin(str(file))))
+        cases.append(SpeedCase(Plugin(str(file))))
     same, moved, edited = map(case_key, cases)
     assert same == moved != edited
 

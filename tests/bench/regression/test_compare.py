@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bench.cli import main
 from bench.commands.compare import exit_code
 from bench.core import cases
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
@@ -22,7 +22,7 @@ from bench.regression.differences import list_differences
 from bench.regression.report import Verdict, junit, markdown
 from bench.timing.samples import summary
 
-CELL = Cell(Plugin("egnn"))
+CELL = SpeedCase(Plugin("egnn"))
 MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
 COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_bytes": 40}
 
@@ -149,9 +149,9 @@ def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = replace(blank(Cell(cases.UNIT)), status="done", machine=MACHINE)
+    unit = replace(blank(SpeedCase(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
-        {str(CELL): record(generator), str(Cell(cases.UNIT)): replace(unit, counters=counters)}
+        {str(CELL): record(generator), str(SpeedCase(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
     )
     (time,) = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
@@ -162,7 +162,7 @@ def networks(generator, slower, count=6):
     """Records of several networks of one session, so many of them slower."""
     many = {}
     for index in range(count):
-        cell = Cell(Plugin("egnn", {"layers": index + 1}))
+        cell = SpeedCase(Plugin("egnn", {"layers": index + 1}))
         made = record(generator, 1.3 if index < slower else 1.0)
         many[str(cell)] = replace(made, cell=cell)
     return many
@@ -228,7 +228,7 @@ def test_quality_c_decides_nothing(generator, disturbed, factor):
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):
-    cell = Cell(cases.UNIT, mode="compile")
+    cell = SpeedCase(cases.UNIT, mode="compile")
     base, new = (replace(record(generator, factor), cell=cell) for factor in (1.0, 1.3))
     verdicts = compare.judge_records({"c": base}, {"c": new}, 0.0)
     assert [row.verdict for row in verdicts] == ["same", "regressed"]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bench.cli import main
 from bench.commands import _options
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
@@ -23,7 +23,7 @@ from bench.system.progress import telling
 from bench.timing import grid as timing_grid
 from bench.timing.samples import summary
 
-CELL = Cell(Plugin("egnn"), 10, 8)
+CELL = SpeedCase(Plugin("egnn"), 10, 8)
 MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
 CEILINGS = {"flops_per_s": 1e11, "bytes_per_s": 3e10}
 
@@ -74,7 +74,7 @@ def judge(known, budget_s=60.0, name="here"):
 
 
 def test_a_model_that_is_gone_is_named(generator, here):
-    gone = replace(record(generator), cell=Cell(Plugin("gone")))
+    gone = replace(record(generator), cell=SpeedCase(Plugin("gone")))
     (row,), _ = ReferenceCheck({"c": gone}, "here", "cpu", 0.0).judge()
     assert (row.verdict, row.why) == ("incomparable", "the model is gone")
 
@@ -144,15 +144,14 @@ def test_each_case_is_told_on_stderr(capsys, monkeypatch):
     def players(parts, device, begin):
         for index in range(len(parts)):
             begin(index)
-        yield [
-            SimpleNamespace(facts=SimpleNamespace(sample_s={}), told=lambda _: None) for _ in parts
-        ]
+        facts = SimpleNamespace(sample_s={})
+        yield [SimpleNamespace(facts=facts, told=lambda _: None) for _ in parts]
 
     monkeypatch.setattr(timing_grid, "players", players)
     monkeypatch.setattr(timing_grid, "play", lambda *_: None)
     monkeypatch.setattr(timing_grid, "record", lambda cell, *_: blank(cell))
     with telling() as tell:
-        reference.time_cases([CELL, Cell(Plugin("gnn"), 10, 8)], "here", "cpu", tell)
+        reference.time_cases([CELL, SpeedCase(Plugin("gnn"), 10, 8)], "here", "cpu", tell)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(",")[0] for line in lines[:3]] == ["transformer", "egnn", "gnn"]
 
@@ -160,7 +159,7 @@ def test_each_case_is_told_on_stderr(capsys, monkeypatch):
 @pytest.fixture
 def file(tmp_path, known):
     """A reference file of two networks."""
-    other = replace(known[str(CELL)], cell=Cell(Plugin("gnn"), 10, 8))
+    other = replace(known[str(CELL)], cell=SpeedCase(Plugin("gnn"), 10, 8))
     path = tmp_path / "reference.json"
     path.write_text(files.as_text({"cells": [*known.values(), other]}))
     return path

@@ -3,14 +3,14 @@
 import re
 
 from bench.cli import parser
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.regression.report import Verdict
 from bench.regression.revisions import RevisionComparison
 from bench.system.checkout import ROOT
 from bench.system.progress import telling
 
-CASES = [Cell(Plugin("egnn")), Cell(Plugin("gnn"))]
+CASES = [SpeedCase(Plugin("egnn")), SpeedCase(Plugin("gnn"))]
 
 
 def test_each_case_is_told_on_stderr(monkeypatch, capsys):

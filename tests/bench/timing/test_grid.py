@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from msgspec import structs, to_builtins
 
 from bench.cli import main
-from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.core.keys import case_key
 from bench.records.speed_record import blank
@@ -23,7 +23,7 @@ from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
 from bench.timing.sampler import Stage
 
-CELL = Cell(UNIT, 2, 2)
+CELL = SpeedCase(UNIT, 2, 2)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def record(root):
     return SpeedStore(root).find(CELL)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CASE_KINDS)
 def test_each_kind_has_its_timing(record, kind):
     names = {"median_ms", "interval_ms", "samples_ms", "quality", "reason", "ratios", "x_unit",
              "first_call_s", "energy_mj"}  # fmt: skip
@@ -151,7 +151,7 @@ def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
-        cell = blank(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
+        cell = blank(SpeedCase(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
         parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
         SpeedStore(tmp_path).write(structs.replace(cell, **parts, scale=scale))
     names = {drawing.file.name for drawing in draw_speed_figures(tmp_path)}
@@ -176,8 +176,8 @@ def stage(monkeypatch):
 
 
 def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
-    cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
-    found = stage.prepare(cell.timed(["inference"]), "cpu")
+    cell = SpeedCase(Plugin("mlp", {"objects": 1}), 2, 2)
+    found = stage.prepare(cell.targets(["inference"]), "cpu")
     assert found.status == "refused"
     SpeedStore(tmp_path).write(structs.replace(blank(cell), status=found.status))
     assert SpeedStore(tmp_path).missing([cell]) == []
@@ -196,7 +196,7 @@ def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
     monkeypatch.setattr(sampler, "closure", closure)
     monkeypatch.setattr(sampler, "warm_up", lambda *_: 1)
     kinds = ["inference", "remul_step", "train_step"]
-    found = stage.prepare(CELL.timed(kinds), "cpu")
+    found = stage.prepare(CELL.targets(kinds), "cpu")
     assert (found.status, list(found.reasons)) == (status, ["remul_step"])
 
 
@@ -205,7 +205,7 @@ def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch
         raise ValueError("no") if one.training else MemoryError()
 
     monkeypatch.setattr(sampler, "closure", closure)
-    assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu").status == "oom"
+    assert stage.prepare(CELL.targets(["inference", "train_step"]), "cpu").status == "oom"
 
 
 def test_the_first_call_makes_the_graph_and_keeps_what_it_uses(monkeypatch):
@@ -263,4 +263,4 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
 def test_a_step_that_draws_is_no_cuda_graph(kind):
     with pytest.raises(ValueError, match="drawn on the CPU"):
-        sampler.closure(replace(CELL, mode="cuda_graph").timed([kind])[kind], "cuda")
+        sampler.closure(replace(CELL, mode="cuda_graph").targets([kind])[kind], "cuda")
