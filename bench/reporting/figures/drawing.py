@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from msgspec import Struct, to_builtins
 from PIL import Image
 
 from bench.reporting.figures import style
@@ -59,8 +61,12 @@ def fingerprint(plot: Plot, rows: Any, title: str) -> str:  # noqa: ANN401 - JSO
     """Return a digest of what a figure shows and of the code that draws it."""
     code = [Path(file).read_text() for file in (getfile(plot.draw), style.__file__)]
     content = [plot.name, title, rows, code]
-    text = json.dumps(content, default=lambda frame: frame.to_dict("records"))
+    text = json.dumps(content, default=_plain)
     return sha256(text.encode()).hexdigest()
+
+
+def _plain(shown: pd.DataFrame | Struct) -> Any:  # noqa: ANN401 - as JSON holds it
+    return shown.to_dict("records") if isinstance(shown, pd.DataFrame) else to_builtins(shown)
 
 
 def read_fingerprint(file: Path) -> str | None:
