@@ -104,7 +104,7 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
         send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
         if at_once >= alone:
             raise ValueError("that is no gain")
-        seeds = multi_seed.execute(runs, request.device, lambda step: send(Step(step)))
+        seeds = multi_seed.execute_seeds(runs, request.device, lambda step: send(Step(step)))
         for index, trained in enumerate(seeds):
             RunStore(Path(request.root)).keep(*trained)
             send(Ended(index))

@@ -58,22 +58,22 @@ def run(options: Namespace) -> int:
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
     sweep = selection.override(chosen, options.seeds, options.steps)
-    runs = selection.shard(selection.only(sweep, options.only), options.shard)
+    runs = selection.shard(selection.select(sweep, options.only), options.shard)
     store = RunStore(options.results / machine.folder(options.device))
     own = (_jobs(options), options.budget, options.force, options.vectorise)
-    request = launcher.Request(runs, store, options.device, *own)
+    training_options = launcher.TrainingOptions(runs, store, options.device, *own)
     if options.dry_run:
-        print(launcher.estimate(request))
+        print(launcher.estimate(training_options))
         return OK
     stages = [now()]
-    training = launcher.train_missing(request)
+    training = launcher.train_missing(training_options)
     stages.append(now())
     if not options.no_timing:
         measure_runs(runs, store, options.device)
     stages.append(now())
-    complete = launcher.all_finished(request) and training.complete
+    complete = launcher.all_finished(training_options) and training.complete
     print(write_runs_table(store.root, _options.readable(store), "text", None))
-    print(_spent(training, stages, request.jobs))
+    print(_spent(training, stages, training_options.jobs))
     return OK if complete else FAILED
 
 
@@ -93,9 +93,9 @@ def _chosen(options: Namespace) -> list[Run]:
 
     pairs = (options.task, options.models, options.methods)
     if options.sweep and not any(pairs):
-        return selection.sweep(options.sweep)
+        return selection.load_sweep(options.sweep)
     if not options.sweep and all(pairs):
-        return selection.pair(*pairs)
+        return selection.pair_plugins(*pairs)
     raise ValueError("run takes a sweep, or --task, --models and --methods")
 
 

@@ -11,9 +11,9 @@ from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.system.clock import clock_of
 from bench.timing import counters, modes
-from bench.training.build import build, symmetrised
-from bench.training.loop import batches_of, learns, stream, trainer
-from bench.training.multi_seed import Together
+from bench.training.build import build, symmetrise
+from bench.training.loop import batches_of, is_trainable, rng, trainer
+from bench.training.multi_seed import MultiSeedTrainer
 from bench.training.stacked import Stacked
 from remul import Batch
 
@@ -40,9 +40,9 @@ def closures(
     A model that learns nothing has no training step. The model that is returned is the eager one.
     """
     task, model, method = build(run, device)
-    training = trainer(run, modes.applied(mode, model), method) if learns(model) else None
-    batch = next(batches_of(task.train, run.batch_size, stream("batches", run.seed)))
-    resting = symmetrised(deepcopy(model).eval(), task.signature, run.symmetrise)
+    training = trainer(run, modes.applied(mode, model), method) if is_trainable(model) else None
+    batch = next(batches_of(task.train, run.batch_size, rng("batches", run.seed)))
+    resting = symmetrise(deepcopy(model).eval(), task.signature, run.symmetrise)
     called, untrained = modes.applied(mode, resting), _untrained(resting, batch[:1])
 
     @untrained()
@@ -98,7 +98,7 @@ def milliseconds(runs: list[Run], device: str) -> tuple[float, float]:
     Medians of a few steps, in turn. Raises whatever keeps the seeds from being trained at once.
     """
     parts = [build(run, device) for run in runs]
-    together = Together(runs, parts)
+    together = MultiSeedTrainer(runs, parts)
     batches = [next(seed.batches) for seed in together.seeds]
     alone, clock = closures(runs[0], device)[0], clock_of(device)
 

@@ -15,7 +15,7 @@ from bench.records.timings import Timing
 from bench.system.checkout import ROOT
 from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
-from bench.training.selection import cells_of
+from bench.training.selection import by_configuration
 
 SWEEP_ROUNDS = 40
 KINDS = ("inference", "train_step")
@@ -165,7 +165,7 @@ def _by_task(runs: Iterable[Run], store: RunStore) -> dict[str, Configurations]:
     for run in finished:
         if _is_current(run) and store.finished(run):
             found.setdefault(str(run.task), []).append(run)
-    return {task: cells_of(own) for task, own in found.items()}
+    return {task: by_configuration(own) for task, own in found.items()}
 
 
 def _is_current(run: Run) -> bool:

@@ -11,13 +11,13 @@ from bench.core import plugins
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.training import history
-from bench.training.loop import stream
+from bench.training.loop import rng
 from remul import Batch, Signature, canonicalise, frame_average, group_average, groups
 from remul.checks import check
 
 
-def symmetrised(model: nn.Module, signature: Signature, how: str) -> nn.Module:
-    """The model wrapped as one of `config.SYMMETRISE` says, sharing its weights."""
+def symmetrise(model: nn.Module, signature: Signature, how: str) -> nn.Module:
+    """Return the model wrapped as one of `config.SYMMETRISE` says, sharing its weights."""
     kind, _, group = how.rstrip(")").partition("(")
     if kind == "group_average":
         return group_average(model, signature, getattr(groups, group).elements())
@@ -26,7 +26,7 @@ def symmetrised(model: nn.Module, signature: Signature, how: str) -> nn.Module:
 
 
 def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
-    """The task, model and method of a run, from its configuration and seed alone.
+    """Return the task, model and method of a run, from its configuration and seed alone.
 
     The penalty is told the model's last layer if it asks, and keeps its curve.
     """
@@ -35,35 +35,35 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
         raise ValueError(
             f"load of {run.task.name} has to return a Task, not {type(loaded).__name__}"
         )
-    task = _on(loaded, device)
+    task = _move(loaded, device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
     module = plugins.load("models", run.model.name)
-    with seeded(run):
+    with seed_global_generator(run):
         model = module.build(task.signature, **run.model.kwargs).to(device)
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
-    return task, model, replace(method, penalty=history.traced(method.penalty, run.steps))
+    return task, model, replace(method, penalty=history.record_penalty(method.penalty, run.steps))
 
 
 def last_layer(model: nn.Module) -> list[nn.Parameter]:
-    """The weights of the module with weights that the model declares last."""
+    """Return the weights of the module with weights that the model declares last."""
     layers = [list(module.parameters(recurse=False)) for module in model.modules()]
     return next((weights for weights in reversed(layers) if weights), [])
 
 
 @contextmanager
-def seeded(run: Run) -> Iterator[None]:
-    """The global generator seeded for the run, and afterwards as it was.
+def seed_global_generator(run: Run) -> Iterator[None]:
+    """Seed the global generator for the run, and leave it as it was afterwards.
 
-    What draws from it without asking: initial weights, dropout.
+    It is what initial weights and dropout are drawn from.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(stream("weights", run.seed).initial_seed())
+        torch.random.manual_seed(rng("weights", run.seed).initial_seed())
         yield
 
 
-def _check_splits(task: Task) -> None:
-    """Raises `ValueError`, naming the split, before hours of training end at it."""
+def check_splits(task: Task) -> None:
+    """Raise `ValueError`, naming the split, before hours of training end at it."""
     for name, batch in {"train": task.train, "val": task.val, **task.splits}.items():
         try:
             check(batch.inputs, task.signature.inputs)
@@ -72,7 +72,7 @@ def _check_splits(task: Task) -> None:
             raise ValueError(f"split {name!r}: {error}") from None
 
 
-def _on(task: Task, device: str) -> Task:
+def _move(task: Task, device: str) -> Task:
     splits: dict[str, Batch] = {name: getattr(task, name).to(device) for name in SPLITS}
     more = {name: batch.to(device) for name, batch in task.more.items()}
     return Task(task.signature, **splits, distance=task.distance, more=more)

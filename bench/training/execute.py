@@ -1,4 +1,4 @@
-"""What a worker does: train and score one run; the closures that are timed."""
+"""What a worker does with a run: build, train and score it."""
 
 import traceback
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blan
 from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
-from bench.training.build import _check_splits, build, seeded, symmetrised
-from bench.training.loop import Progress, stream, train
-from bench.training.loss_surface import slices
-from bench.training.scores import finite, profiles, score
+from bench.training.build import build, check_splits, seed_global_generator, symmetrise
+from bench.training.loop import Progress, rng, train
+from bench.training.loss_surface import measure_surface
+from bench.training.scores import check_finite, profiles, score
 
 
-class Trained(NamedTuple):
+class TrainedRun(NamedTuple):
     """What a run leaves: its record, its curve as CSV, and its surface where it asks for one."""
 
     record: RunRecord
@@ -31,31 +31,32 @@ class Trained(NamedTuple):
     surface: Surface | None = None
 
 
-def execute(run: Run, device: str, progress: Progress) -> Trained:
-    """Trains and scores one run; whatever goes wrong becomes the status of its record.
+def execute(run: Run, device: str, progress: Progress) -> TrainedRun:
+    """Train and score one run; whatever goes wrong becomes the status of its record.
 
     The curve is that of the training as far as it came.
     """
-    return recorded(run, device, lambda: build(run, device), partial(train, progress=progress))
+    build_run, train_run = partial(build, run, device), partial(train, progress=progress)
+    return record_training(run, device, build_run, train_run)
 
 
-def recorded(
-    run: Run, device: str, built: Callable, trained: Callable, spent_s: float = 0.0
-) -> Trained:
-    """What `execute` returns, of a run built by one function and trained by another.
+def record_training(
+    run: Run, device: str, build_run: Callable, train_run: Callable, spent_s: float = 0.0
+) -> TrainedRun:
+    """Return what a run leaves that is built by one function and trained by another.
 
     `spent_s` is what had gone into it before.
     """
     started, points, surface = now() - spent_s, [], None
     facts = MachineFacts(**machine.facts(device))
     try:
-        task, model, method = built()
-        _check_splits(task)
+        task, model, method = build_run()
+        check_splits(task)
         points = method.penalty.points
-        with seeded(run):
-            best = trained(run, task, model, method)
+        with seed_global_generator(run):
+            best = train_run(run, task, model, method)
             trained_at = now()
-            parts, surface = _scored(run, task, model, method, best)
+            parts, surface = _score(run, task, model, method, best)
             parts["scoring_seconds"] = round(now() - trained_at, 2)
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
@@ -65,21 +66,21 @@ def recorded(
             parts["traceback"] = traceback.format_exc().splitlines()
     seconds = round(now() - started, 2)
     record = structs.replace(blank_record(run), machine=facts, seconds=seconds, **parts)
-    return Trained(record, history.as_csv(points), surface)
+    return TrainedRun(record, history.as_csv(points), surface)
 
 
-def _scored(
+def _score(
     run: Run, task: Task, model: nn.Module, method: Method, best: dict[str, float]
 ) -> tuple[dict[str, Any], Surface | None]:
-    """The parts of a record that scoring makes, and the surface."""
-    generator = stream("scores", run.seed)
-    wrapped = symmetrised(model, task.signature, run.symmetrise)
+    """Return the parts of a record that scoring makes, and the surface."""
+    generator = rng("scores", run.seed)
+    wrapped = symmetrise(model, task.signature, run.symmetrise)
     alone = run.symmetrise == "none"  # profiles are of the trained network
     parts = {
-        "scores": best | finite(score(run, task, wrapped, generator)),
+        "scores": best | check_finite(score(run, task, wrapped, generator)),
         "profiles": Profiles(**profiles(task, model, generator)) if alone else Profiles(),
-        "penalty": Penalty(**history.final(method.penalty.penalty)),
+        "penalty": Penalty(**history.final_weights(method.penalty.penalty)),
     }
-    settled = replace(method, penalty=history.settled(method.penalty.penalty))
-    surface = Surface(**slices(run, task, model, settled)) if run.surface else None
+    frozen = replace(method, penalty=history.freeze(method.penalty.penalty))
+    surface = Surface(**measure_surface(run, task, model, frozen)) if run.surface else None
     return parts, surface

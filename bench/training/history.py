@@ -17,8 +17,8 @@ Point = dict[str, float | Tensor]
 
 
 @dataclass
-class Traced:
-    """A penalty that notes what it is given, every so many steps, and what it weighs it with.
+class RecordedPenalty:
+    """A penalty that notes its terms and their weights every so many steps.
 
     Notes are detached tensors, so that no step waits for a device.
     """
@@ -29,40 +29,40 @@ class Traced:
     points: list[Point] = field(default_factory=list)
 
     def __call__(self, terms: Terms) -> Tensor:
-        """What the penalty says."""
+        """Return what the penalty makes of the terms."""
         if self.step % self.every == 0:
-            noted = {name: term.detach() for name, term in terms.items()}
-            self.points.append({"step": self.step + 1, **weights(self.penalty), **noted})
+            values = {name: term.detach() for name, term in terms.items()}
+            self.points.append({"step": self.step + 1, **current_weights(self.penalty), **values})
         self.step += 1
         return self.penalty(terms)
 
 
-def traced(penalty: Callable[[Terms], Tensor], steps: int) -> Traced:
-    """The penalty with a curve of at most `POINTS` points over that many steps."""
-    return Traced(penalty, ceil(steps / POINTS))
+def record_penalty(penalty: Callable[[Terms], Tensor], steps: int) -> RecordedPenalty:
+    """Return the penalty with a curve of at most `POINTS` points over that many steps."""
+    return RecordedPenalty(penalty, ceil(steps / POINTS))
 
 
-def weights(penalty: Callable[[Terms], Tensor]) -> dict[str, float | Tensor]:
-    """alpha and beta of the next step, where the penalty tells them: it may be any function."""
+def current_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, float | Tensor]:
+    """Return alpha and beta of the next step, where the penalty tells them: not every one does."""
     known = getattr(penalty, "weights", {})
     names = {"alpha": "fit", "beta": "equivariance"}
     return {column: known[name] for column, name in names.items() if name in known}
 
 
-def final(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
-    """The entry of a record: the weights that a penalty has come to, and its state."""
+def final_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
+    """Return the entry of a record: the weights that a penalty has come to, and its state."""
     state = penalty.state_dict() if hasattr(penalty, "state_dict") else {}
-    return {name: float(weight) for name, weight in weights(penalty).items()} | {"state": state}
+    return {k: float(weight) for k, weight in current_weights(penalty).items()} | {"state": state}
 
 
-def settled(penalty: Callable[[Terms], Tensor]) -> Callable[[Terms], Tensor]:
-    """The penalty with the weights it has come to, for good, where it tells them."""
-    known = {name: float(weight) for name, weight in weights(penalty).items()}
+def freeze(penalty: Callable[[Terms], Tensor]) -> Callable[[Terms], Tensor]:
+    """Return the penalty with the weights it has come to, for good, where it tells them."""
+    known = {name: float(weight) for name, weight in current_weights(penalty).items()}
     return Constant(**known) if known else penalty
 
 
 def as_csv(points: list[Point]) -> str:
-    """One line per point, empty where a term was not computed. Waits for the device, once."""
+    """Return a line per point, empty where a term was not computed. Waits for the device, once."""
     columns = dict.fromkeys([*COLUMNS, *(name for point in points for name in point)])
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

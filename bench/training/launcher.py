@@ -26,11 +26,11 @@ from bench.system.protocol import (
     TrainSeeds,
 )
 from bench.training import selection
-from bench.training.selection import cells_of
+from bench.training.selection import by_configuration
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingOptions:
     """What the user asked for: selected runs of a sweep, and where and how to run them."""
 
     runs: list[Run]
@@ -51,77 +51,77 @@ class Training:
     scoring_s: float = 0.0
 
 
-def train_missing(request: Request) -> Training:
+def train_missing(options: TrainingOptions) -> Training:
     """Train and score what is missing."""
-    files.check_writable(request.store.root)
-    request.store.set_aside_damaged(request.runs)
-    todo = _todo(request)
-    print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
+    files.check_writable(options.store.root)
+    options.store.set_aside_damaged(options.runs)
+    todo = _todo(options)
+    print(f"{len(options.runs)} runs, {len(options.runs) - len(todo)} finished before")
     if not todo:
         return Training(complete=True)
-    failed = _train(todo, request)
-    records = [record for run in todo if (record := request.store.find(run))]
+    failed = _train(todo, options)
+    records = [record for run in todo if (record := options.store.find(run))]
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
     spent_s = sum(record.seconds or 0.0 for record in records)
     return Training(not failed, spent_s - scoring_s, scoring_s)
 
 
-def all_finished(request: Request) -> bool:
-    """Names the runs that have not finished; whether none of them was tried."""
-    unfinished = request.store.missing(request.runs)
+def all_finished(options: TrainingOptions) -> bool:
+    """Name the runs that have not finished; return whether none of them was tried."""
+    unfinished = options.store.missing(options.runs)
     for run in unfinished:
-        print(f"not finished: {_described(run, request.store)}")
-    return not any(request.store.path(run).exists() for run in unfinished)
+        print(f"not finished: {_describe(run, options.store)}")
+    return not any(options.store.path(run).exists() for run in unfinished)
 
 
-def estimate(request: Request) -> str:
-    """The cells of the selection with what is left to do, and how long that takes here."""
-    cells = cells_of(request.runs)
-    todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
-    first = [asdict(runs[0]) for runs in cells.values()]
+def estimate(options: TrainingOptions) -> str:
+    """Return the configurations with what is left to do, and how long that takes here."""
+    configurations = by_configuration(options.runs)
+    todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
+    first = [asdict(runs[0]) for runs in configurations.values()]
     try:
-        steps = pool.ask(Estimate(first, request.device))
+        steps = pool.ask(Estimate(first, options.device))
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
     lines, total = [], 0.0
-    for (key, runs), step_s in zip(cells.items(), steps, strict=True):
+    for (key, runs), step_s in zip(configurations.items(), steps, strict=True):
         run_s = runs[0].steps * (step_s or 0.0)
         total += run_s * todo.get(key, 0)
-        took = duration(run_s) if step_s else "?"
+        each = duration(run_s) if step_s else "?"
         lines.append(
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
-            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {took} each"
+            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {each} each"
         )
     lines.append(
-        f"{sum(todo.values())} of {len(request.runs)} runs to do, about "
-        f"{duration(total / request.jobs)} of training with {request.jobs} jobs on "
-        f"{machine.folder(request.device)}, from three steps of each cell"
+        f"{sum(todo.values())} of {len(options.runs)} runs to do, about "
+        f"{duration(total / options.jobs)} of training with {options.jobs} jobs on "
+        f"{machine.folder(options.device)}, from three steps of each cell"
     )
     return "\n".join(lines)
 
 
-def _todo(request: Request) -> list[Run]:
-    return request.runs if request.force else request.store.missing(request.runs)
+def _todo(options: TrainingOptions) -> list[Run]:
+    return options.runs if options.force else options.store.missing(options.runs)
 
 
-def _train(todo: list[Run], request: Request) -> set[int]:
-    """Trains in parallel workers, which write their own records; returns the places of failures."""
+def _train(todo: list[Run], options: TrainingOptions) -> set[int]:
+    """Train in parallel workers, which write their own records; return the places of failures."""
     started = now()
-    root, device = str(request.store.root), request.device
+    root, device = str(options.store.root), options.device
     with tracking(sum(run.steps for run in todo)) as tracker:
-        journal = _Journal(todo, request.store, tracker)
+        journal = _Journal(todo, options.store, tracker)
 
         def serve(groups: list[list[int]], ask: Callable[[list[Plain]], protocol.Request]) -> None:
             pool.serve(
                 [ask([asdict(todo[index]) for index in group]) for group in groups],
-                request.jobs,
+                options.jobs,
                 lambda index, message: journal.note(groups[index], message),
-                lambda: now() - started < request.budget_s,
+                lambda: now() - started < options.budget_s,
             )
 
-        if request.vectorise:
-            groups = selection.groups(todo, request.jobs)
+        if options.vectorise:
+            groups = selection.group_seeds(todo, options.jobs)
             serve(groups, lambda runs: TrainSeeds(runs, root, device))
         left = [[index] for index in range(len(todo)) if index not in journal.ended]
         serve(left, lambda runs: Train(runs[0], root, device))
@@ -139,7 +139,7 @@ class _Journal:
     failed: set[int] = field(default_factory=set)
 
     def note(self, group: list[int], message: protocol.Reply | Died) -> None:
-        """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
+        """Take a message about a group of runs; one that dies is trained again, seed by seed."""
         match message:
             case Step(step):
                 for index in group:
@@ -160,19 +160,19 @@ class _Journal:
     def _fail(self, index: int, message: Failed) -> None:
         self.failed.add(index)
         if self.store.finished(self.todo[index]):
-            told = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
-            self.tracker.line(f"{told}; its finished record stays")
+            failure = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
+            self.tracker.line(f"{failure}; its finished record stays")
         self._end(index)
 
     def _end(self, index: int) -> None:
         self.ended.add(index)
         self.tracker.step(index, self.todo[index].steps)
-        described = _described(self.todo[index], self.store)
-        self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {described}")
+        line = _describe(self.todo[index], self.store)
+        self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {line}")
 
 
-def _described(run: Run, store: RunStore) -> str:
-    """How a run ended, in one line."""
+def _describe(run: Run, store: RunStore) -> str:
+    """Return how a run ended, in one line."""
     record = store.find(run)
     if record is None:
         return f"{run_name(run)}: not started"

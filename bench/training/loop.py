@@ -30,7 +30,7 @@ class Trainer:
     clip: float
 
     def step(self, batch: Batch) -> Tensor:
-        """One step: terms, backward, clip, update. Returns the loss."""
+        """Take one step, terms, backward, clip, update, and return the loss."""
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.method.penalty(self.method.terms(self.model, batch, self.generator))
         loss.backward()
@@ -40,36 +40,36 @@ class Trainer:
 
 
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
-    """The trainer of a run, its group elements drawn from the run's seed."""
+    """Return the trainer of a run, its group elements drawn from the run's seed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     graph = weights[0].is_cuda  # where a whole step may become one CUDA graph
     optimiser = torch.optim.Adam(weights, lr=run.lr, fused=True, capturable=graph)
-    return Trainer(model, weights, method, optimiser, stream("elements", run.seed), run.clip)
+    return Trainer(model, weights, method, optimiser, rng("elements", run.seed), run.clip)
 
 
 def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Progress) -> dict:
-    """Trains the model in place and leaves it in its best state on the validation split.
+    """Train the model in place and leave it in its best state on the validation split.
 
-    Constrained training is left in its last state; a model that learns nothing stays as it is.
-    Returns that state's score and step. Raises `DivergedError` when the loss is not finite.
+    Constrained training is left in its last state; a model without weights stays as it is. Returns
+    that state's score and step. Raises `DivergedError` when the loss is not finite.
     """
-    if not learns(model):
+    if not is_trainable(model):
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
     training = trainer(run, model, method)
-    batches = batches_of(task.train, run.batch_size, stream("batches", run.seed))
-    ending = Ending(model, task, method.constrained)
+    batches = batches_of(task.train, run.batch_size, rng("batches", run.seed))
+    checkpoint = BestCheckpoint(model, task, method.constrained)
     for step in range(1, run.steps + 1):
-        set_lr(training.optimiser, run.lr * decayed(run.decay, (step - 1) / run.steps))
+        set_lr(training.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
         loss = training.step(next(batches))
         if is_checkpoint(step, run):
-            ending.look(step, loss)
+            checkpoint.update(step, loss)
             progress(step)
-    return ending.reach()
+    return checkpoint.restore()
 
 
 @dataclass
-class Ending:
-    """The state that the training of a model is to end in: the best one so far, or the last."""
+class BestCheckpoint:
+    """The state that training is to end in: the best on the validation split, or the last."""
 
     model: nn.Module
     task: Task
@@ -77,26 +77,26 @@ class Ending:
     score: dict[str, float] = field(default_factory=lambda: {"mse_val": inf, "best_step": 0})
     state: dict[str, Tensor] = field(default_factory=dict)
 
-    def look(self, step: int, loss: Tensor) -> None:
-        """Scores the model as it is after a step; raises `DivergedError` as `validate` does."""
+    def update(self, step: int, loss: Tensor) -> None:
+        """Score the model as it is after a step; raises `DivergedError` as `validate` does."""
         error = validate(step, loss, self.model, self.task)
         if error < self.score["mse_val"] or self.last:
             self.score = {"mse_val": error, "best_step": step}
             self.state = deepcopy_state(self.model)
 
-    def reach(self) -> dict[str, float]:
-        """Leaves the model in that state and returns its score and step."""
+    def restore(self) -> dict[str, float]:
+        """Leave the model in that state and return its score and step."""
         self.model.load_state_dict(self.state)
         return self.score
 
 
-def learns(model: nn.Module) -> bool:
-    """Whether there is anything to train."""
+def is_trainable(model: nn.Module) -> bool:
+    """Return whether there is anything to train."""
     return any(weights.requires_grad for weights in model.parameters())
 
 
 def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
-    """Mean squared error on the validation split; raises `DivergedError` if it is not finite."""
+    """Return the mean squared error on the validation split; raise `DivergedError` without one."""
     score = mean_squared_error(model, task.val)
     if not (isfinite(score) and isfinite(loss.item())):
         raise DivergedError(f"loss {loss.item():.3g}, validation error {score:.3g} at step {step}")
@@ -104,30 +104,30 @@ def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
 
 
 def deepcopy_state(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights that further training does not touch."""
+    """Return a copy of the weights that further training does not touch."""
     return {name: weight.clone() for name, weight in model.state_dict().items()}
 
 
 def is_checkpoint(step: int, run: Run) -> bool:
-    """Whether the state after this step is scored: `validations` times a run, and at its end."""
+    """Return whether the state after a step is scored: `validations` times a run, the last too."""
     return step * run.validations // run.steps > (step - 1) * run.validations // run.steps
 
 
-def decayed(decay: str, progress: float) -> float:
-    """Factor on the learning rate after a share `progress` of the run, from 1 to `FINAL_LR`."""
+def lr_factor(decay: str, progress: float) -> float:
+    """Return the factor on the learning rate after a share of the run, from 1 to `FINAL_LR`."""
     if decay == "cosine":
         return FINAL_LR + (1 - FINAL_LR) * (1 + cos(pi * progress)) / 2
     return FINAL_LR**progress
 
 
 def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Sets the learning rate of the next step."""
+    """Set the learning rate of the next step."""
     for group in optimiser.param_groups:
         group["lr"] = lr
 
 
 def batches_of(data: Batch, size: int, generator: Generator) -> Iterator[Batch]:
-    """Endless batches of one size, each pass over the samples in a fresh random order."""
+    """Yield endless batches of one size, each pass over the samples in a fresh random order."""
     pool = torch.empty(0, dtype=torch.long)
     while True:
         while len(pool) < size:
@@ -136,7 +136,7 @@ def batches_of(data: Batch, size: int, generator: Generator) -> Iterator[Batch]:
         pool = pool[size:]
 
 
-def stream(purpose: str, seed: int) -> Generator:
-    """The random generator of one purpose: methods with one seed see the same data."""
+def rng(purpose: str, seed: int) -> Generator:
+    """Return the random generator of one purpose: methods with one seed see the same data."""
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:7], "big"))

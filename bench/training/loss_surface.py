@@ -10,49 +10,49 @@ from torch.func import functional_call
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
-from bench.training.loop import stream
+from bench.training.loop import rng
 from remul import Model
 
 Direction = dict[str, Tensor]
 
 
-def slices(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, Any]:
-    """The method's loss at `run.surface` places from -1 to 1 along a line and in a plane.
+def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, Any]:
+    """Return the method's loss at `run.surface` places from -1 to 1 along a line and in a plane.
 
     The batch is the first `run.samples` of the training split, and every place sees the same
     group elements. `plane[i][j]` is at `at[i]` along the direction of the line and `at[j]` along
     another.
     """
-    generator = stream("scores", run.seed)
-    first, second = (direction(model, generator) for _ in range(2))
+    generator = rng("scores", run.seed)
+    first, second = (draw_direction(model, generator) for _ in range(2))
     batch = task.train[: run.samples]
 
-    def loss(moved: Model) -> float:
-        terms = method.terms(moved, batch, stream("elements", run.seed))
+    def loss(shifted: Model) -> float:
+        terms = method.terms(shifted, batch, rng("elements", run.seed))
         return method.penalty(terms).item()
 
     at = torch.linspace(-1, 1, run.surface).tolist()
-    line, plane = (around(model, loss, d, at) for d in ([first], [first, second]))
+    line, plane = (evaluate_around(model, loss, d, at) for d in ([first], [first, second]))
     return {"at": at, "line": line.tolist(), "plane": plane.tolist()}
 
 
 @torch.no_grad()
-def around(
+def evaluate_around(
     model: nn.Module, loss: Callable[[Model], float], directions: list[Direction], at: list[float]
 ) -> Tensor:
-    """The loss at theta + sum_k a_k d_k for all a_k in `at`, one axis for each direction.
+    """Return the loss at theta + sum_k a_k d_k for all a_k in `at`, one axis for each direction.
 
     The model itself is left as it is, in evaluation mode.
     """
     model.eval()
     losses = [
-        loss(_moved(model, directions, places)) for places in product(at, repeat=len(directions))
+        loss(_shift(model, directions, places)) for places in product(at, repeat=len(directions))
     ]
     return torch.tensor(losses, dtype=torch.float64).view([len(at)] * len(directions))
 
 
-def direction(model: nn.Module, generator: Generator) -> Direction:
-    """A normally distributed direction, each filter of the norm of the weight's filter.
+def draw_direction(model: nn.Module, generator: Generator) -> Direction:
+    """Return a normally distributed direction, each filter of the norm of the weight's filter.
 
     A filter is what makes one output: a row of the weight. Parameters with one axis or none, such
     as biases, are left out.
@@ -65,11 +65,11 @@ def _filters_like(weight: Tensor, generator: Generator) -> Tensor:
     drawn = torch.randn(weight.shape, dtype=torch.float64, generator=generator).to(weight)
     axes = tuple(range(1, weight.dim()))
     norms = (torch.linalg.vector_norm(w, dim=axes, keepdim=True) for w in (weight, drawn))
-    wanted, found = norms
-    return drawn * wanted / found
+    own, drawn_norm = norms
+    return drawn * own / drawn_norm
 
 
-def _moved(model: nn.Module, directions: list[Direction], places: tuple[float, ...]) -> Model:
+def _shift(model: nn.Module, directions: list[Direction], places: tuple[float, ...]) -> Model:
     weights = dict(model.named_parameters())
     for step, way in zip(places, directions, strict=True):
         weights |= {name: weights[name] + step * d for name, d in way.items()}

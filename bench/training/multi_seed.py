@@ -1,4 +1,4 @@
-"""Several seeds of one cell trained at once, to the scores that each has by itself."""
+"""Several seeds of one configuration trained at once, to the scores that each has by itself."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
 from bench.system.clock import now
 from bench.training.build import build
-from bench.training.execute import Trained, recorded
+from bench.training.execute import TrainedRun, record_training
 from bench.training.loop import (
-    Ending,
+    BestCheckpoint,
     Progress,
     batches_of,
-    decayed,
     is_checkpoint,
-    learns,
+    is_trainable,
+    lr_factor,
+    rng,
     set_lr,
-    stream,
 )
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
@@ -28,7 +28,7 @@ from remul import Batch, Fields, Terms
 Parts = tuple[Task, nn.Module, Method]
 
 
-class Asked(Exception):  # noqa: N818 - no error: a method wants outputs that are not there yet
+class ForwardRequest(Exception):  # noqa: N818 - no error: outputs that are not there yet
     """The inputs that a method wants the outputs of."""
 
     def __init__(self, inputs: Fields) -> None:
@@ -47,12 +47,12 @@ class Seed:
     diverged: DivergedError | None = None
 
     def __post_init__(self) -> None:
-        self.generator = stream("elements", self.run.seed)
-        order = stream("batches", self.run.seed)
+        self.generator = rng("elements", self.run.seed)
+        order = rng("batches", self.run.seed)
         self.batches = batches_of(self.task.train, self.run.batch_size, order)
 
-    def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | Asked:
-        """The method's terms, given the outputs of its first calls of the model, or the next call.
+    def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
+        """Return the method's terms, from outputs of its first model calls, or the next call.
 
         Begins anew each time, with the group elements that follow the generator's `state`.
         """
@@ -61,24 +61,24 @@ class Seed:
         def model(inputs: Fields) -> Fields:
             output = next(given, None)
             if output is None:
-                raise Asked(inputs)
+                raise ForwardRequest(inputs)
             return output
 
         self.generator.set_state(state)
         try:
             return self.method.terms(model, batch, self.generator)
-        except Asked as asked:
-            return asked
+        except ForwardRequest as request:
+            return request
 
 
-class Together:
+class MultiSeedTrainer:
     """The trainer of several seeds: what `training.loop.Trainer` is for one.
 
     Raises `ValueError` for what cannot be trained so.
     """
 
     def __init__(self, runs: list[Run], parts: list[Parts]) -> None:
-        if not all(learns(model) for _, model, _ in parts):
+        if not all(is_trainable(model) for _, model, _ in parts):
             raise ValueError("the model learns nothing")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
@@ -90,30 +90,30 @@ class Together:
         self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
-        """One step of every seed. Returns the losses, None where training has diverged."""
+        """Take one step of every seed and return the losses, None where training has diverged."""
         self.optimiser.zero_grad(set_to_none=True)
         terms = zip(self.seeds, self.terms(batches), strict=True)
-        losses = [None if s.diverged else s.method.penalty(found) for s, found in terms]
+        losses = [None if s.diverged else s.method.penalty(own) for s, own in terms]
         torch.stack([loss for loss in losses if loss is not None]).sum().backward()
         self._clip()
         self.optimiser.step()
         return [None if loss is None else loss.detach() for loss in losses]
 
     def terms(self, batches: list[Batch]) -> list[Terms]:
-        """The terms of every seed; each call of the model is one for all seeds."""
+        """Return the terms of every seed; each call of the model is one for all seeds."""
         states = [seed.generator.get_state() for seed in self.seeds]
         outputs: list[list[Fields]] = [[] for _ in self.seeds]
         while True:
             each = zip(self.seeds, batches, states, outputs, strict=True)
-            found = [seed.terms(*rest) for seed, *rest in each]
-            asked = [terms.inputs for terms in found if isinstance(terms, Asked)]
-            if not asked:
-                return found
-            for told, output in zip(outputs, self.model(asked), strict=True):
-                told.append(output)
+            terms = [seed.terms(*rest) for seed, *rest in each]
+            inputs = [request.inputs for request in terms if isinstance(request, ForwardRequest)]
+            if not inputs:
+                return terms
+            for earlier, output in zip(outputs, self.model(inputs), strict=True):
+                earlier.append(output)
 
     def _clip(self) -> None:
-        """Scales the gradient of each seed down to the norm `clip`, as for one seed."""
+        """Scale the gradient of each seed down to the norm `clip`, as for one seed."""
         gradients = [w.grad for w in self.model.whole.parameters() if w.grad is not None]
         norms = [gradient.reshape(len(self.seeds), -1).norm(dim=1) for gradient in gradients]
         share = (self.clip / (torch.stack(norms).norm(dim=0) + 1e-6)).clamp(max=1)  # (seeds,)
@@ -121,56 +121,56 @@ class Together:
             gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
 
 
-def execute(runs: list[Run], device: str, progress: Progress) -> Iterator[Trained]:
-    """Trains seeds of one cell at once, then gives what each of them leaves.
+def execute_seeds(runs: list[Run], device: str, progress: Progress) -> Iterator[TrainedRun]:
+    """Train seeds of one configuration at once, then yield what each of them leaves.
 
     It is what `execute.execute` makes of it; `seconds` counts a share of the training.
     Raises whatever keeps the seeds from being trained at once.
     """
     started = now()
     parts = [build(run, device) for run in runs]
-    ends = train(runs, parts, progress)
+    ends = train_seeds(runs, parts, progress)
     spent = (now() - started) / len(runs)
     for run, part, end in zip(runs, parts, ends, strict=True):
-        yield recorded(run, device, lambda part=part: part, end, spent)
+        yield record_training(run, device, lambda part=part: part, end, spent)
 
 
-def train(
+def train_seeds(
     runs: list[Run], parts: list[Parts], progress: Progress
 ) -> list[Callable[..., dict[str, float]]]:
-    """Trains all models in place, as `training.loop.train` does one.
+    """Train all models in place, as `training.loop.train` does one.
 
     Returns for each seed a function that leaves its model in the state to keep and returns the
     score of that state, or raises the seed's `DivergedError`.
     """
-    run, together = runs[0], Together(runs, parts)
-    endings = [Ending(model, task, method.constrained) for task, model, method in parts]
+    run, trainer = runs[0], MultiSeedTrainer(runs, parts)
+    checkpoints = [BestCheckpoint(model, task, method.constrained) for task, model, method in parts]
     for step in range(1, run.steps + 1):
-        set_lr(together.optimiser, run.lr * decayed(run.decay, (step - 1) / run.steps))
-        losses = together.step([next(seed.batches) for seed in together.seeds])
+        set_lr(trainer.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
+        losses = trainer.step([next(seed.batches) for seed in trainer.seeds])
         if is_checkpoint(step, run):
-            for seed, ending, loss in zip(together.seeds, endings, losses, strict=True):
-                _look(seed, ending, step, loss)
+            for seed, checkpoint, loss in zip(trainer.seeds, checkpoints, losses, strict=True):
+                _update(seed, checkpoint, step, loss)
             progress(step)
-        if all(seed.diverged for seed in together.seeds):
+        if all(seed.diverged for seed in trainer.seeds):
             break
-    together.model.part()
-    return [_end(*pair) for pair in zip(together.seeds, endings, strict=True)]
+    trainer.model.separate()
+    return [_restore(*pair) for pair in zip(trainer.seeds, checkpoints, strict=True)]
 
 
-def _look(seed: Seed, ending: Ending, step: int, loss: Tensor | None) -> None:
+def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | None) -> None:
     if seed.diverged:
         return
     try:
-        ending.look(step, loss)
+        checkpoint.update(step, loss)
     except DivergedError as error:
         seed.diverged = error
 
 
-def _end(seed: Seed, ending: Ending) -> Callable[..., dict[str, float]]:
-    def end(*_: object) -> dict[str, float]:
+def _restore(seed: Seed, checkpoint: BestCheckpoint) -> Callable[..., dict[str, float]]:
+    def restore(*_: object) -> dict[str, float]:
         if seed.diverged:
             raise seed.diverged
-        return ending.reach()
+        return checkpoint.restore()
 
-    return end
+    return restore

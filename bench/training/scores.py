@@ -10,10 +10,9 @@ from torch import Generator, nn
 from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
-from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, pose_shift
+from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, metrics, pose_shift
 from remul.checks import predict
 from remul.fields import MASK, real_fraction, zero_padding
-from remul.metrics import errors
 
 CHUNK = 500
 PROFILED = 100  # samples behind each profile
@@ -23,7 +22,7 @@ L_MAX = 2
 
 @torch.no_grad()  # not inference mode: a network may differentiate inside, as for forces
 def mean_squared_error(model: nn.Module, data: Batch) -> float:
-    """Mean square over samples, real objects and components, summed over the output fields."""
+    """Return the mean square over samples, real objects and components, summed over the fields."""
     model.eval()
     squares: dict[str, float] = {}
     counts: dict[str, float] = {}
@@ -39,12 +38,12 @@ def mean_squared_error(model: nn.Module, data: Batch) -> float:
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
-    """The scores of the record, one of each kind for each split."""
+    """Return the scores of the record, one of each kind for each split."""
     scores = {}
     for name, data in task.splits.items():
         scores[f"mse_{name}"] = mean_squared_error(model, data)
-        found = equivariance_errors(run, task.signature, model, data[: run.samples], generator)
-        scores |= {f"{kind}_{name}": error for kind, error in found.items()}
+        errors = equivariance_errors(run, task.signature, model, data[: run.samples], generator)
+        scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
     return scores
 
 
@@ -52,20 +51,20 @@ def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[
 def equivariance_errors(
     run: Run, signature: Signature, model: nn.Module, data: Batch, generator: Generator
 ) -> dict[str, float]:
-    """The measures over SO(3), each the mean over samples, with `run.elements` elements each."""
+    """Return the measures over SO(3), means over samples with `run.elements` elements each."""
     model.eval()
     totals: dict[str, float] = {}
     for chunk in chunks(data):
         elements = [SO3.sample(chunk.inputs, generator) for _ in range(run.elements)]
-        for kind, found in errors(model, chunk.inputs, signature, elements).items():
-            share = found.double().sum().item() / len(data)
-            totals[kind] = totals.get(kind, 0.0) + share
+        for kind, errors in metrics.errors(model, chunk.inputs, signature, elements).items():
+            mean = errors.double().sum().item() / len(data)
+            totals[kind] = totals.get(kind, 0.0) + mean
     model.train()
     return totals
 
 
-def finite(scores: dict[str, float]) -> dict[str, float]:
-    """The scores as they are; raises `DivergedError` if one is not a finite number."""
+def check_finite(scores: dict[str, float]) -> dict[str, float]:
+    """Return the scores as they are; raises `DivergedError` if one is not a finite number."""
     for name, value in scores.items():
         if not isfinite(value):
             raise DivergedError(f"{name} is {value}")
@@ -74,7 +73,7 @@ def finite(scores: dict[str, float]) -> dict[str, float]:
 
 @torch.no_grad()
 def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
-    """Where the model errs on the test split: E' by angle and by axis, energy by degree.
+    """Return where the model errs on the test split: E' by angle and by axis, energy by degree.
 
     Means over the first `PROFILED` samples.
     """
@@ -92,6 +91,6 @@ def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, An
 
 
 def chunks(data: Batch) -> Iterator[Batch]:
-    """The samples in order, `CHUNK` at a time."""
+    """Yield the samples in order, `CHUNK` at a time."""
     for start in range(0, len(data), CHUNK):
         yield data[start : start + CHUNK]

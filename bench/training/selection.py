@@ -1,4 +1,4 @@
-"""Which runs of a sweep are to be done: selection, overrides, shards, and what is finished."""
+"""Which runs are to be done: sweeps, selection, overrides, shards, seeds of one configuration."""
 
 import os
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ SEEDS = 3  # of a selection without a sweep
 VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "method", "seed"))
 
 
-def sweep(name: str) -> list[Run]:
+def load_sweep(name: str) -> list[Run]:
     """Return the runs of a sweep file, paths of plug-ins taken from its folder.
 
     Raises `ValueError` for unknown sweeps, tasks, models, methods.
@@ -45,10 +45,10 @@ def _locate(run: Run, folder: Path) -> Run:
     return replace(run, **located)
 
 
-def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
+def pair_plugins(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
     """Return the runs of each model with each method on a task, three seeds each, seed by seed.
 
-    Each is written as `parse_plugin` reads it. Raises `ValueError` for unknown ones.
+    Each is written as `plugins.parse` reads it. Raises `ValueError` for unknown ones.
     """
     data = plugins.parse("tasks", task)
     parts = [
@@ -72,17 +72,17 @@ def replace_values(runs: list[Run], settings: Iterable[str]) -> list[Run]:
 
 
 def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]:
-    """The runs with so many seeds of each cell, from 0, and so many steps each."""
+    """Return the runs with so many seeds of each configuration, from 0, and so many steps each."""
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds has to be at least 1, got {seeds}")
-        cells = list({run_key(run): without_seed(run) for run in runs}.values())
-        runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
+        configurations = {run_key(run): run for run in runs}.values()
+        runs = [replace(run, seed=seed) for seed in range(seeds) for run in configurations]
     return runs if steps is None else [replace(run, steps=steps) for run in runs]
 
 
-def only(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
-    """The runs that meet every `key=glob`; keys are fields of `Run` and `method.beta` and such.
+def select(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
+    """Return the runs that meet every `key=glob`; a key is a field of `Run`, or `method.beta` etc.
 
     Raises `ValueError` for an unknown key and when nothing is left.
     """
@@ -102,7 +102,7 @@ def only(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
 
 
 def shard(runs: list[Run], part: str | None) -> list[Run]:
-    """Part i of n of the runs, `i/n` from 1 on; without it Slurm's array variables decide."""
+    """Return part i of n of the runs, `i/n` from 1 on; without it Slurm's variables decide."""
     if part is None:
         part = _slurm_part()
     if part is None:
@@ -113,25 +113,25 @@ def shard(runs: list[Run], part: str | None) -> list[Run]:
     return runs[int(index) - 1 :: int(count)]
 
 
-def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs by their key: each list holds the seeds of one configuration."""
-    found: dict[str, list[Run]] = {}
+def by_configuration(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Return the runs by their key: each list holds the seeds of one configuration."""
+    configurations: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run_key(run), []).append(run)
-    return found
+        configurations.setdefault(run_key(run), []).append(run)
+    return configurations
 
 
-def groups(runs: list[Run], jobs: int) -> list[list[int]]:
-    """Which runs to train at once, by their places: seeds of one cell, in parts for each job.
+def group_seeds(runs: list[Run], jobs: int) -> list[list[int]]:
+    """Return the places of runs to train at once: seeds of one configuration, shared among jobs.
 
     What has no second seed is in none.
     """
-    cells: dict[str, list[int]] = {}
-    for index, run in enumerate(runs):
-        cells.setdefault(canonical(without_seed(run)), []).append(index)
-    parts = -(-jobs // len(cells))
-    found = [places[part::parts] for places in cells.values() for part in range(parts)]
-    return [places for places in found if len(places) > 1]
+    seeds: dict[str, list[int]] = {}
+    for place, run in enumerate(runs):
+        seeds.setdefault(canonical(without_seed(run)), []).append(place)
+    parts = -(-jobs // len(seeds))
+    groups = [places[part::parts] for places in seeds.values() for part in range(parts)]
+    return [places for places in groups if len(places) > 1]
 
 
 def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
@@ -148,8 +148,8 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
 
 def _slurm_part() -> str | None:
     names = ("ID", "MIN", "STEP", "COUNT")
-    found = [os.environ.get(f"SLURM_ARRAY_TASK_{name}") for name in names]
-    if None in found:
+    values = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
+    if "" in values:
         return None
-    index, low, step, count = map(int, found)
+    index, low, step, count = map(int, values)
     return f"{(index - low) // step + 1}/{count}"

@@ -35,7 +35,7 @@ class Stacked:
                 setattr(whole, name, stacks[weights[0]])
 
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
-        """The outputs of every model for its own inputs, all of the same shapes.
+        """Return the outputs of every model for its own inputs, all of the same shapes.
 
         Raises `ValueError` for inputs of other shapes, and for an operation on weights that has no
         rule here.
@@ -44,20 +44,20 @@ class Stacked:
         if len(inputs) != len(self.models) or shapes.count(shapes[0]) != len(shapes):
             raise ValueError("seeds at once need as many inputs as models, all of one shape")
         folded = {name: torch.cat([x[name] for x in inputs]) for name in inputs[0]}
-        with _Apart(self.whole):
+        with _PerSeedWeights(self.whole):
             outputs = self.whole(folded)
-        apart = zip(*(x.chunk(len(self.models)) for x in outputs.values()), strict=True)
-        return [dict(zip(outputs, values, strict=True)) for values in apart]
+        parts = zip(*(x.chunk(len(self.models)) for x in outputs.values()), strict=True)
+        return [dict(zip(outputs, values, strict=True)) for values in parts]
 
-    def part(self) -> None:
-        """Gives every model weights of its own again."""
+    def separate(self) -> None:
+        """Give every model weights of its own again."""
         for model in self.models:
             for weight in model.parameters():
                 weight.data = weight.data.clone()
 
 
 def _stack(weights: list[nn.Parameter]) -> nn.Parameter:
-    """The weights as one leaf (seeds, ...), of which they become views."""
+    """Return the weights as one leaf (seeds, ...), of which they become views."""
     stacked = torch.stack([weight.detach() for weight in weights])
     for weight, part in zip(weights, stacked.unbind(), strict=True):
         weight.data = part
@@ -70,7 +70,7 @@ def _check_buffers(models: list[nn.Module]) -> None:
             raise ValueError(f"the buffer {name!r} differs from seed to seed")
 
 
-class _Apart(TorchFunctionMode):
+class _PerSeedWeights(TorchFunctionMode):
     """Gives each seed's share of the batch its own weights, in the operations that have a rule."""
 
     def __init__(self, whole: nn.Module) -> None:
@@ -119,7 +119,7 @@ RULES = {linear: _linear}
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """Attention (batch, heads, n, width); among few objects, as if heads were more of them.
+    """Return attention (batch, heads, n, width); among few objects, as if heads were more of them.
 
     The fused one starts anew for each sample and head, which costs more than products over all
     heads that hide them from each other, once there are hundreds of samples.
@@ -128,7 +128,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) 
     if heads * n > FEW or attn_mask is not None or q.device.type != "cpu":
         return scaled_dot_product_attention(q, k, v, attn_mask)
     head = torch.arange(n * heads) % heads
-    apart = torch.where(head[:, None] == head, 0.0, -torch.inf).to(q)
+    mask = torch.where(head[:, None] == head, 0.0, -torch.inf).to(q)
     q, k, v = (x.transpose(1, 2).flatten(1, 2) for x in (q, k, v))
-    shares = torch.baddbmm(apart, q, k.mT, alpha=width**-0.5).softmax(-1)  # (batch, n h, n h)
+    shares = torch.baddbmm(mask, q, k.mT, alpha=width**-0.5).softmax(-1)  # (batch, n h, n h)
     return (shares @ v).unflatten(1, (n, heads)).transpose(1, 2)

@@ -168,7 +168,7 @@ def test_force_runs_again_to_the_same_scores(finished):
 
 def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     root = tmp_path / "r" / machine.folder("cpu")
-    (only,) = selection.sweep(sweep_file(tmp_path, seeds=1))
+    (only,) = selection.load_sweep(sweep_file(tmp_path, seeds=1))
     timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
     RunStore(root).write(structs.replace(blank_record(only), **parts))
@@ -357,7 +357,7 @@ def test_paths_in_a_sweep_are_taken_from_its_folder(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     file = sweep_file(tmp_path, models=("mine.py", "drift"), seeds=1)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    mine, drift = selection.sweep(file)
+    mine, drift = selection.load_sweep(file)
     assert (mine.model.name, drift.model.name) == (str(tmp_path / "mine.py"), "drift")
     assert mine.task.name == "nbody_gravity"
 
@@ -377,7 +377,7 @@ def test_slurm_says_which_shard(monkeypatch):
 
 def test_only_matches_options_of_the_method():
     runs = [RUN, replace(RUN, method=Plugin("plain"))]
-    assert selection.only(runs, ["method.beta=2*"]) == [RUN]
+    assert selection.select(runs, ["method.beta=2*"]) == [RUN]
 
 
 def test_a_selection_needs_no_sweep_file(tmp_path, capsys):

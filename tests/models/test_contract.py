@@ -14,7 +14,7 @@ import remul
 from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.training.build import build
-from bench.training.loop import decayed, set_lr, trainer
+from bench.training.loop import lr_factor, set_lr, trainer
 from remul import (
     POINT,
     SCALAR,
@@ -333,7 +333,7 @@ def losses(name, steps=200):
     training, batch = trainer(run(name), model, method), task.train[:8]
     start = training.step(batch).item()
     for step in range(steps):
-        set_lr(training.optimiser, 1e-3 * decayed("cosine", step / steps))
+        set_lr(training.optimiser, 1e-3 * lr_factor("cosine", step / steps))
         end = training.step(batch).item()
     return start, end
 

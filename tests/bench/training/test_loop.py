@@ -16,14 +16,14 @@ from bench.core.outcomes import DivergedError
 from bench.training import scores
 from bench.training.build import build, last_layer
 from bench.training.execute import execute
-from bench.training.history import final, traced, weights
+from bench.training.history import current_weights, final_weights, record_penalty
 from bench.training.loop import (
     FINAL_LR,
     batches_of,
-    decayed,
     deepcopy_state,
     is_checkpoint,
-    stream,
+    lr_factor,
+    rng,
     train,
     trainer,
 )
@@ -83,14 +83,14 @@ def seen(run):
 @every_method
 def test_the_penalty_is_a_number_with_a_gradient(name):
     task, model, method = build(using(name), "cpu")
-    method.penalty(method.terms(model, task.train, stream("elements", 0))).backward()
+    method.penalty(method.terms(model, task.train, rng("elements", 0))).backward()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
 @every_method
 def test_terms_are_drawn_from_the_generator_given(name):
     task, model, method = build(using(name), "cpu")
-    first, second = (method.terms(model, task.train, stream("elements", 0)) for _ in range(2))
+    first, second = (method.terms(model, task.train, rng("elements", 0)) for _ in range(2))
     assert_close(first, second, rtol=0, atol=0)
 
 
@@ -144,15 +144,15 @@ def test_another_seed_sees_other_batches():
 @pytest.mark.parametrize("run", [using("plain"), using("remul", beta=0.0)], ids=["plain", "beta=0"])
 def test_no_group_element_is_drawn_for_nothing(run):
     task, model, method = build(run, "cpu")
-    generator = stream("elements", 0)
+    generator = rng("elements", 0)
     method.terms(model, task.train, generator)
-    assert torch.equal(generator.get_state(), stream("elements", 0).get_state())
+    assert torch.equal(generator.get_state(), rng("elements", 0).get_state())
 
 
 def test_group_elements_have_a_stream_of_their_own():
     _, model, method = build(PLAIN, "cpu")
     seed = trainer(PLAIN, model, method).generator.initial_seed()
-    assert seed == stream("elements", PLAIN.seed).initial_seed()
+    assert seed == rng("elements", PLAIN.seed).initial_seed()
 
 
 @pytest.mark.parametrize("weights", [{"alpha": 0.0, "beta": 0.0}, {"beta": -1.0}])
@@ -212,18 +212,18 @@ def test_the_last_state_is_a_checkpoint(steps, validations):
 
 @pytest.mark.parametrize("decay", ["exponential", "cosine"])
 def test_the_learning_rate_decays_to_one_percent(decay):
-    assert (decayed(decay, 0), decayed(decay, 1)) == pytest.approx((1, 0.01))
+    assert (lr_factor(decay, 0), lr_factor(decay, 1)) == pytest.approx((1, 0.01))
 
 
 @pytest.mark.parametrize("decay", ["exponential", "cosine"])
 def test_the_learning_rate_never_rises(decay):
-    factors = [decayed(decay, step / 100) for step in range(101)]
+    factors = [lr_factor(decay, step / 100) for step in range(101)]
     assert factors == sorted(factors, reverse=True)
 
 
 @pytest.mark.parametrize(("decay", "middle"), [("exponential", 0.1), ("cosine", 0.505)])
 def test_the_two_decays_differ_half_way(decay, middle):
-    assert decayed(decay, 0.5) == pytest.approx(middle)
+    assert lr_factor(decay, 0.5) == pytest.approx(middle)
 
 
 @pytest.mark.parametrize("decay", ["exponential", "cosine"])
@@ -285,9 +285,9 @@ def test_every_batch_has_the_size_asked_for(size):
     assert {len(batch) for batch in batches} == {size}
 
 
-def test_no_two_purposes_and_seeds_share_a_stream():
+def test_no_two_purposes_and_seeds_share_a_rng():
     purposes = ("weights", "batches", "elements", "scores")
-    seeds = [stream(purpose, seed).initial_seed() for purpose in purposes for seed in range(100)]
+    seeds = [rng(purpose, seed).initial_seed() for purpose in purposes for seed in range(100)]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -418,7 +418,7 @@ def test_a_curve_begins_with_the_weights_of_the_first_step():
 
 @pytest.mark.parametrize(("steps", "points"), [(1, 1), (250, 250), (251, 126), (1500, 250)])
 def test_a_long_curve_is_thinned(steps, points):
-    penalty = traced(Constant(), steps)
+    penalty = record_penalty(Constant(), steps)
     for _ in range(steps):
         penalty({"fit": torch.zeros(()), "equivariance": torch.zeros(())})
     assert len(penalty.points) == points
@@ -428,12 +428,12 @@ def test_any_function_may_be_a_penalty():
     def fit(terms):
         return terms["fit"]
 
-    assert (weights(fit), final(fit)) == ({}, {"state": {}})
+    assert (current_weights(fit), final_weights(fit)) == ({}, {"state": {}})
 
 
 def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
     def diverging(run, task, model, method, progress):
-        method.penalty(method.terms(model, task.train, stream("elements", 0)))
+        method.penalty(method.terms(model, task.train, rng("elements", 0)))
         raise DivergedError("at step 1")
 
     monkeypatch.setattr("bench.training.execute.train", diverging)
@@ -461,4 +461,4 @@ def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
 
 def test_a_score_that_is_not_finite_is_no_score():
     with pytest.raises(outcomes.DivergedError, match="mse_ood is inf"):
-        scores.finite({"mse_test": 1.0, "mse_ood": float("inf")})
+        scores.check_finite({"mse_test": 1.0, "mse_ood": float("inf")})

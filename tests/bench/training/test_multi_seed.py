@@ -17,7 +17,7 @@ from bench.training import history, multi_seed, selection
 from bench.training.build import build
 from bench.training.execute import execute
 from bench.training.loop import train
-from bench.training.stacked import Stacked, _Apart, attention
+from bench.training.stacked import Stacked, _PerSeedWeights, attention
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 12, "batch_size": 8, "validations": 3, "elements": 2, "samples": 4, "lr": 3e-3}
@@ -51,7 +51,7 @@ def seeds(cell, count=2):
 def at_once(runs):
     """What training has left of every seed: its score, its curve, its penalty and its outputs."""
     parts = [build(run, "cpu") for run in runs]
-    ends = multi_seed.train(runs, parts, ignore)
+    ends = multi_seed.train_seeds(runs, parts, ignore)
     return [left(part, end()) for part, end in zip(parts, ends, strict=True)]
 
 
@@ -63,7 +63,7 @@ def one_by_one(runs):
 def left(part, score):
     task, model, method = part
     points = [{k: float(x) for k, x in point.items()} for point in method.penalty.points]
-    final = history.final(method.penalty.penalty)
+    final = history.final_weights(method.penalty.penalty)
     return {"score": score, "curve": points, "penalty": final, "outputs": model(task.test.inputs)}
 
 
@@ -92,7 +92,7 @@ def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     runs = seeds(PLAIN)
     wanted = execute(runs[1], "cpu", ignore).record
     monkeypatch.setattr(multi_seed, "build", spoilt)
-    (first, curve, _), (second, *_) = multi_seed.execute(runs, "cpu", ignore)
+    (first, curve, _), (second, *_) = multi_seed.execute_seeds(runs, "cpu", ignore)
     assert first.status == "diverged"
     assert len(curve.splitlines()) == 1 + 4  # as many steps as until the first look
     assert second.scores == pytest.approx(wanted.scores, rel=1e-4)
@@ -109,7 +109,7 @@ def spoilt(run, device):
 
 def test_models_part_with_weights_of_their_own():
     stacked = Stacked([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
-    stacked.part()
+    stacked.separate()
     stacked.whole.weight.data.zero_()
     assert all(model.weight.all() for model in stacked.models)
 
@@ -184,7 +184,7 @@ def test_weights_apart_have_the_gradients_of_each(draw):
     each = zip(models, x, strict=True)
     wanted = [torch.autograd.grad(m(y).square().sum(), m.parameters()) for m, y in each]
     stacked = Stacked(models)
-    with _Apart(stacked.whole):
+    with _PerSeedWeights(stacked.whole):
         stacked.whole(x.flatten(0, 1)).square().sum().backward()
     found = [weight.grad.unbind() for weight in stacked.whole.parameters()]
     assert_close(list(zip(*found, strict=True)), wanted)
@@ -192,7 +192,7 @@ def test_weights_apart_have_the_gradients_of_each(draw):
 
 def test_each_job_has_a_part_of_the_seeds():
     runs = [*seeds(PLAIN, 5), replace(PLAIN, steps=3)]
-    assert selection.groups(runs, jobs=3) == [[0, 2, 4], [1, 3]]
+    assert selection.group_seeds(runs, jobs=3) == [[0, 2, 4], [1, 3]]
 
 
 @pytest.fixture
