@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.cli import main
 from bench.core.config import SYMMETRISE, Plugin, Run, run_from_plain
-from bench.records.run_record import Penalty, blank
+from bench.records.run_record import Penalty, blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.reporting import aggregate
@@ -173,7 +173,7 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     (only,) = selection.sweep(sweep_file(tmp_path, seeds=1))
     timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
-    RunStore(root).write(structs.replace(blank(only), **parts))
+    RunStore(root).write(structs.replace(blank_record(only), **parts))
     monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, Died("killed")))
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
@@ -197,7 +197,7 @@ def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tm
     both = replace(RUN, surface=int(figure == "surface"))
     scores = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
     penalty = Penalty(alpha=1.0, beta=1.0)
-    record = structs.replace(blank(both), penalty=penalty, scores=scores)
+    record = structs.replace(blank_record(both), penalty=penalty, scores=scores)
     store = RunStore(tmp_path)
     file = BESIDE[figure](store, both)
     store.write(record)
