@@ -76,7 +76,10 @@ def choose_data(options: Namespace) -> None:
 
 
 def read_machines(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
-    """Return the records of each machine. Raises `ValueError` if there are none, or none of the task."""
+    """Return the records of each machine.
+
+    Raises `ValueError` if there are none, or none of the task.
+    """
     from bench.records.run_store import RunStore
 
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
