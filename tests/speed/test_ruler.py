@@ -44,7 +44,7 @@ def training(model, fields):
 def ratio(slower, faster, rounds=30):
     """Median over rounds of the quotient of interleaved times."""
     timings = measure({"slower": slower, "faster": faster}, rounds)
-    pairs = zip(timings["slower"]["samples_ms"], timings["faster"]["samples_ms"], strict=True)
+    pairs = zip(timings["slower"].samples_ms, timings["faster"].samples_ms, strict=True)
     return median(a / b for a, b in pairs)
 
 

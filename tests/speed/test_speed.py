@@ -55,7 +55,7 @@ def test_training_step_with(method, benchmark):
 def ratio(slower, faster, rounds):
     """Median over rounds of the quotient of interleaved times."""
     timings = measure({"slower": slower, "faster": faster}, rounds)
-    pairs = zip(timings["slower"]["samples_ms"], timings["faster"]["samples_ms"], strict=True)
+    pairs = zip(timings["slower"].samples_ms, timings["faster"].samples_ms, strict=True)
     return median(a / b for a, b in pairs)
 
 

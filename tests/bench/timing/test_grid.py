@@ -23,6 +23,7 @@ from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
 from bench.timing.sampler import Stage
 
+pytestmark = pytest.mark.slow
 CELL = SpeedCase(UNIT, 2, 2)
 
 
