@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from remul.checks import check
+from remul.constants import constant
 from remul.fields import MASK, Fields, Rep, Types
 
 
@@ -165,8 +165,7 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
     return block
 
 
-@cache
-@torch.inference_mode(False)
+@constant
 def _coupling(degree: int) -> Tensor:
     from e3nn import o3  # brings in the compiler, which takes seconds: only where it is needed
 

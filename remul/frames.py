@@ -10,7 +10,7 @@ from remul.fields import MASK, Fields, Rep, Signature, batch_size, zero_padding
 
 NEAR = 0.02  # relative gap between two spreads below which principal axes lose their weight
 TINY = 1e-30
-FLIPS = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+FLIPS = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 
 
 class Frames(NamedTuple):
@@ -34,7 +34,8 @@ def principal_frames(inputs: Fields, signature: Signature) -> Frames:
     # what the pairs of a sample do not take, all of it where there is no pair, stays with its axes
     rest = 1 - torch.zeros_like(trust).index_add(0, doubted[which], weight)
     rotation = _make_right_handed(torch.cat([axes, pair_axes]))
-    rotation = (FLIPS.to(rotation)[:, None, :, None] * rotation).flatten(0, 1)
+    flips = rotation.new_tensor(FLIPS)  # (4, 3)
+    rotation = (flips[:, None, :, None] * rotation).flatten(0, 1)
     weight = torch.cat([rest, weight]) / len(FLIPS)
     return _frames_about(centre, sample.repeat(len(FLIPS)), weight.repeat(len(FLIPS)), rotation)
 
