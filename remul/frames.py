@@ -59,12 +59,16 @@ def _frames_about(centre: Tensor, sample: Tensor, weight: Tensor, rotation: Tens
 def _principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Return eigenvalues (batch, 3) and eigenvectors, in rows (batch, 3, 3), the largest first.
 
-    Where two are alike their vectors, which have no derivative, are held constant.
+    Where two are alike their vectors, which have no derivative, are held constant: so that no
+    derivative of any order meets them, those that are differentiated are of another matrix there.
     """
     spread = vectors.mT @ vectors
-    clear = _trust(torch.linalg.eigvalsh(spread.detach()).flip(-1)) > 0
-    spread = torch.where(clear[:, None, None], spread, spread.detach())
-    spreads, axes = torch.linalg.eigh(spread)
+    constant_spreads, constant_axes = torch.linalg.eigh(spread.detach())
+    clear = _trust(constant_spreads.flip(-1)) > 0
+    distinct = torch.arange(3.0).to(spread).diag()
+    spreads, axes = torch.linalg.eigh(torch.where(clear[:, None, None], spread, distinct))
+    spreads = torch.where(clear[:, None], spreads, constant_spreads)
+    axes = torch.where(clear[:, None, None], axes, constant_axes)
     return spreads.flip(-1), axes.mT.flip(-2)
 
 
@@ -120,8 +124,17 @@ def _centre_vectors(inputs: Fields, signature: Signature) -> tuple[Tensor, Tenso
         real[name] * (x - centre[:, None] if types[name].affine else x)
         for name, x in fields.items()
     ]
-    scaled = [v / v.flatten(1).norm(dim=1).clamp(min=TINY)[:, None, None] for v in vectors]
-    return torch.cat(scaled, 1), centre
+    return torch.cat([_scale_to_one(v) for v in vectors], 1), centre
+
+
+def _scale_to_one(vectors: Tensor) -> Tensor:
+    """Return the vectors of each sample (batch, m, 3) at norm 1 together, or 0 where all are 0.
+
+    A norm has no second derivative at 0: there that of another constant is taken.
+    """
+    at_rest = (vectors == 0).flatten(1).all(1)[:, None, None]
+    size = torch.where(at_rest, 1, vectors).flatten(1).norm(dim=1)
+    return vectors / size.clamp(min=TINY)[:, None, None]
 
 
 def _degree_one_vectors(x: Tensor, rep: Rep) -> Tensor:

@@ -52,7 +52,8 @@ def frame_average(model: Model, signature: Signature) -> nn.Module:
 
     The axes are those of the covariance of all 1o and 1e inputs: points from their centroid and
     each field in units of its own size, padded objects left out. The result is exactly SE(3)
-    equivariant to round-off, whatever the model, and differentiable in the inputs. As two spreads
+    equivariant to round-off, whatever the model, and twice differentiable. So forces belong to an
+    averaged energy if they are its gradient, not if they are averaged beside it. As two spreads
     come within `frames.NEAR` of each other their axes are lost; weight then moves smoothly to axes
     spanned by pairs of the vectors themselves, weighted by their area (Dym et al. 2024), four
     frames for each pair. So symmetric, planar and isotropic clouds are exact too, and the result is
