@@ -4,6 +4,7 @@ All three wrappers compute sum_k w_k g_k^-1 f(g_k x). They differ in the g_k and
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ def group_average(
         tensor(True)
     """
     g = list_elements(elements)
-    return Symmetrised(model, signature, lambda inputs, _: _repeat(g, inputs))
+    return Symmetrised(model, signature, partial(_repeat, g))
 
 
 def frame_average(model: Model, signature: Signature) -> nn.Module:
@@ -137,7 +138,7 @@ def _check_vectors(signature: Signature) -> None:
         raise ValueError(f"frames need an input of degree 1, 1o or 1e; there are {types}")
 
 
-def _repeat(elements: list[Element], inputs: Fields) -> Frames:
+def _repeat(elements: list[Element], inputs: Fields, _: Signature) -> Frames:
     """Return each element as a frame of every sample, all of one weight."""
     size, device = batch_size(inputs), next(iter(inputs.values())).device
     for g in elements:
