@@ -126,7 +126,8 @@ class Signature:
         outputs: Types of the outputs.
 
     Raises:
-        ValueError: If a side is empty, or the name `mask` is given to anything else.
+        ValueError: If a side is empty, a type is no `Rep`, or the name `mask` is given to anything
+            else.
 
     Example:
         >>> signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
@@ -138,6 +139,9 @@ class Signature:
     def __post_init__(self) -> None:
         if not self.inputs or not self.outputs:
             raise ValueError("a signature needs at least one input field and one output field")
+        for name, rep in (*self.inputs.items(), *self.outputs.items()):
+            if not isinstance(rep, Rep):
+                raise ValueError(f"the type of field {name!r} has to be a Rep, got {rep!r}")
         if self.inputs.get(MASK, SCALAR) != SCALAR or MASK in self.outputs:
             raise ValueError(f"the name {MASK!r} is kept for the input scalar that marks padding")
 
@@ -200,6 +204,11 @@ default_collate_fn_map[Batch] = _collate  # torch's way to have a type of one's 
 
 def batch_size(fields: Fields) -> int:
     """Return the length of the first axis; `ValueError` unless it is one and the same."""
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"fields are tensors by name, got a {type(fields).__name__}")
+    for name, x in fields.items():
+        if not isinstance(x, Tensor) or x.dim() == 0:
+            raise ValueError(f"field {name!r} has to be a tensor (batch, ..., dim), got {x!r:.40}")
     sizes = {name: len(x) for name, x in fields.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(f"fields need one common batch size of at least 1, got {sizes}")

@@ -41,8 +41,8 @@ def error_spectrum(
         >>> energies[:, 1].max() < 1e-12
         tensor(True)
     """
-    if l_max < 0:
-        raise ValueError(f"l_max needs to be 0 or more, got {l_max}")
+    if not isinstance(l_max, int) or l_max < 0:
+        raise ValueError(f"l_max needs to be whole, 0 or more, got {l_max!r}")
     check_inputs(inputs, signature.inputs)
     sums = [torch.zeros((), **EXACT)] * (l_max + 1)
     for rotation, weight in _grid(l_max):

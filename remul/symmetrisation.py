@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from remul.actions import Element, act, list_elements
-from remul.checks import predict
+from remul.actions import Element, act, check_elements, list_elements
+from remul.checks import check, predict
 from remul.fields import Fields, Model, Signature, batch_size
 from remul.frames import Frames, canonical_frame, principal_frames
 
@@ -45,6 +45,7 @@ def group_average(
         tensor(True)
     """
     g = list_elements(elements)
+    check_elements(g, Element)
     return Symmetrised(model, signature, partial(_repeat, g))
 
 
@@ -119,6 +120,7 @@ class Symmetrised(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         """Return the weighted mean over the frames of each sample of g^-1 f(g x)."""
+        check(inputs, self.signature.inputs)
         total: Fields = {}
         chunks = (x.split(ROWS) for x in self.frames(inputs, self.signature))
         for sample, weight, rotation, translation in zip(*chunks, strict=True):
