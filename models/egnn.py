@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from models._fields import pair_scalars
-from models._layers import SiLU, mlp, nearly_zero
-from models._moving import Reader, Writer
-from models._pairs import Pairs, others
+from models.layers.encoders import Decoder, Encoder
+from models.layers.fields import count_pair_scalars
+from models.layers.mlp import SiLU, mlp, small_init
+from models.layers.neighbours import Edges, find_edges
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -16,13 +16,13 @@ PAPER = {"channels": 64, "layers": 4}
 def build(
     signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
 ) -> "EGNN":
-    """EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
+    """Return EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
 
     Squared distances enter as log(1 + d^2), which keeps wide clouds from blowing up. Invariant
-    features are the scalars and the lengths of all vectors; the coordinates that move
-    are those of the first point field. Points also count as vectors from the centroid. Fields of
-    pairs are edge attributes. Each object hears all others, or its nearest `neighbours`. Takes 0e
-    and 1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps.
+    features are the scalars and the lengths of all vectors; the coordinates that move are those of
+    the first point field. Points also count as vectors from the centroid. Fields of pairs are edge
+    attributes. The senders of an object are all others, or its nearest `neighbours`.
+    Takes 0e and 1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps.
     """
     return EGNN(signature, channels, layers, neighbours)
 
@@ -30,24 +30,25 @@ def build(
 class Layer(nn.Module):
     def __init__(self, channels: int, vectors: int, attributes: int) -> None:
         super().__init__()
+        # phi_e of (h_i, h_j, d^2, a_ij): its first layer is linear, so h_i and h_j pass it before
+        # they meet, once per object and not once per edge.
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.edge = nn.Linear(1 + attributes, channels, bias=False)
-        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, last=True))
-        self.update = mlp(2 * channels, channels, channels)
-        self.attract = nearly_zero(mlp(channels, channels, 1))
-        self.drift = nearly_zero(mlp(channels, channels, vectors))
+        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, activate_last=True))
+        self.update = mlp(2 * channels, channels, channels)  # phi_h
+        self.edge_weight = small_init(mlp(channels, channels, 1))  # phi_x
+        self.velocity_weights = small_init(mlp(channels, channels, vectors))  # phi_v
 
-    def forward(self, h: Tensor, x: Tensor, v: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        apart = x[:, :, None] - pairs.sent(x)  # (batch, n, k, 3)
-        edge = apart.square().sum(-1, keepdim=True).log1p()
-        if pairs.features is not None:
-            edge = torch.cat([edge, pairs.features], -1)
-        pair = pairs.sent(self.send(h)).add_(self.receive(h)[:, :, None])  # (batch, n, k, channels)
-        pair.flatten(0, 2).addmm_(edge.flatten(0, 2), self.edge.weight.mT)
-        message = self.message(pair)
-        x = x + pairs.total(pairs.share * self.attract(message), apart)
-        x = x + (self.drift(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, pairs.total(pairs.share, message)], -1)), x
+    def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        edge_vectors = x[:, :, None] - edges.gather_senders(x)  # (batch, n, k, 3)
+        invariants = edges.append_features(edge_vectors.square().sum(-1, keepdim=True).log1p())
+        hidden = edges.gather_senders(self.send(h))  # (batch, n, k, channels), a fresh tensor
+        hidden.add_(self.receive(h)[:, :, None])
+        hidden.flatten(0, 2).addmm_(invariants.flatten(0, 2), self.edge.weight.mT)
+        messages = self.message(hidden)
+        x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
+        x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+        return h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1)), x
 
 
 class EGNN(nn.Module):
@@ -56,14 +57,14 @@ class EGNN(nn.Module):
     ) -> None:
         super().__init__()
         self.types, self.neighbours = signature.inputs, neighbours
-        self.read = Reader(signature, channels, "egnn")
-        vectors, attributes = self.read.vectors, pair_scalars(signature.inputs, "egnn")
+        self.encoder = Encoder(signature, channels, "egnn")
+        vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "egnn")
         self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
-        self.write = Writer(signature, channels, vectors, "egnn")
+        self.decoder = Decoder(signature, channels, vectors, "egnn")
 
     def forward(self, inputs: Fields) -> Fields:
-        h, start, v = self.read(inputs)
-        x, pairs = start, others(inputs, self.types, start, self.neighbours)
+        h, start, v = self.encoder(inputs)
+        x, edges = start, find_edges(inputs, self.types, start, self.neighbours)
         for layer in self.layers:
-            h, x = layer(h, x, v, pairs)
-        return self.write(inputs, h, x - start, v)
+            h, x = layer(h, x, v, edges)
+        return self.decoder(inputs, h, x - start, v)

@@ -4,8 +4,16 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from models._fields import centroid, check_outputs, pack, pair_width, pairs, unpack, width
-from models._layers import mlp
+from models.layers.fields import (
+    centroid,
+    check_outputs,
+    pack,
+    pack_pairs,
+    pair_width,
+    unpack,
+    width,
+)
+from models.layers.mlp import mlp
 from remul.fields import MASK, Fields, Signature
 
 PAPER = {"channels": 680, "layers": 3}
@@ -14,11 +22,12 @@ PAPER = {"channels": 680, "layers": 3}
 def build(
     signature: Signature, channels: int = 256, layers: int = 3, objects: int = 32
 ) -> "ObjectsMLP":
-    """Hidden layers of `channels` over the concatenated fields of up to `objects` objects.
+    """Return an MLP with hidden layers of `channels` over all fields of all objects side by side.
 
-    Points are relative to the centroid; smaller sets and padded objects enter as zeros beside a
-    presence flag. Takes any irreps of objects, pairs and the whole sample. The forward pass raises
-    `ValueError` for more than `objects` objects.
+    There is a place for each of up to `objects` objects; empty places and padded objects enter as
+    zeros beside a presence flag. Points are relative to the centroid. Takes any irreps of objects,
+    pairs and the whole sample; fields are (batch, n, dim). Raises `ValueError` for fields of pairs
+    among the outputs, and in the forward pass for more than `objects` objects.
     """
     return ObjectsMLP(signature, channels, layers, objects)
 
@@ -39,10 +48,10 @@ class ObjectsMLP(nn.Module):
             raise ValueError(f"this mlp takes up to {self.objects} objects, got {n}; set objects")
         present = inputs[MASK].to(x) if MASK in inputs else torch.ones_like(x[..., :1])
         missing = self.objects - n
-        x = pad(torch.cat([x, present], -1), (0, 0, 0, missing))
-        between = pairs(inputs, self.signature.inputs)
-        if between is not None:
-            between = pad(between, (0, 0, 0, missing, 0, missing))  # (batch, objects, objects, k)
-            x = torch.cat([x, between.flatten(2)], -1)
+        x = pad(torch.cat([x, present], -1), (0, 0, 0, missing))  # (batch, objects, width + 1)
+        pairs = pack_pairs(inputs, self.signature.inputs)
+        if pairs is not None:
+            pairs = pad(pairs, (0, 0, 0, missing, 0, missing))  # (batch, objects, objects, k)
+            x = torch.cat([x, pairs.flatten(2)], -1)
         y = self.net(x.flatten(1)).unflatten(-1, (self.objects, -1))[:, :n]
         return unpack(inputs, y, self.signature.outputs, centre)

@@ -1,31 +1,38 @@
 """NequIP's convolution: tensor products of all parities, a learned radial weight for each path.
 
-Exact for E(3), over all pairs or the nearest neighbours. The products run on any rung of
-`_kernels`; all of them compute the same function of the same weights.
+Exact for E(3), over all pairs or the nearest neighbours. The products run on any of the tensor
+product backends; all of them compute the same function of the same weights.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
-    features,
-    join_degrees,
+    count_pair_scalars,
+    join_by_l,
+    object_fields,
     origins,
     pack,
-    pair_scalars,
+    split_irreps,
 )
-from models._kernels import Kind, Problem, harmonics, kernel
-from models._layers import linear, mlp
-from models._pairs import heard
-from models._tensor import RADII, radial
+from models.layers.mlp import linear, mlp
+from models.layers.neighbours import find_all_edges
+from models.layers.tensor_product_backends import (
+    Irrep,
+    TensorProductSpec,
+    build_backend,
+    spherical_harmonics,
+)
+from models.layers.tensor_products import RADIAL_BASIS, radial_basis
 from remul.fields import Fields, Signature, Types
 
 EQUIVARIANT = True
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
+SCALAR = (0, 1)  # 0e
 
 
 def build(
@@ -36,136 +43,134 @@ def build(
     neighbours: int | None = None,
     kernel: str = "own",
 ) -> "NequIP":
-    """NequIP (Batzner et al. 2022) with gates, without its chemistry.
+    """Return NequIP (Batzner et al. 2022) with gates, without its chemistry.
 
     A layer is W h_i + sum over paths of V mean_j R(d_ij) CG(U h_j, Y_ij), then SiLU for 0e, tanh
     for 0o and sigmoid gates for the rest. R has a value for each path and channel; it takes a
     log-spaced basis, 0.01 to 100 in the units of the points, and the scalars of the pair. There
     are `channels` features of each l up to `degree` in both parities; `PAPER` is the full
-    configuration of the authors' repository. Over all pairs, or the nearest `neighbours`. `kernel`
-    says what computes the products: own, e3nn, cuequivariance or openequivariance; e3nn makes its
-    tables in torch's default dtype. Takes irreps up to `degree`, and 0e of pairs; fields are
-    (batch, n, dim). Raises `ValueError` for others, and for a kernel that is unknown or not
-    installed.
+    configuration of the authors' repository. The senders of an object are all others, or its
+    nearest `neighbours`. `kernel` is the backend that computes the products: own, e3nn,
+    cuequivariance or openequivariance; e3nn makes its tables in torch's default dtype. Takes irreps
+    up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and
+    for a kernel that is unknown or not installed.
     """
-    return NequIP(signature, Problem(degree, channels), layers, neighbours, kernel)
+    return NequIP(signature, TensorProductSpec(degree, channels), layers, neighbours, kernel)
 
 
-def count(types: Types, problem: Problem) -> dict[Kind, int]:
-    """How many irreps of each kind the fields hold; `ValueError` for a degree too high."""
-    found = dict.fromkeys(problem.kinds, 0)
-    for name, rep in features(types).items():
-        for mul, *kind in rep.chunks:
-            if tuple(kind) not in found:
-                allowed = f"irreps up to l = {problem.degree}"
+def count_irreps(types: Types, spec: TensorProductSpec) -> dict[Irrep, int]:
+    """Return the multiplicities of the irreps; `ValueError` for an l too high."""
+    muls = dict.fromkeys(spec.irreps, 0)
+    for name, rep in object_fields(types).items():
+        for mul, *irrep in rep.chunks:
+            if tuple(irrep) not in muls:
+                allowed = f"irreps up to l = {spec.lmax}"
                 raise ValueError(f"nequip takes {allowed}; field {name!r} is {rep.irreps!r}")
-            found[tuple(kind)] += mul
-    return found
+            muls[tuple(irrep)] += mul
+    return muls
 
 
-def split(inputs: Fields, types: Types, centre: Tensor) -> dict[Kind, Tensor]:
-    """All irreps of one kind side by side, (batch, n, 2 l + 1, copies), by kind."""
-    chunks = [chunk for rep in features(types).values() for chunk in rep.chunks]
-    packed = pack(inputs, types, centre).split([mul * (2 * d + 1) for mul, d, _ in chunks], -1)
+def split_by_irrep(inputs: Fields, types: Types, centre: Tensor) -> dict[Irrep, Tensor]:
+    """Return the copies of each irrep side by side, (batch, n, 2 l + 1, mul), by irrep."""
     parts = {}
-    for part, (mul, *kind) in zip(packed, chunks, strict=True):
-        parts.setdefault(tuple(kind), []).append(part.unflatten(-1, (mul, -1)).mT)
-    return {kind: torch.cat(found, -1) for kind, found in parts.items()}
+    for part, mul, *irrep in split_irreps(pack(inputs, types, centre), types):
+        parts.setdefault(tuple(irrep), []).append(part.unflatten(-1, (mul, -1)).mT)
+    return {irrep: torch.cat(tensors, -1) for irrep, tensors in parts.items()}
 
 
-def join(inputs: Fields, values: dict[Kind, Tensor], signature: Signature) -> Fields:
-    """The inverse of `split`, (batch, n, 2 l + 1, copies) by kind to the output fields."""
-    queues = {kind: list(x.unbind(-1)) for kind, x in values.items()}
-    degrees = {degree: [] for degree, _ in values}
+def join_by_irrep(inputs: Fields, values: dict[Irrep, Tensor], signature: Signature) -> Fields:
+    """Return the output fields of (batch, n, 2 l + 1, mul) by irrep: `split_by_irrep` inverted."""
+    queues = {irrep: iter(x.unbind(-1)) for irrep, x in values.items()}
+    by_l = {l: [] for l, _ in values}
     for rep in signature.outputs.values():
-        for mul, degree, parity in rep.chunks:
-            degrees[degree] += [queues[degree, parity].pop(0) for _ in range(mul)]
-    stacked = {degree: torch.stack(found, 2) for degree, found in degrees.items() if found}
-    return join_degrees(inputs, stacked, signature.outputs, origins(inputs, signature))
+        for mul, l, parity in rep.chunks:
+            by_l[l] += [next(queues[l, parity]) for _ in range(mul)]
+    stacked = {l: torch.stack(tensors, 2) for l, tensors in by_l.items() if tensors}
+    return join_by_l(inputs, stacked, signature.outputs, origins(inputs, signature))
 
 
 class Layer(nn.Module):
-    def __init__(self, problem: Problem, known: int) -> None:
+    def __init__(self, spec: TensorProductSpec, radial_width: int) -> None:
         super().__init__()
-        kinds, channels = problem.kinds, problem.channels
-        self.into = [
-            [k for k, path in enumerate(problem.paths) if path[2] == j] for j in range(len(kinds))
+        irreps, channels = spec.irreps, spec.channels
+        self.paths_to = [
+            [path for path, (_, _, out) in enumerate(spec.paths) if out == index]
+            for index in range(len(irreps))
         ]
-        widths = [channels * (len(kinds) - 1 if kind == (0, 1) else 1) for kind in kinds]
+        # 0e holds a gate for each irrep but the scalars, 0e and 0o, besides itself.
+        widths = [channels * (len(irreps) - 1 if irrep == SCALAR else 1) for irrep in irreps]
         self.radial = nn.Sequential(
-            mlp(known, 2 * RADII, last=True),
-            nn.Linear(2 * RADII, len(problem.paths) * channels, bias=False),
+            mlp(radial_width, 2 * RADIAL_BASIS, activate_last=True),
+            nn.Linear(2 * RADIAL_BASIS, len(spec.paths) * channels, bias=False),
         )
-        self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in kinds)
+        self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in irreps)
         self.mix = nn.ModuleList(
-            nn.Linear(channels * (len(paths) + 1), width, bias=kind == (0, 1))
-            for paths, width, kind in zip(self.into, widths, kinds, strict=True)
+            nn.Linear(channels * (len(paths) + 1), width, bias=irrep == SCALAR)
+            for paths, width, irrep in zip(self.paths_to, widths, irreps, strict=True)
         )
 
     def forward(
-        self, h: list[Tensor], known: Tensor, kernel: nn.Module, edges: tuple
+        self, h: list[Tensor], radial: Tensor, backend: nn.Module, prepared: tuple
     ) -> list[Tensor]:
         sent = [send(x) for send, x in zip(self.send, h, strict=True)]
-        found = kernel(sent, self.radial(known), edges)
-        return gated(
+        aggregated = backend(sent, self.radial(radial), prepared)
+        return apply_gates(
             [
-                mix(torch.cat([x, *(found[k] for k in paths)], -1))
-                for mix, x, paths in zip(self.mix, h, self.into, strict=True)
+                mix(torch.cat([x, *(aggregated[path] for path in paths)], -1))
+                for mix, x, paths in zip(self.mix, h, self.paths_to, strict=True)
             ]
         )
 
 
-def gated(x: list[Tensor]) -> list[Tensor]:
-    """Nonlinearities of 0e, 0o and all others, whose gates stand behind the scalars."""
-    first, *gates = x[0].chunk(len(x) - 1, -1)
-    rest = [gate.sigmoid() * y for gate, y in zip(gates, x[2:], strict=True)]
-    return [silu(first), x[1].tanh(), *rest]
+def apply_gates(x: list[Tensor]) -> list[Tensor]:
+    """Return SiLU of 0e, tanh of 0o, and all others times gates, which stand behind 0e."""
+    scalars, *gates = x[0].chunk(len(x) - 1, -1)
+    gated = [gate.sigmoid() * y for gate, y in zip(gates, x[2:], strict=True)]
+    return [silu(scalars), x[1].tanh(), *gated]
 
 
 class NequIP(nn.Module):
     def __init__(
         self,
         signature: Signature,
-        problem: Problem,
+        spec: TensorProductSpec,
         depth: int,
         neighbours: int | None,
-        rung: str,
+        backend: str,
     ) -> None:
         super().__init__()
-        self.signature, self.degree, self.neighbours = signature, problem.degree, neighbours
+        self.signature, self.lmax, self.neighbours = signature, spec.lmax, neighbours
         check_points(signature, "nequip")
-        known = RADII + pair_scalars(signature.inputs, "nequip")
-        inputs, outputs = (count(t, problem) for t in (signature.inputs, signature.outputs))
-        inputs[0, 1] = sum(inputs.values())
-        self.kernel, self.kinds = kernel(rung, problem), problem.kinds
+        radial_width = RADIAL_BASIS + count_pair_scalars(signature.inputs, "nequip")
+        muls_in, muls_out = (count_irreps(t, spec) for t in (signature.inputs, signature.outputs))
+        muls_in[SCALAR] = sum(muls_in.values())
+        self.backend, self.irreps = build_backend(backend, spec), spec.irreps
         self.embed, self.readout = nn.ModuleList(), nn.ModuleList()
-        for kind in self.kinds:
-            self.embed.append(linear(inputs[kind], problem.channels, bias=kind == (0, 1)))
-            self.readout.append(linear(problem.channels, outputs[kind], bias=kind == (0, 1)))
-        self.layers = nn.ModuleList(Layer(problem, known) for _ in range(depth))
+        for irrep in self.irreps:
+            self.embed.append(linear(muls_in[irrep], spec.channels, bias=irrep == SCALAR))
+            self.readout.append(linear(spec.channels, muls_out[irrep], bias=irrep == SCALAR))
+        self.layers = nn.ModuleList(Layer(spec, radial_width) for _ in range(depth))
 
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
-        pairs = heard(inputs, types, coordinates(inputs, types, centre), self.neighbours)
-        edges = self.kernel.edges(pairs, harmonics(pairs.apart, self.degree))
-        distance = (pairs.apart.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        known = [radial(distance)] + ([] if pairs.features is None else [pairs.features])
-        known, h = torch.cat(known, -1), self.read(inputs, centre)
+        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), self.neighbours)
+        prepared = self.backend.prepare(edges, spherical_harmonics(edges.vectors, self.lmax))
+        radial = edges.append_features(radial_basis(edges.lengths()))
+        h = self.encode(inputs, centre)
         for layer in self.layers:
-            h = layer(h, known, self.kernel, edges)
-        values = {kind: x(y) for kind, x, y in zip(self.kinds, self.readout, h, strict=True)}
-        return join(inputs, values, self.signature)
+            h = layer(h, radial, self.backend, prepared)
+        outputs = zip(self.irreps, self.readout, h, strict=True)
+        values = {irrep: readout(x) for irrep, readout, x in outputs}
+        return join_by_irrep(inputs, values, self.signature)
 
-    def read(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
-        """Features by kind; the lengths of all that turns or flips count among the scalars."""
-        parts = split(inputs, self.signature.inputs, centre)
-        lengths = [x.norm(dim=2, keepdim=True) for kind, x in parts.items() if kind != (0, 1)]
-        some = next(iter(parts.values()))
-        scalars = [parts[0, 1]] if (0, 1) in parts else []
-        parts[0, 1] = torch.cat([*scalars, *lengths], -1)
-        nothing = {kind: some.new_zeros(*some.shape[:2], 2 * kind[0] + 1, 0) for kind in self.kinds}
-        return [
-            embed((nothing | parts)[kind])
-            for kind, embed in zip(self.kinds, self.embed, strict=True)
-        ]
+    def encode(self, inputs: Fields, centre: Tensor) -> list[Tensor]:
+        """Return features by irrep; the lengths of all that turns or flips count among 0e."""
+        parts = split_by_irrep(inputs, self.signature.inputs, centre)
+        lengths = [x.norm(dim=2, keepdim=True) for irrep, x in parts.items() if irrep != SCALAR]
+        batch, n = next(iter(parts.values())).shape[:2]
+        scalars = [parts[SCALAR]] if SCALAR in parts else []
+        parts[SCALAR] = torch.cat([*scalars, *lengths], -1)
+        empty = {(l, p): parts[SCALAR].new_zeros(batch, n, 2 * l + 1, 0) for l, p in self.irreps}
+        filled = empty | parts
+        return [embed(filled[irrep]) for irrep, embed in zip(self.irreps, self.embed, strict=True)]

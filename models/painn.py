@@ -1,8 +1,8 @@
 """PaiNN: each object holds scalars and vectors, and pairs exchange both; exact for E(3).
 
 The filter W_c(d) of a channel is a mix of a few functions g_k(d) of the distance, so the mean over
-j of W_c(d_ij) phi_jc is one matrix product over (j, k): what j sends is weighed by its mix before
-the pairs are summed, and no tensor is ever as large as pairs times channels.
+j of W_c(d_ij) phi_c(s_j) is one matrix product over (j, k): what j sends is weighed by its mix
+before the aggregation, and no tensor is ever as large as pairs times channels.
 """
 
 from collections.abc import Callable
@@ -10,101 +10,103 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
-    copies,
-    join_degrees,
+    count_pair_scalars,
+    join_by_l,
+    multiplicities,
     origins,
-    pair_scalars,
-    split_degrees,
+    split_by_l,
 )
-from models._layers import linear, mlp
-from models._pairs import Pairs, heard
+from models.layers.mlp import linear, mlp
+from models.layers.neighbours import Edges, find_all_edges
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
 PAPER = {"channels": 128, "layers": 3}
-RADII, BASIS = 16, 4
+GAUSSIANS, RADIAL_FUNCTIONS = 16, 4
 
-Hear = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Aggregate = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def build(
     signature: Signature, channels: int = 64, layers: int = 3, neighbours: int | None = None
 ) -> "PaiNN":
-    """Polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
+    """Return the polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
 
     What departs: messages are means over the other objects, not sums. Vectors start from those of
     the inputs, points counting as vectors from the centroid. Lengths enter as log(1 + |v|) and
     inner products over 1 + |v|, or float32 would lose digits in products of products. There is no
     cutoff: each layer has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in
-    the units of the points, and from the scalars of the pair. With `neighbours` each object hears
-    that many nearest ones alone. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError`
-    for other irreps, for pair fields that are not 0e, and without a layer.
+    the units of the points, and from the scalars of the pair. The senders of an object are all
+    others, or its nearest `neighbours`. Takes 0e and 1o; fields are (batch, n, dim). Raises
+    `ValueError` for other irreps, for pair fields that are not 0e, and without a layer.
     """
     if layers < 1:
         raise ValueError(f"painn needs at least one layer, got {layers}")
     return PaiNN(signature, channels, layers, neighbours)
 
 
-def messages(basis: Tensor, arrows: Tensor) -> Hear:
-    """Sums over j of filtered messages, equations 7 and 8, for any features and mix of filters.
+def aggregation(radial: Tensor, directions: Tensor) -> Aggregate:
+    """Return the function that sums filtered messages over j, equations 7 and 8.
 
-    `basis` holds g_k of each pair, (batch, n, n, k), `arrows` unit vectors, (batch, n, n, 3). What
-    is sent, (batch, n, 3 channels), goes to the scalars, stretches the vectors of j and pushes
-    along the arrows; `filters` are (k, 3 channels).
+    `radial` holds g_k of each pair, (batch, n, n, k), `directions` unit vectors, (batch, n, n, 3).
+    The function takes phi of the senders, (batch, n, 3 channels), their vectors, (batch, n, 3,
+    channels), and the mixes of the filters, (k, 3 channels). One third of phi goes to the scalars,
+    one scales the vectors of j, one goes along the directions.
     """
-    batch, n, _, k = basis.shape
-    near = basis.flatten(2)  # (batch, n, n k)
-    aimed = (basis[:, :, None] * arrows.mT.unsqueeze(-1)).reshape(batch, 3 * n, n * k)
+    batch, n, _, k = radial.shape
+    by_scalar = radial.flatten(2)  # (batch, n, n k)
+    by_vector = radial[:, :, None] * directions.mT.unsqueeze(-1)  # (batch, n, 3, n, k)
+    by_vector = by_vector.reshape(batch, 3 * n, n * k)
 
-    def hear(sent: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-        scalar, stretch, push = sent.chunk(3, -1)
-        by_scalar, by_stretch, by_push = filters.chunk(3, -1)
-        scalars = near @ mixed(scalar, by_scalar)
-        stretched = (stretch.unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
-        vectors = near @ mixed(stretched, by_stretch.repeat(1, 3))
-        pushed = mixed(push, by_push)
-        return scalars, torch.baddbmm(vectors.view(batch, 3 * n, -1), aimed, pushed).view_as(v)
+    def aggregate(phi: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+        (phi_s, phi_vv, phi_vs), (w_s, w_vv, w_vs) = phi.chunk(3, -1), filters.chunk(3, -1)
+        ds = by_scalar @ filter_senders(phi_s, w_s)
+        scaled = (phi_vv.unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
+        dv = by_scalar @ filter_senders(scaled, w_vv.repeat(1, 3))
+        along = filter_senders(phi_vs, w_vs)
+        return ds, torch.baddbmm(dv.view(batch, 3 * n, -1), by_vector, along).view_as(v)
 
-    return hear
-
-
-def mixed(sent: Tensor, filters: Tensor) -> Tensor:
-    """What j sends times the share of each g_k in each channel: (batch, n k, channels)."""
-    return (sent.unsqueeze(2) * filters).flatten(1, 2)
+    return aggregate
 
 
-def among_all(values: Tensor, pairs: Pairs) -> Tensor:
-    """Values of the pairs, (batch, n, k, c), among all pairs, (batch, n, n, c), zero elsewhere."""
-    if pairs.index is None:
-        return values
-    batch, n, _, width = values.shape
-    place = (pairs.index % n).unsqueeze(-1).expand_as(values)  # within the sample
-    return values.new_zeros(batch, n, n, width).scatter(2, place, values)
+def filter_senders(phi: Tensor, filters: Tensor) -> Tensor:
+    """Return what j sends times the weight of each g_k in each channel: (batch, n k, channels)."""
+    return (phi.unsqueeze(2) * filters).flatten(1, 2)
+
+
+def scatter_to_all(x: Tensor, edges: Edges) -> Tensor:
+    """Return values of edges, (batch, n, k, c), zero on other pairs, as (batch, n, n, c)."""
+    if edges.senders is None:
+        return x
+    batch, n, _, width = x.shape
+    index = (edges.senders % n).unsqueeze(-1).expand_as(x)  # rows of the batch to rows of a sample
+    return x.new_zeros(batch, n, n, width).scatter(2, index, x)
 
 
 class Layer(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.send = mlp(channels, channels, 3 * channels)
-        self.filters = nn.Parameter(torch.randn(BASIS, 3 * channels) / BASIS**0.5)
-        self.turn, self.look = (nn.Linear(channels, channels, bias=False) for _ in range(2))
-        self.update = mlp(2 * channels, channels, 3 * channels)
+        self.phi = mlp(channels, channels, 3 * channels)
+        filters = torch.randn(RADIAL_FUNCTIONS, 3 * channels) / RADIAL_FUNCTIONS**0.5
+        self.filters = nn.Parameter(filters)
+        self.u, self.v = (nn.Linear(channels, channels, bias=False) for _ in range(2))
+        self.a = mlp(2 * channels, channels, 3 * channels)
 
-    def forward(self, s: Tensor, v: Tensor, hear: Hear) -> tuple[Tensor, Tensor]:
-        scalars, vectors = hear(self.send(s), v, self.filters)
-        return self.refresh(s + scalars, v + vectors)
+    def forward(self, s: Tensor, v: Tensor, aggregate: Aggregate) -> tuple[Tensor, Tensor]:
+        ds, dv = aggregate(self.phi(s), v, self.filters)
+        return self.update(s + ds, v + dv)
 
-    def refresh(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """What an object makes of its own scalars and vectors, (batch, n, 3, channels)."""
-        turned, other = self.turn(v), self.look(v)
-        length = (other.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
-        scalar, inner, stretch = self.update(torch.cat([s, length.log1p()], -1)).chunk(3, -1)
-        s = s + scalar + inner * (turned * other).sum(2) / (1 + length)
-        return s, v + stretch.unsqueeze(2) * turned
+    def update(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what an object makes of its own scalars and vectors, equations 9 and 10."""
+        u_v, v_v = self.u(v), self.v(v)  # (batch, n, 3, channels)
+        length = (v_v.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
+        a_ss, a_sv, a_vv = self.a(torch.cat([s, length.log1p()], -1)).chunk(3, -1)
+        s = s + a_ss + a_sv * (u_v * v_v).sum(2) / (1 + length)
+        return s, v + a_vv.unsqueeze(2) * u_v
 
 
 class PaiNN(nn.Module):
@@ -114,9 +116,10 @@ class PaiNN(nn.Module):
         super().__init__()
         self.signature, self.neighbours = signature, neighbours
         check_points(signature, "painn")
-        scalars, vectors = copies(signature.inputs, 1, "painn").values()
-        outputs = copies(signature.outputs, 1, "painn")
-        self.radial = mlp(RADII + pair_scalars(signature.inputs, "painn"), RADII, BASIS * depth)
+        scalars, vectors = multiplicities(signature.inputs, 1, "painn").values()
+        outputs = multiplicities(signature.outputs, 1, "painn")
+        basis = GAUSSIANS + count_pair_scalars(signature.inputs, "painn")
+        self.radial = mlp(basis, GAUSSIANS, RADIAL_FUNCTIONS * depth)
         self.embed = nn.ModuleList(
             [linear(scalars + vectors, channels), linear(vectors, channels, bias=False)]
         )
@@ -126,32 +129,31 @@ class PaiNN(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
-        s, v = self.read(inputs, centre)
-        for layer, hear in zip(self.layers, self.pairs(inputs, centre), strict=True):
-            s, v = layer(s, v, hear)
+        s, v = self.encode(inputs, centre)
+        for layer, aggregate in zip(self.layers, self.aggregations(inputs, centre), strict=True):
+            s, v = layer(s, v, aggregate)
         values = {0: self.scalars(s).unsqueeze(-1), 1: self.vectors(v).mT}
-        return join_degrees(inputs, values, self.signature.outputs, origins(inputs, self.signature))
+        return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
-    def read(self, inputs: Fields, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars (batch, n, channels), of lengths too, and vectors (batch, n, 3, channels)."""
-        scalars, vectors = split_degrees(inputs, self.signature.inputs, centre, 1).values()
+    def encode(self, inputs: Fields, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scalars (batch, n, channels), of lengths too, and vectors (batch, n, 3, c)."""
+        scalars, vectors = split_by_l(inputs, self.signature.inputs, centre, 1).values()
         invariants = torch.cat([scalars.squeeze(-1), vectors.norm(dim=-1)], -1)
-        to_scalars, to_vectors = self.embed
-        return to_scalars(invariants), to_vectors(vectors.mT)
+        embed_scalars, embed_vectors = self.embed
+        return embed_scalars(invariants), embed_vectors(vectors.mT)
 
-    def pairs(self, inputs: Fields, centre: Tensor) -> list[Hear]:
-        """How each layer hears the others: its radial functions, and who hears whom."""
+    def aggregations(self, inputs: Fields, centre: Tensor) -> list[Aggregate]:
+        """Return how each layer sums messages, by its own radial functions."""
         x = coordinates(inputs, self.signature.inputs, centre)
-        pairs = heard(inputs, self.signature.inputs, x, self.neighbours)
-        distance = (pairs.apart.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        known = [gaussians(distance)] + ([] if pairs.features is None else [pairs.features])
-        radial = pairs.share * self.radial(torch.cat(known, -1))
-        arrows = pairs.apart / -distance  # unit vectors from i to j
-        radial, arrows = among_all(radial, pairs), among_all(arrows, pairs)
-        return [messages(basis, arrows) for basis in radial.chunk(len(self.layers), -1)]
+        edges = find_all_edges(inputs, self.signature.inputs, x, self.neighbours)
+        distance = edges.lengths()
+        radial = self.radial(edges.append_features(gaussians(distance)))
+        radial = scatter_to_all(edges.mean_weights * radial, edges)
+        directions = scatter_to_all(edges.vectors / -distance, edges)  # from i to j
+        return [aggregation(g, directions) for g in radial.chunk(len(self.layers), -1)]
 
 
 def gaussians(distance: Tensor) -> Tensor:
-    """Bumps in the logarithm of the distance, (batch, n, k, RADII)."""
-    centres = torch.linspace(-2, 2, RADII, dtype=distance.dtype, device=distance.device)
-    return torch.exp(-(((distance.log10() - centres) * (RADII / 4)) ** 2))
+    """Return bumps in the logarithm of the distance, 0.01 to 100, (batch, n, k, GAUSSIANS)."""
+    centres = torch.linspace(-2, 2, GAUSSIANS, dtype=distance.dtype, device=distance.device)
+    return torch.exp(-(((distance.log10() - centres) * (GAUSSIANS / 4)) ** 2))

@@ -1,16 +1,16 @@
 """SE(3)-Transformer: attention over neighbours with tensor-product keys and values.
 
 Exact for E(3), over all pairs or the nearest neighbours. Features are one stack of channels for
-each degree l, of parity (-1)^l.
+each l, of parity (-1)^l.
 """
 
 import torch
 from torch import Tensor, nn
 
-from models._fields import centroid, check_points, coordinates, pair_scalars
-from models._layers import mlp
-from models._pairs import heard
-from models._tensor import RADII, Coupling, Edges, Embed, Readout
+from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars
+from models.layers.mlp import mlp
+from models.layers.neighbours import find_all_edges
+from models.layers.tensor_products import RADIAL_BASIS, Coupling, EdgeEmbedding, Embed, Readout
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -26,17 +26,18 @@ def build(
     degree: int = 2,
     neighbours: int | None = None,
 ) -> "SE3Transformer":
-    """SE(3)-Transformer (Fuchs et al. 2020, equations 10 and 11) with norm gates and residuals.
+    """Return an SE(3)-Transformer (Fuchs et al. 2020, equations 10, 11), norm-gated and residual.
 
-    Object i attends to j with softmax_j <q_i, k_ij>, the inner product over all degrees of one of
-    the `heads`. Keys and values, of half the channels as far as the heads divide them, are
-    tensor-product messages as in the paper, with kernels M[u, v] R_a,v(d) Y_b for each path
-    (a, b, c). The functions R of distance and pair scalars are shared by key and value. The mixes
-    M, one for each, act on the query and on the sum over j instead of on pairs, which is the same,
-    and makes no kernel of channels by channels for a pair. `degree` is the highest l: the paper's
-    4 degrees are `degree=3`. Over all pairs, or the nearest `neighbours`. Takes irreps of parity
-    (-1)^l up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for
-    others. `PAPER` is the baseline of Brehmer et al. 2023 for N-body.
+    Object i attends to j with softmax_j <q_i, k_ij>, the inner product over all l of one of the
+    `heads`. Keys and values, of half the channels as far as the heads divide them, are
+    tensor-product messages as in the paper, with kernels M[u, v] R_l_in,v(d) Y_l_sh for each path
+    (l_in, l_sh, l_out). The functions R of distance and pair scalars are shared by key and value.
+    The mixes M, one for each, act on the query and on the sum over j instead of on edges, which is
+    the same, and makes no kernel of channels by channels for an edge. `degree` is the highest l:
+    the paper's 4 degrees are `degree=3`. The senders of an object are all others, or its nearest
+    `neighbours`. Takes irreps of parity (-1)^l up to `degree`, and 0e of pairs; fields are
+    (batch, n, dim). Raises `ValueError` for others, and without a head. `PAPER` is the baseline of
+    Brehmer et al. 2023 for N-body.
     """
     if heads < 1:
         raise ValueError(f"se3_transformer needs at least one head, got {heads}")
@@ -44,70 +45,76 @@ def build(
 
 
 class Attention(nn.Module):
-    def __init__(self, channels: int, heads: int, coupling: Coupling, known: int) -> None:
+    def __init__(self, channels: int, heads: int, coupling: Coupling, radial_width: int) -> None:
         super().__init__()
         self.coupling, self.heads = coupling, heads
-        degrees = range(coupling.degree + 1)
-        inner = _inner(channels, heads)
-        widths = [coupling.width(c) * inner for c in degrees]
-        self.radial = mlp(known, 2 * RADII, len(degrees) * inner)
+        ls = range(coupling.lmax + 1)
+        hidden = count_hidden(channels, heads)
+        widths = [coupling.count_paths(l) * hidden for l in ls]
+        self.radial = mlp(radial_width, 2 * RADIAL_BASIS, len(ls) * hidden)
         self.query = nn.ModuleList(nn.Linear(channels, width, bias=False) for width in widths)
-        self.send = nn.ModuleList(nn.Linear(channels, inner, bias=False) for _ in degrees)
-        self.terms = sum((2 * c + 1) * width for c, width in enumerate(widths)) / heads
+        self.send = nn.ModuleList(nn.Linear(channels, hidden, bias=False) for _ in ls)
+        self.terms = sum((2 * l + 1) * width for l, width in enumerate(widths)) / heads
 
-    def forward(self, x: list[Tensor], edges: Edges) -> list[Tensor]:
-        """Sums over j of weights times products, by l: parts (batch, n, 2 l + 1, channels)."""
-        radial = self.radial(edges.radial).unsqueeze(3).chunk(len(x), -1)
-        sent = edges.sent([send(part) for send, part in zip(self.send, x, strict=True)])
-        felt = [weight * part for weight, part in zip(radial, sent, strict=True)]
-        weights = self.weights(x, felt, edges)
-        weights = weights.repeat_interleave(felt[0].shape[-1] // self.heads, -1).unsqueeze(3)
-        return self.coupling.products([weights * part for part in felt], edges.angular)
+    def forward(self, x: list[Tensor], embedding: EdgeEmbedding) -> list[list[Tensor]]:
+        """Return values summed by attention, by l_out: parts (batch, n, 2 l + 1, channels)."""
+        radial = self.radial(embedding.radial).unsqueeze(3).chunk(len(x), -1)
+        senders = embedding.gather_senders(
+            [send(part) for send, part in zip(self.send, x, strict=True)]
+        )
+        messages = [r * part for r, part in zip(radial, senders, strict=True)]
+        attention = self.weights(x, messages, embedding)  # (batch, n, k, heads)
+        per_head = messages[0].shape[-1] // self.heads
+        attention = attention.repeat_interleave(per_head, -1).unsqueeze(3)
+        return self.coupling.aggregate([attention * m for m in messages], embedding.angular)
 
-    def weights(self, x: list[Tensor], felt: list[Tensor], edges: Edges) -> Tensor:
-        """How much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
-        asked = [query(part) for query, part in zip(self.query, x, strict=True)]
-        rows = self.coupling.rows(asked)
-        terms = sum(
-            ((angular @ row).view_as(part) * part).sum(3)
-            for angular, row, part in zip(edges.angular, rows, felt, strict=True)
+    def weights(self, x: list[Tensor], messages: list[Tensor], embedding: EdgeEmbedding) -> Tensor:
+        """Return how much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
+        queries = [query(part) for query, part in zip(self.query, x, strict=True)]
+        # <q_i, k_ij> with keys C m, C the angular matrix, is <C^T q_i, m>: no key is ever made.
+        rows = self.coupling.order_as_rows(queries)
+        products = sum(
+            ((angular @ row).view_as(m) * m).sum(3)
+            for angular, row, m in zip(embedding.angular, rows, messages, strict=True)
         )  # (batch, n, k, channels)
-        logits = terms.unflatten(-1, (self.heads, -1)).sum(-1) / self.terms**0.5
-        others = edges.pairs.share > 0
-        low = torch.finfo(logits.dtype).min
-        return torch.where(others, logits, low).softmax(2) * others
+        logits = products.unflatten(-1, (self.heads, -1)).sum(-1) / self.terms**0.5
+        real_others = embedding.edges.mean_weights > 0
+        # -inf would give an object without real others a softmax of NaN.
+        lowest = torch.finfo(logits.dtype).min
+        return torch.where(real_others, logits, lowest).softmax(2) * real_others
 
 
-def _inner(channels: int, heads: int) -> int:
-    """Channels of keys and values."""
+def count_hidden(channels: int, heads: int) -> int:
+    """Return the number of channels of keys and values: half of `channels`, divided by heads."""
     return heads * max(1, channels // (2 * heads))
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, heads: int, coupling: Coupling, known: int) -> None:
+    def __init__(self, channels: int, heads: int, coupling: Coupling, radial_width: int) -> None:
         super().__init__()
-        degrees = range(coupling.degree + 1)
-        self.attention = Attention(channels, heads, coupling, known)
+        ls = range(coupling.lmax + 1)
+        hidden = count_hidden(channels, heads)
+        self.attention = Attention(channels, heads, coupling, radial_width)
         self.mix = nn.ModuleList(
-            nn.Linear(channels + coupling.width(c) * _inner(channels, heads), channels, bias=c == 0)
-            for c in degrees
+            nn.Linear(channels + coupling.count_paths(l) * hidden, channels, bias=l == 0)
+            for l in ls
         )
-        self.gate = mlp((len(degrees) + 1) * channels, 2 * channels, len(degrees) * channels)
+        self.gate = mlp((len(ls) + 1) * channels, 2 * channels, len(ls) * channels)
 
-    def forward(self, h: list[Tensor], edges: Edges) -> list[Tensor]:
-        x = _normalised(h)
-        found = self.attention(x, edges)
-        both = [torch.cat([part, *parts], -1) for part, parts in zip(x, found, strict=True)]
+    def forward(self, h: list[Tensor], embedding: EdgeEmbedding) -> list[Tensor]:
+        x = normalise(h)
+        values = self.attention(x, embedding)
+        both = [torch.cat([part, *parts], -1) for part, parts in zip(x, values, strict=True)]
         mixed = [mix(part) for mix, part in zip(self.mix, both, strict=True)]
         lengths = [(part.square().sum(2) + TINY).sqrt() for part in mixed[1:]]
         invariants = torch.cat([x[0].squeeze(2), mixed[0].squeeze(2), *lengths], -1)
-        first, *gates = self.gate(invariants).unsqueeze(2).chunk(len(h), -1)
+        scalars, *gates = self.gate(invariants).unsqueeze(2).chunk(len(h), -1)
         gated = [gate * part for gate, part in zip(gates, mixed[1:], strict=True)]
-        return [part + new for part, new in zip(h, [first, *gated], strict=True)]
+        return [part + new for part, new in zip(h, [scalars, *gated], strict=True)]
 
 
-def _normalised(h: list[Tensor]) -> list[Tensor]:
-    """The features of each object over their root mean square."""
+def normalise(h: list[Tensor]) -> list[Tensor]:
+    """Return the features of each object over their root mean square."""
     squared = sum(part.square().sum((2, 3), keepdim=True) for part in h)
     scale = (squared / sum(part.shape[2] * part.shape[3] for part in h) + TINY).rsqrt()
     return [scale * part for part in h]
@@ -120,21 +127,21 @@ class SE3Transformer(nn.Module):
         super().__init__()
         self.signature, self.neighbours = signature, neighbours
         check_points(signature, "se3_transformer")
-        channels, depth, heads, degree = sizes
-        known = RADII + pair_scalars(signature.inputs, "se3_transformer")
-        self.coupling = Coupling(degree)
-        self.read = Embed(signature.inputs, channels, degree, "se3_transformer")
+        channels, depth, heads, lmax = sizes
+        radial_width = RADIAL_BASIS + count_pair_scalars(signature.inputs, "se3_transformer")
+        self.coupling = Coupling(lmax)
+        self.embed = Embed(signature.inputs, channels, lmax, "se3_transformer")
         self.layers = nn.ModuleList(
-            Layer(channels, heads, self.coupling, known) for _ in range(depth)
+            Layer(channels, heads, self.coupling, radial_width) for _ in range(depth)
         )
-        self.write = Readout(signature, channels, degree, "se3_transformer")
+        self.readout = Readout(signature, channels, lmax, "se3_transformer")
 
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
         x = coordinates(inputs, types, centre)
-        edges = self.coupling.edges(heard(inputs, types, x, self.neighbours))
-        h = self.read(inputs, centre)
+        embedding = self.coupling.embed(find_all_edges(inputs, types, x, self.neighbours))
+        h = self.embed(inputs, centre)
         for layer in self.layers:
-            h = layer(h, edges)
-        return self.write(inputs, h)
+            h = layer(h, embedding)
+        return self.readout(inputs, h)

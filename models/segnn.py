@@ -2,19 +2,29 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
-from models._fields import centroid, check_points, coordinates, pair_scalars, split_degrees
-from models._kernels import harmonics
-from models._pairs import Pairs, heard
-from models._tensor import Coupling, Embed, Readout
+from models.layers.fields import (
+    centroid,
+    check_points,
+    coordinates,
+    count_pair_scalars,
+    split_by_l,
+)
+from models.layers.neighbours import Edges, find_all_edges
+from models.layers.steerable import (
+    Matrices,
+    SteerableLinear,
+    apply_gates,
+    gate_widths,
+    list_paths,
+    steer,
+)
+from models.layers.tensor_product_backends import spherical_harmonics
+from models.layers.tensor_products import Coupling, Embed, Readout
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
-
-Path = tuple[int, int, int]  # which of the products of degree a that give degree c: (a, c, which)
-Tables = dict[Path, Tensor]
 
 
 def build(
@@ -24,215 +34,149 @@ def build(
     degree: int = 1,
     neighbours: int | None = None,
 ) -> "SEGNN":
-    """Steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
+    """Return a steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
 
-    A steerable linear map sends x to the sum over paths of W CG(x, a). Of a pair, the attribute a
-    is the spherical harmonics of x_i - x_j; of an object, half their mean over its neighbours and
-    half that of its vectors' harmonics, points counting as vectors from the centroid. Its scalar
-    is 1.
-    Messages are two such maps with gates of (h_i, h_j, log(1 + d^2), scalars of the pair), their
-    mean and h_i give the update by two more. `channels` is the number of features of each l up to
-    `degree`; the paper's 64 hidden features balance to 32 of l = 0 and 1. Over all pairs, or the
-    nearest `neighbours`. Takes irreps of parity (-1)^l up to `degree` and 0e of pairs; fields are
-    (batch, n, dim). Raises `ValueError` for others.
+    A steerable linear map sends x to the sum over paths of W CG(x, a), a being a geometric
+    attribute. That of an edge is the spherical harmonics of x_i - x_j; that of an object half their
+    mean over its neighbours and half that of its vectors' harmonics, points counting as vectors
+    from the centroid. Its scalar is 1. Messages are two such maps with gates of (h_i, h_j,
+    log(1 + d^2), scalars of the pair), their mean and h_i give the update by two more. `channels`
+    is the number of features of each l up to `degree`; the paper's 64 hidden features balance to 32
+    of l = 0 and 1. The senders of an object are all others, or its nearest `neighbours`. Takes
+    irreps of parity (-1)^l up to `degree` and 0e of pairs; fields are (batch, n, dim). Raises
+    `ValueError` for others.
     """
     return SEGNN(signature, channels, layers, degree, neighbours)
 
 
-def tables(coupling: Coupling, attribute: Tensor) -> Tables:
-    """The matrix (batch, n, k, 2 c + 1, 2 a + 1) of each path, for attributes (batch, n, k, -1)."""
-    found = {}
-    for a, (angular, paths) in enumerate(
-        zip(coupling.angular(attribute), coupling.paths, strict=True)
-    ):
-        sizes = [(2 * c + 1) * p for c, p in enumerate(paths)]
-        parts = angular.unflatten(2, (-1, 2 * a + 1)).mT.split(sizes, 3)
-        for c, part in enumerate(parts):
-            for which, table in enumerate(part.unflatten(3, (2 * c + 1, -1)).unbind(4)):
-                found[a, c, which] = table
-    return found
+class EdgeAttributes:
+    """What all layers need of the edges.
 
-
-def paths_up_to(degree: int) -> list[Path]:
-    """All paths, in the order of their tables."""
-    paths = enumerate(Coupling(degree).paths)
-    return [(a, c, i) for a, counts in paths for c, n in enumerate(counts) for i in range(n)]
-
-
-def couple(path: Path, tables: Tables, x: Tensor) -> Tensor:
-    """The matrices of one path times x, (..., 2 l + 1, channels), in the cheapest of four ways.
-
-    The first path from a degree to itself is that of the attribute's scalar: the identity.
-    """
-    a, c, which = path
-    if a == c and which == 0:
-        return x
-    if a == 0:
-        return tables[path] * x
-    if c == 0:
-        return (tables[path].mT * x).sum(-2, keepdim=True)
-    return tables[path] @ x
-
-
-class Steerable(nn.Module):
-    """The steerable linear map of an attribute, from `width` channels of each degree to `widths`.
-
-    Where a path lowers the degree or keeps it, weights come after the coupling, else before: so
-    they act on the fewer components.
+    `matrices` has that of each path. `received` has those of all paths to one l_out side by side,
+    by l_out, and behind them the harmonics times the invariants of the edge, so that one product
+    per receiver i takes all its edges; `sent` the same per sender j where all objects send to all.
     """
 
-    def __init__(self, width: int, widths: list[int]) -> None:
-        super().__init__()
-        paths = paths_up_to(len(widths) - 1)
-        self.fall = [[p for p in paths if p[1] == c <= p[0]] for c in range(len(widths))]
-        self.rise = [[p for p in paths if p[1] == c > p[0]] for c in range(len(widths))]
-        self.after = nn.ModuleList(
-            nn.Linear(width * len(fall), out, bias=c == 0)
-            for c, (fall, out) in enumerate(zip(self.fall, widths, strict=True))
-        )
-        self.before = nn.ModuleList(
-            nn.ModuleList(nn.Linear(width, out, bias=False) for _ in rise)
-            for rise, out in zip(self.rise, widths, strict=True)
-        )
-
-    def forward(self, x: list[Tensor], tables: Tables) -> list[Tensor]:
-        found = []
-        for c, after in enumerate(self.after):
-            y = after(torch.cat([couple(p, tables, x[p[0]]) for p in self.fall[c]], -1))
-            for p, weigh in zip(self.rise[c], self.before[c], strict=True):
-                y += couple(p, tables, weigh(x[p[0]]))
-            found.append(y)
-        return found
-
-
-def gate_widths(channels: int, degree: int) -> list[int]:
-    """The scalars and the gates of all other degrees; then these."""
-    return [channels * (degree + 1)] + [channels] * degree
-
-
-def gated(x: list[Tensor]) -> list[Tensor]:
-    """SiLU of the scalars; what else there is times the sigmoid of the scalars behind them."""
-    first, *gates = x[0].chunk(len(x), -1)
-    return [silu(first), *(gate.sigmoid() * y for gate, y in zip(gates, x[1:], strict=True))]
-
-
-class Edges:
-    """What all layers need of the pairs.
-
-    `tables` has the matrix of each path; `sent` those of all paths to one degree side by side, by
-    degree, ordered for a product per sender j; `received` the same per receiver i, and the
-    harmonics times the scalars of the pair.
-    """
-
-    def __init__(self, pairs: Pairs, coupling: Coupling) -> None:
-        degree = coupling.degree
-        self.pairs, self.attribute = pairs, harmonics(pairs.apart, degree)
-        self.tables = tables(coupling, self.attribute)
-        squared = pairs.apart.square().sum(-1, keepdim=True)
-        known = [squared.log1p()] + ([] if pairs.features is None else [pairs.features])
-        known = torch.cat(known, -1).unsqueeze(-2)  # (batch, n, k, 1, scalars)
+    def __init__(self, edges: Edges, coupling: Coupling) -> None:
+        lmax = coupling.lmax
+        self.edges, self.attribute = edges, spherical_harmonics(edges.vectors, lmax)
+        self.matrices = steer(coupling, self.attribute)
+        squared = edges.vectors.square().sum(-1, keepdim=True)
+        invariants = edges.append_features(squared.log1p()).unsqueeze(-2)
         self.sent, self.received = [], []
-        for c in range(degree + 1):
-            found = [table for path, table in self.tables.items() if path[1] == c]
-            row = torch.cat(found, -1) / (2 * len(found)) ** 0.5
-            own = self.attribute[..., c * c : (c + 1) ** 2].unsqueeze(-1)
-            self.received.append(torch.cat([row, own * known], -1).flatten(2, 3))
-            self.sent.append(row.transpose(1, 2).flatten(2, 3) if pairs.index is None else row)
+        for l in range(lmax + 1):
+            paths = [matrix for path, matrix in self.matrices.items() if path[1] == l]
+            # Both objects bring as many products as there are paths: their sum keeps its scale.
+            rows = torch.cat(paths, -1) / (2 * len(paths)) ** 0.5  # (batch, n, k, 2 l + 1, width)
+            harmonics = self.attribute[..., l * l : (l + 1) ** 2].unsqueeze(-1)
+            self.received.append(torch.cat([rows, harmonics * invariants], -1).flatten(2, 3))
+            self.sent.append(rows.transpose(1, 2).flatten(2, 3) if edges.senders is None else rows)
 
-    def mean(self, x: Tensor) -> Tensor:
-        """Over the neighbours, (batch, n, k, 2 l + 1, channels) to (batch, n, 2 l + 1, -1)."""
-        share = self.pairs.share.mT.expand(len(x), -1, -1, -1)
-        return (share @ x.flatten(3)).squeeze(2).unflatten(-1, x.shape[3:])
+    def mean(self, messages: Tensor) -> Tensor:
+        """Return means over j: (batch, n, k, 2 l + 1, c) to (batch, n, 2 l + 1, c)."""
+        weights = self.edges.mean_weights.mT.expand(len(messages), -1, -1, -1)
+        return (weights @ messages.flatten(3)).squeeze(2).unflatten(-1, messages.shape[3:])
 
 
-class FirstOfPairs(nn.Module):
-    """The steerable linear map of (h_i, h_j, scalars of the pair), its weights applied to objects.
+class SteerablePairLinear(nn.Module):
+    """The steerable linear map of (h_i, h_j, invariants), its weights applied to objects.
 
-    So no weights act on pairs: what is left there is a product of matrices for each object.
+    So no weights act on edges: what is left there is a product of matrices for each object.
     """
 
-    def __init__(self, width: int, widths: list[int], scalars: int) -> None:
+    def __init__(self, width: int, widths: list[int], invariants: int) -> None:
         super().__init__()
-        self.widths, degrees = widths, range(len(widths))
-        paths = paths_up_to(len(widths) - 1)
-        self.into = [[c for a, c, _ in paths if a == d] for d in degrees]
-        self.received, self.sent = (
+        self.widths, ls = widths, range(len(widths))
+        paths = list_paths(len(widths) - 1)
+        self.l_outs = [[l_out for l_in, l_out, _ in paths if l_in == l] for l in ls]
+        self.receive, self.send = (
             nn.ModuleList(
-                nn.Linear(width, sum(widths[c] for c in into), bias=False) for into in self.into
+                nn.Linear(width, sum(widths[l] for l in l_outs), bias=False)
+                for l_outs in self.l_outs
             )
             for _ in range(2)
         )
-        self.known = nn.ParameterList(torch.randn(scalars, out) / scalars**0.5 for out in widths)
+        self.invariant_weights = nn.ParameterList(
+            torch.randn(invariants, out) / invariants**0.5 for out in widths
+        )
 
-    def forward(self, h: list[Tensor], edges: Edges) -> list[Tensor]:
-        received, sent = self.weighed(self.received, h), self.weighed(self.sent, h)
-        found = []
-        for c, known in enumerate(self.known):
-            both = torch.cat([received[c], known.expand(*h[c].shape[:2], -1, -1)], 2)
-            y = (edges.received[c] @ both).unflatten(2, (-1, 2 * c + 1))
-            y += self.heard(sent[c], edges, c)
-            found.append(y)
-        return found
+    def forward(self, h: list[Tensor], attributes: EdgeAttributes) -> list[Tensor]:
+        received, sent = self.weigh(self.receive, h), self.weigh(self.send, h)
+        outputs = []
+        for l, weights in enumerate(self.invariant_weights):
+            x = torch.cat([received[l], weights.expand(*h[l].shape[:2], -1, -1)], 2)
+            y = (attributes.received[l] @ x).unflatten(2, (-1, 2 * l + 1))
+            y += self.couple_senders(sent[l], attributes, l)
+            outputs.append(y)
+        return outputs
 
-    def weighed(self, maps: nn.ModuleList, h: list[Tensor]) -> list[Tensor]:
-        """What each path is to couple, (batch, n, sum of 2 a + 1, width) by resulting degree."""
-        found = [[] for _ in h]
-        for x, weigh, into in zip(h, maps, self.into, strict=True):
-            parts = weigh(x).split([self.widths[c] for c in into], -1)
-            for c, part in zip(into, parts, strict=True):
-                found[c].append(part)
-        return [torch.cat(parts, 2) for parts in found]
+    def weigh(self, maps: nn.ModuleList, h: list[Tensor]) -> list[Tensor]:
+        """Return what each path is to couple, (batch, n, sum of 2 l_in + 1, width) by l_out."""
+        weighed = [[] for _ in h]
+        for x, linear, l_outs in zip(h, maps, self.l_outs, strict=True):
+            parts = linear(x).split([self.widths[l] for l in l_outs], -1)
+            for l_out, part in zip(l_outs, parts, strict=True):
+                weighed[l_out].append(part)
+        return [torch.cat(parts, 2) for parts in weighed]
 
-    def heard(self, sent: Tensor, edges: Edges, c: int) -> Tensor:
-        if edges.pairs.index is None:
-            return (edges.sent[c] @ sent).unflatten(2, (-1, 2 * c + 1)).transpose(1, 2)
-        return edges.sent[c] @ edges.pairs.sent(sent.flatten(2)).unflatten(-1, sent.shape[2:])
+    def couple_senders(self, sent: Tensor, attributes: EdgeAttributes, l_out: int) -> Tensor:
+        """Return the part of each edge that its sender brings, (batch, n, k, 2 l + 1, width)."""
+        matrices, edges = attributes.sent[l_out], attributes.edges
+        if edges.senders is None:
+            return (matrices @ sent).unflatten(2, (-1, 2 * l_out + 1)).transpose(1, 2)
+        return matrices @ edges.gather_senders(sent.flatten(2)).unflatten(-1, sent.shape[2:])
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, degree: int, scalars: int) -> None:
+    def __init__(self, channels: int, lmax: int, invariants: int) -> None:
         super().__init__()
-        plain, gates = [channels] * (degree + 1), gate_widths(channels, degree)
-        self.first, self.second = FirstOfPairs(channels, gates, scalars), Steerable(channels, gates)
-        self.update, self.change = Steerable(2 * channels, gates), Steerable(channels, plain)
+        plain, gates = [channels] * (lmax + 1), gate_widths(channels, lmax)
+        self.message_1 = SteerablePairLinear(channels, gates, invariants)
+        self.message_2 = SteerableLinear(channels, gates)
+        self.update_1 = SteerableLinear(2 * channels, gates)
+        self.update_2 = SteerableLinear(channels, plain)
 
-    def forward(self, h: list[Tensor], edges: Edges, own: Tables) -> list[Tensor]:
-        messages = gated(self.second(gated(self.first(h, edges)), edges.tables))
-        both = [torch.cat([x, edges.mean(m)], -1) for x, m in zip(h, messages, strict=True)]
-        change = self.change(gated(self.update(both, own)), own)
-        return [x + y for x, y in zip(h, change, strict=True)]
+    def forward(
+        self, h: list[Tensor], attributes: EdgeAttributes, matrices: Matrices
+    ) -> list[Tensor]:
+        messages = self.message_2(apply_gates(self.message_1(h, attributes)), attributes.matrices)
+        messages = apply_gates(messages)
+        both = [torch.cat([x, attributes.mean(m)], -1) for x, m in zip(h, messages, strict=True)]
+        updates = self.update_2(apply_gates(self.update_1(both, matrices)), matrices)
+        return [x + y for x, y in zip(h, updates, strict=True)]
 
 
 class SEGNN(nn.Module):
     def __init__(
-        self, signature: Signature, channels: int, depth: int, degree: int, neighbours: int | None
+        self, signature: Signature, channels: int, depth: int, lmax: int, neighbours: int | None
     ) -> None:
         super().__init__()
         self.signature, self.types, self.neighbours = signature, signature.inputs, neighbours
         check_points(signature, "segnn")
-        scalars = 1 + pair_scalars(self.types, "segnn")
-        self.coupling = Coupling(degree)
-        self.embed = Embed(self.types, channels, degree, "segnn")
-        self.layers = nn.ModuleList(Layer(channels, degree, scalars) for _ in range(depth))
-        self.last = Steerable(channels, gate_widths(channels, degree))
-        self.readout = Readout(signature, channels, degree, "segnn")
+        invariants = 1 + count_pair_scalars(self.types, "segnn")
+        self.coupling = Coupling(lmax)
+        self.embed = Embed(self.types, channels, lmax, "segnn")
+        self.layers = nn.ModuleList(Layer(channels, lmax, invariants) for _ in range(depth))
+        self.last = SteerableLinear(channels, gate_widths(channels, lmax))
+        self.readout = Readout(signature, channels, lmax, "segnn")
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.types)
         x = coordinates(inputs, self.types, centre)
-        edges = Edges(heard(inputs, self.types, x, self.neighbours), self.coupling)
-        own = self.own(inputs, edges, centre)
+        edges = find_all_edges(inputs, self.types, x, self.neighbours)
+        attributes = EdgeAttributes(edges, self.coupling)
+        matrices = self.steer_objects(inputs, attributes, centre)
         h = self.embed(inputs, centre)
         for layer in self.layers:
-            h = layer(h, edges, own)
-        return self.readout(inputs, gated(self.last(h, own)))
+            h = layer(h, attributes, matrices)
+        return self.readout(inputs, apply_gates(self.last(h, matrices)))
 
-    def own(self, inputs: Fields, edges: Edges, centre: Tensor) -> Tables:
-        """The matrices of each object's attribute, (batch, n, 2 c + 1, 2 a + 1)."""
-        attribute = (edges.pairs.share * edges.attribute).sum(2)
-        degree = self.coupling.degree
-        vectors = split_degrees(inputs, self.types, centre, degree).get(1)
+    def steer_objects(self, inputs: Fields, attributes: EdgeAttributes, centre: Tensor) -> Matrices:
+        """Return the matrices of each object's attribute, (batch, n, 2 l_out + 1, 2 l_in + 1)."""
+        attribute = (attributes.edges.mean_weights * attributes.attribute).sum(2)
+        lmax = self.coupling.lmax
+        vectors = split_by_l(inputs, self.types, centre, lmax).get(1)
         if vectors is not None and vectors.shape[2]:
-            attribute = (attribute + harmonics(vectors, degree).mean(2)) / 2
-        found = tables(self.coupling, attribute.unsqueeze(1))
-        return {path: table.squeeze(1) for path, table in found.items()}
+            attribute = (attribute + spherical_harmonics(vectors, lmax).mean(2)) / 2
+        matrices = steer(self.coupling, attribute.unsqueeze(1))
+        return {path: matrix.squeeze(1) for path, matrix in matrices.items()}

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from models._fields import (
+from models.layers.fields import (
     centroid,
     check_outputs,
     pack,
+    pack_pairs,
     pair_width,
-    pairs,
     unpack,
     width,
 )
@@ -21,14 +21,14 @@ PAPER = {"channels": 384, "layers": 10, "heads": 8}
 def build(
     signature: Signature, channels: int = 128, layers: int = 4, heads: int = 4
 ) -> "Transformer":
-    """The plain Transformer of REMUL's experiments (there 384 channels, 10 layers, 8 heads).
+    """Return the Transformer (Vaswani et al. 2017) of REMUL's experiments, whose size is `PAPER`.
 
     Every field is a feature of its object, points relative to the centroid, so the network commutes
     with translations and permutations but not with rotations. MLP ratio 2, GELU, LayerNorms
     without parameters, no dropout. Fields of pairs add a learned bias to the attention of each head
     (as in Graphormer, Ying et al. 2021), the same in all layers. Takes any irreps of objects, pairs
     and the whole sample; fields are (batch, n, dim). Raises `ValueError` if `heads` does not divide
-    `channels`.
+    `channels`, and for fields of pairs among the outputs.
     """
     if heads < 1 or channels % heads:
         raise ValueError(f"heads must divide channels, got {heads} heads, {channels} channels")
@@ -50,10 +50,10 @@ class Block(nn.Module):
         return x + self.mlp(layer_norm(x, x.shape[-1:]))
 
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        apart = (part.unflatten(-1, (self.heads, -1)) for part in self.to_qkv(x).chunk(3, -1))
-        q, k, v = (part.transpose(1, 2) for part in apart)
-        mixed = scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (batch, heads, n, width)
-        return mixed.transpose(1, 2).flatten(2)
+        by_head = (part.unflatten(-1, (self.heads, -1)) for part in self.to_qkv(x).chunk(3, -1))
+        q, k, v = (part.transpose(1, 2) for part in by_head)  # (batch, heads, n, channels / heads)
+        values = scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return values.transpose(1, 2).flatten(2)
 
 
 class Transformer(nn.Module):
@@ -61,8 +61,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.signature = signature
         check_outputs(signature, "transformer")
-        between = pair_width(signature.inputs)
-        self.bias = nn.Linear(between, heads, bias=False) if between else None
+        attributes = pair_width(signature.inputs)
+        self.bias = nn.Linear(attributes, heads, bias=False) if attributes else None
         self.embed = nn.Linear(width(signature.inputs), channels)
         self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
         self.readout = nn.Linear(channels, width(signature.outputs))
@@ -76,9 +76,9 @@ class Transformer(nn.Module):
         return unpack(inputs, self.readout(x), self.signature.outputs, centre)
 
     def attention_bias(self, inputs: Fields) -> Tensor | None:
-        """What fields of pairs add, (batch, heads, n, n), and which objects are real."""
+        """Return what to add to the logits, (batch, heads, n, n), or the mask of real senders."""
         real = inputs[MASK].bool().mT[:, None] if MASK in inputs else None  # (batch, 1, 1, n)
         if self.bias is None:
             return real
-        bias = self.bias(pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
+        bias = self.bias(pack_pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
         return bias if real is None else torch.where(real, bias, -torch.inf)

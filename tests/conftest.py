@@ -2,11 +2,11 @@
 
 from functools import partial
 
+import networks
 import pytest
 import torch
 from e3nn import o3
 
-from bench.core import plugins
 from remul import VECTOR, Rep, Signature
 
 torch.set_num_threads(1)
@@ -78,6 +78,6 @@ def network():
     def build(name, signature, **hparams):
         with torch.random.fork_rng(devices=[]):
             torch.random.manual_seed(0)
-            return plugins.load("models", name).build(signature, **hparams).double()
+            return networks.load(name).build(signature, **hparams).double()
 
     return build

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
     from bench.records.run_record import RunRecord
+    from bench.records.run_store import RunStore
 
 RESULTS = ROOT / "results" / "local"
 PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 UNITS = {"s": 1, "m": 60, "h": 3600}
+PROBE = 2**16  # bytes
 
 
 def results_argument(command: ArgumentParser) -> None:
@@ -26,6 +29,11 @@ def results_argument(command: ArgumentParser) -> None:
         "--results", type=Path, default=RESULTS, metavar="DIR",
         help="folder of records (default: results/local; ours are in results/published)",
     )  # fmt: skip
+
+
+def task_argument(command: ArgumentParser) -> None:
+    """`--task T`."""
+    command.add_argument("--task", metavar="T", help="one task only")
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -48,6 +56,19 @@ def _seconds(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
+def check_temporary_folder() -> None:
+    """Raise `ValueError` if the folder of temporary files, which workers need, is full."""
+    folder = os.environ.get("TMPDIR")
+    try:
+        with tempfile.TemporaryFile(dir=folder or None) as probe:
+            probe.write(bytes(PROBE))
+    except OSError as error:
+        raise ValueError(
+            f"temporary files cannot be written to {folder or 'their folder'} ({error.strerror}); "
+            "set TMPDIR to another one"
+        ) from None
+
+
 def choose_data(options: Namespace) -> None:
     """Has this process and its workers keep data in the folder given, if one is."""
     if "data" in options:
@@ -56,6 +77,8 @@ def choose_data(options: Namespace) -> None:
 
 def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
     """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
+    from bench.records.run_store import RunStore
+
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
     if not machines and task is None and timed(options):
         return {}
@@ -64,7 +87,7 @@ def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRe
             f"no records under {options.results}; 'python -m bench run quick' makes some, "
             "'--results results/published' shows published ones"
         )
-    found = {root: readable(root) for root in machines}
+    found = {root: readable(RunStore(root)) for root in machines}
     tasks = {Path(r.run.task.name).stem for some in found.values() for r in some}
     if not tasks and not timed(options):
         raise ValueError("no record that can be read")
@@ -79,11 +102,9 @@ def timed(options: Namespace) -> list[Path]:
     return sorted({path.parent for path in folders})
 
 
-def readable(root: Path) -> list[RunRecord]:
+def readable(store: RunStore) -> list[RunRecord]:
     """The records of one machine; those that cannot be read are named."""
-    from bench.records import run_store
-
-    found, problems = run_store.load(root)
+    found, problems = store.load()
     for problem in problems:
         print(f"skipped: {problem}", file=sys.stderr)
     return found

@@ -2,11 +2,11 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import redirect_stdout
 from pathlib import Path
 
 from bench.commands import MISSING, OK, _options
 from bench.commands.compare import report, report_argument
+from bench.commands.speed import models_argument
 from bench.core import plugins
 from bench.system import machine
 
@@ -14,7 +14,7 @@ EXAMPLE = "check --junit speed.xml"
 
 
 def arguments(command: ArgumentParser) -> None:
-    """What the command line takes."""
+    """Add what the command line takes."""
     command.add_argument(
         "--reference",
         type=Path,
@@ -23,27 +23,37 @@ def arguments(command: ArgumentParser) -> None:
         help="default: results/published/reference.json",
     )
     command.add_argument("--update", action="store_true", help="write the reference instead")
+    models_argument(command)
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
+    text = "after this time no change is measured again (default: no limit)"
+    _options.budget_argument(command, float("inf"), text)
     report_argument(command)
 
 
 def run(options: Namespace) -> int:
     """gate on exact counters everywhere, and on times where the reference was measured"""
     from bench.regression import compare, reference
-    from bench.regression import noise as regression_noise
+    from bench.regression.noise import read_noise
+    from bench.system.progress import telling
 
-    file = options.reference
-    root = options.results / machine.folder(options.device)
-    with redirect_stdout(sys.stderr):
-        if options.update:
-            reference.update(
-                file, reference.reference(plugins.networks()), root.name, options.device
-            )
-            return OK
-        if not file.is_file():
-            print(f"error: no reference {file}; 'python -m bench check --update' writes one")
-            return MISSING
-        noise, notes = regression_noise.noise_of(root)
-        base = compare.stored(file)
-        found, differences = reference.check(base, root.name, options.device, noise["floor"])
-    return report(options, found, differences, notes)
+    if options.update and options.models:
+        raise ValueError("--models goes with a check; --update writes all of the reference")
+    file, root = options.reference, options.results / machine.folder(options.device)
+    _options.check_temporary_folder()
+    if options.update:
+        grid = reference.list_cases(plugins.networks())
+        with telling() as tell:
+            reference.update(file, grid, root.name, options.device, tell)
+        return OK
+    if not file.is_file():
+        error = f"error: no reference {file}; 'python -m bench check --update' writes one"
+        print(error, file=sys.stderr)
+        return MISSING
+    base = compare.read_records(file)
+    if options.models:
+        base = reference.select(base, options.models)
+    noise, notes = read_noise(root)
+    check = reference.ReferenceCheck(base, root.name, options.device, noise["floor"])
+    with telling() as tell:
+        verdicts, differences = check.judge(options.budget, tell)
+    return report(options, verdicts, differences, notes)

@@ -15,7 +15,7 @@ NODES, BATCH = 20, 32
 
 
 def arguments(command: ArgumentParser) -> None:
-    """What the command line takes."""
+    """Add what the command line takes."""
     text = "a machine's folder, or a file, of speed records"
     command.add_argument("A", nargs="?", type=Path, help=f"the base: {text}")
     command.add_argument("B", nargs="?", type=Path, help=f"the new: {text}")
@@ -27,7 +27,7 @@ def arguments(command: ArgumentParser) -> None:
 
 
 def report_argument(command: ArgumentParser) -> None:
-    """What the commands that judge take in common."""
+    """Add what the commands that judge take in common."""
     command.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML too")
     _options.results_argument(command)
 
@@ -35,7 +35,9 @@ def report_argument(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """say what became slower: two folders of records, or this checkout and a git revision"""
     from bench.regression import compare
-    from bench.regression import noise as regression_noise
+    from bench.regression.differences import list_differences
+    from bench.regression.noise import read_noise
+    from bench.system.protocol import ProtocolError
 
     if (options.base is None) == (options.B is None) or (options.base and options.A):
         raise ValueError("compare takes two folders or files, or --base REF")
@@ -43,49 +45,54 @@ def run(options: Namespace) -> int:
         raise ValueError("--models goes with --base REF")
     here = options.results / machine.folder(options.device)
     machine_of = options.A.parent if options.A and options.A.name == "speed" else options.A
-    noise, notes = regression_noise.noise_of(
-        machine_of if machine_of and machine_of.is_dir() else here
-    )
+    noise, notes = read_noise(machine_of if machine_of and machine_of.is_dir() else here)
     if options.base is None:
-        base, new = compare.stored(options.A), compare.stored(options.B)
-        found = compare.of_records(base, new, noise["floor"])
-        return report(options, found, compare.differences(base, new), notes)
-    found = _against_base(options, noise)
-    return report(options, found, [f"code: {options.base} / this checkout"], notes)
+        base, new = compare.read_records(options.A), compare.read_records(options.B)
+        verdicts = compare.judge_records(base, new, noise["floor"])
+        return report(options, verdicts, list_differences(base, new), notes)
+    try:
+        verdicts = _compare_base(options, noise)
+    except ProtocolError as error:
+        return report(options, [], [], [f"{options.base} {error}"])
+    return report(options, verdicts, [f"code: {options.base} / this checkout"], notes)
 
 
-def _against_base(options: Namespace, noise: dict) -> list:
-    from bench.core.cases import Cell
-    from bench.regression.revisions import Duel
+def _compare_base(options: Namespace, noise: dict) -> list:
+    from bench.core.cases import SpeedCase
+    from bench.regression.revisions import RevisionComparison
     from bench.system.checkout import checkout
+    from bench.system.progress import telling
 
     names = options.models or plugins.networks()
     for name in names:
         plugins.find("models", name)
         if name.endswith(".py"):
             raise ValueError(f"--base compares models that git knows by name, not {name}")
-    grid = [Cell(Plugin(name), NODES, BATCH) for name in names]
-    with checkout(options.base) as tree:
-        duel = Duel((tree, ROOT), options.device, noise["floor"], noise["rounds"])
-        return duel.findings(grid, options.budget)
+    _options.check_temporary_folder()
+    grid = [SpeedCase(Plugin(name), NODES, BATCH) for name in names]
+    with checkout(options.base) as tree, telling() as tell:
+        limits = (noise["floor"], noise["rounds"])
+        revisions = RevisionComparison((tree, ROOT), options.device, *limits)
+        return revisions.judge(grid, options.budget, tell)
 
 
-def report(options: Namespace, found: list, differences: list[str], notes: list[str]) -> int:
-    """Prints the report, writes the XML that was asked for, and returns the exit code."""
+def report(options: Namespace, verdicts: list, differences: list[str], notes: list[str]) -> int:
+    """Print the report, write the XML that was asked for, and return the exit code."""
     from bench.records import files
-    from bench.regression import report as regression_report
+    from bench.regression.report import junit, markdown
 
-    print(regression_report.markdown(found, differences, notes), end="")
+    print(markdown(verdicts, differences, notes), end="")
     if options.junit:
-        files.write_whole(options.junit, regression_report.junit(found))
-    return exit_code(found)
+        files.write_whole(options.junit, junit(verdicts))
+    return exit_code(verdicts)
 
 
-def exit_code(found: list) -> int:
-    """1 if something regressed, 3 if nothing could be compared, else 0."""
-    from bench.regression import verdicts
+def exit_code(verdicts: list) -> int:
+    """Return 1 if something regressed, 3 if nothing could be compared, else 0."""
+    from bench.regression.verdicts import INCOMPARABLE
+    from bench.regression.verdicts import REGRESSED as SLOWER
 
-    told = {one.verdict for one in found}
-    if verdicts.REGRESSED in told:
+    words = {row.verdict for row in verdicts}
+    if SLOWER in words:
         return REGRESSED
-    return OK if told - {verdicts.INCOMPARABLE} else MISSING
+    return OK if words - {INCOMPARABLE} else MISSING

@@ -5,23 +5,27 @@ from itertools import chain
 
 from bench.commands import OK, _options
 
-EXAMPLE = "plot"
+EXAMPLE = "plot --format pdf"
+FORMATS = ("png", "svg", "pdf")
 
 
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
+    command.add_argument("--format", choices=FORMATS, default="png", help="default: png")
+    _options.task_argument(command)
     _options.results_argument(command)
 
 
 def run(options: Namespace) -> int:
-    """rebuild the figures from the records"""
-    from bench.reporting import figures
-    from bench.reporting.figures import speed
+    """draw the figures of the records that have changed, and print the files of all"""
+    from bench.reporting.figures import draw_figures
+    from bench.reporting.figures.speed import draw_speed_figures
 
-    for root, found in _options.stored(options).items():
-        for file in chain.from_iterable(figures.write(root, found).values()):
-            print(file)
-    for root in _options.timed(options):
-        for file in speed.write(root):
-            print(file)
+    for root, records in _options.stored(options, options.task).items():
+        drawings = draw_figures(root, records, options.format, options.task)
+        for drawing in chain.from_iterable(drawings.values()):
+            print(drawing.file)
+    for root in _options.timed(options) if options.task is None else []:
+        for drawing in draw_speed_figures(root, options.format):
+            print(drawing.file)
     return OK

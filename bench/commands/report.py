@@ -14,9 +14,9 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """rebuild one HTML page per machine, tables and figures, from the records"""
-    from bench.reporting import page
+    from bench.reporting.page import write_page
 
-    found = _options.stored(options)
-    for root in sorted({*found, *_options.timed(options)}):
-        print(page.write(root, found.get(root, [])))
+    records = _options.stored(options)
+    for root in sorted({*records, *_options.timed(options)}):
+        print(write_page(root, records.get(root, [])))
     return OK

@@ -1,10 +1,18 @@
 """`run`: train and score what a sweep lacks."""
 
+from __future__ import annotations
+
 from argparse import ArgumentParser, Namespace
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from bench.commands import FAILED, OK, _options
 from bench.core.config import Run
 from bench.system import machine
+from bench.system.clock import now
+
+if TYPE_CHECKING:
+    from bench.training.launcher import Training
 
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
@@ -34,6 +42,7 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
+    command.add_argument("--no-timing", action="store_true", help="train and score alone")
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _options.results_argument(command)
     _options.data_argument(command)
@@ -41,26 +50,41 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """train and score what a sweep lacks, then time it, then show the table"""
-    from bench.reporting import runs_table
-    from bench.timing import runs as timing_runs
+    from bench.records.run_store import RunStore
+    from bench.reporting.runs_table import write_runs_table
+    from bench.timing.runs import measure_runs
     from bench.training import launcher, selection
 
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
     sweep = selection.override(chosen, options.seeds, options.steps)
     runs = selection.shard(selection.only(sweep, options.only), options.shard)
-    root = options.results / machine.folder(options.device)
-    request = launcher.Request(
-        runs, root, options.device, _jobs(options), options.budget, options.force, options.vectorise
-    )
+    store = RunStore(options.results / machine.folder(options.device))
+    own = (_jobs(options), options.budget, options.force, options.vectorise)
+    request = launcher.Request(runs, store, options.device, *own)
     if options.dry_run:
         print(launcher.estimate(request))
         return OK
-    trained = launcher.train_missing(request)
-    timing_runs.measure(runs, root, options.device)
-    complete = launcher.all_finished(request) and trained
-    print(runs_table.write(root, _options.readable(root), "text", None))
+    stages = [now()]
+    training = launcher.train_missing(request)
+    stages.append(now())
+    if not options.no_timing:
+        measure_runs(runs, store, options.device)
+    stages.append(now())
+    complete = launcher.all_finished(request) and training.complete
+    print(write_runs_table(store.root, _options.readable(store), "text", None))
+    print(_spent(training, stages, request.jobs))
     return OK if complete else FAILED
+
+
+def _spent(training: Training, stages: list[float], jobs: int) -> str:
+    """Return where the time went, in one line."""
+    from bench.system.progress import duration
+
+    trained_s, timed_s = (after - before for before, after in pairwise(stages))
+    parts = f"training {duration(training.training_s)}, scoring {duration(training.scoring_s)}"
+    workers = f"{jobs} worker{'s' * (jobs > 1)}: {parts}"
+    return f"spent {duration(trained_s)} on runs ({workers}), {duration(timed_s)} on timing"
 
 
 def _chosen(options: Namespace) -> list[Run]:

@@ -44,8 +44,9 @@ def models_argument(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """time inference and training steps over batch x nodes x mode x precision"""
-    from bench.reporting import speed_table
-    from bench.reporting.figures import speed as figures
+    from bench.records.speed_store import SpeedStore
+    from bench.reporting.figures.speed import draw_speed_figures
+    from bench.reporting.speed_table import write_speed_table
     from bench.timing import grid as timing_grid
 
     root = options.results / machine.folder(options.device)
@@ -62,24 +63,24 @@ def run(options: Namespace) -> int:
         raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
     rungs = product(options.modes or timing_grid.MODES[options.device], options.dtypes)
     grid = timing_grid.grid(models(options), list(product(nodes, batch)), list(rungs))
-    asked = (root, options.device, options.budget, options.force, options.size)
+    asked = (SpeedStore(root), options.device, options.budget, options.force, options.size)
     request = timing_grid.Request(grid, *asked)
     ran = timing_grid.measure(request)
-    print(speed_table.write(root, "text").rstrip("\n"))
-    for file in figures.write(root):
-        print(file)
+    print(write_speed_table(root, "text").rstrip("\n"))
+    for drawing in draw_speed_figures(root):
+        print(drawing.file)
     return OK if ran else FAILED
 
 
 def _face_peers(root: Path, options: Namespace) -> int:
-    from bench.reporting import peers_table
+    from bench.reporting.peers_table import write_peers_table
     from bench.timing import peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
     complete = peers.measure(root, options.device, options.force)
-    print(peers_table.write(root, "text").rstrip("\n"))
+    print(write_peers_table(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 
 
@@ -90,14 +91,14 @@ def models(options: Namespace) -> list[Plugin]:
         plugins.find("models", name)
     if options.size == "default":
         return [Plugin(name) for name in names]
-    from bench.core.sizes import check_size, sized
+    from bench.core.sizes import check_size, options_for_size
     from bench.tasks.bodies import SIGNATURE
 
     check_size(options.size)
     found = []
     for name in names:
         try:
-            found.append(Plugin(name, sized(name, options.size, SIGNATURE)))
+            found.append(Plugin(name, options_for_size(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
     if not found:

@@ -11,19 +11,19 @@ FORMATS = ("text", "md", "csv", "latex")
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     command.add_argument("--format", choices=FORMATS, default="text", help="default: text")
-    command.add_argument("--task", metavar="T", help="one task only")
+    _options.task_argument(command)
     _options.results_argument(command)
 
 
 def run(options: Namespace) -> int:
     """rebuild the tables from the records, and print them"""
-    from bench.reporting import peers_table, runs_table, speed_table
+    from bench.reporting.peers_table import write_peers_table
+    from bench.reporting.runs_table import write_runs_table
+    from bench.reporting.speed_table import write_speed_table
 
-    for root, found in _options.stored(options, options.task).items():
-        print(runs_table.write(root, found, options.format, options.task))
+    for root, records in _options.stored(options, options.task).items():
+        print(write_runs_table(root, records, options.format, options.task))
     for root in _options.timed(options) if options.task is None else []:
-        tables_of = (
-            write(root, options.format) for write in (speed_table.write, peers_table.write)
-        )
-        print("\n".join(filter(None, tables_of)).rstrip("\n"))
+        tables = (write(root, options.format) for write in (write_speed_table, write_peers_table))
+        print("\n".join(filter(None, tables)).rstrip("\n"))
     return OK

@@ -4,18 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.core import config
-from bench.core.config import Plugin, Run
+from bench.core.config import Plugin, Run, plugin_from_plain, run_from_plain
 
-METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
-KINDS = ("inference", *METHODS)
-NOTHING = "learns nothing"  # why a network has no training step
+STEP_METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
+CASE_KINDS = ("inference", *STEP_METHODS)
+UNTRAINABLE = "learns nothing"  # why a network has no training step
 UNIT = Plugin("transformer")  # whose time in the same session is the unit of all the others'
 
 
 @dataclass(frozen=True)
-class Timed:
-    """What one clock is held to: inference or the training step of a run, as a mode runs it."""
+class TimingTarget:
+    """Inference or the training step of a run, in a mode and a precision."""
 
     run: Run
     training: bool
@@ -23,14 +22,9 @@ class Timed:
     dtype: str = "float32"
 
 
-def timed(plain: Mapping[str, Any]) -> Timed:
-    """What `dataclasses.asdict` took apart."""
-    return Timed(**{**plain, "run": config.from_plain(plain["run"])})
-
-
 @dataclass(frozen=True)
-class Cell:
-    """What is timed together: inference and the training steps of a model on random bodies."""
+class SpeedCase:
+    """A model of one size on so many random bodies: inference and steps that are timed together."""
 
     model: Plugin
     nodes: int = 20
@@ -42,25 +36,30 @@ class Cell:
         return f"{self.model}, {self.nodes} x {self.batch}, {self.mode}, {self.dtype}"
 
     def run(self, kind: str) -> Run:
-        """The run whose training step, or inference, is timed."""
+        """Return the run whose training step, or inference, is timed."""
         task = Plugin("bodies", {"nodes": self.nodes, "train": self.batch})
-        method = Plugin(METHODS.get(kind, "plain"))
+        method = Plugin(STEP_METHODS.get(kind, "plain"))
         return Run(task, self.model, method, batch_size=self.batch)
 
-    def timed(self, kinds: Iterable[str]) -> dict[str, Timed]:
-        """What is timed of the cell, by kind."""
-        rung = (self.mode, self.dtype)
-        return {kind: Timed(self.run(kind), kind != "inference", *rung) for kind in kinds}
+    def targets(self, kinds: Iterable[str]) -> dict[str, TimingTarget]:
+        """Return what is timed of the case, by kind."""
+        variant = (self.mode, self.dtype)
+        return {kind: TimingTarget(self.run(kind), kind != "inference", *variant) for kind in kinds}
 
 
-def from_plain(plain: Mapping[str, Any]) -> Cell:
-    """The cell that `dataclasses.asdict` took apart. Raises `ValueError` for what is no cell."""
+def target_from_plain(plain: Mapping[str, Any]) -> TimingTarget:
+    """Return the target that `dataclasses.asdict` took apart."""
+    return TimingTarget(**{**plain, "run": run_from_plain(plain["run"])})
+
+
+def case_from_plain(plain: Mapping[str, Any]) -> SpeedCase:
+    """Return the case that `dataclasses.asdict` took apart. Raises `ValueError` for another."""
     try:
-        cell = Cell(**{**plain, "model": config.plugin(plain["model"])})
+        case = SpeedCase(**{**plain, "model": plugin_from_plain(plain["model"])})
     except (KeyError, TypeError) as error:
-        raise ValueError(f"not a cell: {error}") from None
+        raise ValueError(f"not a case: {error}") from None
     for kind, names in {int: ("nodes", "batch"), str: ("mode", "dtype")}.items():
         for name in names:
-            if not isinstance(getattr(cell, name), kind):
-                raise ValueError(f"not a cell: {name} {getattr(cell, name)!r}")
-    return cell
+            if not isinstance(getattr(case, name), kind):
+                raise ValueError(f"not a case: {name} {getattr(case, name)!r}")
+    return case

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
+from pathlib import PurePath
 from typing import Any
 
 DECAYS = ("exponential", "cosine")
@@ -17,6 +18,11 @@ class Plugin:
 
     name: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """The name of the plug-in's file, wherever that is, without its ending."""
+        return PurePath(self.name).stem
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={_short(value)}" for key, value in sorted(self.kwargs.items()))
@@ -56,17 +62,22 @@ class Run:
         whole = ("steps", "batch_size", "validations", "elements", "samples")
         for name in whole:
             value = getattr(self, name)
-            _require(name, value, lambda x: _whole(x) and x >= 1, "a whole number from 1")
+            _require(name, value, lambda x: _is_whole(x) and x >= 1, "a whole number from 1")
         for name in ("lr", "clip"):
             _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
         for name in ("seed", "surface"):
             value = getattr(self, name)
-            _require(name, value, lambda x: _whole(x) and x >= 0, "a whole number from 0")
+            _require(name, value, lambda x: _is_whole(x) and x >= 0, "a whole number from 0")
         for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
             _require(name, getattr(self, name), known.__contains__, "one of " + ", ".join(known))
 
+    @property
+    def plugins(self) -> dict[str, Plugin]:
+        """The task, the model and the method, by these names."""
+        return {"task": self.task, "model": self.model, "method": self.method}
 
-def _whole(value: Any) -> bool:  # noqa: ANN401 - any value
+
+def _is_whole(value: Any) -> bool:  # noqa: ANN401 - any value
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -80,30 +91,36 @@ def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: A
 
 
 def canonical(run: Run) -> str:
-    """The run as JSON with sorted keys: equal runs give equal text."""
+    """Return the run as JSON with sorted keys: equal runs give equal text."""
     return json.dumps(asdict(run), sort_keys=True)
 
 
-def from_plain(plain: Mapping[str, Any]) -> Run:
-    """The run that `dataclasses.asdict` took apart. Raises `ValueError` for what is no run."""
+def run_from_plain(plain: Mapping[str, Any]) -> Run:
+    """Return the run that `dataclasses.asdict` took apart. Raises `ValueError` for another."""
     try:
-        parts = {name: plugin(plain[name]) for name in ("task", "model", "method")}
+        parts = {name: plugin_from_plain(plain[name]) for name in ("task", "model", "method")}
         return Run(**{**plain, **parts})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a run: {error}") from None
 
 
-def plugin(plain: Mapping[str, Any]) -> Plugin:
-    """The plug-in that `dataclasses.asdict` took apart. Raises `TypeError` for what is none."""
-    made = Plugin(**plain)
-    if not (isinstance(made.name, str) and isinstance(made.kwargs, Mapping)):
+def plugin_from_plain(plain: Mapping[str, Any]) -> Plugin:
+    """Return the plug-in that `dataclasses.asdict` took apart. Raises `TypeError` for another."""
+    plugin = Plugin(**plain)
+    if not (isinstance(plugin.name, str) and isinstance(plugin.kwargs, Mapping)):
         raise TypeError(f"a name has to be a string, and kwargs a mapping, got {plain}")
-    return made
+    return plugin
 
 
-def cell(run: Run) -> Run:
-    """The run without its seed: runs of one cell are repetitions of each other."""
+def without_folders(run: Run) -> Run:
+    """Return the run with the bare names of its plug-ins, wherever their files are."""
+    named = {part: replace(plugin, name=plugin.stem) for part, plugin in run.plugins.items()}
+    return replace(run, **named)
+
+
+def without_seed(run: Run) -> Run:
+    """Return the configuration of a run: runs that share it are repetitions of each other."""
     return replace(run, seed=0)
 
 
-OPTIONS = tuple(f.name for f in fields(Run))
+RUN_FIELDS = tuple(f.name for f in fields(Run))

@@ -25,7 +25,7 @@ class Task:
 
     @property
     def splits(self) -> dict[str, Batch]:
-        """The splits that are scored, by the name that ends a score's name."""
+        """The splits that are scored, by the word that ends a score's name."""
         return {"test": self.test, **self.more}
 
 

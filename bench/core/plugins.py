@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import sys
 from difflib import get_close_matches
@@ -21,22 +22,22 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 OFFERED = {"tasks": "load", "models": "build", "methods": "build"}
 
 
 def names(kind: str) -> list[str]:
-    """The plug-ins of a kind: its files whose name does not begin with an underscore."""
+    """Return the plug-ins of a kind: its files whose name does not begin with an underscore."""
     return sorted(p.stem for p in FOLDERS[kind].glob("*.py") if not p.name.startswith("_"))
 
 
 def networks() -> list[str]:
-    """The models that are worth timing: neither trivial ones nor probes."""
-    found = (name for name in names("models") if not name.startswith("probe_"))
-    return [name for name in found if not is_trivial(name)]
+    """Return the models that are worth timing: all but the trivial ones."""
+    return [name for name in names("models") if not is_trivial(name)]
 
 
 def find(kind: str, name: str) -> Path:
-    """The file of a plug-in, given by its name or by a path that ends in .py.
+    """Return the file of a plug-in, given by its name or by a path that ends in .py.
 
     Raises `ValueError` with the nearest name if there is none.
     """
@@ -50,12 +51,12 @@ def find(kind: str, name: str) -> Path:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """The imported plug-in.
+    """Return the imported plug-in.
 
     Raises `ValueError` if there is none, if it does not parse, or lacks the function of its kind.
     """
     path = find(kind, name)
-    _tree(path)
+    _read_syntax(path)
     if name.endswith(".py"):
         module = _load_path(path)
     else:
@@ -97,7 +98,7 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
 
 def _options(kind: str, name: str) -> dict[str, Any]:
     """Return the options of a plug-in's function with their defaults, read without importing it."""
-    for node in _tree(find(kind, name)).body:
+    for node in _read_syntax(find(kind, name)).body:
         if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
             names = [argument.arg for argument in node.args.args][1:]
             values = [getattr(default, "value", None) for default in node.args.defaults]
@@ -106,64 +107,79 @@ def _options(kind: str, name: str) -> dict[str, Any]:
 
 
 def describe(kind: str, name: str) -> str:
-    """First line of the plug-in's docstring, read without importing it."""
-    return (ast.get_docstring(_tree(find(kind, name))) or "").partition("\n")[0]
+    """Return the first line of the plug-in's docstring, read without importing it."""
+    return (ast.get_docstring(_read_syntax(find(kind, name))) or "").partition("\n")[0]
 
 
 def version(kind: str, name: str) -> int:
-    """The plug-in's declared `VERSION`, 1 if it declares none, read without importing it."""
-    return _constant(_tree(find(kind, name)), "VERSION", 1)
+    """Return the plug-in's declared `VERSION`, 1 if it declares none, read without importing it."""
+    return _read_constant(_read_syntax(find(kind, name)), "VERSION", 1)
 
 
-def claimed_group(model: str) -> str | None:
-    """The group of `remul` under which the model says it is exact, read without importing it.
+def group_claim(model: str) -> str | None:
+    """Return the group of `remul` under which a model says it is exact, read without importing it.
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
     """
-    claim = _constant(_tree(find("models", model)), "EQUIVARIANT", None)
+    claim = _read_constant(_read_syntax(find("models", model)), "EQUIVARIANT", None)
     return "E3" if claim is True else claim or None
 
 
 def claims_equivariance(model: str) -> bool:
-    """Whether the model says that it is exactly equivariant, read without importing it."""
-    return claimed_group(model) is not None
+    """Return whether a model says that it is exactly equivariant, read without importing it."""
+    return group_claim(model) is not None
 
 
 def is_trivial(model: str) -> bool:
-    """Whether the model's file says `TRIVIAL = True`: shown in tables, never a baseline."""
-    return _constant(_tree(find("models", model)), "TRIVIAL", False)
+    """Return whether the model's file says `TRIVIAL = True`: shown in tables, never a baseline."""
+    return _read_constant(_read_syntax(find("models", model)), "TRIVIAL", False)
 
 
 def source(task: str) -> dict[str, Any]:
-    """The task file's `SOURCE`: where its data come from; empty without one, not imported."""
-    return _constant(_tree(find("tasks", task)), "SOURCE", {})
+    """Return a task's `SOURCE`, where its data come from, read without importing it; or nothing."""
+    return _read_constant(_read_syntax(find("tasks", task)), "SOURCE", {})
 
 
 def package(peer: str) -> str:
-    """The `PACKAGE` that a peer needs, by its name in the package index, read without importing."""
-    return _constant(_tree(find("peers", peer)), "PACKAGE", "")
+    """Return the `PACKAGE` that a peer needs, by its name in the index, read without importing."""
+    return _read_constant(_read_syntax(find("peers", peer)), "PACKAGE", "")
 
 
-def published(model: str) -> dict[str, object]:
-    """The hyperparameters that the model's file declares as `PAPER`, read without importing it."""
-    return _constant(_tree(find("models", model)), "PAPER", {})
+def paper_options(model: str) -> dict[str, object]:
+    """Return the options that a model's file declares as `PAPER`, read without importing it."""
+    return _read_constant(_read_syntax(find("models", model)), "PAPER", {})
 
 
-def _constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
+def code_digest(kind: str, name: str) -> str:
+    """Return eight hex digits of a plug-in's code: comments, layout, docstrings do not count."""
+    return _code_digest(find(kind, name).read_text())
+
+
+@cache
+def _code_digest(code: str) -> str:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
+
+
+def _read_constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
     for node in tree.body:
-        targets = getattr(node, "targets", [getattr(node, "target", None)])
-        if getattr(targets[0], "id", "") == name:
-            return ast.literal_eval(node.value)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id == name:
+                return ast.literal_eval(node.value)
     return default
 
 
-def _tree(path: Path) -> ast.Module:
+def _read_syntax(path: Path) -> ast.Module:
     return _parse(path, path.stat().st_mtime_ns)
 
 
 @cache
 def _parse(path: Path, changed: int) -> ast.Module:
-    """The file's syntax; `changed`, its time, has an edited file read again."""
+    """Return the file's syntax; `changed`, its time, has an edited file read again."""
     try:
         return ast.parse(path.read_text())
     except SyntaxError as error:
@@ -172,6 +188,8 @@ def _parse(path: Path, changed: int) -> ast.Module:
 
 def _load_path(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

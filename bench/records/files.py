@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bench.system.plain import as_builtin
+
 Record = TypeVar("Record")
 
 
@@ -20,6 +22,15 @@ def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise ValueError(f"{file}: not a record: {error}") from None
+
+
+def state(file: Path) -> tuple[int, ...]:
+    """Return what changes with a file's content: writing one whole gives it another inode."""
+    try:
+        found = file.stat()
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> Record:  # noqa: ANN401 - any JSON
@@ -38,16 +49,8 @@ def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> 
 
 def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a record or plain JSON
     """Return a record, or plain content, as the JSON of a file."""
-    plain = msgspec.to_builtins(content, enc_hook=_builtin)
+    plain = msgspec.to_builtins(content, enc_hook=as_builtin)
     return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
-
-
-def _builtin(value: Any) -> str | int | float:  # noqa: ANN401 - any option of a plug-in
-    """Return what a value of a subclass, such as NumPy's float64, is as JSON."""
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    raise TypeError(f"{value!r} cannot be written as JSON")
 
 
 def write_whole(file: Path, text: str) -> Path:

@@ -1,42 +1,39 @@
-"""Records of other packages' networks: one file each."""
+"""Other packages' networks: a record each, of the version that is installed."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from bench.core import plugins
-from bench.records import files, peer_record
+from bench.records import peer_record
 from bench.records.peer_record import PeerRecord
+from bench.records.store import Store
 
 MANY, NEIGHBOURS = 32, 16  # beyond so many objects a graph has so many neighbours an object
 
 
-def installed(name: str) -> str | None:
-    """Version of the package behind a peer, None where it is not installed."""
+class PeerStore(Store[str, PeerRecord]):
+    """The peers of a machine: peers/<peer>.json."""
+
+    pattern = "peers/*.json"
+    parse = staticmethod(peer_record.parse)
+    sort_keys = True
+
+    def path(self, peer: str) -> Path:
+        """Return where the record of a peer lives."""
+        return self.root / "peers" / f"{peer}.json"
+
+    def path_of(self, record: PeerRecord) -> Path:
+        """Return where a record lives."""
+        return self.path(record.peer)
+
+    def is_finished(self, record: PeerRecord) -> bool:
+        """Return whether all of the version that is installed was measured."""
+        return record.reason is None and record.version == installed_version(record.peer)
+
+
+def installed_version(peer: str) -> str | None:
+    """Return the version of the package behind a peer, None where it is not installed."""
     try:
-        return distribution(plugins.package(name)).version
+        return distribution(plugins.package(peer)).version
     except PackageNotFoundError:
         return None
-
-
-def path(root: Path, peer: str) -> Path:
-    """Where the record of a peer lives under a machine's folder."""
-    return root / "peers" / f"{peer}.json"
-
-
-def read(file: Path) -> PeerRecord:
-    """The record in a file. Raises `ValueError`, naming the file, if it does not parse."""
-    return files.read_record(file, peer_record.parse)
-
-
-def write(root: Path, record: PeerRecord) -> Path:
-    """Writes a record whole or not at all."""
-    return files.write_whole(path(root, record.peer), files.as_text(record, sort_keys=True))
-
-
-def known(root: Path, peer: str) -> str | None:
-    """The version that was measured to the end, if one was."""
-    try:
-        record = read(path(root, peer))
-    except ValueError:
-        return None
-    return None if record.reason else record.version

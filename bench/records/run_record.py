@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from bench.core import config, plugins
 from bench.core.config import Run
+from bench.core.keys import run_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
@@ -38,7 +39,8 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a run ended, its scores, penalty, timings and counters, and the machine it ran on.
 
-    `untimed` is the session in which it could not be timed.
+    `seconds` are those of training and scoring, `scoring_seconds` of scoring alone; `untimed` is
+    the session in which it could not be timed.
     """
 
     schema: Literal[1]
@@ -56,6 +58,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceback: list[str] | None = None
     profiles: Profiles | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
+    scoring_seconds: Annotated[float, Meta(ge=0)] | None = None
     untimed: str | None = None
 
     def __post_init__(self) -> None:
@@ -78,7 +81,7 @@ class Surface(Struct, frozen=True):
 
 def parse(plain: Any) -> RunRecord:  # noqa: ANN401 - any JSON
     """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
-    return convert(plain, RunRecord, run=config.from_plain)
+    return convert(plain, RunRecord, run=config.run_from_plain)
 
 
 def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
@@ -86,12 +89,12 @@ def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
     return convert(plain, Surface)
 
 
-def blank(run: Run, key: str) -> RunRecord:
+def blank(run: Run) -> RunRecord:
     """Return the record of a run of which nothing is known yet but that it went well."""
     return RunRecord(
         schema=SCHEMA,
         run=run,
-        key=key,
+        key=run_key(run),
         status="done",
         reason=None,
         equivariant=plugins.claims_equivariance(run.model.name),

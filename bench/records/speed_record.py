@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from bench.core import cases, plugins
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
+from bench.core.keys import case_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.run_record import Counters
@@ -23,7 +24,7 @@ class SpeedRecord(Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal[1]
-    cell: Cell
+    cell: SpeedCase
     scale: Scale
     key: str
     status: Literal["done", "failed", "oom", "refused"]
@@ -38,16 +39,16 @@ class SpeedRecord(Struct, frozen=True, kw_only=True):
 
 def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
     """Return the record that JSON holds. Raises `ValueError`, naming the field, if it is none."""
-    return convert(plain, SpeedRecord, cell=cases.from_plain)
+    return convert(plain, SpeedRecord, cell=cases.case_from_plain)
 
 
-def blank(cell: Cell, key: str) -> SpeedRecord:
+def blank(cell: SpeedCase) -> SpeedRecord:
     """Return the record of a case of which nothing is known yet."""
     return SpeedRecord(
         schema=SCHEMA,
         cell=cell,
         scale="default",
-        key=key,
+        key=case_key(cell),
         status="failed",
         reasons={},
         equivariant=plugins.claims_equivariance(cell.model.name),

@@ -14,7 +14,8 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `session` is when a run was timed beside the others of its task. A case of the speed grid has
     the `ratios` of its samples to those of the unit, their median `x_unit`, and the energy of a
-    call, None where nothing counts it. A reference leaves the samples out.
+    call, None where nothing counts it. A run's `ratios` are to the row whose key is `beside`, which
+    was timed in the same session and relates it to others. A reference leaves the samples out.
     """
 
     first_call_s: Positive | None = None
@@ -29,4 +30,5 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: str | None = None
     ratios: Several = []
     x_unit: Positive | None = None
+    beside: str | None = None
     energy_mj: Positive | UnsetType | None = UNSET

@@ -1,28 +1,30 @@
-"""Two checkouts measured against each other, cell by cell, in processes that take turns."""
+"""Two checkouts measured against each other, case by case, in processes that take turns."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from msgspec import structs
 
-from bench.core.cases import Cell
-from bench.records import speed_store
+from bench.core.cases import SpeedCase
 from bench.records.machine_facts import MachineFacts
+from bench.records.speed_record import blank
 from bench.regression import verdicts
-from bench.regression.compare import judged, of_counters
-from bench.regression.report import Finding
-from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Change
+from bench.regression.compare import judge, judge_counters
+from bench.regression.report import Verdict
+from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Comparison
 from bench.system.clock import now
+from bench.system.progress import Tell, ignore
+from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
 
 KINDS = ("inference", "train_step")
-CONFIRMING = 1 / 3  # share of a cell's time that is kept for all but the first
-Changes = dict[str, Change]
+CONFIRMATION_SHARE = 1 / 3  # of a case's time, which is kept for all but the first comparison
+Comparisons = dict[str, Comparison]
 
 
 @dataclass(frozen=True)
-class Duel:
-    """Two checkouts, the base first, on one device with its noise floor and rounds per look."""
+class RevisionComparison:
+    """Two checkouts, the base first, on one device with its noise floor and rounds at a time."""
 
     trees: tuple[Path, Path]
     device: str
@@ -30,59 +32,66 @@ class Duel:
     rounds: int
     kinds: tuple[str, ...] = KINDS
 
-    def findings(self, grid: list[Cell], budget_s: float) -> list[Finding]:
-        """Verdicts on all cells; the time that one cell leaves is there for the next ones."""
-        ends, changes, found = now() + budget_s, {}, []
-        for index, cell in enumerate(grid):
-            until = now() + (ends - now()) / (len(grid) - index)
-            settled, counted = self.settle(cell, until)
-            changes |= {(str(cell), kind): one for kind, one in settled.items()}
-            lost = [Finding(str(cell), kind, INCOMPARABLE, why=counted.why or "not timed")
-                    for kind in self.kinds if kind not in settled]  # fmt: skip
-            found += [counted, *lost]
-        return found + judged(changes)
+    def judge(self, cases: list[SpeedCase], budget_s: float, tell: Tell = ignore) -> list[Verdict]:
+        """Return verdicts on all cases; the time that one leaves is there for the next ones."""
+        ends, comparisons, rest = now() + budget_s, {}, []
+        for index, case in enumerate(cases):
+            tell(str(case), index / len(cases))
+            until = now() + (ends - now()) / (len(cases) - index)
+            confirmed, counters = self.confirm(case, until)
+            comparisons |= {(str(case), kind): c for kind, c in confirmed.items()}
+            lost = [Verdict(str(case), kind, INCOMPARABLE, why=counters.why or "not timed")
+                    for kind in self.kinds if kind not in confirmed]  # fmt: skip
+            rest += [counters, *lost]
+        return rest + judge(comparisons)
 
-    def settle(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
-        """The changes of one cell that looks at fresh processes agree on; its counters."""
-        changes, counted = self.measure(cell, until - CONFIRMING * (until - now()))
+    def confirm(self, case: SpeedCase, until: float) -> tuple[Comparisons, Verdict]:
+        """Return what fresh processes agree on, measure by measure, and the verdict on counters."""
+        until_first = until - CONFIRMATION_SHARE * (until - now())
+        comparisons, counters = self.measure(case, until_first)
 
-        def look(moved: list[str]) -> Changes:
-            return replace(self, kinds=tuple(moved)).measure(cell, until)[0]
+        def measure_again(moved: list[str]) -> Comparisons:
+            return replace(self, kinds=tuple(moved)).measure(case, until)[0]
 
-        return verdicts.confirmed(changes, look), counted
+        return verdicts.confirm(comparisons, measure_again), counters
 
-    def measure(self, cell: Cell, until: float) -> tuple[Changes, Finding]:
-        """A look of so many rounds, and further ones at what is inconclusive while time is left."""
-        timed = cell.timed(self.kinds)
+    def measure(self, case: SpeedCase, until: float) -> tuple[Comparisons, Verdict]:
+        """Time so many rounds, and further ones of what is inconclusive while time is left."""
+        timed = case.targets(self.kinds)
         with players([(timed, tree) for tree in self.trees], self.device) as pair:
-            changes, still = {}, [kind for kind in self.kinds if _both(pair, kind)]
-            while still:
-                play(list(pair), still, self.rounds)
-                changes |= _changes(*pair, self.floor)
+            comparisons, open_kinds = {}, [kind for kind in self.kinds if _can_run(pair, kind)]
+            while open_kinds:
+                play(list(pair), open_kinds, self.rounds)
+                comparisons |= _compare(*pair, self.floor)
                 late = now() >= until
-                still = [
-                    k for k, one in changes.items() if one.verdict == INCONCLUSIVE and not late
+                open_kinds = [
+                    kind
+                    for kind, c in comparisons.items()
+                    if c.verdict == INCONCLUSIVE and not late
                 ]
-            return changes, _counted(cell, *pair)
+            return comparisons, _judge_counters(case, *pair)
 
 
-def _both(pair: list[Player], kind: str) -> bool:
+def _can_run(pair: list[Player], kind: str) -> bool:
     return all(kind in player.samples_ms for player in pair)
 
 
-def _changes(base: Player, new: Player, floor: float) -> Changes:
+def _compare(base: Player, new: Player, floor: float) -> Comparisons:
     kinds = sorted(base.samples_ms.keys() & new.samples_ms.keys())
-    return {k: verdicts.change(base.samples_ms[k], new.samples_ms[k], floor) for k in kinds}
+    return {
+        kind: verdicts.compare_samples(base.samples_ms[kind], new.samples_ms[kind], floor)
+        for kind in kinds
+    }
 
 
-def _counted(cell: Cell, base: Player, new: Player) -> Finding:
-    sides, name, run = [], str(cell), asdict(cell.run("train_step"))
+def _judge_counters(case: SpeedCase, base: Player, new: Player) -> Verdict:
+    sides, name, run = [], str(case), asdict(case.run("train_step"))
     for player in (base, new):
         try:
-            counts = player.ask("count", run=run)
+            counts = player.ask(Count(run, player.device))
         except RuntimeError as error:
-            why = next(iter(player.facts["reasons"].values()), str(error))
-            return Finding(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
-        facts = MachineFacts(**player.facts["machine"])
-        sides.append(structs.replace(speed_store.new(cell), counters=counts, machine=facts))
-    return of_counters(name, *sides)
+            why = next(iter(player.facts.reasons.values()), str(error))
+            return Verdict(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
+        facts = MachineFacts(**player.facts.machine)
+        sides.append(structs.replace(blank(case), counters=counts, machine=facts))
+    return judge_counters(name, *sides)

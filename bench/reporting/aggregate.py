@@ -1,4 +1,4 @@
-"""One table per task from records alone: accuracy, equivariance error and speed in each row."""
+"""Records to rows: means and spreads over seeds, speed-ups within a session."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,36 +8,38 @@ from typing import Any
 import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical
+from bench.core.keys import run_key
 from bench.records.run_record import RunRecord
-from bench.records.run_store import key
 
 AND = " + "
-CELL = ["task", "model", "method", "steps", "key"]
+CONFIGURATION = ["task", "model", "method", "steps", "key"]
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
-TIMINGS = [f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples")]
+TIMINGS = [
+    f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
+]
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
 def splits(data: pd.DataFrame) -> list[str]:
-    """The splits that were scored, the test split first."""
-    found = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
-    names = {name for name in found if not name.endswith("_std")} - {"val", "test"}
-    return ["test", *sorted(names)]
+    """Return the splits that were scored, the test split first."""
+    scores = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
+    others = {name for name in scores if not name.endswith("_std")} - {"val", "test"}
+    return ["test", *sorted(others)]
 
 
-def frame(found: list[RunRecord]) -> pd.DataFrame:
-    """One row per record, in an order that does not depend on that of the files.
+def frame(records: list[RunRecord]) -> pd.DataFrame:
+    """Return one row per record, in an order that does not depend on that of the files.
 
     A run that was made for its loss surface is a row only where it repeats no other.
     """
-    runs = [(record.run, record) for record in found]
+    runs = [(record.run, record) for record in records]
     runs.sort(key=lambda pair: -pair[0].surface)
-    once = {canonical(replace(run, surface=0)): record for run, record in runs}
-    rows = [_row(record) for record in once.values()]
+    distinct = {canonical(replace(run, surface=0)): record for run, record in runs}
+    rows = [_row(record) for record in distinct.values()]
     data = pd.DataFrame(rows)
-    return data.sort_values([*CELL, "seed"], ignore_index=True) if rows else data
+    return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
@@ -63,20 +65,20 @@ def _row(record: RunRecord) -> dict[str, Any]:
 
 
 def task_of(run: Run) -> Plugin:
-    """The task by its name, wherever its file was."""
+    """Return the task by its name, wherever its file was."""
     return Plugin(Path(run.task.name).stem, run.task.kwargs)
 
 
 def method_of(run: Run) -> str:
-    """The method with its options, and what was done after training."""
+    """Return the method with its options, and what was done after training."""
     after = [run.symmetrise] if run.symmetrise != "none" else []
     return AND.join([str(run.method), *after])
 
 
 def is_current(record: RunRecord) -> bool:
-    """Whether the run has its key still; yes where a plug-in is gone."""
+    """Return whether the run has its key still; yes where a plug-in is gone."""
     try:
-        return record.key == key(record.run)
+        return record.key == run_key(record.run)
     except ValueError:
         return True
 
@@ -86,20 +88,21 @@ def _timings(record: RunRecord) -> dict[str, Any]:
     for kind, timing in record.timings.items():
         quality, flat["session"] = timing.quality, timing.session
         flat |= {f"{kind}_ms": timing.median_ms, f"{kind}_quality": quality}
-        flat[f"{kind}_samples"] = timing.samples_ms
+        flat |= {f"{kind}_samples": timing.samples_ms, f"{kind}_beside": timing.beside}
+        flat[f"{kind}_ratio"] = median(timing.ratios) if timing.ratios else None
     return flat
 
 
 def summary(data: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell: mean and standard deviation over seeds of each score, and their count.
+    """Return one row per configuration: mean and deviation over seeds of each score, their count.
 
-    A cell without a finished run has its status instead.
+    A configuration without a finished run has its status instead.
     """
     rows = []
-    for cell, runs in data.groupby(CELL):
+    for configuration, runs in data.groupby(CONFIGURATION):
         done = runs[runs["status"] == "done"]
         seeds = done if len(done) else runs.iloc[:1]
-        row = dict(zip(CELL, cell, strict=True)) | {"seeds": len(done)}
+        row = dict(zip(CONFIGURATION, configuration, strict=True)) | {"seeds": len(done)}
         for score in (f"{kind}_{split}" for kind in KINDS for split in splits(data)):
             values = seeds.get(score, pd.Series([float("nan")]))
             row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
@@ -116,11 +119,11 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
     order = ["equivariant", "model", "method", "steps", "key"]
     table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
-    return _told_apart(table.reset_index(drop=True))
+    return _tell_apart(table.reset_index(drop=True))
 
 
-def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """Networks of several sizes show their options, rows that are still alike their key."""
+def _tell_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Give networks of several sizes their options, and rows that are still alike their key."""
     sizes = table.groupby("network")["label"].transform("nunique")
     table["model"] = table["label"].where(sizes > 1, table["network"])
     alike = table.duplicated(["model", "method", "steps"], keep=False)
@@ -129,7 +132,7 @@ def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds how many times faster each row is than the best equivariant one of its session."""
+    """Add how many times faster each row is than the best equivariant one of its session."""
     best = baseline(table)
     for kind in TIMED:
         table[f"{kind}_faster"] = [_faster(best, row, kind) for _, row in table.iterrows()]
@@ -137,17 +140,23 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(table: pd.DataFrame) -> pd.Series | None:
-    """The equivariant cell with the smallest in-distribution error, trivial ones left out."""
+    """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
     exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
 def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
-    """Median ratio over the rounds of one session; none where one of both was disturbed."""
-    if best is None or row["session"] is None or best["session"] != row["session"]:
+    """Return the median ratio over the rounds of one session, else by the row beside both.
+
+    None where one of both was disturbed, or nothing relates their sessions.
+    """
+    if best is None or "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
         return None
-    if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
+    if best["session"] != row["session"]:
+        related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
+        return best[f"{kind}_ratio"] / row[f"{kind}_ratio"] if related else None
+    if row["session"] is None or not row[f"{kind}_samples"]:
         return None
     pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
     return median(theirs / ours for theirs, ours in pairs)

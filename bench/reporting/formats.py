@@ -1,11 +1,10 @@
-"""Tables as text, Markdown, HTML and LaTeX: columns that know how to write their numbers."""
+"""Tables as text, Markdown and LaTeX: columns that know how to write their numbers."""
 
 import csv
 import io
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, log10
 from typing import Any
 
@@ -15,6 +14,10 @@ ABSENT = "–"
 SMALL = 1e-3
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
 LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}"}
+DISTURBED = (  # as bench.timing.samples judges it
+    "C: disturbed while timed (spread, drift or time off the processor of 20 % or more, a median "
+    "50 % above the best, a GPU's clock 10 % apart or throttled)"
+)
 
 
 @dataclass(frozen=True)
@@ -26,49 +29,59 @@ class Column:
     write: Callable[[Row, str], str]
 
 
+@dataclass(frozen=True)
+class Table:
+    """What a table says, in no form yet."""
+
+    title: str
+    headings: list[str]
+    cells: list[list[str]]
+    notes: list[str]
+
+
 def word(row: Row, name: str) -> str:
-    """A string as it is."""
+    """Return the string as it is."""
     return row[name] if isinstance(row[name], str) else ABSENT
 
 
 def whole(row: Row, name: str) -> str:
-    """A count with its thousands apart."""
-    return ABSENT if _absent(row.get(name)) else f"{int(row[name]):,}"
+    """Return the count with its thousands apart."""
+    return ABSENT if _is_absent(row.get(name)) else f"{int(row[name]):,}"
 
 
 def number(row: Row, name: str) -> str:
-    """Three significant digits; a trailing C marks a disturbed timing."""
-    if _absent(row.get(name)):
+    """Return three significant digits; a trailing C marks a disturbed timing."""
+    if _is_absent(row.get(name)):
         return ABSENT
     disturbed = row.get(name.replace("_ms", "_quality")) == "C"
     return f"{row[name]:.3g}" + " C" * disturbed
 
 
 def in_units(unit: float) -> Callable[[Row, str], str]:
-    """Three significant digits of a value as a multiple of the unit."""
+    """Return what writes three significant digits of a value as a multiple of the unit."""
 
     def write(row: Row, name: str) -> str:
-        return ABSENT if _absent(row.get(name)) else plain(row[name] / unit, 3)
+        return ABSENT if _is_absent(row.get(name)) else plain(row[name] / unit, 3)
 
     return write
 
 
 def plain(value: float, digits: int) -> str:
-    """So many significant digits, without an exponent for large numbers."""
+    """Return so many significant digits, without an exponent for large numbers."""
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def ratio(row: Row, name: str) -> str:
-    """Two significant digits."""
-    return ABSENT if _absent(row.get(name)) else plain(row[name], 2)
+    """Return two significant digits."""
+    return ABSENT if _is_absent(row.get(name)) else plain(row[name], 2)
 
 
 def spread(row: Row, name: str, scale: float = 1.0) -> str:
-    """Mean ± standard deviation, with the digits of three significant ones of the mean."""
-    if _absent(row.get(name)):
+    """Return mean ± standard deviation, with the digits of three significant ones of the mean."""
+    if _is_absent(row.get(name)):
         return ABSENT
     mean, deviation = scale * row[name], scale * row[f"{name}_std"]
-    tail = "" if _absent(deviation) else " ± {}"
+    tail = "" if _is_absent(deviation) else " ± {}"
     if 0 < abs(mean) < SMALL:
         return f"{mean:.1e}" + tail.format(f"{deviation:.0e}")
     digits = max(0, 2 - floor(log10(abs(mean)))) if mean else 0
@@ -76,22 +89,30 @@ def spread(row: Row, name: str, scale: float = 1.0) -> str:
 
 
 def thousandths(row: Row, name: str) -> str:
-    """`spread` in units of 1e-3; the status of a cell that has no finished run."""
+    """Return `spread` in units of 1e-3, the status where no run is finished."""
     return spread(row, name, 1e3) if row.get("seeds") != 0 else row["status"]
 
 
-def table(
-    form: str, title: str, columns: Sequence[Column], rows: Iterable[Row], notes: list[str]
-) -> str:
-    """The rows as a titled table in one of the forms, notes below."""
+def fill_table(
+    title: str, columns: Sequence[Column], rows: Iterable[Row], notes: list[str]
+) -> Table:
+    """Return the table of these rows, a cell for each column."""
     cells = [[column.write(row, column.name) for column in columns] for row in rows]
-    headings = [column.heading for column in columns]
-    write = {"text": _text, "md": _markdown, "html": _html, "latex": _latex}[form]
-    return write(title, headings, cells, notes)
+    return Table(title, [column.heading for column in columns], cells, notes)
 
 
-def comma_separated(rows: Sequence[Row], names: Iterable[str]) -> str:
-    """The rows as CSV: these columns, as they are."""
+def format_tables(tables: Iterable[Table]) -> dict[str, str]:
+    """Return the tables one below the other as text, Markdown and LaTeX."""
+    return {form: "\n".join(map(write, tables)) for form, write in FORMS.items()}
+
+
+def is_disturbed(row: Row, kinds: Iterable[str]) -> bool:
+    """Return whether one of the row's timings is of quality C."""
+    return any(row.get(f"{kind}_quality") == "C" for kind in kinds)
+
+
+def format_csv(rows: Sequence[Row], names: Iterable[str]) -> str:
+    """Return the rows as CSV: these columns, as they are."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(names), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -99,59 +120,47 @@ def comma_separated(rows: Sequence[Row], names: Iterable[str]) -> str:
     return text.getvalue()
 
 
-def _absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
+def _is_absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
     return value is None or value != value
 
 
-def _markdown(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
-    rule = ["---", "---", *["---:"] * (len(headings) - 2)]
-    lines = ["| " + " | ".join(row) + " |" for row in (headings, rule, *cells)]
-    return "\n".join([f"**{title}**", "", *lines, "", *[f"- {note}" for note in notes], ""])
+def _markdown(table: Table) -> str:
+    rule = ["---", "---", *["---:"] * (len(table.headings) - 2)]
+    lines = ["| " + " | ".join(row) + " |" for row in (table.headings, rule, *table.cells)]
+    notes = [f"- {note}" for note in table.notes]
+    return "\n".join([f"**{table.title}**", "", *lines, "", *notes, ""])
 
 
-def _html(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
-    def line(row: list[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in row) + "</tr>"
-
-    lines = [
-        f"<h2>{escape(title)}</h2>",
-        f'<div class="wide"><table><thead>{line(headings, "th")}</thead><tbody>',
-        *[line(row, "td") for row in cells],
-        "</tbody></table></div>",
-        f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _latex(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+def _latex(table: Table) -> str:
     def line(row: list[str]) -> str:
-        return " & ".join(map(_escaped, row)) + r" \\"
+        return " & ".join(map(_escape, row)) + r" \\"
 
     lines = [
-        *[f"% {comment}" for comment in (title, *notes)],
-        rf"\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}",
+        *[f"% {comment}" for comment in (table.title, *table.notes)],
+        rf"\begin{{tabular}}{{ll{'r' * (len(table.headings) - 2)}}}",
         r"\toprule",
-        line(headings),
+        line(table.headings),
         r"\midrule",
-        *map(line, cells),
+        *map(line, table.cells),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     for old, new in LATEX.items():
         text = text.replace(old, new)
     return text
 
 
-def _text(title: str, headings: list[str], cells: list[list[str]], notes: list[str]) -> str:
+def _text(table: Table) -> str:
     """Aligned columns, in as many blocks as the terminal is too narrow for, names in each."""
-    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    rows = [table.headings, *table.cells]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = shutil.get_terminal_size((180, 24)).columns
-    blocks = [_lines(block, widths, headings, cells) for block in _blocks(widths, room)]
-    return "\n\n".join([title, *blocks, "\n".join(notes)]) + "\n"
+    blocks = [_lines(block, widths, rows) for block in _blocks(widths, room)]
+    return "\n\n".join([table.title, *blocks, "\n".join(table.notes)]) + "\n"
 
 
 def _blocks(widths: list[int], room: int) -> list[list[int]]:
@@ -164,9 +173,12 @@ def _blocks(widths: list[int], room: int) -> list[list[int]]:
     return blocks
 
 
-def _lines(block: list[int], widths: list[int], headings: list[str], cells: list[list[str]]) -> str:
+def _lines(block: list[int], widths: list[int], rows: list[list[str]]) -> str:
     rule = ["-" * width for width in widths]
     return "\n".join(
         "  ".join(row[i].ljust(widths[i]) if i < 2 else row[i].rjust(widths[i]) for i in block)
-        for row in (headings, rule, *cells)
+        for row in (rows[0], rule, *rows[1:])
     )
+
+
+FORMS = {"text": _text, "md": _markdown, "latex": _latex}

@@ -1,84 +1,106 @@
 """The report of a machine: one page with all its tables and figures, from records alone."""
 
 import re
-from collections.abc import Iterable
-from html import escape
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.records import files, speed_store
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from bench.records import files
 from bench.records.run_record import RunRecord
-from bench.reporting import aggregate, peers_table, runs_table, speed_table
-from bench.reporting import figures as reporting_figures
-from bench.reporting.figures import speed, style
+from bench.records.speed_store import SpeedStore
+from bench.reporting import legends, peers_table, runs_table, speed_table
+from bench.reporting.aggregate import frame
+from bench.reporting.figures import Drawing, draw_figures
+from bench.reporting.figures.speed import draw_speed_figures
+from bench.reporting.figures.style import slug
+from bench.reporting.formats import Table
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 90rem; margin: 2rem auto;
-       padding: 0 1.5rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 3rem; }
-.facts, .notes { color: #666; font-size: 13px; } nav a { margin-right: 1.2em; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th { border-bottom: 2px solid #222; } td { border-bottom: 1px solid #ddd; }
-th, td { padding: .25em .7em; text-align: right; white-space: nowrap; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
-tbody tr:hover { background: #f3f6fa; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(34rem, 1fr)); gap: 2rem;
-           margin: 1.5rem 0; align-items: center; }
-.figures img { width: 100%; }
-"""
+TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def write(root: Path, found: list[RunRecord]) -> Path:
-    """Draws the figures anew and writes root/report.html, which shows them."""
-    figures, parts = {"speed": speed.write(root)}, {}
-    if found:
-        figures |= reporting_figures.write(root, found)
-        by_task = aggregate.frame(found).groupby("task")
-        parts = {label: runs_table.render_task(part, root.name)["html"] for label, part in by_task}
-    if speed_store.load(root)[0]:
-        parts["speed"] = speed_table.forms(root)["html"]
-    if (root / "peers").is_dir():
-        parts["other packages"] = peers_table.forms(root)["html"]
-    body = [_section(root, label, table, figures.get(label, ())) for label, table in parts.items()]
-    links = [f'<a href="#{style.slug(label)}">{escape(label)}</a>' for label in parts]
-    page = [
-        "<!doctype html>",
-        '<html lang="en"><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width">',
-        f"<title>{escape(root.name)}</title><style>{STYLE}</style>",
-        f"<h1>{escape(root.name)}</h1>",
-        f'<p class="facts">{escape(facts(found))}</p>',
-        f"<nav>{' '.join(links)}</nav>",
-        *body,
-        "</html>",
-    ]
-    return files.write_whole(root / "report.html", "\n".join(page) + "\n")
+@dataclass(frozen=True)
+class Section:
+    """A table, what its headings mean, and its figures."""
+
+    label: str
+    table: Table
+    legend: Mapping[str, str]
+    drawings: Iterable[Drawing]
+
+    @property
+    def anchor(self) -> str:
+        """The end of a link to it."""
+        return slug(self.label)
 
 
-def facts(found: Iterable[RunRecord]) -> str:
-    """What the records were made with, and when."""
-    machines = [record.machine for record in found if record.machine.date]
+def write_page(root: Path, records: list[RunRecord]) -> Path:
+    """Draw what changed of the figures and write root/report.html, which shows all of them."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    sections = list(_sections(root, records))
+    page = environment.get_template(TEMPLATE.name).render(
+        machine=root.name,
+        facts=facts(records),
+        sections=sections,
+        terms_of=lambda section: _terms(section, sections),
+        size=_size,
+        root=root,
+    )
+    return files.write_whole(root / "report.html", page)
+
+
+def facts(records: Iterable[RunRecord]) -> str:
+    """Return what the records were made with, and when."""
+    machines = [record.machine for record in records if record.machine.date]
     if not machines:
         return ""
     names = ("processor", "gpu", "torch", "e3nn", "python")
-    told = {
+    values = {
         name: sorted({str(getattr(m, name)) for m in machines if getattr(m, name)})
         for name in names
     }
     versions = [
-        f"{name} {', '.join(values)}" if name not in ("processor", "gpu") else ", ".join(values)
-        for name, values in told.items()
-        if values
+        f"{name} {', '.join(some)}" if name not in ("processor", "gpu") else ", ".join(some)
+        for name, some in values.items()
+        if some
     ]
     days = sorted(re.sub("T.*", "", machine.date) for machine in machines)
     return "; ".join([*versions, f"{len(machines)} runs from {days[0]} to {days[-1]}"])
 
 
-def _section(root: Path, label: str, table: str, figures: Iterable[Path]) -> str:
-    shown = [file.relative_to(root).as_posix() for file in figures if file.suffix == ".png"]
-    images = [
-        f'<a href="{file}"><img src="{file}" alt="{Path(file).stem}" loading="lazy"></a>'
-        for file in shown
+def _sections(root: Path, records: list[RunRecord]) -> Iterator[Section]:
+    drawings = draw_figures(root, records)
+    for table, _ in runs_table.fill_tables(frame(records), root.name) if records else ():
+        yield Section(table.title, table, legends.RUNS, drawings.get(table.title, ()))
+    if SpeedStore(root).load()[0]:
+        table, _ = speed_table.fill_table(root)
+        yield Section("speed", table, legends.SPEED, draw_speed_figures(root))
+    if (root / "peers").is_dir():
+        table, _ = peers_table.fill_table(root)
+        yield Section("other packages", table, legends.PEERS, ())
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Return width and height of a figure in pixels."""
+    with Image.open(file) as image:
+        return image.size
+
+
+def _terms(section: Section, sections: list[Section]) -> tuple[dict[str, str], Section | None]:
+    """Return what headings mean that no table of the kind above has, and the first such table."""
+    above = [
+        other for other in sections[: sections.index(section)] if other.legend is section.legend
     ]
-    drawn = f'<div class="figures">{"".join(images)}</div>' if images else ""
-    return f'<section id="{style.slug(label)}">{table}{drawn}</section>'
+    known = {heading for other in above for heading in other.table.headings}
+    new = [heading for heading in section.table.headings if heading not in known]
+    terms = {heading: section.legend[heading] for heading in new if heading in section.legend}
+    return terms, above[0] if above else None

@@ -1,34 +1,36 @@
-"""What was measured of other packages' networks: its files, and the table of theirs and ours."""
+"""The table of other packages' networks and ours, from what was measured of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.records import files, peer_store
+from bench.records import files
 from bench.records.peer_record import PeerRecord
-from bench.records.peer_store import MANY, NEIGHBOURS
+from bench.records.peer_store import MANY, NEIGHBOURS, PeerStore
 from bench.reporting import formats
 
 
-def write(root: Path, form: str) -> str:
-    """Writes root/tables/peers.* in every form, and returns the table in one; "" without any."""
+def write_peers_table(root: Path, form: str) -> str:
+    """Write root/tables/peers.* in every form, and return the table in one; "" without any."""
     if not (root / "peers").is_dir():
         return ""
-    made = forms(root)
+    texts = forms(root)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"peers.{suffix}", made[name])
-    return made[form]
+        files.write_whole(root / "tables" / f"peers.{suffix}", texts[name])
+    return texts[form]
 
 
 def forms(root: Path) -> dict[str, str]:
-    """What was measured of all peers, in every form, theirs and ours in units of the unit."""
-    found, torn = [], []
-    for file in sorted((root / "peers").glob("*.json")):
-        try:
-            found.append(peer_store.read(file))
-        except ValueError as error:
-            torn.append(str(error))
-    rows = [row for peer in found for row in _rows(peer)]
+    """Return the table of all peers in every form."""
+    table, rows = fill_table(root)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
+
+
+def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
+    """Return the table of all peers, theirs and ours in units of the unit, and its rows."""
+    peers, problems = PeerStore(root).load()
+    rows = [row for peer in peers for row in _rows(peer)]
     notes = [
         "inference / training (forward and backward): medians over that of a Transformer of 4 "
         "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
@@ -36,16 +38,11 @@ def forms(root: Path) -> dict[str, str]:
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
         "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
         "of one inference, matrix products and attention alone",
-        *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in found if peer.reason],
-        *_versions(found),
-        *torn,
+        *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in peers if peer.reason],
+        *_versions(peers),
+        *problems,
     ]
-    printed = {
-        form: formats.table(form, "Ours against other packages", COLUMNS, rows, notes)
-        for form in ("text", "md", "html", "latex")
-    }
-    names = dict.fromkeys(name for row in rows for name in row)
-    return printed | {"csv": formats.comma_separated(rows, names)}
+    return formats.fill_table("Ours against other packages", COLUMNS, rows, notes), rows
 
 
 def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:

@@ -8,21 +8,21 @@ FILE = Path(__file__).with_name("published.json")
 
 
 def texts(task: str) -> dict[tuple[str, str], str]:
-    """What a table prints beside each (model, method): MSE x 1e3, test / OOD, and the label."""
-    found = {}
-    for row in _of(task).get("rows", []):
-        errors = [row[name] for name in ("mse_test", "mse_ood") if name in row]
-        written = " / ".join(f"{1e3 * error:.3g}" for error in errors)
-        found[row["model"], row["method"]] = f"{written} [{row['label']}]"
-    return found
+    """Return what to print beside each (model, method): MSE x 1e3, test / OOD, and the label."""
+    return {(row["model"], row["method"]): _text(row) for row in _of(task).get("rows", [])}
+
+
+def _text(row: dict[str, Any]) -> str:
+    errors = [row[name] for name in ("mse_test", "mse_ood") if name in row]
+    return f"{' / '.join(f'{1e3 * error:.3g}' for error in errors)} [{row['label']}]"
 
 
 def source(task: str) -> str | None:
-    """Where they are from, and what their labels mean; None where nothing is known."""
+    """Return where they are from, and what their labels mean; None where nothing is known."""
     return _of(task).get("source")
 
 
 def _of(task: str) -> dict[str, Any]:
-    """What is known of a task with these options, else with any."""
+    """Return what is known of a task with these options, else with any."""
     known = json.loads(FILE.read_text())
     return known.get(task) or known.get(task.partition("(")[0]) or {}

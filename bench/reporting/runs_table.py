@@ -1,5 +1,6 @@
 """One table per task from records alone: accuracy, equivariance error and speed in each row."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +18,18 @@ from bench.reporting.aggregate import (
     summary,
     with_speed,
 )
-from bench.reporting.formats import Column
+from bench.reporting.formats import Column, Table
 
-HIDDEN = ["session", "network", "label", *(f"{kind}_samples" for kind in TIMED)]
+HIDDEN = [
+    "session",
+    "network",
+    "label",
+    *(f"{kind}_{part}" for kind in TIMED for part in ("samples", "ratio", "beside")),
+]
 
 
 def columns(data: pd.DataFrame) -> list[Column]:
-    """The columns of a table: one of accuracy for every split that was scored."""
+    """Return the columns of a table: one of accuracy for every split that was scored."""
     others = [split for split in splits(data) if split != "test"]
     return [
         Column("model", "model", formats.word),
@@ -44,38 +50,39 @@ def columns(data: pd.DataFrame) -> list[Column]:
     ]
 
 
-def write(root: Path, found: list[RunRecord], form: str, task: str | None) -> str:
-    """Writes every task's tables under root/tables, and returns those of one form as text."""
-    data = frame(found)
+def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:
+    """Write every task's tables under root/tables, and return those of one form as text."""
+    data = frame(records)
     tasks = sorted(data["name"].unique()) if len(data) else []
     shown = []
     for name in tasks:
-        forms = render_task(data[data["name"] == name], root.name)
+        texts = format_task(data[data["name"] == name], root.name)
         for kind, suffix in formats.SUFFIXES.items():
-            write_whole(root / "tables" / f"{name}.{suffix}", forms[kind])
+            write_whole(root / "tables" / f"{name}.{suffix}", texts[kind])
         if task in (None, name):
-            shown.append(forms[form].rstrip("\n"))
+            shown.append(texts[form].rstrip("\n"))
     return "\n\n".join(shown)
 
 
-def render_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
-    """The tables of one task in every form, a section for each choice of the task's options."""
-    sections = {"text": [], "md": [], "html": [], "latex": [], "csv": []}
+def format_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
+    """Return the tables of one task in every form, one for each choice of the task's options."""
+    tables, rows = zip(*fill_tables(data, machine), strict=True)
+    counts = dict.fromkeys(COUNTS, "Int64")
+    csv = pd.concat(part.astype(counts).drop(columns=HIDDEN) for part in rows)
+    return formats.format_tables(tables) | {"csv": csv.to_csv(index=False, lineterminator="\n")}
+
+
+def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.DataFrame]]:
+    """Yield a table for each task and choice of its options, and its rows."""
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
-        table = with_published(with_speed(summary(part)), label)
-        notes = footnotes(part, table, machine)
-        rows = table.to_dict("records")
-        for form in ("text", "md", "html", "latex"):
-            sections[form].append(formats.table(form, label, columns(part), rows, notes))
-        counts = dict.fromkeys(COUNTS, "Int64")
-        sections["csv"].append(table.astype(counts).drop(columns=HIDDEN))
-    csv = pd.concat(sections.pop("csv")).to_csv(index=False, lineterminator="\n")
-    return {form: "\n".join(parts) for form, parts in sections.items()} | {"csv": csv}
+        rows = with_published(with_speed(summary(part)), label)
+        notes = footnotes(part, rows, machine)
+        yield formats.fill_table(label, columns(part), rows.to_dict("records"), notes), rows
 
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Adds the published errors beside ours, and rows for what was published but not run."""
+    """Return the rows with published errors beside ours, and rows for what was not run here."""
     texts = published.texts(task)
     ours = [
         (m, method if AND in method else method.partition("(")[0])
@@ -91,9 +98,9 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str]:
-    """What a reader has to know of the numbers, and a line for every run that did not finish."""
+    """Return what to know of the numbers, and a line for every run that did not finish."""
     best, source = baseline(table), published.source(data["task"].iloc[0])
-    elements, samples, sizes = (_listed(data[n]) for n in ("elements", "samples", "batch_size"))
+    elements, samples, sizes = (_join(data[n]) for n in ("elements", "samples", "batch_size"))
     sessions = table["session"].dropna().nunique()
     notes = [
         "mean ± standard deviation over seeds; E' (Eq. 9) and relative error over "
@@ -103,7 +110,10 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     ]
     if best is not None:
         of = f"{best['model']}, the best equivariant model by MSE"
-        notes.append(f"x: times faster than {of}, median over the rounds of a session")
+        faster = f"x step, x infer: times faster (above 1 is faster) than {of}"
+        notes.append(f"{faster}, median over the rounds of a session")
+    if any(formats.is_disturbed(row, TIMED) for row in table.to_dict("records")):
+        notes.append(f"{formats.DISTURBED}, kept out of every ratio")
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
     for _, row in data[data["status"] != "done"].iterrows():
@@ -112,5 +122,5 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     return notes
 
 
-def _listed(values: pd.Series) -> str:
+def _join(values: pd.Series) -> str:
     return "/".join(str(value) for value in sorted(values.unique()))

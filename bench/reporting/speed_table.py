@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import cases
-from bench.core.cases import KINDS
-from bench.records import files, speed_store
+from bench.core.cases import CASE_KINDS
+from bench.records import files
 from bench.records.speed_record import SpeedRecord
+from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
-from bench.reporting.formats import Column, Row
+from bench.reporting.formats import Column, Row, Table
 
-SHORT = dict(zip(KINDS, ("infer", "step", "augment", "remul"), strict=True))
+SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
-def rows(found: Iterable[SpeedRecord]) -> list[dict[str, Any]]:
-    """One flat row for each record, in an order that does not depend on that of the files."""
-    made = [_row(record) for record in found]
-    eager = {_rung(row, "eager"): row for row in made if row["mode"] == "eager"}
-    for row in made:
-        row |= _break_even(row, eager.get(_rung(row, "eager")))
+def make_rows(records: Iterable[SpeedRecord]) -> list[dict[str, Any]]:
+    """Return a flat row for each record, in an order that does not depend on that of the files."""
+    rows = [_row(record) for record in records]
+    eager = {_eager_case(row): row for row in rows if row["mode"] == "eager"}
+    for row in rows:
+        row |= _break_even(row, eager.get(_eager_case(row)))
     order = ("nodes", "batch", "model", "mode", "dtype")
-    return sorted(made, key=lambda row: tuple(row[name] for name in order))
+    return sorted(rows, key=lambda row: tuple(row[name] for name in order))
 
 
 def _row(record: SpeedRecord) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
         **record.ceilings,
     }  # fmt: skip
     row["rung"] = f"{cell.mode}, {cell.dtype}"
-    for kind in KINDS:
+    for kind in CASE_KINDS:
         timing = record.timings.get(kind)
         for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
             short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
@@ -46,7 +47,7 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
 
 
 def _shares(row: Row, kind: str) -> tuple[float, float] | None:
-    """Shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
+    """Return shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
 
     Known where FLOPs and bytes are counted, inference and the plain step, in the precision of the
     ceilings. Bytes are those of all operations one by one, so a cache or a compiler can bring their
@@ -62,30 +63,30 @@ def _shares(row: Row, kind: str) -> tuple[float, float] | None:
     return flops, row[f"{prefix}moved_bytes"] / seconds / row["bytes_per_s"]
 
 
-def _rung(row: Row, mode: str) -> tuple[Any, ...]:
-    return row["model"], row["nodes"], row["batch"], row["dtype"], mode
+def _eager_case(row: Row) -> tuple[Any, ...]:
+    return row["model"], row["nodes"], row["batch"], row["dtype"]
 
 
 def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
-    """Calls after which a mode with a slow first call has paid for it.
+    """Return the calls after which a mode with a slow first call has paid for it.
 
     The eager time is that of the mode's own session, from the ratios of both to the unit.
     """
-    found = {}
-    for kind in KINDS:
+    calls = {}
+    for kind in CASE_KINDS:
         name = f"{kind}_break_even"
-        found[name] = None
+        calls[name] = None
         ratio = f"{kind}_x_unit"
         if eager is None or eager is row or not (row[ratio] and eager[ratio]):
             continue
         saved_s = 1e-3 * row[f"{kind}_ms"] * (eager[ratio] / row[ratio] - 1)
         cost_s = row[f"{kind}_first_call_s"] - eager[f"{kind}_first_call_s"]
-        found[name] = max(0.0, cost_s / saved_s) if saved_s > 0 else inf
-    return found
+        calls[name] = max(0.0, cost_s / saved_s) if saved_s > 0 else inf
+    return calls
 
 
 def columns() -> list[Column]:
-    """The columns of the printed table."""
+    """Return the columns of the printed table."""
     times = [
         column
         for kind, short in SHORT.items()
@@ -128,42 +129,48 @@ def _percent(row: Row, name: str) -> str:
     return f"{row[name][0]:.0%} / {row[name][1]:.0%}" if row[name] else formats.ABSENT
 
 
-def write(root: Path, form: str) -> str:
-    """Writes root/tables/speed.* in every form, and returns the table in one; "" without any."""
+def write_speed_table(root: Path, form: str) -> str:
+    """Write root/tables/speed.* in every form, and return the table in one; "" without any."""
     if not (root / "speed").is_dir():
         return ""
-    made = forms(root)
+    texts = forms(root)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"speed.{suffix}", made[name])
-    return made[form]
+        files.write_whole(root / "tables" / f"speed.{suffix}", texts[name])
+    return texts[form]
 
 
 def forms(root: Path) -> dict[str, str]:
-    """The table of a machine's speed records in every form."""
-    found, problems = speed_store.load(root)
-    made, title = rows(found), f"speed on {root.name}"
-    printed = {
-        form: formats.table(form, title, columns(), made, notes(made) + problems)
-        for form in ("text", "md", "html", "latex")
-    }
-    columns_of = dict.fromkeys(n for row in made for n in row if not n.endswith("_shares"))
-    return printed | {"csv": formats.comma_separated(made, columns_of)}
+    """Return the table of a machine's speed records in every form."""
+    table, rows = fill_table(root)
+    names = dict.fromkeys(name for row in rows for name in row if not name.endswith("_shares"))
+    return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
 
 
-def notes(made: list[dict[str, Any]]) -> list[str]:
-    """What a reader has to know of the numbers, and why cells are empty."""
-    sessions = len({row["session"] for row in made})
-    lines = [
+def fill_table(root: Path) -> tuple[Table, list[dict[str, Any]]]:
+    """Return the table of a machine's speed records, and its rows."""
+    records, problems = SpeedStore(root).load()
+    rows = make_rows(records)
+    notes = footnotes(rows) + problems
+    return formats.fill_table(f"speed on {root.name}", columns(), rows, notes), rows
+
+
+def footnotes(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what to know of the numbers, and why cells are empty."""
+    sessions = len({row["session"] for row in rows})
+    notes = [
         "medians; a session for each size and mode, in which one process per model takes turns; "
-        f"{sessions} sessions; C: disturbed",
-        f"x unit: median of the ratios to {cases.UNIT}, eager, in the same rounds of a session",
+        f"{sessions} sessions",
+        f"x unit: median of the ratios to {cases.UNIT}, eager, in the same rounds of a session; "
+        "above 1 is slower",
         "step: plain training, forward, backward, optimiser; GFLOP: matrix products and attention "
         "of inference; step MB: most bytes alive at once that the step made",
         "of peak: shares of this machine's matrix product and copy rates that the step reaches",
     ]
+    if any(formats.is_disturbed(row, CASE_KINDS) for row in rows):
+        notes.insert(1, f"{formats.DISTURBED}; x unit, a ratio within each round, is still given")
     reasons: dict[str, list[str]] = {}
-    for row in made:
+    for row in rows:
         if row["why"]:
             place = f"{row['size']} {row['rung']}"
             reasons.setdefault(f"{row['model']}: {row['why']}", []).append(place)
-    return lines + [f"not timed: {why} ({', '.join(where)})" for why, where in reasons.items()]
+    return notes + [f"not timed: {why} ({', '.join(where)})" for why, where in reasons.items()]

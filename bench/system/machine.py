@@ -7,6 +7,7 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.system.checkout import PACKAGES, ROOT
 from bench.system.environment import KEEP_PAGES
@@ -29,7 +30,7 @@ def folder(device: str) -> str:
 
 def cores() -> int:
     """Number of processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
@@ -42,7 +43,7 @@ def processor() -> str:
     return found[1].strip() if found else platform.machine()
 
 
-def facts(device: str) -> dict[str, str | int | bool | None]:
+def facts(device: str) -> dict[str, Any]:
     """The `machine` part of a record: hardware, versions, commit and date (UTC)."""
     import e3nn
     import torch

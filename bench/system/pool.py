@@ -1,10 +1,9 @@
 """The parent's side of the workers: hand out requests, collect replies, survive their deaths."""
 
-import json
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,28 +11,29 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from bench.system import environment
+from bench.system import environment, protocol
 from bench.system.checkout import ROOT
+from bench.system.protocol import Died, Done, Failed, Reply, Request
 
-Message = dict[str, Any]
-Replied = Callable[[int, Message], None]
+Replied = Callable[[int, Reply | Died], None]
 
 
 class Worker:
     """One worker process, pinned to one thread, and the index of the request it works on.
 
     It runs the code of a checkout, this one unless another is given, and what it compiles is
-    compiled anew, whatever earlier processes have left.
+    compiled anew, whatever earlier processes have left. What another checkout's prints is lost:
+    asked what it does not know, a worker from before numbered protocols dies of it.
     """
 
     def __init__(self, inbox: SimpleQueue, checkout: Path = ROOT) -> None:
-        self.inbox, self.task = inbox, None
+        self.inbox, self.checkout, self.task = inbox, checkout, None
         self.compiled = TemporaryDirectory(ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            stderr=None if checkout == ROOT else subprocess.DEVNULL,
             cwd=None if checkout == ROOT else checkout,
             env={
                 **environment.environment(checkout),
@@ -44,34 +44,41 @@ class Worker:
         self.listener = Thread(target=self._listen, daemon=True)
         self.listener.start()
 
-    def send(self, index: int, request: Message) -> None:
+    def send(self, index: int, request: Request) -> None:
         """Starts the worker on a request; if it is dead, its death is the reply."""
         self.task = index
         with suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.write(protocol.encode(request))
             self.process.stdin.flush()
 
     def kill(self) -> None:
         """Ends the process at once and closes its pipes; what it compiled is gone."""
         self.process.kill()
         self.listener.join()
+        self.process.wait()
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()
         self.compiled.cleanup()
 
     def _listen(self) -> None:
-        for line in self.process.stdout:
-            self.inbox.put((self, json.loads(line)))
-        code = self.process.wait()
-        self.inbox.put((self, {"died": f"the worker ended with code {code}"}))
+        try:
+            for line in self.process.stdout:
+                self.inbox.put((self, protocol.decode_reply(line)))
+            reason = f"the worker ended with code {self.process.wait()}"
+        except ValueError as error:
+            self.process.kill()
+            reason = str(error)
+        self.inbox.put((self, Died(reason)))
 
 
-def serve(requests: list[Message], jobs: int, replied: Replied, more: Callable[[], bool]) -> None:
+def serve(
+    requests: Sequence[Request], jobs: int, replied: Replied, more: Callable[[], bool]
+) -> None:
     """Hands the requests to `jobs` workers in order and reports every reply by request index.
 
-    A reply is {"step": n}, {"done": result} or, from a worker that was killed, {"died": reason}.
-    When `more()` turns false no further request is started. Whatever happens, no worker is left.
+    A request ends with `Done` or `Failed`, or with `Died` if its worker was killed. When `more()`
+    turns false no further request is started. Whatever happens, no worker is left.
     """
     inbox: SimpleQueue = SimpleQueue()
     waiting = deque(enumerate(requests))
@@ -96,18 +103,20 @@ def _receive(inbox: SimpleQueue, idle: list[Worker], replied: Replied) -> None:
     worker, message = inbox.get()
     if worker.task is not None:
         replied(worker.task, message)
-    if "done" in message:
+    if isinstance(message, (Done, Failed)):
         worker.task = None
         idle.append(worker)
-    elif "died" in message:
+    elif isinstance(message, Died):
         worker.task = None
         idle[:] = [other for other in idle if other is not worker]
 
 
-def ask(request: Message) -> Any:  # noqa: ANN401 - whatever the worker answers
-    """The answer of a fresh worker to one request. Raises `RuntimeError` if it dies."""
-    answers: list[Message] = []
+def ask(request: Request) -> Any:  # noqa: ANN401 - whatever the worker answers
+    """The answer of a fresh worker to one request. Raises `RuntimeError` if there is none."""
+    answers: list[Reply | Died] = []
     serve([request], 1, lambda _, message: answers.append(message), lambda: True)
-    if "died" in answers[-1]:
-        raise RuntimeError(answers[-1]["died"])
-    return answers[-1]["done"]
+    match answers[-1]:
+        case Done(result):
+            return result
+        case Failed(reason=reason) | Died(reason):
+            raise RuntimeError(reason)

@@ -3,11 +3,22 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from bench.system.clock import now
+
+SILENCE_S = 20.0  # after which a command that is at work says so once more
+Tell = Callable[[str, float], None]
 
 
 class Tracker:
@@ -76,3 +87,47 @@ def tenths(what: str) -> Callable[[float, float], None]:
             print(f"{what}: {10 * said} % ({left} left)", file=sys.stderr)
 
     return tell
+
+
+def ignore(text: str, done: float) -> None:
+    """Tell nobody."""
+
+
+class Teller:
+    """Says what is under way: in a bar on a terminal, else in lines, again while it lasts."""
+
+    def __init__(self, console: Console, bar: Progress) -> None:
+        self.console, self.bar, self.handle = console, bar, bar.add_task("", total=1.0)
+        self.started, self.spoke, self.last = now(), now(), ("", 0.0)
+
+    def tell(self, text: str, done: float) -> None:
+        """Say what is under way now, and which share of all is done."""
+        self.spoke, self.last = now(), (text, done)
+        self.bar.update(self.handle, description=text, completed=done)
+        if not self.console.is_terminal:
+            line = f"{text}  ({done:.0%} done after {duration(now() - self.started)})"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def repeat(self, over: Event) -> None:
+        """Say the last again whenever nothing was said for long, until all is over."""
+        while not over.wait(SILENCE_S / 4):
+            if self.last[0] and now() - self.spoke >= SILENCE_S:
+                self.tell(*self.last)
+
+
+@contextmanager
+def telling() -> Iterator[Tell]:
+    """Yield a function to be told what is under way, and which share of all is done."""
+    console, over = Console(stderr=True), Event()
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
+    bar = Progress(
+        *columns, console=console, disable=not console.is_terminal, refresh_per_second=1,
+        transient=True, redirect_stdout=sys.stdout.isatty(),
+    )  # fmt: skip
+    teller = Teller(console, bar)
+    Thread(target=teller.repeat, args=(over,), daemon=True).start()
+    try:
+        with bar:
+            yield teller.tell
+    finally:
+        over.set()

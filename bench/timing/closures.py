@@ -7,7 +7,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from bench.core.cases import NOTHING, Timed
+from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.system.clock import clock_of
 from bench.timing import counters, modes
@@ -62,7 +62,7 @@ def _untrained(model: nn.Module, batch: Batch) -> type:
     return torch.inference_mode
 
 
-def closure(timed: Timed, device: str) -> Callable:
+def closure(timed: TimingTarget, device: str) -> Callable:
     """Inference or a training step, in its mode and precision."""
     run, mode = timed.run, timed.mode
     if timed.training and mode == "cuda_graph" and run.method.name != "plain":
@@ -70,7 +70,7 @@ def closure(timed: Timed, device: str) -> Callable:
     step, inference, _ = closures(run, device, mode)
     function = step if timed.training else inference
     if function is None:
-        raise ValueError(f"{run.model} {NOTHING}")
+        raise ValueError(f"{run.model} {UNTRAINABLE}")
     return modes.captured(mode, modes.precise(timed.dtype, function, device), device)
 
 

@@ -4,19 +4,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from statistics import median
 
 from msgspec import structs
 
-from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import SpeedRecord
+from bench.records.speed_record import SpeedRecord, blank
+from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
-from bench.system.progress import duration
+from bench.system.progress import Tell, duration, ignore
+from bench.system.protocol import Count, CountBreaks, MeasureCeilings, MeasureEnergy
 from bench.timing.interleave import Player, play, players, round_s
 
 ROUNDS, LEAST, SESSION_S = 40, 15, 30.0  # fewer pairs decide nothing among hundreds of cells
@@ -29,11 +30,11 @@ MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
 class Request:
     """What the user asked for: cells, and where, on what and how long to time them.
 
-    `scale` is what chose the models' sizes, as in `core.sizes.sized`.
+    `scale` is what chose the models' sizes, as in `core.sizes.options_for_size`.
     """
 
-    cells: list[Cell]
-    root: Path
+    cells: list[SpeedCase]
+    store: SpeedStore
     device: str
     budget_s: float
     force: bool
@@ -42,10 +43,10 @@ class Request:
 
 def grid(
     models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], rungs: Iterable[tuple[str, str]]
-) -> list[Cell]:
+) -> list[SpeedCase]:
     """Every model at every (nodes, batch) on every rung, a (mode, dtype)."""
     combinations = product(sizes, rungs, models)
-    return [Cell(model, *size, *rung) for size, rung, model in combinations]
+    return [SpeedCase(model, *size, *rung) for size, rung, model in combinations]
 
 
 def measure(request: Request) -> bool:
@@ -53,8 +54,8 @@ def measure(request: Request) -> bool:
 
     Whether none of them failed; without time left the rest is for the same command again.
     """
-    files.check_writable(request.root)
-    todo = request.cells if request.force else speed_store.missing(request.cells, request.root)
+    files.check_writable(request.store.root)
+    todo = request.cells if request.force else request.store.missing(request.cells)
     print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
     started = now()
     for part in sessions(todo):
@@ -63,39 +64,47 @@ def measure(request: Request) -> bool:
             print(f"out of time after {duration(now() - started)}; {again} continues")
             break
         began = now()
-        rounds = _session(part, request)
+        rounds = 0
+        for made in time_session(part, request.device, request.store.root.name):
+            rounds = max([rounds, *[timing.rounds for timing in made.timings.values()]])
+            request.store.write(structs.replace(made, scale=request.scale))
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return not [cell for cell in request.cells if speed_store.failed(cell, request.root)]
+    return not [cell for cell in request.cells if request.store.failed(cell)]
 
 
-def sessions(todo: Iterable[Cell]) -> list[list[Cell]]:
+def sessions(todo: Iterable[SpeedCase]) -> list[list[SpeedCase]]:
     """The cells that are timed in turn: those that differ in the model alone."""
-    found: dict[str, list[Cell]] = {}
+    found: dict[str, list[SpeedCase]] = {}
     for cell in todo:
         found.setdefault(str(replace(cell, model=UNIT)), []).append(cell)
     return list(found.values())
 
 
-def _session(part: list[Cell], request: Request) -> int:
-    """Times some cells and the unit in turn and writes their records; returns the rounds."""
-    unit = Cell(UNIT, part[0].nodes, part[0].batch)
+def time_session(
+    part: list[SpeedCase], device: str, name: str, tell: Tell = ignore
+) -> Iterator[SpeedRecord]:
+    """Yield records of cells that are timed in turn with the unit, on the machine of that name."""
+    unit = SpeedCase(UNIT, part[0].nodes, part[0].batch)
     everyone = [unit, *[cell for cell in part if cell != unit]]
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    parts = [(cell.timed(KINDS), ROOT) for cell in everyone]
-    with players(parts, request.device) as found:
+    parts = [(cell.targets(CASE_KINDS), ROOT) for cell in everyone]
+
+    def begin(index: int) -> None:
+        tell(str(everyone[index]), index / (len(everyone) + 1))
+
+    with players(parts, device, begin) as found:
         rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
-        play(found, KINDS, rounds)
-        ceilings = found[0].told("ceilings") or {}
+        tell(f"{rounds} rounds of {len(found)} networks", len(found) / (len(found) + 1))
+        play(found, CASE_KINDS, rounds)
+        ceilings = found[0].told(MeasureCeilings(device)) or {}
         for cell, player in zip(everyone, found, strict=True):
             if cell in part:
-                made = record(cell, player, found[0], request.root.name)
-                own = {"session": stamp, "ceilings": ceilings, "scale": request.scale}
-                speed_store.write(request.root, structs.replace(made, **own))
-    return rounds
+                made = record(cell, player, found[0], name)
+                yield structs.replace(made, session=stamp, ceilings=ceilings)
 
 
-def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
+def record(cell: SpeedCase, player: Player, unit: Player, name: str) -> SpeedRecord:
     """The record of a cell, on the machine of that name.
 
     With timings, their ratios to the unit round by round, and counters.
@@ -104,18 +113,19 @@ def record(cell: Cell, player: Player, unit: Player, name: str) -> SpeedRecord:
     for kind, timing in timings.items():
         ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
         beside = {"ratios": ratios, "x_unit": median(ratios)} if ratios else {}
-        energy_mj = player.told("energy", kind=kind)
+        energy_mj = player.told(MeasureEnergy(kind))
         timings[kind] = structs.replace(timing, **beside, energy_mj=energy_mj)
-    counts = player.told("count", run=asdict(cell.run("train_step"))) or {}
+    counts = player.told(Count(asdict(cell.run("train_step")), player.device)) or {}
     if timings and cell.mode == "compile":
-        counts["graph_breaks"] = player.told("breaks", run=asdict(cell.run("inference")))
+        ask = CountBreaks(asdict(cell.run("inference")), player.device)
+        counts["graph_breaks"] = player.told(ask)
     return structs.replace(
-        speed_store.new(cell),
-        status=player.facts["status"],
-        reasons=player.facts["reasons"],
+        blank(cell),
+        status=player.facts.status,
+        reasons=player.facts.reasons,
         timings=timings,
         counters=counts,
-        machine=MachineFacts(**player.facts["machine"], name=name),
+        machine=MachineFacts(**player.facts.machine, name=name),
     )
 
 

@@ -1,6 +1,6 @@
 """Processes that take turns at the clock: each holds one network, and a round samples them all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -8,12 +8,27 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from msgspec import convert
 from msgspec.structs import replace
 
-from bench.core.cases import Timed
+from bench.core.cases import TimingTarget
 from bench.core.outcomes import status_of
 from bench.records.timings import Timing
 from bench.system.pool import Worker
+from bench.system.protocol import (
+    PROTOCOL,
+    UNNUMBERED,
+    Died,
+    Done,
+    Hello,
+    Prepare,
+    Prepared,
+    ProtocolError,
+    Request,
+    Sample,
+    TakeSample,
+    is_numbered,
+)
 from bench.timing.samples import summary
 
 
@@ -23,80 +38,102 @@ class Player:
 
     worker: Worker
     device: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    takes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    facts: Prepared = field(default_factory=lambda: Prepared("done", {}, {}, {}, {}))
+    takes: dict[str, list[Sample]] = field(default_factory=dict)
     death: str = ""
 
     @property
     def samples_ms(self) -> dict[str, list[float]]:
         """The samples of every kind that can be run."""
-        return {kind: [take["ms"] for take in found] for kind, found in self.takes.items()}
+        return {kind: [take.ms for take in found] for kind, found in self.takes.items()}
 
-    def ask(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+    def ask(self, request: Request) -> Any:  # noqa: ANN401 - as `protocol` says
         """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
-        if not self.death:
-            self.worker.send(0, {"do": do, "device": self.device, **request})
-            _, message = self.worker.inbox.get()
-            self.death = message.get("died", "")
-        if self.death or message.get("reason"):
-            raise RuntimeError(self.death or message["reason"])
-        return message["done"]
+        if self.death:
+            raise RuntimeError(self.death)
+        self.worker.send(0, request)
+        _, reply = self.worker.inbox.get()
+        if isinstance(reply, Done):
+            return reply.result
+        if isinstance(reply, Died):
+            self.death = reply.reason
+        raise RuntimeError(reply.reason)
 
-    def told(self, do: str, **request: Any) -> Any:  # noqa: ANN401 - whatever is answered
+    def told(self, request: Request) -> Any:  # noqa: ANN401 - as `protocol` says
         """What the worker answers; None if it cannot."""
         try:
-            return self.ask(do, **request)
+            return self.ask(request)
         except RuntimeError:
             return None
 
-    def prepare(self, timed: Mapping[str, Timed]) -> None:
+    def greet(self) -> None:
+        """Asks for the worker's protocol. Raises `ProtocolError` if it is another one than ours.
+
+        One that dies of the question speaks the first; a death of another reason is left to
+        `prepare`.
+        """
+        number = self.told(Hello()) or UNNUMBERED
+        if number != PROTOCOL and not (self.death and is_numbered(self.worker.checkout)):
+            raise ProtocolError(number)
+
+    def prepare(self, timed: Mapping[str, TimingTarget]) -> None:
         """Has the worker build and warm its closures; a death is an outcome too."""
+        targets = {name: asdict(target) for name, target in timed.items()}
         try:
-            self.facts = self.ask("prepare", timed={k: asdict(one) for k, one in timed.items()})
+            self.facts = convert(self.ask(Prepare(targets, self.device)), Prepared)
         except RuntimeError as error:
-            status = status_of(str(error))
             reasons = dict.fromkeys(timed, str(error))
-            self.facts = {"status": status, "reasons": reasons, "sample_s": {}, "machine": {}}
-        self.takes = {kind: [] for kind in self.facts["sample_s"]}
+            self.facts = Prepared(status_of(str(error)), {}, {}, reasons, {})
+        self.takes = {kind: [] for kind in self.facts.sample_s}
 
     def sample(self, kind: str) -> None:
         """Takes one sample, if the kind can be run and the worker lives."""
         if kind not in self.takes:
             return
         try:
-            self.takes[kind].append(self.ask("sample", kind=kind))
+            self.takes[kind].append(convert(self.ask(TakeSample(kind)), Sample))
         except RuntimeError as error:
-            self.facts["reasons"][kind] = str(error)
-            self.facts["status"] = status_of(str(error))
+            self.facts.reasons[kind] = str(error)
+            self.facts.status = status_of(str(error))
             del self.takes[kind]
 
     def timings(self) -> dict[str, Timing]:
         """The summary of every kind that was sampled."""
         return {
-            kind: replace(summarised(takes), first_call_s=self.facts["first_call_s"][kind])
+            kind: replace(summarised(takes), first_call_s=self.facts.first_call_s[kind])
             for kind, takes in self.takes.items()
             if len(takes) > 1
         }
 
 
-def summarised(takes: list[dict[str, Any]]) -> Timing:
+def summarised(takes: list[Sample]) -> Timing:
     """The summary of samples with what was told of each."""
-    lag = sum(take["lag"] for take in takes) / len(takes)
-    clocks = [take["mhz"] for take in takes if take["mhz"]]
+    lag = sum(take.lag for take in takes) / len(takes)
+    clocks = [take.mhz for take in takes if take.mhz]
     clock = max(clocks) / min(clocks) - 1 if clocks else 0.0
-    throttled = next((take["throttled"] for take in takes if take["throttled"]), "")
-    return summary([take["ms"] for take in takes], lag, clock, throttled)
+    throttled = next((take.throttled for take in takes if take.throttled), "")
+    return summary([take.ms for take in takes], lag, clock, throttled)
 
 
 @contextmanager
 def players(
-    parts: Iterable[tuple[Mapping[str, Timed], Path]], device: str
+    parts: Iterable[tuple[Mapping[str, TimingTarget], Path]],
+    device: str,
+    begin: Callable[[int], None] = lambda index: None,
 ) -> Iterator[list[Player]]:
-    """A player for each part and its checkout, made ready one by one; none is left behind."""
-    parts = list(parts)
-    found = [Player(Worker(SimpleQueue(), checkout), device) for _, checkout in parts]
+    """A player for each part and its checkout, made ready one by one; none is left behind.
+
+    `begin` is told the index of each part before it is made ready. Raises `ProtocolError` if one of
+    them speaks another protocol.
+    """
+    parts, found = list(parts), []
     try:
-        for player, (timed, _) in zip(found, parts, strict=True):
+        for _, checkout in parts:
+            found.append(Player(Worker(SimpleQueue(), checkout), device))
+        for player in found:
+            player.greet()
+        for index, (player, (timed, _)) in enumerate(zip(found, parts, strict=True)):
+            begin(index)
             player.prepare(timed)
         yield found
     finally:
@@ -114,4 +151,4 @@ def play(found: list[Player], kinds: Sequence[str], rounds: int) -> None:
 
 def round_s(found: list[Player]) -> float:
     """How long one round takes."""
-    return sum(sum(player.facts["sample_s"].values()) for player in found)
+    return sum(sum(player.facts.sample_s.values()) for player in found)

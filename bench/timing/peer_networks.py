@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from bench.core import plugins, sizes
 from bench.records.machine_facts import MachineFacts
 from bench.records.peer_record import PeerCase, PeerRecord
-from bench.records.peer_store import MANY, NEIGHBOURS, installed
+from bench.records.peer_store import MANY, NEIGHBOURS, installed_version
 from bench.system import machine
 from bench.system.clock import clock_of
 from bench.timing import counters
@@ -38,7 +38,7 @@ def face(name: str, device: str) -> PeerRecord:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     facts = MachineFacts(**machine.facts(device))
     return PeerRecord(
-        peer=name, version=installed(name) or "", cells=cells, reason=reason, machine=facts
+        peer=name, version=installed_version(name) or "", cells=cells, reason=reason, machine=facts
     )
 
 

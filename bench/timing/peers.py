@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from bench.core import plugins
-from bench.records import peer_record, peer_store
-from bench.records.peer_store import installed, known
+from bench.records import peer_record
+from bench.records.peer_store import PeerStore, installed_version
 from bench.system import pool
+from bench.system.protocol import MeasurePeer
 
 
 def measure(root: Path, device: str, force: bool) -> bool:
@@ -13,21 +14,21 @@ def measure(root: Path, device: str, force: bool) -> bool:
 
     Each in a fresh process; a peer whose package is not there is skipped with a line.
     """
-    complete = True
+    store, complete = PeerStore(root), True
     for name in plugins.names("peers"):
-        version = installed(name)
+        version = installed_version(name)
         if version is None:
             print(f"{name}: skipped, needs `pip install {plugins.package(name)}`")
             continue
-        if not force and known(root, name) == version:
+        if not force and store.finished(name):
             continue
         try:
-            found = peer_record.parse(pool.ask({"do": "face", "peer": name, "device": device}))
+            found = peer_record.parse(pool.ask(MeasurePeer(name, device)))
         except RuntimeError as error:
             complete = False
             print(f"{name} {version}: {error}")
             continue
-        peer_store.write(root, found)
+        store.write(found)
         complete &= found.reason is None
         print(f"{name} {version}: {found.reason or 'timed'}")
     return complete

@@ -1,84 +1,176 @@
-"""The times of a sweep: all of its cells in one session, each network in a fresh process."""
+"""The times of runs: what has none yet, in one session, beside a row that relates the sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 from msgspec.structs import replace
 
-from bench.core.cases import NOTHING, Timed
+from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
-from bench.records import run_store
+from bench.core.keys import run_key, run_name
 from bench.records.run_record import RunRecord
-from bench.records.run_store import finished
+from bench.records.run_store import RunStore
+from bench.records.timings import Timing
 from bench.system.checkout import ROOT
+from bench.system.protocol import Count
 from bench.timing.interleave import Player, play, players
 from bench.training.selection import cells_of
 
-ROUNDS = 40
+SWEEP_ROUNDS = 40
 KINDS = ("inference", "train_step")
+Configurations = dict[str, list[Run]]  # by key, the seeds of each
 
 
-def measure(runs: Iterable[Run], root: Path, device: str) -> None:
-    """Times every finished cell of the tasks of the runs, unless these have one session already."""
-    selected = [record for run in runs if (record := finished(run, root))]
-    sessions = {_session_of(record) for record in selected}
-    if not selected or (len(sessions) == 1 and None not in sessions):
+def measure_runs(runs: Iterable[Run], store: RunStore, device: str) -> None:
+    """Time each configuration of the runs that has no time, beside one row of its task.
+
+    All networks are sampled in turn, each in a fresh process. A task whose earlier times know of no
+    such row has all of its rows timed again, so that they can be compared.
+    """
+    wanted = {run_key(run) for run in runs if store.finished(run)}
+    session, known = datetime.now(UTC).isoformat(timespec="seconds"), {}
+    beside: dict[str, str] = {}
+    for configurations in _by_task(runs, store).values():
+        for seeds in configurations.values():
+            _share(seeds, store)
+        beside |= choose_rows(configurations, wanted, store)
+        known |= configurations
+    if not beside:
         return
-    networks: dict[str, list[list[Run]]] = {}
-    cells = cells_of(_finished_of({run.task.name for run in runs}, root))
-    for seeds in cells.values():
-        networks.setdefault(str(seeds[0].model), []).append(seeds)
-    print(f"timing {len(cells)} cells in turn, {len(networks)} networks in a process each")
-    session = datetime.now(UTC).isoformat(timespec="seconds")
-    timed = [_timed(seeds[0] for seeds in part) for part in networks.values()]
-    with players([(one, ROOT) for one in timed], device) as found:
-        play(found, [name for one in timed for name in one], ROUNDS)
-        for part, player in zip(networks.values(), found, strict=True):
-            for seeds in part:
-                _keep(seeds, player, session, root)
+    chosen = {key: known[key] for key in beside}
+    samples = _sample(chosen, device, len({str(seeds[0].model) for seeds in chosen.values()}))
+    for key, (timings, reasons, counters) in samples.items():
+        reference = samples[beside[key]][0]
+        related = {
+            kind: replace(relate(timing, reference.get(kind), beside[key]), session=session)
+            for kind, timing in timings.items()
+        }
+        _keep(chosen[key], related, counters, session, store)
+        _name_untimed(chosen[key][0], reasons)
 
 
-def _timed(runs: Iterable[Run]) -> dict[str, Timed]:
-    return {_name(run, kind): Timed(run, kind == "train_step") for run in runs for kind in KINDS}
+def choose_rows(
+    configurations: Configurations, wanted: set[str], store: RunStore
+) -> dict[str, str]:
+    """Return the rows of a task that are to be timed, each with the row that it is timed beside."""
+    records = {key: store.finished(seeds[0]) for key, seeds in configurations.items()}
+    timed = {key: record for key, record in records.items() if record and _session_of(record)}
+    untimed = [key for key in configurations if key in wanted and key not in timed]
+    if not untimed:
+        return {}
+    earlier = (t.beside for record in timed.values() for t in record.timings.values())
+    reference = next((key for key in earlier if key in configurations), None)
+    if reference is None:
+        return dict.fromkeys(configurations, _choose_reference(records))
+    return dict.fromkeys([*untimed, reference], reference)
 
 
-def _name(run: Run, kind: str) -> str:
-    return f"{kind} of {run_store.key(run)}"
+def relate(timing: Timing, reference: Timing | None, key: str) -> Timing:
+    """Return the timing with its ratios, round by round, to one of its session that was quiet."""
+    if reference is None or reference.quality == "C":
+        return timing
+    pairs = zip(timing.samples_ms, reference.samples_ms, strict=False)
+    return replace(timing, beside=key, ratios=[round(own / other, 6) for own, other in pairs])
 
 
-def _keep(seeds: list[Run], player: Player, session: str, root: Path) -> None:
-    """Writes what was timed and counted of one cell into the record of each of its seeds."""
-    found, first = player.timings(), seeds[0]
-    names = {kind: _name(first, kind) for kind in KINDS}
-    timed = {kind: found[name] for kind, name in names.items() if name in found}
-    timings = {kind: replace(timing, session=session) for kind, timing in timed.items()}
-    for kind in KINDS:
-        why = player.facts["reasons"].get(names[kind], "")
-        if kind not in timings and not why.endswith(NOTHING):
-            print(f"no {kind} timing for {run_store.name(first)}: {why}")
-    counters = player.told("count", run=asdict(first)) or {}
-    told = {"timings": timings, "counters": counters} if timings else {"untimed": session}
+def _choose_reference(records: Mapping[str, RunRecord | None]) -> str:
+    """Return the key of the first exact network, else of the first that is not trivial, or any."""
+    exact = [key for key, r in records.items() if r and r.equivariant and not r.trivial]
+    serious = [key for key, r in records.items() if r and not r.trivial]
+    return [*exact, *serious, *records][0]
+
+
+def _sample(
+    chosen: Configurations, device: str, networks: int
+) -> dict[str, tuple[dict[str, Timing], dict[str, str], dict]]:
+    """Return timings, reasons for those that are missing, and counters of each configuration."""
+    print(f"timing {len(chosen)} cells in turn, {networks} networks in a process each", flush=True)
+    processes: dict[str, list[str]] = {}
+    for key, seeds in chosen.items():
+        processes.setdefault(str(seeds[0].model), []).append(key)
+    targets = [_targets({key: chosen[key][0] for key in keys}) for keys in processes.values()]
+    with players([(part, ROOT) for part in targets], device) as workers:
+        play(workers, [name for part in targets for name in part], SWEEP_ROUNDS)
+        return {
+            key: _collect(key, chosen[key][0], worker)
+            for keys, worker in zip(processes.values(), workers, strict=True)
+            for key in keys
+        }
+
+
+def _targets(runs: Mapping[str, Run]) -> dict[str, TimingTarget]:
+    return {
+        _name(kind, key): TimingTarget(run, kind == "train_step")
+        for key, run in runs.items()
+        for kind in KINDS
+    }
+
+
+def _name(kind: str, key: str) -> str:
+    return f"{kind} of {key}"
+
+
+def _collect(key: str, run: Run, worker: Player) -> tuple[dict[str, Timing], dict[str, str], dict]:
+    timings, names = worker.timings(), {kind: _name(kind, key) for kind in KINDS}
+    missing = {kind: name for kind, name in names.items() if name not in timings}
+    return (
+        {kind: timings[name] for kind, name in names.items() if name in timings},
+        {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
+        worker.told(Count(asdict(run), worker.device)) or {},
+    )
+
+
+def _keep(
+    seeds: list[Run], timings: dict[str, Timing], counters: dict, session: str, store: RunStore
+) -> None:
+    """Write times and counters into the record of each seed that has none."""
+    changes = {"timings": timings, "counters": counters} if timings else {"untimed": session}
     for run in seeds:
-        run_store.write(root, replace(finished(run, root), **told))
+        record = store.finished(run)
+        if record and not (_session_of(record) and _is_related(record)):
+            store.write(replace(record, **changes))
+
+
+def _is_related(record: RunRecord) -> bool:
+    return any(timing.beside for timing in record.timings.values())
+
+
+def _name_untimed(run: Run, reasons: Mapping[str, str]) -> None:
+    for kind, reason in reasons.items():
+        if not reason.endswith(UNTRAINABLE):
+            print(f"no {kind} timing for {run_name(run)}: {reason}")
+
+
+def _share(seeds: list[Run], store: RunStore) -> None:
+    """Give seeds that came later the times and counters of their configuration."""
+    records = [record for run in seeds if (record := store.finished(run))]
+    timed = next((record for record in records if record.timings), None)
+    for record in records:
+        if timed and not _session_of(record):
+            store.write(replace(record, timings=timed.timings, counters=timed.counters))
 
 
 def _session_of(record: RunRecord) -> str | None:
-    """The last session in which the record's cell was timed, or could not be."""
-    timed = [timing.session for timing in record.timings.values()]
-    return max([*timed, record.untimed or ""]) or None
+    """Return the last session in which the record's row was timed, or could not be."""
+    sessions = [timing.session for timing in record.timings.values() if timing.session]
+    return max([*sessions, record.untimed or ""]) or None
 
 
-def _finished_of(tasks: set[str], root: Path) -> list[Run]:
-    """All runs of the tasks that have a finished record of today's configuration."""
-    runs = [record.run for record in run_store.load(root)[0]]
-    return [run for run in runs if run.task.name in tasks and _current(run) and finished(run, root)]
+def _by_task(runs: Iterable[Run], store: RunStore) -> dict[str, Configurations]:
+    """Return all finished configurations of the tasks of the runs, by task, as they are today."""
+    tasks = {str(run.task) for run in runs}
+    finished = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
+    found: dict[str, list[Run]] = {}
+    for run in finished:
+        if _is_current(run) and store.finished(run):
+            found.setdefault(str(run.task), []).append(run)
+    return {task: cells_of(own) for task, own in found.items()}
 
 
-def _current(run: Run) -> bool:
-    """Whether the run's plug-ins are all still there."""
+def _is_current(run: Run) -> bool:
+    """Return whether the run's plug-ins are all still there."""
     try:
-        return bool(run_store.key(run))
+        return bool(run_key(run))
     except ValueError:
         return False

@@ -1,14 +1,14 @@
 """A worker's side of timing: make closures ready, then sample them when asked."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 
-from bench.core.cases import Timed
+from bench.core.cases import TimingTarget
 from bench.core.outcomes import outcome
 from bench.system import environment, gpu, machine
 from bench.system.clock import Away, clock_of, now
+from bench.system.protocol import Prepared, Sample
 from bench.timing.closures import closure
 from bench.timing.samples import LIMITS, warm_up
 
@@ -30,7 +30,7 @@ class Stage:
         self.calls: dict[str, int] = {}
         self.sample_s: dict[str, float] = {}
 
-    def prepare(self, timed: Mapping[str, Timed], device: str) -> dict[str, Any]:
+    def prepare(self, timed: Mapping[str, TimingTarget], device: str) -> Prepared:
         """Builds and warms one closure for each name; what fails is a reason.
 
         Answers with first calls, seconds that a sample takes, counters and facts.
@@ -39,41 +39,40 @@ class Stage:
         if device == "cpu":
             environment.pin()
             environment.spare_memory(MEMORY)
-        found = {"first_call_s": {}, "reasons": {}, "status": "done"}
+        made = Prepared("done", {}, self.sample_s, {}, machine.facts(device))
         for kind, one in timed.items():
             try:
                 function = closure(one, device)
-                found["first_call_s"][kind] = clock(function, 1)
+                made.first_call_s[kind] = clock(function, 1)
                 self.calls[kind] = warm_up(function, clock, SHORTEST_S)
                 self.sample_s[kind] = clock(function, self.calls[kind]) * self.calls[kind]
                 self.functions[kind] = function
             except Exception as error:
                 told = outcome(error)
                 status = "refused" if isinstance(error, ValueError) else told["status"]
-                found["reasons"][kind] = told["reason"]
-                if status != "refused" or (found["status"] == "done" and not self.functions):
-                    found["status"] = status
-        return found | {"sample_s": self.sample_s, "machine": machine.facts(device)}
+                made.reasons[kind] = told["reason"]
+                if status != "refused" or (made.status == "done" and not self.functions):
+                    made.status = status
+        return made
 
-    def sample(self, kind: str) -> dict[str, Any]:
+    def sample(self, kind: str) -> Sample:
         """One sample in milliseconds, the share of its time without the processor, a GPU's clock
         and why it is throttled.
 
         A sample during which others had the processor is taken again, a few times at most.
         """
         takes = []
-        while len(takes) < TAKES and (not takes or takes[-1]["lag"] > LIMITS["lag"][0]):
+        while len(takes) < TAKES and (not takes or takes[-1].lag > LIMITS["lag"][0]):
             takes.append(self._take(kind))
-        return min(takes, key=lambda take: take["lag"])
+        return min(takes, key=lambda take: take.lag)
 
-    def _take(self, kind: str) -> dict[str, Any]:
+    def _take(self, kind: str) -> Sample:
         self._freshen(kind)
         away = Away()
         took = clock_of(self.device)(self.functions[kind], self.calls[kind])
         if self.device == "cpu":
-            return {"ms": 1e3 * took, "lag": away.share(), "mhz": None, "throttled": ""}
-        told = {"mhz": gpu.clock_mhz(), "throttled": gpu.throttled()}
-        return {"ms": 1e3 * took, "lag": 0.0, **told}
+            return Sample(1e3 * took, lag=away.share(), mhz=None, throttled="")
+        return Sample(1e3 * took, lag=0.0, mhz=gpu.clock_mhz(), throttled=gpu.throttled())
 
     def _freshen(self, kind: str) -> None:
         """Calls that are not timed, for the caches that the other processes have filled."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from math import ceil, exp, lgamma, log
+from math import ceil
 from statistics import median, quantiles
 
 from bench.records.timings import Timing
@@ -12,7 +12,7 @@ SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
 WARM_UP_S = 0.3
 PATIENCE_S = 3.0  # a warm-up that takes longer compares single calls
 ATTEMPTS = 3
-LEVEL = 0.99
+CONFIDENCE = 0.99
 LIMITS = {  # up to which a timing is of quality A, and from which on of quality C
     "spread": (0.05, 0.2),  # interquartile range over median
     "excess": (0.1, 0.5),  # median over best, less one
@@ -25,26 +25,26 @@ LIMITS = {  # up to which a timing is of quality A, and from which on of quality
 def measure(
     functions: Mapping[str, Function], rounds: int, clock: Clock = wall_clock
 ) -> dict[str, Timing]:
-    """Timings of all functions, sampled in turn so that a disturbance strikes all alike.
+    """Return timings of all functions, sampled in turn so that a disturbance strikes all alike.
 
     A session with a timing of quality C is repeated; after `ATTEMPTS` sessions the best stands.
     """
     calls = {name: warm_up(function, clock) for name, function in functions.items()}
     sessions = []
-    while len(sessions) < ATTEMPTS and (not sessions or _spoilt(sessions[-1])):
+    while len(sessions) < ATTEMPTS and (not sessions or _count_disturbed(sessions[-1])):
         samples, away = {name: [] for name in functions}, Away()
         for _ in range(rounds):
             for name, function in functions.items():
                 samples[name].append(1e3 * clock(function, calls[name]))
         lag = away.share() if clock is wall_clock else 0.0
-        sessions.append({name: summary(found, lag) for name, found in samples.items()})
-    return min(sessions, key=_spoilt)
+        sessions.append({name: summary(taken, lag) for name, taken in samples.items()})
+    return min(sessions, key=_count_disturbed)
 
 
 def summary(
     samples_ms: list[float], lag: float = 0.0, clock: float = 0.0, throttled: str = ""
 ) -> Timing:
-    """Median with its interval, best, spread and quality of raw samples in milliseconds."""
+    """Return median, interval, best, spread and quality of raw samples in milliseconds."""
     low, middle, high = quantiles(samples_ms, n=4)
     mark, reason = quality(samples_ms, lag, clock, throttled)
     return Timing(
@@ -60,63 +60,53 @@ def summary(
 
 
 def quality(samples_ms: list[float], lag: float, clock: float, throttled: str) -> tuple[str, str]:
-    """A: quiet; B: usable; C: disturbed, kept out of every headline. And why it is no A."""
+    """Return A: quiet; B: usable; C: disturbed, kept out of every headline; and why it is no A."""
     low, middle, high = quantiles(samples_ms, n=4)
     half = len(samples_ms) // 2
-    found = {
+    shares = {
         "spread": (high - low) / middle,
         "excess": middle / min(samples_ms) - 1,
         "drift": abs(median(samples_ms[-half:]) / median(samples_ms[:half]) - 1),
         "lag": lag,
         "clock": clock,
     }
-    reasons = [f"{name} {found[name]:.0%}" for name in LIMITS if found[name] >= LIMITS[name][0]]
+    reasons = [f"{name} {shares[name]:.0%}" for name in LIMITS if shares[name] >= LIMITS[name][0]]
     if throttled:
         reasons.append(f"throttled: {throttled}")
-    if throttled or any(found[name] >= LIMITS[name][1] for name in LIMITS):
+    if throttled or any(shares[name] >= LIMITS[name][1] for name in LIMITS):
         return "C", ", ".join(reasons)
     return ("B", ", ".join(reasons)) if reasons else ("A", "")
 
 
 def interval(samples: list[float]) -> list[float]:
-    """The bootstrap interval of the median, by the exact law of a resample's median."""
+    """Return the bootstrap interval of the median, by the exact law of a resample's median."""
     ordered = sorted(samples)
-    outside = _outside(len(ordered))
+    outside = _count_outside(len(ordered))
     return [ordered[outside], ordered[-1 - outside]]
 
 
 @cache
-def _outside(n: int) -> int:
-    """How many of n ordered samples lie beyond each end of the interval.
+def _count_outside(n: int) -> int:
+    """Return how many of n ordered samples lie beyond each end of the interval.
 
     The median of n draws with replacement is one of the k smallest samples with the probability
-    that at least half of the draws are, so endless resampling has a closed form.
+    that at least half of the draws are, a regularised incomplete beta function of k / n.
     """
-    tail, half = (1 - LEVEL) / 2, (n + 1) // 2
-    return next(k for k in range(n) if at_least(half, n, (k + 1) / n) > tail)
+    from scipy.special import betaincinv  # 0.15 s, of which a worker that only samples has no use
 
-
-def at_least(successes: int, n: int, chance: float) -> float:
-    """The probability of at least so many successes in n independent trials."""
-    if chance in (0.0, 1.0):
-        return float(chance == 1.0 or successes <= 0)
-
-    def term(k: int) -> float:
-        ways = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
-        return exp(ways + k * log(chance) + (n - k) * log(1 - chance))
-
-    return min(1.0, sum(map(term, range(max(successes, 0), n + 1))))
+    half = (n + 1) // 2
+    return int(n * betaincinv(half, n - half + 1, (1 - CONFIDENCE) / 2))
 
 
 def warm_up(function: Function, clock: Clock, shortest_s: float = SHORTEST_S) -> int:
-    """Runs until the last five calls are as fast as the five before; returns calls per sample."""
+    """Run until the last five calls are as fast as the five before; return calls per sample."""
     times, started = [], now()
-    while now() - started < WARM_UP_S or not _flat(times, now() - started):
+    while now() - started < WARM_UP_S or not _is_flat(times, now() - started):
         times.append(clock(function, 1))
     return ceil(shortest_s / median(times[-5:]))
 
 
-def _flat(times: list[float], elapsed: float) -> bool:
+def _is_flat(times: list[float], elapsed: float) -> bool:
     several = 5 if elapsed < PATIENCE_S else 1
     if len(times) < 2 * several:
         return False
@@ -124,5 +114,5 @@ def _flat(times: list[float], elapsed: float) -> bool:
     return median(times[-several:]) > 0.95 * before or len(times) > 1000
 
 
-def _spoilt(session: dict[str, Timing]) -> int:
+def _count_disturbed(session: dict[str, Timing]) -> int:
     return sum(timing.quality == "C" for timing in session.values())

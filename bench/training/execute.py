@@ -13,8 +13,7 @@ from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError, outcome
 from bench.records.machine_facts import MachineFacts
-from bench.records.run_record import Penalty, Profiles, RunRecord, Surface
-from bench.records.run_store import new
+from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blank
 from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
@@ -55,7 +54,9 @@ def recorded(
         points = method.penalty.points
         with seeded(run):
             best = trained(run, task, model, method)
+            trained_at = now()
             parts, surface = _scored(run, task, model, method, best)
+            parts["scoring_seconds"] = round(now() - trained_at, 2)
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
     except Exception as error:
@@ -63,7 +64,7 @@ def recorded(
         if parts["status"] == "failed":
             parts["traceback"] = traceback.format_exc().splitlines()
     seconds = round(now() - started, 2)
-    record = structs.replace(new(run), machine=facts, seconds=seconds, **parts)
+    record = structs.replace(blank(run), machine=facts, seconds=seconds, **parts)
     return Trained(record, history.as_csv(points), surface)
 
 

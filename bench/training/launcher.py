@@ -2,16 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from msgspec import structs
 
 from bench.core.config import Run
-from bench.records import files, run_store
-from bench.records.run_store import finished
-from bench.system import machine, pool
+from bench.core.keys import run_name
+from bench.records import files
+from bench.records.run_record import blank
+from bench.records.run_store import RunStore
+from bench.system import machine, pool, protocol
 from bench.system.clock import now
 from bench.system.progress import Tracker, duration, tracking
+from bench.system.protocol import (
+    Died,
+    Done,
+    Ended,
+    Estimate,
+    Failed,
+    Line,
+    Plain,
+    Step,
+    Train,
+    TrainSeeds,
+)
 from bench.training import selection
 from bench.training.selection import cells_of
 
@@ -21,7 +34,7 @@ class Request:
     """What the user asked for: selected runs of a sweep, and where and how to run them."""
 
     runs: list[Run]
-    root: Path
+    store: RunStore
     device: str
     jobs: int
     budget_s: float
@@ -29,21 +42,36 @@ class Request:
     vectorise: bool = False
 
 
-def train_missing(request: Request) -> bool:
-    """Trains and scores what is missing; whether nothing of it failed."""
-    files.check_writable(request.root)
-    run_store.set_aside_damaged(request.runs, request.root)
+@dataclass(frozen=True)
+class Training:
+    """How the training of what was missing went, and the seconds that its workers spent."""
+
+    complete: bool
+    training_s: float = 0.0
+    scoring_s: float = 0.0
+
+
+def train_missing(request: Request) -> Training:
+    """Train and score what is missing."""
+    files.check_writable(request.store.root)
+    request.store.set_aside_damaged(request.runs)
     todo = _todo(request)
     print(f"{len(request.runs)} runs, {len(request.runs) - len(todo)} finished before")
-    return not (_train(todo, request) if todo else set())
+    if not todo:
+        return Training(complete=True)
+    failed = _train(todo, request)
+    records = [record for run in todo if (record := request.store.find(run))]
+    scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
+    spent_s = sum(record.seconds or 0.0 for record in records)
+    return Training(not failed, spent_s - scoring_s, scoring_s)
 
 
 def all_finished(request: Request) -> bool:
     """Names the runs that have not finished; whether none of them was tried."""
-    unfinished = run_store.missing(request.runs, request.root)
+    unfinished = request.store.missing(request.runs)
     for run in unfinished:
-        print(f"not finished: {_described(run, request.root)}")
-    return not any(run_store.path(request.root, run).exists() for run in unfinished)
+        print(f"not finished: {_described(run, request.store)}")
+    return not any(request.store.path(run).exists() for run in unfinished)
 
 
 def estimate(request: Request) -> str:
@@ -52,7 +80,7 @@ def estimate(request: Request) -> str:
     todo = {key: len(runs) for key, runs in cells_of(_todo(request)).items()}
     first = [asdict(runs[0]) for runs in cells.values()]
     try:
-        steps = pool.ask({"do": "estimate", "runs": first, "device": request.device})
+        steps = pool.ask(Estimate(first, request.device))
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
@@ -74,21 +102,19 @@ def estimate(request: Request) -> str:
 
 
 def _todo(request: Request) -> list[Run]:
-    return request.runs if request.force else run_store.missing(request.runs, request.root)
+    return request.runs if request.force else request.store.missing(request.runs)
 
 
 def _train(todo: list[Run], request: Request) -> set[int]:
     """Trains in parallel workers, which write their own records; returns the places of failures."""
     started = now()
-    root, device = str(request.root), request.device
+    root, device = str(request.store.root), request.device
     with tracking(sum(run.steps for run in todo)) as tracker:
-        journal = _Journal(todo, request.root, tracker)
+        journal = _Journal(todo, request.store, tracker)
 
-        def serve(groups: list[list[int]], ask: Callable[[list[dict]], pool.Message]) -> None:
-            plain = [[asdict(todo[index]) for index in group] for group in groups]
-            requests = [{"root": root, "device": device, **ask(runs)} for runs in plain]
+        def serve(groups: list[list[int]], ask: Callable[[list[Plain]], protocol.Request]) -> None:
             pool.serve(
-                requests,
+                [ask([asdict(todo[index]) for index in group]) for group in groups],
                 request.jobs,
                 lambda index, message: journal.note(groups[index], message),
                 lambda: now() - started < request.budget_s,
@@ -96,9 +122,9 @@ def _train(todo: list[Run], request: Request) -> set[int]:
 
         if request.vectorise:
             groups = selection.groups(todo, request.jobs)
-            serve(groups, lambda runs: {"do": "train_at_once", "runs": runs})
+            serve(groups, lambda runs: TrainSeeds(runs, root, device))
         left = [[index] for index in range(len(todo)) if index not in journal.ended]
-        serve(left, lambda runs: {"do": "train", "run": runs[0]})
+        serve(left, lambda runs: Train(runs[0], root, device))
         return journal.failed
 
 
@@ -107,50 +133,50 @@ class _Journal:
     """What the workers have said of the runs, by their place in `todo`."""
 
     todo: list[Run]
-    root: Path
+    store: RunStore
     tracker: Tracker
     ended: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
 
-    def note(self, group: list[int], message: pool.Message) -> None:
+    def note(self, group: list[int], message: protocol.Reply | Died) -> None:
         """Takes a message about a group of runs; one that dies is trained again, seed by seed."""
-        if "step" in message:
-            for index in group:
-                self.tracker.step(index, message["step"])
-        elif "line" in message:
-            self.tracker.line(message["line"])
-        elif "ended" in message:
-            self._end(group[message["ended"]])
-        elif len(group) == 1:
-            if "died" in message:
-                message = {"done": "failed", "reason": message["died"]}
-                blank = run_store.new(self.todo[group[0]])
-                lost = structs.replace(blank, status="failed", reason=message["reason"])
-                run_store.store(self.root, lost)
-            if message["done"] != "done":
+        match message:
+            case Step(step):
+                for index in group:
+                    self.tracker.step(index, step)
+            case Line(text):
+                self.tracker.line(text)
+            case Ended(place):
+                self._end(group[place])
+            case Died(reason) if len(group) == 1:
+                record = blank(self.todo[group[0]])
+                self.store.keep(structs.replace(record, status="failed", reason=reason))
+                self._fail(group[0], Failed("failed", reason))
+            case Failed() if len(group) == 1:
                 self._fail(group[0], message)
-            self._end(group[0])
+            case Done() if len(group) == 1:
+                self._end(group[0])
 
-    def _fail(self, index: int, message: pool.Message) -> None:
+    def _fail(self, index: int, message: Failed) -> None:
         self.failed.add(index)
-        if finished(self.todo[index], self.root):
-            told = f"{run_store.name(self.todo[index])}: {message['done']}: {message['reason']}"
+        if self.store.finished(self.todo[index]):
+            told = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
             self.tracker.line(f"{told}; its finished record stays")
+        self._end(index)
 
     def _end(self, index: int) -> None:
         self.ended.add(index)
         self.tracker.step(index, self.todo[index].steps)
-        described = _described(self.todo[index], self.root)
+        described = _described(self.todo[index], self.store)
         self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {described}")
 
 
-def _described(run: Run, root: Path) -> str:
+def _described(run: Run, store: RunStore) -> str:
     """How a run ended, in one line."""
-    file = run_store.path(root, run)
-    if not file.exists():
-        return f"{run_store.name(run)}: not started"
-    record = run_store.read(file)
+    record = store.find(run)
+    if record is None:
+        return f"{run_name(run)}: not started"
     if record.status != "done":
-        return f"{run_store.name(run)}: {record.status}: {record.reason}"
+        return f"{run_name(run)}: {record.status}: {record.reason}"
     error = record.scores["mse_test"]
-    return f"{run_store.name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"
+    return f"{run_name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"

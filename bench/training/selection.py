@@ -4,18 +4,22 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from bench.core import plugins
-from bench.core.config import OPTIONS, Run, canonical, cell
-from bench.records import run_store
+from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
+from bench.core.keys import run_key
 
 SEEDS = 3  # of a selection without a sweep
-VALUES = tuple(name for name in OPTIONS if name not in ("task", "model", "method", "seed"))
+VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "method", "seed"))
 
 
 def sweep(name: str) -> list[Run]:
-    """The runs of a sweep file. Raises `ValueError` for unknown sweeps, tasks, models, methods."""
+    """Return the runs of a sweep file, paths of plug-ins taken from its folder.
+
+    Raises `ValueError` for unknown sweeps, tasks, models, methods.
+    """
     file = plugins.find("sweeps", name)
     try:
         runs = list(plugins.load("sweeps", name).runs())
@@ -24,10 +28,21 @@ def sweep(name: str) -> list[Run]:
     for run in runs:
         if not isinstance(run, Run):
             raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {run!r}")
-        parts = (("tasks", run.task), ("models", run.model), ("methods", run.method))
-        for kind, part in parts:
-            plugins.find(kind, part.name)
+    runs = [_locate(run, file.resolve().parent) for run in runs]
+    for run in runs:
+        for part, plugin in run.plugins.items():
+            plugins.find(f"{part}s", plugin.name)
     return list({canonical(run): run for run in runs}.values())
+
+
+def _locate(run: Run, folder: Path) -> Run:
+    """Return the run with the paths of its plug-ins, if they are relative, from a folder on."""
+    located = {
+        part: replace(plugin, name=str(folder / plugin.name))
+        for part, plugin in run.plugins.items()
+        if plugin.name.endswith(".py")
+    }
+    return replace(run, **located)
 
 
 def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
@@ -41,7 +56,8 @@ def pair(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
         for model in models
         for method in methods
     ]
-    return [Run(data, *part, seed=seed) for seed in range(SEEDS) for part in parts]
+    runs = [Run(data, *part, seed=seed) for seed in range(SEEDS) for part in parts]
+    return [_locate(run, Path.cwd()) for run in runs]
 
 
 def replace_values(runs: list[Run], settings: Iterable[str]) -> list[Run]:
@@ -60,7 +76,7 @@ def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds has to be at least 1, got {seeds}")
-        cells = list({run_store.key(run): cell(run) for run in runs}.values())
+        cells = list({run_key(run): without_seed(run) for run in runs}.values())
         runs = [replace(run, seed=seed) for seed in range(seeds) for run in cells]
     return runs if steps is None else [replace(run, steps=steps) for run in runs]
 
@@ -101,7 +117,7 @@ def cells_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs by their key: each list holds the seeds of one configuration."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run_store.key(run), []).append(run)
+        found.setdefault(run_key(run), []).append(run)
     return found
 
 
@@ -112,7 +128,7 @@ def groups(runs: list[Run], jobs: int) -> list[list[int]]:
     """
     cells: dict[str, list[int]] = {}
     for index, run in enumerate(runs):
-        cells.setdefault(canonical(cell(run)), []).append(index)
+        cells.setdefault(canonical(without_seed(run)), []).append(index)
     parts = -(-jobs // len(cells))
     found = [places[part::parts] for places in cells.values() for part in range(parts)]
     return [places for places in found if len(places) > 1]
@@ -123,9 +139,9 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
     if part in ("task", "model", "method"):
         plugin = getattr(run, part)
         return plugin.kwargs.get(option) if option else plugin.name
-    if key not in OPTIONS:
+    if key not in RUN_FIELDS:
         raise ValueError(
-            f"no key {key!r}; there are {', '.join(OPTIONS)}, and method.beta and such"
+            f"no key {key!r}; there are {', '.join(RUN_FIELDS)}, and method.beta and such"
         )
     return asdict(run)[key]
 

@@ -9,7 +9,8 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
-from bench.records import run_store
+from bench.records.run_record import blank
+from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 
 
@@ -100,7 +101,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys):
         ({"model": "transformr"}, "no model 'transformr'; did you mean 'transformer'?"),
         ({"task": "nbody_gravty"}, "no task 'nbody_gravty'; did you mean 'nbody_gravity'?"),
         ({"method": "magic"}, "no method 'magic'; there are "),
-        ({"model": "_layers"}, "no model '_layers'"),
+        ({"model": "__init__"}, "no model '__init__'"),
         ({"more": ", lr=-1.0"}, "lr has to be positive, got -1.0"),
         ({"more": ", decay='linear'"}, "decay has to be one of exponential, cosine"),
         ({"more": ", batch_size=2.5"}, "batch_size has to be a whole number"),
@@ -133,8 +134,8 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
 
 def record_in(results):
     """A store with the record of one run."""
-    record = run_store.new(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
-    return run_store.write(results / "machine", record)
+    record = blank(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
+    return RunStore(results / "machine").write(record)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):

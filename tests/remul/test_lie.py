@@ -2,12 +2,12 @@
 
 from math import cos, radians, sin
 
+import networks
 import pytest
 import torch
 from torch.func import vmap
 from torch.testing import assert_close
 
-from bench.core import plugins
 from remul import (
     POINT,
     SCALAR,
@@ -24,8 +24,6 @@ from remul import (
 from remul.lie import stages_of
 from remul.rotations import rotation_about
 
-MODELS = plugins.names("models")
-CLAIMING = [name for name in MODELS if plugins.claims_equivariance(name)]
 BODIES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
 SIGNATURE = Signature(BODIES, BODIES)
 ARROWS = Signature({"x": VECTOR}, {"x": VECTOR})
@@ -38,7 +36,7 @@ def bodies(draw):
 
 
 @pytest.mark.parametrize(("dtype", "floor"), [(torch.float64, 1e-24), (torch.float32, 1e-8)])
-@pytest.mark.parametrize("name", CLAIMING)
+@pytest.mark.parametrize("name", networks.CLAIMING)
 def test_claims_of_equivariance_are_at_the_floor(name, dtype, floor, network, bodies):
     inputs = {field: x.to(dtype) for field, x in bodies.items()}
     found = lie_derivative_error(network(name, SIGNATURE).to(dtype), inputs, SIGNATURE)
@@ -57,9 +55,9 @@ def test_broken_functions_are_not(broken, vectors):
 @pytest.mark.parametrize(
     ("name", "hparams", "size"),
     [
-        ("probe_exact", {}, 0),
-        ("probe_epsilon", {"epsilon": 0.3}, 0.3**2),
-        ("probe_frame", {"angle_deg": 70.0}, 4 * sin(radians(35)) ** 2),
+        ("exact", {}, 0),
+        ("epsilon", {"epsilon": 0.3}, 0.3**2),
+        ("frame", {"angle_deg": 70.0}, 4 * sin(radians(35)) ** 2),
     ],
 )
 def test_a_preferred_axis_has_its_closed_form(name, hparams, size, network, draw):
@@ -72,7 +70,7 @@ def test_a_preferred_axis_has_its_closed_form(name, hparams, size, network, draw
 def test_an_offset_has_the_casimir_of_its_degree(irreps, network, draw):
     signature = Signature({"x": Rep(irreps)}, {"x": Rep(irreps)})
     inputs, degree = {"x": draw(4, 2, Rep(irreps).dim)}, int(irreps[0])
-    found = lie_derivative_error(network("probe_offset", signature, size=0.7), inputs, signature)
+    found = lie_derivative_error(network("offset", signature, size=0.7), inputs, signature)
     assert_close(found, torch.full((4,), degree * (degree + 1) * 0.49).double())
 
 
@@ -86,7 +84,7 @@ def pulled_back(model, inputs, axis, angle):
 
 
 @pytest.mark.parametrize("axis", "xyz")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_it_is_the_limit_of_finite_rotations(name, axis, network, bodies):
     model, step = network(name, SIGNATURE), 1e-4
     ahead, behind = (pulled_back(model, bodies, axis, angle) for angle in (step, -step))
@@ -102,7 +100,7 @@ def test_generators_add_up(network, bodies):
 
 
 def test_only_the_axes_across_see_a_preferred_one(network, bodies):
-    model = network("probe_frame", SIGNATURE)
+    model = network("frame", SIGNATURE)
     assert lie_derivative_error(model, bodies, SIGNATURE, ["y"]).max() < 1e-24
 
 
@@ -122,7 +120,7 @@ def test_the_field_that_breaks_the_symmetry_shows_it_all(bodies):
     assert_close(found, lie_derivative_error(leaning, bodies, SIGNATURE))
 
 
-@pytest.mark.parametrize("name", CLAIMING)
+@pytest.mark.parametrize("name", networks.CLAIMING)
 def test_no_field_of_an_exact_model_shows(name, network, bodies):
     found = lie_error_by_field(network(name, SIGNATURE), bodies, SIGNATURE)
     assert max(error.max() for error in found.values()) < 1e-24
@@ -162,10 +160,10 @@ def test_the_layers_that_break_the_symmetry_are_found(bent, bodies):
     found = lie_error_by_layer(bent, bodies, SIGNATURE)
     broken = [name for name, error in found.items() if error.min() > 1e-12]
     whole = [name for name, error in found.items() if error.max() < 1e-24]
-    assert (broken, whole) == (["layers.1", "layers.2"], ["read", "layers.0", "write"])
+    assert (broken, whole) == (["layers.1", "layers.2"], ["embed", "layers.0", "readout"])
 
 
-TYPED = [n for n in MODELS if hasattr(plugins.load("models", n).build(SIGNATURE), "stages")]
+TYPED = [n for n in networks.NAMES if hasattr(networks.load(n).build(SIGNATURE), "stages")]
 
 
 @pytest.mark.parametrize("name", TYPED)
@@ -185,13 +183,13 @@ def test_stages_are_the_forward_pass(name, network, bodies):
     assert_close(fields, model(bodies), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - set(TYPED)))
+@pytest.mark.parametrize("name", sorted(set(networks.NAMES) - set(TYPED)))
 def test_untyped_features_have_no_layers(name, network, bodies):
     with pytest.raises(ValueError, match="declares no stages"):
         lie_error_by_layer(network(name, SIGNATURE), bodies, SIGNATURE)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_padded_objects_do_not_count(name, network, bodies):
     model = network(name, SIGNATURE)
     mask = torch.tensor([1.0, 1, 1, 0, 0]).double().view(1, 5, 1).expand(3, 5, 1)
@@ -222,7 +220,7 @@ def test_it_goes_through_vmap(network, bodies):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_it_takes_a_compiled_model(network, draw):
-    model, inputs = network("probe_frame", ARROWS), {"x": draw(2, 3, 3)}
+    model, inputs = network("frame", ARROWS), {"x": draw(2, 3, 3)}
     found = lie_derivative_error(torch.compile(model, backend="eager"), inputs, ARROWS)
     assert_close(found, lie_derivative_error(model, inputs, ARROWS))
 
@@ -230,7 +228,7 @@ def test_it_takes_a_compiled_model(network, draw):
 def test_a_frame_of_half_a_turn_is_the_farthest(network, draw):
     inputs = {"x": draw(2, 3, 3)}
     half, some = (
-        lie_derivative_error(network("probe_frame", ARROWS, angle_deg=angle), inputs, ARROWS)
+        lie_derivative_error(network("frame", ARROWS, angle_deg=angle), inputs, ARROWS)
         for angle in (180.0, 60.0)
     )
     assert_close(some, half * (1 - cos(radians(60))) / 2)
@@ -258,5 +256,5 @@ def test_outputs_have_to_match_too():
 
 
 def test_an_unknown_layer_is_named(bent, bodies):
-    with pytest.raises(ValueError, match=r"no stage 'layers\.9'; there are read"):
+    with pytest.raises(ValueError, match=r"no stage 'layers\.9'; there are embed"):
         lie_derivative(bent, bodies, SIGNATURE, "x", "layers.9")

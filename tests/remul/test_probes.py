@@ -20,10 +20,10 @@ from remul import (
 
 SIGNATURE = Signature({"x": VECTOR}, {"x": VECTOR})
 HPARAMS = {
-    "probe_exact": {},
-    "probe_offset": {"size": 0.5},
-    "probe_epsilon": {"epsilon": 0.2},
-    "probe_frame": {"angle_deg": 50.0},
+    "exact": {},
+    "offset": {"size": 0.5},
+    "epsilon": {"epsilon": 0.2},
+    "frame": {"angle_deg": 50.0},
 }
 SAMPLES, DRAWS = 300, 3
 LENGTH = sqrt(5)  # of two vectors along y, of lengths 1 and 2
@@ -45,10 +45,10 @@ def of_an_axis(size, output):
 
 
 CLOSED = {
-    "probe_exact": of_an_axis(0, 1),
-    "probe_epsilon": of_an_axis(EPSILON, 1.2 * LENGTH),
-    "probe_frame": of_an_axis(FRAME, LENGTH),
-    "probe_offset": {
+    "exact": of_an_axis(0, 1),
+    "epsilon": of_an_axis(EPSILON, 1.2 * LENGTH),
+    "frame": of_an_axis(FRAME, LENGTH),
+    "offset": {
         "expected": 4 / 3 * OFFSET,
         "relative": 4 / 3 * OFFSET / sqrt(4 * 0.5**2 + 1.5**2 + 2.5**2),
         "squared mean": OFFSET**2 * (1 + 1 / DRAWS),
@@ -79,7 +79,7 @@ def estimate(name, model, inputs, generator):
     return measures[name]()
 
 
-@pytest.mark.parametrize("measure", CLOSED["probe_exact"])
+@pytest.mark.parametrize("measure", CLOSED["exact"])
 @pytest.mark.parametrize("probe", CLOSED)
 def test_the_closed_form_is_in_the_interval(probe, measure, network, vectors, generator):
     model = network(probe, SIGNATURE, **HPARAMS[probe])
@@ -88,7 +88,7 @@ def test_the_closed_form_is_in_the_interval(probe, measure, network, vectors, ge
 
 
 @pytest.mark.parametrize("measure", ["expected", "area", "about x"])
-@pytest.mark.parametrize("probe", ["probe_offset", "probe_epsilon", "probe_frame"])
+@pytest.mark.parametrize("probe", ["offset", "epsilon", "frame"])
 def test_the_interval_is_narrow(probe, measure, network, vectors, generator):
     model = network(probe, SIGNATURE, **HPARAMS[probe])
     found = interval(estimate(measure, model, vectors, generator), generator, 0.999)
@@ -97,7 +97,7 @@ def test_the_interval_is_narrow(probe, measure, network, vectors, generator):
 
 @pytest.mark.parametrize("angle", range(0, 181, 45))
 def test_an_offset_errs_with_half_the_angle(angle, network, vectors, generator):
-    model = network("probe_offset", SIGNATURE, size=0.5)
+    model = network("offset", SIGNATURE, size=0.5)
     curve = pose_shift(model, vectors, SIGNATURE, generator, DRAWS)
     found = interval(curve.errors[curve.angles_deg.tolist().index(angle)], generator, 0.999)
     closed = pi / 2 * sin(angle * pi / 360) * OFFSET
@@ -106,9 +106,9 @@ def test_an_offset_errs_with_half_the_angle(angle, network, vectors, generator):
 
 def test_the_exact_probe_is_the_identity(network, draw):
     inputs = {"x": draw(4, 3, 3)}
-    assert torch.equal(network("probe_exact", SIGNATURE)(inputs)["x"], inputs["x"])
+    assert torch.equal(network("exact", SIGNATURE)(inputs)["x"], inputs["x"])
 
 
 def test_the_frame_of_no_angle_is_the_identity(network, draw):
     inputs = {"x": draw(4, 3, 3)}
-    assert_close(network("probe_frame", SIGNATURE, angle_deg=0.0)(inputs), inputs)
+    assert_close(network("frame", SIGNATURE, angle_deg=0.0)(inputs), inputs)

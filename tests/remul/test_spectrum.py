@@ -2,17 +2,15 @@
 
 from math import cos, radians, sin
 
+import networks
 import pytest
 import torch
 from torch.func import vmap
 from torch.testing import assert_close
 
-from bench.core import plugins
 from remul import POINT, SCALAR, VECTOR, Rep, Signature, error_spectrum, wigner
 from remul.spectrum import _grid
 
-MODELS = plugins.names("models")
-CLAIMING = [name for name in MODELS if plugins.claims_equivariance(name)]
 BODIES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
 SIGNATURE = Signature(BODIES, BODIES)
 ARROWS = Signature({"x": VECTOR}, {"x": VECTOR})
@@ -27,7 +25,7 @@ def length_squared(x):
     return x.flatten(1).square().sum(-1)
 
 
-@pytest.mark.parametrize("name", CLAIMING)
+@pytest.mark.parametrize("name", networks.CLAIMING)
 def test_an_exact_model_is_in_degree_zero(name, network, bodies):
     found = error_spectrum(network(name, SIGNATURE), bodies, SIGNATURE, 2)
     assert (found[:, 1:].sum(-1) / found[:, 0]).max() < 1e-10
@@ -42,9 +40,9 @@ def closed_form(name, x):
     """Energies over |x|^2 up to degree 3 of the probes with a preferred axis."""
     turn = cos(radians(70))
     shares = {
-        "probe_exact": [1, 0, 0, 0],
-        "probe_epsilon": [1.1**2, 0, 2 / 9 * 0.3**2, 0],
-        "probe_frame": [
+        "exact": [1, 0, 0, 0],
+        "epsilon": [1.1**2, 0, 2 / 9 * 0.3**2, 0],
+        "frame": [
             (1 + 2 * turn) ** 2 / 9, 2 / 3 * sin(radians(70)) ** 2, 2 / 9 * (1 - turn) ** 2, 0,
         ],
     }  # fmt: skip
@@ -54,9 +52,9 @@ def closed_form(name, x):
 @pytest.mark.parametrize(
     ("name", "hparams"),
     [
-        ("probe_exact", {}),
-        ("probe_epsilon", {"epsilon": 0.3}),
-        ("probe_frame", {"angle_deg": 70.0}),
+        ("exact", {}),
+        ("epsilon", {"epsilon": 0.3}),
+        ("frame", {"angle_deg": 70.0}),
     ],
 )
 def test_a_preferred_axis_has_its_closed_form(name, hparams, network, draw):
@@ -68,7 +66,7 @@ def test_a_preferred_axis_has_its_closed_form(name, hparams, network, draw):
 def test_an_offset_is_in_the_degree_of_its_irrep(irreps, network, draw):
     rep, degree = Rep(irreps), int(irreps[0])
     signature, x = Signature({"x": rep}, {"x": rep}), draw(4, 2, rep.dim)
-    model = network("probe_offset", signature, size=0.7)
+    model = network("offset", signature, size=0.7)
     closed = torch.zeros(4, 5).double()
     closed[:, 0], closed[:, degree] = length_squared(x), 0.49 * 2 * rep.dim
     if degree == 0:
@@ -97,7 +95,7 @@ def test_a_polynomial_is_in_its_degree(degree):
 def test_energies_sum_to_the_mean_square_of_the_output(network, draw):
     """The frame keeps lengths, so the mean over the group is |x|^2."""
     x = draw(4, 6, 3)
-    found = error_spectrum(network("probe_frame", ARROWS), {"x": x}, ARROWS, 2)
+    found = error_spectrum(network("frame", ARROWS), {"x": x}, ARROWS, 2)
     assert_close(found.sum(-1), length_squared(x))
 
 
@@ -108,7 +106,7 @@ def test_the_grid_makes_wigner_matrices_orthogonal():
     assert_close(gram, torch.eye(len(gram)).double(), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_padded_objects_do_not_count(name, network, bodies):
     model = network(name, SIGNATURE)
     mask = torch.tensor([1.0, 1, 1, 0, 0]).double().view(1, 5, 1).expand(3, 5, 1)
@@ -120,9 +118,9 @@ def test_padded_objects_do_not_count(name, network, bodies):
 
 def test_float32_is_nearly_as_good(network, draw):
     x = draw(4, 6, 3)
-    model = network("probe_epsilon", ARROWS, epsilon=0.3).float()
+    model = network("epsilon", ARROWS, epsilon=0.3).float()
     found = error_spectrum(model, {"x": x.float()}, ARROWS, 3)
-    assert_close(found, closed_form("probe_epsilon", x).float(), rtol=1e-5, atol=1e-5)
+    assert_close(found, closed_form("epsilon", x).float(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 3, 4)])
@@ -133,14 +131,14 @@ def test_any_batch_shape_will_do(shape, draw):
 
 
 def test_it_goes_through_vmap(network, draw):
-    model, x = network("probe_frame", ARROWS), draw(2, 4, 3, 3)
+    model, x = network("frame", ARROWS), draw(2, 4, 3, 3)
     found = vmap(lambda x: error_spectrum(model, {"x": x}, ARROWS, 2))(x)
     assert_close(found[1], error_spectrum(model, {"x": x[1]}, ARROWS, 2))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_it_takes_a_compiled_model(network, draw):
-    model, inputs = network("probe_frame", ARROWS), {"x": draw(2, 3, 3)}
+    model, inputs = network("frame", ARROWS), {"x": draw(2, 3, 3)}
     found = error_spectrum(torch.compile(model, backend="eager"), inputs, ARROWS, 1)
     assert_close(found, error_spectrum(model, inputs, ARROWS, 1))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.core import plugins
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin, Run
 from bench.timing.closures import closure, closures
 from bench.timing.samples import measure
@@ -41,7 +41,7 @@ def timed(benchmark, group, function):
 @pytest.mark.parametrize(("nodes", "batch"), SIZES)
 @pytest.mark.parametrize("kind", ["inference", "train_step"])
 def test_speed_of(kind, nodes, batch, model, benchmark):
-    one = Cell(Plugin(model), nodes, batch).timed([kind])[kind]
+    one = SpeedCase(Plugin(model), nodes, batch).targets([kind])[kind]
     function = closure(one, "cpu")
     timed(benchmark, f"{kind}, {nodes} x {batch}, default sizes", function)
 

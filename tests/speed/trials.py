@@ -16,27 +16,27 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.core import cases
-from bench.core.cases import UNIT, Cell
+from bench.core.cases import UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.regression import compare
-from bench.regression import noise as regression_noise
-from bench.regression import reference as regression_reference
-from bench.regression import verdicts as regression_verdicts
-from bench.regression.revisions import KINDS, Duel
+from bench.regression.noise import read_noise
+from bench.regression.reference import ReferenceCheck
+from bench.regression.revisions import KINDS, RevisionComparison
+from bench.regression.verdicts import CONFIRMATIONS, MINIMUM_EFFECT, REGRESSED
 from bench.system import machine
 from bench.system.checkout import PACKAGES, ROOT
 from bench.system.clock import now
-from bench.timing.samples import LEVEL
+from bench.timing.samples import CONFIDENCE
 
 FACTOR = 1.3
 KINDS_OF = {"same": KINDS, "slower": ("inference",), "planted": ("inference",)}
 BUDGET_S = {"same": 0.0, "slower": 180.0, "planted": 0.0}
 CELLS = [
-    Cell(Plugin("transformer"), 5, 8),
-    Cell(Plugin("egnn"), 20, 32),
-    Cell(Plugin("gnn"), 10, 8),
-    Cell(Plugin("egnn"), 5, 8),
+    SpeedCase(Plugin("transformer"), 5, 8),
+    SpeedCase(Plugin("egnn"), 20, 32),
+    SpeedCase(Plugin("gnn"), 10, 8),
+    SpeedCase(Plugin("egnn"), 5, 8),
 ]
 WASTE = '''
 
@@ -91,11 +91,11 @@ def planted(folder, models, text):
 def trial(kind, index, tree, noise):
     """The verdicts of one comparison, of a cell that changes from trial to trial."""
     cell, started = CELLS[index % len(CELLS)], now()
-    duel = Duel((ROOT, tree), "cpu", noise["floor"], noise["rounds"], KINDS_OF[kind])
-    found = duel.findings([cell], BUDGET_S[kind])
-    told = {one.measure: {"verdict": one.verdict} for one in found}
-    ratios = {one.measure: {"ratio": one.change.ratio} for one in found if one.change}
-    verdicts = {name: verdict | ratios.get(name, {}) for name, verdict in told.items()}
+    limits = (noise["floor"], noise["rounds"])
+    revisions = RevisionComparison((ROOT, tree), "cpu", *limits, KINDS_OF[kind])
+    rows = revisions.judge([cell], BUDGET_S[kind])
+    ratios = {row.measure: {"ratio": row.comparison.ratio} for row in rows if row.comparison}
+    verdicts = {row.measure: {"verdict": row.verdict} | ratios.get(row.measure, {}) for row in rows}
     return {"cell": str(cell), "seconds": round(now() - started, 1), **verdicts}
 
 
@@ -107,24 +107,22 @@ def checked(index, base, name, noise):
         for kind, timing in base[slower].timings.items()
     }
     reference = base | {slower: replace(base[slower], timings=timings)}
-    found, _ = regression_reference.check(reference, name, "cpu", noise["floor"])
-    times = [one for one in found if one.change]
-    named = [
-        [one.cell, one.measure] for one in times if one.verdict == regression_verdicts.REGRESSED
-    ]
-    told = {"slower": slower, "seconds": round(now() - started, 1), "times": len(times)}
-    return told | {"regressed": named}
+    verdicts, _ = ReferenceCheck(reference, name, "cpu", noise["floor"]).judge()
+    times = [row for row in verdicts if row.comparison]
+    named = [[row.case, row.measure] for row in times if row.verdict == REGRESSED]
+    facts = {"slower": slower, "seconds": round(now() - started, 1), "times": len(times)}
+    return facts | {"regressed": named}
 
 
 def outcome(trials):
     """How often each kind of trial ended as it has to."""
     checks = trials["check"]
-    late = [[one["slower"], kind] in one["regressed"] for one in checks for kind in cases.KINDS]
-    alarms = sum(len(one["regressed"]) for one in checks) - sum(late)
-    quiet = sum(one["times"] for one in checks) - len(late)
-    same = [regressed(one, kind) for one in trials["same"] for kind in KINDS]
-    slower = [regressed(one, "inference") for one in trials["slower"]]
-    seen = [regressed(one, "counters") for one in trials["planted"]]
+    late = [[r["slower"], kind] in r["regressed"] for r in checks for kind in cases.CASE_KINDS]
+    alarms = sum(len(row["regressed"]) for row in checks) - sum(late)
+    quiet = sum(row["times"] for row in checks) - len(late)
+    same = [regressed(row, kind) for row in trials["same"] for kind in KINDS]
+    slower = [regressed(row, "inference") for row in trials["slower"]]
+    seen = [regressed(row, "counters") for row in trials["planted"]]
     return {
         "false_alarms": f"{sum(same)} of {len(same)}",
         "slowdowns_found": f"{sum(slower)} of {len(slower)}",
@@ -134,8 +132,8 @@ def outcome(trials):
     }
 
 
-def regressed(one, measure):
-    return one[measure]["verdict"] == regression_verdicts.REGRESSED
+def regressed(row, measure):
+    return row[measure]["verdict"] == REGRESSED
 
 
 def main():
@@ -145,20 +143,20 @@ def main():
     options.add_argument("--results", type=Path, default=ROOT / "results" / "local")
     wanted = vars(options.parse_args())
     root = wanted["results"] / machine.folder("cpu")
-    noise, _ = regression_noise.noise_of(root)
+    noise, _ = read_noise(root)
     file = root / "gate.json"
-    limits = {"looks": regression_verdicts.LOOKS, "margin": regression_verdicts.MARGIN}
-    gate_now = {"cells": [str(cell) for cell in CELLS], **limits, "level": LEVEL, "noise": noise}
+    limits = {"looks": CONFIRMATIONS, "margin": MINIMUM_EFFECT, "level": CONFIDENCE}
+    gate_now = {"cells": [str(cell) for cell in CELLS], **limits, "noise": noise}
     made = json.loads(file.read_text()) if file.exists() else {}
     if made.get("gate") != gate_now:
         made = {}
     trials = {kind: made.get("trials", {}).get(kind, []) for kind in (*BUDGET_S, "check")}
 
-    def put(kind, index, told):
-        trials[kind].append(told)
+    def put(kind, index, row):
+        trials[kind].append(row)
         made = {"outcome": outcome(trials), "gate": gate_now, "trials": trials}
         files.write_whole(file, files.as_text(made))
-        print(kind, index, told, flush=True)
+        print(kind, index, row, flush=True)
 
     names = {cell.model.name for cell in CELLS}
     for kind, text in (("same", ""), ("slower", WASTE.replace("{factor}", str(FACTOR))),
@@ -167,7 +165,7 @@ def main():
             tree = planted(folder, names, text)
             for index in range(len(trials[kind]), wanted[kind]):
                 put(kind, index, trial(kind, index, tree, noise))
-    known = compare.stored(ROOT / "results" / "published" / "reference.json")
+    known = compare.read_records(ROOT / "results" / "published" / "reference.json")
     base = {name: record for name, record in known.items() if name.split(",")[0] != UNIT.name}
     for index in range(len(trials["check"]), wanted["check"]):
         put("check", index, checked(index, base, root.name, noise))

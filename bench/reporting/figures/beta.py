@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bench.reporting.aggregate import baseline
-from bench.reporting.figures.style import COLOURS, SPLITS, legend, readable_log
+from bench.reporting.figures.style import COLOURS, SPLITS, legend, set_plain_ticks
 
 
-def against_beta(table: pd.DataFrame, label: str) -> Figure | None:
-    """Errors of each model trained with REMUL against beta, plain at 0, rivals as lines."""
+def against_beta(table: pd.DataFrame, title: str) -> Figure | None:
+    """Return errors of each model trained with REMUL against beta, plain at 0, rivals as lines."""
     swept = table.assign(beta=table["method"].map(_beta)).dropna(subset="beta")
     betas_of = swept[swept["beta"] > 0].groupby("model")["beta"].nunique()
     swept = swept[swept["model"].isin(betas_of[betas_of > 1].index)]
@@ -41,16 +40,16 @@ def against_beta(table: pd.DataFrame, label: str) -> Figure | None:
         ax.set_xlim(-0.3 * betas[1], 2 * betas[-1])
         ax.set_xticks(betas, [f"{beta:g}" for beta in betas])
         ax.xaxis.set_minor_locator(NullLocator())
-    readable_log(left)
+    set_plain_ticks(left)
     legend(figure, left)
-    figure.suptitle(label)
+    figure.suptitle(title)
     return figure
 
 
 def _beta(method: str) -> float | None:
-    """The beta of a constant penalty with alpha = 1; plain training has beta = 0."""
-    found = re.fullmatch(r"remul\(beta=([\d.e+-]+)\)", method)
-    return float(found[1]) if found else 0.0 if method == "plain" else None
+    """Return the beta of a constant penalty with alpha = 1; plain training has beta = 0."""
+    constant = re.fullmatch(r"remul\(beta=([\d.e+-]+)\)", method)
+    return float(constant[1]) if constant else 0.0 if method == "plain" else None
 
 
 def _curve(ax: Axes, rows: pd.DataFrame, score: str, scale: float, **style: str) -> None:
@@ -59,8 +58,7 @@ def _curve(ax: Axes, rows: pd.DataFrame, score: str, scale: float, **style: str)
 
 
 def _rivals(table: pd.DataFrame, model: str, steps: int) -> list[tuple[pd.Series, str]]:
-    """Augmentation of the same model and length, dashed; the best equivariant model, dotted."""
+    """Return augmentation of the same model and length, dashed, and the baseline, dotted."""
     same = (table["model"] == model) & (table["steps"] == steps) & (table["method"] == "augment")
-    exact = baseline(table)
-    augmented = [(row, "--") for _, row in table[same].iterrows()]
-    return augmented if exact is None else [*augmented, (exact, ":")]
+    lines = ((table[same], "--"), (table[table["baseline"]], ":"))
+    return [(row, line) for rows, line in lines for _, row in rows.iterrows()]

@@ -3,12 +3,13 @@
 import sys
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.records import run_store
 from bench.records.run_record import RunRecord
+from bench.records.run_store import RunStore
 from bench.reporting.aggregate import task_of
 from bench.reporting.figures.style import COLOURS, legend
 
@@ -16,46 +17,53 @@ PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivarian
 SMOOTH = 5  # points of a curve that are averaged
 
 
-def penalty_traces(root: Path, found: list[RunRecord], label: str) -> Figure | None:
-    """beta over alpha and both terms of the first seed of every method but plain ones.
+def read_traces(root: Path, records: list[RunRecord], label: str) -> dict[str, Any] | None:
+    """Return curves of the penalty by method, of the first seed of every method but plain ones.
 
     Of one network, trained for one number of steps: the one with most curves.
     """
-    groups = _curves(root, found, label)
+    groups = _curves(root, records, label)
     if not groups:
         return None
     (model, steps), curves = max(groups.items(), key=lambda group: (len(group[1]), group[0]))
+    return {"run": f"{model}, {steps:,} steps", "curves": dict(sorted(curves.items()))}
+
+
+def penalty_traces(traces: dict[str, Any] | None, title: str) -> Figure | None:
+    """Return beta over alpha and both terms against the steps, a line for each method."""
+    if traces is None:
+        return None
     figure = Figure(figsize=(11.5, 3.6), layout="constrained")
     axes = figure.subplots(1, len(PANELS))
-    for colour, (method, curve) in zip(cycle(COLOURS), sorted(curves.items()), strict=False):
+    for colour, (method, curve) in zip(cycle(COLOURS), traces["curves"].items(), strict=False):
         curve = curve.assign(beta=curve["beta"] / curve["alpha"].where(curve["alpha"] > 0))
         for ax, (column, words) in zip(axes, PANELS.items(), strict=True):
             values = curve[column].rolling(SMOOTH, min_periods=1).mean()
             ax.plot(curve["step"], values, color=colour, label=method, linewidth=1.2)
             ax.set(xlabel="step", title=words, yscale="log")
     legend(figure, axes[0])
-    figure.suptitle(f"{label}: {model}, {steps:,} steps")
+    figure.suptitle(f"{title}: {traces['run']}")
     return figure
 
 
 def _curves(
-    root: Path, found: list[RunRecord], label: str
+    root: Path, records: list[RunRecord], label: str
 ) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
-    """The curves by network and steps, and by method."""
+    """Return the curves by network and steps, and by method."""
     groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
-    for record in found:
+    for record in records:
         run = record.run
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
-            curve = _read(run_store.curve_path(root, run))
+            curve = _read(RunStore(root).curve_path(run))
             if curve is not None:
                 groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
     return groups
 
 
 def _read(file: Path) -> pd.DataFrame | None:
-    """The curve in a file; None, and a line that names it, if it is none."""
+    """Return the curve in a file; None, and a line that names it, if it is none."""
     try:
         return pd.read_csv(file)[["step", "alpha", *PANELS]]
     except (OSError, KeyError, ValueError):

@@ -13,7 +13,7 @@ from remul import POINT, SCALAR, VECTOR, Signature
 SIGNATURE = Signature(
     {"mass": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT, "energy": SCALAR}
 )
-PUBLISHED = [name for name in plugins.names("models") if plugins.published(name)]
+PUBLISHED = [name for name in plugins.names("models") if plugins.paper_options(name)]
 
 
 def parameters(model):
@@ -23,7 +23,7 @@ def parameters(model):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_configuration_builds(name):
     with torch.random.fork_rng():
-        model = plugins.load("models", name).build(SIGNATURE, **sizes.paper(name))
+        model = plugins.load("models", name).build(SIGNATURE, **sizes.paper_options(name))
     assert parameters(model) > 1000
 
 
@@ -40,48 +40,48 @@ def test_the_nearer_of_the_two_widths_is_taken(parity):
     build = plugins.load("models", "gnn").build
     with torch.random.fork_rng():
         wanted = parameters(build(SIGNATURE, channels=50)) + 100 * (-1) ** parity
-    assert sizes.matched("gnn", SIGNATURE, wanted) == {"channels": 50}
+    assert sizes.match_width("gnn", SIGNATURE, wanted) == {"channels": 50}
 
 
 def test_widths_that_a_model_refuses_are_passed_over():
-    found = sizes.matched("transformer", SIGNATURE, 60_000, layers=2, heads=6)
+    found = sizes.match_width("transformer", SIGNATURE, 60_000, layers=2, heads=6)
     assert found["channels"] % 6 == 0
 
 
 def test_other_hyperparameters_are_kept():
-    found = sizes.matched("gnn", SIGNATURE, 60_000, layers=2)
+    found = sizes.match_width("gnn", SIGNATURE, 60_000, layers=2)
     assert (found["layers"], list(found)) == (2, ["layers", "channels"])
 
 
 def test_a_size_out_of_reach_names_the_nearest():
     with pytest.raises(ValueError, match=r"transformer has [\d,]+ or [\d,]+ parameters, none"):
-        sizes.matched("transformer", SIGNATURE, 60_000, heads=64, layers=1)
+        sizes.match_width("transformer", SIGNATURE, 60_000, heads=64, layers=1)
 
 
 def test_a_signature_that_a_model_refuses_is_refused():
     with pytest.raises(ValueError, match="egnn needs a point among the inputs"):
-        sizes.matched("egnn", Signature({"mass": SCALAR}, {"position": POINT}), 60_000)
+        sizes.match_width("egnn", Signature({"mass": SCALAR}, {"position": POINT}), 60_000)
 
 
 @pytest.mark.parametrize("name", ["drift"])
 def test_a_model_without_a_width_is_refused(name):
     with pytest.raises(ValueError, match=f"'{name}' has no width"):
-        sizes.matched(name, SIGNATURE, 60_000)
+        sizes.match_width(name, SIGNATURE, 60_000)
 
 
 def test_a_file_without_a_published_configuration_is_named():
     with pytest.raises(ValueError, match="'drift' declares no published configuration"):
-        sizes.paper("drift")
+        sizes.paper_options("drift")
 
 
 def test_matching_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    sizes.matched("gnn", SIGNATURE, 60_000)
+    sizes.match_width("gnn", SIGNATURE, 60_000)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_published_configurations_are_read_without_torch():
-    read = "import sys; from bench.core import sizes; sizes.paper('egnn')"
+    read = "import sys; from bench.core import sizes; sizes.paper_options('egnn')"
     code = f"{read}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"False\n"
@@ -97,4 +97,4 @@ def build(signature, channels=4):
 def test_a_model_that_does_not_grow_is_refused(tmp_path):
     (tmp_path / "flat.py").write_text(f'"""Flat."""{FLAT}')
     with pytest.raises(ValueError, match="does not grow with its channels"):
-        sizes.matched(str(tmp_path / "flat.py"), SIGNATURE, 1000)
+        sizes.match_width(str(tmp_path / "flat.py"), SIGNATURE, 1000)

@@ -56,7 +56,7 @@ DAMAGES = {
     "a negative time": ("*/speed/*.json", ["timings", "inference", "median_ms"], -1.0, "median_ms"),
     "a quality of its own": ("*/speed/*.json", ["timings", "inference", "quality"], "D", "quality"),
     "a count in words": ("*/speed/*.json", ["counters", "flops"], "many", "counters"),
-    "a size in words": ("*/speed/*.json", ["cell", "nodes"], "20", "not a cell"),
+    "a size in words": ("*/speed/*.json", ["cell", "nodes"], "20", "not a case"),
     "a scale in words": ("*/speed/*.json", ["scale"], "huge", "scale"),
     "a peer without a unit": (
         "*/peers/*.json", ["cells", 0, "timings", "unit inference"], None, "cells[0].timings"

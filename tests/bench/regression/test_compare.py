@@ -11,15 +11,18 @@ from msgspec.structs import replace
 from bench.cli import main
 from bench.commands.compare import exit_code
 from bench.core import cases
-from bench.core.cases import Cell
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
-from bench.records import files, speed_store
+from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.regression import compare, reference
-from bench.regression import report as regression_report
+from bench.records.speed_record import blank
+from bench.records.speed_store import SpeedStore
+from bench.regression import compare
+from bench.regression.differences import list_differences
+from bench.regression.report import Verdict, junit, markdown
 from bench.timing.samples import summary
 
-CELL = Cell(Plugin("egnn"))
+CELL = SpeedCase(Plugin("egnn"))
 MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
 COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_bytes": 40}
 
@@ -27,8 +30,8 @@ COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_byt
 def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios)
-    told = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
-    return replace(speed_store.new(CELL), **told, machine=MACHINE, session="s")
+    parts = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
+    return replace(blank(CELL), **parts, machine=MACHINE, session="s")
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def stored(tmp_path, generator):
             before = getattr(made, part)
             after = before | change if isinstance(before, dict) else replace(before, **change)
             made = replace(made, **{part: after})
-        speed_store.write(tmp_path / name, made)
+        SpeedStore(tmp_path / name).write(made)
         return str(tmp_path / name)
 
     return store
@@ -101,10 +104,10 @@ def test_a_missing_reference_is_said(tmp_path, capsys):
 
 def test_a_reference_file_reads_like_a_folder(stored, tmp_path):
     folder = stored("a")
-    found = compare.stored(speed_store.path(tmp_path / "a", CELL).parent)
+    records = compare.read_records(SpeedStore(tmp_path / "a").path(CELL).parent)
     file = tmp_path / "reference.json"
-    file.write_text(files.as_text({"cells": list(found.values())}))
-    assert compare.stored(file) == compare.stored(tmp_path / "a") == found
+    file.write_text(files.as_text({"cells": list(records.values())}))
+    assert compare.read_records(file) == compare.read_records(tmp_path / "a") == records
     assert folder
 
 
@@ -133,31 +136,33 @@ def test_the_floor_of_a_machine_is_that_of_its_speed_folder(stored, tmp_path, ca
 
 def test_counters_that_cannot_be_taken_any_more_are_a_regression(generator):
     before = record(generator)
-    found = compare.of_counters("cell", before, replace(before, counters={}))
-    assert found.verdict == "regressed"
+    verdict = compare.judge_counters("cell", before, replace(before, counters={}))
+    assert verdict.verdict == "regressed"
 
 
 def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
     before = record(generator)
-    found = compare.of_counters("cell", before, replace(before, machine=replace(MACHINE, gpu="H")))
-    assert found.verdict == "incomparable"
+    verdict = compare.judge_counters(
+        "cell", before, replace(before, machine=replace(MACHINE, gpu="H"))
+    )
+    assert verdict.verdict == "incomparable"
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = replace(speed_store.new(Cell(cases.UNIT)), status="done", machine=MACHINE)
+    unit = replace(blank(SpeedCase(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
-        {str(CELL): record(generator), str(Cell(cases.UNIT)): replace(unit, counters=counters)}
+        {str(CELL): record(generator), str(SpeedCase(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})
     )
-    (found,) = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
-    assert (found.verdict, found.why[:8]) == ("incomparable", "the unit")
+    (time,) = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
+    assert (time.verdict, time.why[:8]) == ("incomparable", "the unit")
 
 
 def networks(generator, slower, count=6):
     """Records of several networks of one session, so many of them slower."""
     many = {}
     for index in range(count):
-        cell = Cell(Plugin("egnn", {"layers": index + 1}))
+        cell = SpeedCase(Plugin("egnn", {"layers": index + 1}))
         made = record(generator, 1.3 if index < slower else 1.0)
         many[str(cell)] = replace(made, cell=cell)
     return many
@@ -169,15 +174,64 @@ def networks(generator, slower, count=6):
 )
 def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slower, count, verdict):
     base, new = networks(generator, 0, count), networks(generator, slower, count)
-    found = [one for one in compare.of_records(base, new, 0.0) if one.measure == "inference"]
-    assert [one.verdict for one in found] == [verdict] * slower + ["same"] * (count - slower)
+    times = [row for row in compare.judge_records(base, new, 0.0) if row.measure == "inference"]
+    assert [row.verdict for row in times] == [verdict] * slower + ["same"] * (count - slower)
+
+
+def unit_times(made, factor):
+    """The record with all its times so many times longer, the unit's too."""
+    timing = made.timings["inference"]
+    return replace(
+        made, timings={"inference": replace(timing, median_ms=factor * timing.median_ms)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(3.0, "the unit itself is 3.0 times slower"), (0.5, "the unit itself is 2.0 times faster")],
+)
+def test_a_unit_that_has_moved_is_said_before_the_table(
+    stored, tmp_path, generator, capsys, factor, words
+):
+    base = stored("a")
+    SpeedStore(tmp_path / "b").write(unit_times(record(generator), factor))
+    assert main(["compare", base, str(tmp_path / "b"), "--results", str(tmp_path / "none")]) == 0
+    report = capsys.readouterr().out
+    assert report.index(words) < report.index("| cell |")
+
+
+def test_a_unit_alone_that_is_slower_is_said(generator):
+    made = record(generator, 1 / 3)
+    base, new = {"c": record(generator)}, {"c": unit_times(made, 3.0)}
+    assert "the unit itself is 3.0 times slower" in list_differences(base, new)[0]
+
+
+def test_a_unit_that_has_not_moved_is_not_spoken_of(generator):
+    base, new = {"c": record(generator)}, {"c": unit_times(record(generator), 1.05)}
+    assert list_differences(base, new) == []
+
+
+def test_units_of_two_machines_are_not_compared(generator):
+    there = replace(record(generator), machine=replace(MACHINE, name="there"))
+    lines = list_differences({"c": record(generator)}, {"c": unit_times(there, 3.0)})
+    assert lines == ["name: here / there"]
+
+
+@pytest.mark.parametrize("disturbed", ["base", "new"])
+@pytest.mark.parametrize("factor", [1.0, 1.3, 0.7])
+def test_quality_c_decides_nothing(generator, disturbed, factor):
+    sides = {"base": record(generator), "new": record(generator, factor)}
+    timing = replace(sides[disturbed].timings["inference"], quality="C", reason="spread 24%")
+    sides[disturbed] = replace(sides[disturbed], timings={"inference": timing})
+    _, time = compare.judge_records({"c": sides["base"]}, {"c": sides["new"]}, 0.0)
+    assert (time.verdict, time.why) == ("inconclusive", f"{disturbed} of quality C (spread 24%)")
 
 
 def test_other_rungs_of_the_unit_are_compared(generator):
-    cell = Cell(cases.UNIT, mode="compile")
+    cell = SpeedCase(cases.UNIT, mode="compile")
     base, new = (replace(record(generator, factor), cell=cell) for factor in (1.0, 1.3))
-    found = compare.of_records({"c": base}, {"c": new}, 0.0)
-    assert [one.verdict for one in found] == ["same", "regressed"]
+    verdicts = compare.judge_records({"c": base}, {"c": new}, 0.0)
+    assert [row.verdict for row in verdicts] == ["same", "regressed"]
 
 
 def test_one_more_graph_break_is_a_regression(generator):
@@ -185,7 +239,7 @@ def test_one_more_graph_break_is_a_regression(generator):
         replace(record(generator), counters=COUNTERS | {"graph_breaks": breaks})
         for breaks in (0, 1)
     )
-    assert compare.of_counters("cell", before, after).why == "graph_breaks 0 to 1"
+    assert compare.judge_counters("cell", before, after).why == "graph_breaks 0 to 1"
 
 
 @pytest.mark.parametrize("damage", ['{"schema": 1', None])
@@ -200,36 +254,16 @@ def test_a_damaged_record_is_named(stored, tmp_path, capsys, generator, damage):
 def test_times_without_a_unit_are_not_compared(generator):
     before = record(generator)
     after = replace(before, timings={"inference": replace(before.timings["inference"], ratios=[])})
-    verdicts = [one.verdict for one in compare.of_records({"c": before}, {"c": after}, 0.0)]
+    verdicts = [row.verdict for row in compare.judge_records({"c": before}, {"c": after}, 0.0)]
     assert verdicts == ["same", "incomparable"]
 
 
-def test_a_model_that_is_gone_is_named(generator, monkeypatch):
-    gone = replace(record(generator), cell=Cell(Plugin("gone")))
-    monkeypatch.setattr(reference, "_counted", lambda *_: {})
-    (found,), _ = reference.check({"c": gone}, "there", "cpu", 0.0)
-    assert (found.verdict, found.why) == ("incomparable", "the model is gone")
-
-
-def test_a_time_of_a_check_is_taken_again_before_it_is_a_regression(generator, monkeypatch):
-    factors, asked = iter([1.3, 1.0]), []
-
-    def timed(grid, *_):
-        asked.append(len(grid))
-        return {str(CELL): record(generator, next(factors))}
-
-    monkeypatch.setattr(reference, "_timed", timed)
-    found, _ = reference.check({str(CELL): record(generator)}, "here", "cpu", 0.0)
-    assert [one.verdict for one in found] == ["same", "inconclusive"]
-    assert asked == [1, 1]
-
-
-def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator, monkeypatch):
+def test_the_newest_of_two_versions_of_a_cell_counts(tmp_path, generator):
+    store = SpeedStore(tmp_path)
     for key, session in (("a" * 8, "2026-02-01"), ("b" * 8, "2026-01-01")):
-        monkeypatch.setattr(speed_store, "key", lambda _, key=key: key)
-        speed_store.write(tmp_path, replace(record(generator), session=session))
-    (found,), problems = speed_store.load(tmp_path)
-    assert (found.session, problems) == ("2026-02-01", [])
+        store.write(replace(record(generator), key=key, session=session))
+    (newest,), problems = store.load()
+    assert (newest.session, problems) == ("2026-02-01", [])
 
 
 SHAPES = ["5", "{}", '{"cells": 5}', '{"cells": [{}]}', '{"schema": 1, "cell": {"nodes": "20"}}']
@@ -243,12 +277,15 @@ def test_json_of_another_shape_is_no_reference(tmp_path, capsys, content):
 
 
 def test_reports_hold_whatever_a_reason_says():
-    odd = regression_report.Finding("cell", "counters", "regressed", why="a | b \x1b[31m c")
-    assert (
-        ElementTree.fromstring(regression_report.junit([odd])).find("testcase/failure") is not None
-    )
-    assert "a \\| b [31m c" in regression_report.markdown([odd], [], [])
+    odd = Verdict("cell", "counters", "regressed", why="a | b \x1b[31m c")
+    assert ElementTree.fromstring(junit([odd])).find("testcase/failure") is not None
+    assert "a \\| b [31m c" in markdown([odd], [], [])
+
+
+def test_the_report_says_why_a_time_is_inconclusive(stored, tmp_path, capsys):
+    main(["compare", stored("a"), stored("b", 1.05), "--results", str(tmp_path / "empty")])
+    assert "the interval straddles the limit (1.050)" in capsys.readouterr().out
 
 
 def test_an_inconclusive_cell_does_not_fail():
-    assert exit_code([regression_report.Finding("cell", "inference", "inconclusive")]) == 0
+    assert exit_code([Verdict("cell", "inference", "inconclusive")]) == 0

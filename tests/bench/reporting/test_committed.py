@@ -1,10 +1,10 @@
-"""What is committed is true: tables and the README follow from the records."""
+"""What is committed is true: tables follow from the records."""
 
 import json
 
 import pytest
 
-from bench.records import run_store
+from bench.records.run_store import RunStore
 from bench.regression.revisions import KINDS
 from bench.regression.verdicts import REGRESSED
 from bench.reporting import peers_table, runs_table, speed_table
@@ -16,9 +16,9 @@ MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob(
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
 def test_committed_tables_follow_from_committed_records(machine, tmp_path):
-    found, problems = run_store.load(machine)
+    found, problems = RunStore(machine).load()
     assert problems == []
-    runs_table.write(tmp_path / machine.name, found, "md", None)
+    runs_table.write_runs_table(tmp_path / machine.name, found, "md", None)
     others = {*machine.glob(f"tables/{SPEED}"), *machine.glob(f"tables/{PEERS}")}
     for file in sorted(set((machine / "tables").iterdir()) - others):
         assert (tmp_path / machine.name / "tables" / file.name).read_text() == file.read_text()
@@ -53,26 +53,3 @@ def test_the_gate_on_trial_cries_no_wolf_and_misses_none(file):
     assert same.count(REGRESSED) <= 0.01 * len(same)
     assert slower.count(REGRESSED) >= 0.9 * len(slower)
     assert set(planted) == {REGRESSED}
-
-
-def shown_tables():
-    """The lines of each table of the README, between its marks."""
-    parts = (ROOT / "README.md").read_text().split("<!-- table -->")[1:]
-    return [part.split("<!-- /table -->")[0].split("\n") for part in parts]
-
-
-@pytest.mark.parametrize("shown", shown_tables(), ids=lambda lines: lines[1])
-def test_the_rows_of_the_readme_are_those_of_a_committed_table(shown):
-    committed = [
-        set(file.read_text().splitlines()) for file in ROOT.glob("results/published/*/tables/*.md")
-    ]
-    assert len(shown) > 10
-    assert any(set(filter(None, shown)) <= lines for lines in committed)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/speed.md"])
-def test_the_figures_of_a_page_exist(page):
-    text = (ROOT / page).read_text()
-    figures = [part.partition(")")[0] for part in text.split("](")[1:] if ".png)" in part]
-    assert figures
-    assert all((ROOT / page).parent.joinpath(figure).is_file() for figure in figures)

@@ -1,21 +1,23 @@
 """Tables from records made by hand: means, speed-ups, published numbers, failures."""
 
 import json
+from math import isnan
 
 import pytest
 from msgspec.structs import replace
 
 from bench.core.config import Plugin, Run
-from bench.records import run_store
+from bench.records.run_record import blank
 from bench.records.timings import Timing
 from bench.reporting import aggregate, formats, published, runs_table
+from bench.timing.samples import LIMITS
 
 SESSION = "2026-01-01T00:00:00+00:00"
 
 
 def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
     run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
-    record = run_store.new(run)
+    record = blank(run)
     samples = [ms, ms, 1.5 * ms]  # a machine that slows down in the third round
     told = Timing(median_ms=ms, samples_ms=samples, quality=quality, session=session)
     scores = {
@@ -54,6 +56,24 @@ def test_a_speed_up_is_the_median_over_rounds():
         gnn.timings["inference"], median_ms=3.0, samples_ms=[2.0, 3.0, 3.0]
     )
     assert rows([egnn, gnn])["gnn"]["inference_faster"] == 3.0
+
+
+def beside(record, key, ratio):
+    """The record with times of a session of its own, `ratio` times those of a row."""
+    related = {"session": f"{SESSION}{ratio}", "beside": key, "ratios": [ratio] * 3}
+    return replace(record, timings={k: replace(t, **related) for k, t in record.timings.items()})
+
+
+def test_a_row_beside_both_relates_two_sessions():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "k", 0.5)]
+    assert rows(found)["gnn"]["inference_faster"] == 6.0
+
+
+def test_sessions_without_a_row_in_common_are_not_related():
+    egnn, gnn = made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0)
+    found = [beside(egnn, "k", 3.0), beside(gnn, "other", 0.5)]
+    assert isnan(rows(found)["gnn"]["inference_faster"])
 
 
 def test_a_trivial_model_is_no_baseline():
@@ -96,13 +116,32 @@ def test_a_disturbed_timing_gives_no_speed_up():
     assert rows(found)["gnn"]["inference_faster"] != 3.0
 
 
+def test_a_disturbed_timing_is_explained_where_there_is_one(tmp_path):
+    egnn = made("egnn", 0, 1.0, 6.0)
+    assert "disturbed" not in shown([egnn], tmp_path)
+    noisy = made("gnn", 0, 0.5, 2.0, quality="C")
+    assert f"- {formats.DISTURBED}, kept out of every ratio" in shown([egnn, noisy], tmp_path)
+
+
+def test_what_counts_as_disturbed_is_what_the_clock_calls_so():
+    shares = {name: f"{limit:.0%}".replace("%", " %") for name, (_, limit) in LIMITS.items()}
+    assert shares["spread"] == shares["drift"] == shares["lag"]
+    assert f"spread, drift or time off the processor of {shares['spread']}" in formats.DISTURBED
+    assert f"a median {shares['excess']} above the best" in formats.DISTURBED
+    assert f"clock {shares['clock']} apart" in formats.DISTURBED
+
+
+def test_a_speed_up_says_which_direction_is_faster(tmp_path):
+    assert "(above 1 is faster) than egnn" in shown([made("egnn", 0, 1.0, 6.0)], tmp_path)
+
+
 def test_timings_of_two_sessions_give_no_speed_up():
     found = [made("egnn", 0, 1.0, 6.0), made("gnn", 0, 0.5, 2.0, session="another")]
     assert rows(found)["gnn"]["inference_faster"] != 3.0
 
 
 def shown(found, folder, form="md"):
-    return runs_table.write(folder / "machine", found, form, None)
+    return runs_table.write_runs_table(folder / "machine", found, form, None)
 
 
 @pytest.mark.parametrize("form", ["text", "md", "latex"])
@@ -113,7 +152,8 @@ def test_published_numbers_carry_their_label(form, tmp_path):
 
 def test_latex_escapes_what_it_would_read():
     columns = [formats.Column(name, name, formats.word) for name in ("a_b", "c")]
-    text = formats.table("latex", "t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    table = formats.fill_table("t", columns, [{"a_b": "x #3f & {1}", "c": "5 %"}], [])
+    text = formats.format_tables([table])["latex"]
     assert r"a\_b & c \\" in text
     assert r"x \#3f \& \{1\} & 5 \% \\" in text
 

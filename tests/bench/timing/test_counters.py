@@ -12,7 +12,7 @@ from bench.system.checkout import ROOT
 from bench.timing import closures, counters
 
 REFERENCE = ROOT / "results" / "published" / "reference.json"
-CELLS = {record.cell.model.name: record for record in compare.stored(REFERENCE).values()}
+CELLS = {record.cell.model.name: record for record in compare.read_records(REFERENCE).values()}
 
 
 def counted(function):
@@ -74,11 +74,11 @@ def gated(model, record):
     counts = closures.count(record.cell.run("train_step"), "cpu")
     machine = MachineFacts(torch=str(torch.__version__))
     here = replace(record, counters=counts, machine=machine)
-    found = compare.of_counters(model, record, here)
+    found = compare.judge_counters(model, record, here)
     if found.verdict == "incomparable":
         pytest.skip(found.why)
     return found
 
 
 def test_every_network_is_in_the_reference():
-    assert [cell.model.name for cell in reference.reference(plugins.networks())] == sorted(CELLS)
+    assert [cell.model.name for cell in reference.list_cases(plugins.networks())] == sorted(CELLS)

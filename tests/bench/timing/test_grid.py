@@ -10,17 +10,20 @@ from matplotlib.figure import Figure
 from msgspec import structs, to_builtins
 
 from bench.cli import main
-from bench.core.cases import KINDS, UNIT, Cell
+from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
-from bench.records import speed_store
+from bench.core.keys import case_key
+from bench.records.speed_record import blank
+from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures import speed as figures
+from bench.reporting.figures import scaling
+from bench.reporting.figures.speed import draw_speed_figures
 from bench.system import environment, gpu
 from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
 from bench.timing.sampler import Stage
 
-CELL = Cell(UNIT, 2, 2)
+CELL = SpeedCase(UNIT, 2, 2)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +39,10 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(root):
-    return speed_store.read(speed_store.path(root, CELL))
+    return SpeedStore(root).find(CELL)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CASE_KINDS)
 def test_each_kind_has_its_timing(record, kind):
     names = {"median_ms", "interval_ms", "samples_ms", "quality", "reason", "ratios", "x_unit",
              "first_call_s", "energy_mj"}  # fmt: skip
@@ -59,25 +62,31 @@ def test_both_tables_are_written(root):
 
 
 def test_a_timed_cell_is_not_timed_again(root, record, capsys):
-    assert timing_grid.measure(timing_grid.Request([CELL], root, "cpu", 0.0, force=False))
+    assert timing_grid.measure(
+        timing_grid.Request([CELL], SpeedStore(root), "cpu", 0.0, force=False)
+    )
     assert "1 cells, 1 timed before" in capsys.readouterr().out
 
 
 def test_a_torn_record_is_timed_again(tmp_path, record):
-    file = speed_store.write(tmp_path, record)
+    file = SpeedStore(tmp_path).write(record)
     file.write_text(file.read_text()[:100])
-    assert speed_store.missing([CELL], tmp_path) == [CELL]
+    assert SpeedStore(tmp_path).missing([CELL]) == [CELL]
 
 
 def test_without_time_no_session_starts(tmp_path, capsys):
-    assert timing_grid.measure(timing_grid.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+    assert timing_grid.measure(
+        timing_grid.Request([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False)
+    )
     assert "out of time" in capsys.readouterr().out
-    assert speed_store.missing([CELL], tmp_path) == [CELL]
+    assert SpeedStore(tmp_path).missing([CELL]) == [CELL]
 
 
 def test_a_cell_that_failed_is_told(tmp_path, record):
     stored(tmp_path, record, "eager", "failed", {"inference": "no"})
-    assert not timing_grid.measure(timing_grid.Request([CELL], tmp_path, "cpu", 0.0, force=False))
+    assert not timing_grid.measure(
+        timing_grid.Request([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False)
+    )
 
 
 def test_cells_of_one_size_and_rung_share_a_session():
@@ -87,7 +96,7 @@ def test_cells_of_one_size_and_rung_share_a_session():
 
 def test_the_key_tells_configurations_apart():
     others = (replace(CELL, batch=3), replace(CELL, mode="compile"), replace(CELL, dtype="bf16"))
-    assert len({speed_store.key(cell) for cell in (CELL, *others)}) == 4
+    assert len({case_key(cell) for cell in (CELL, *others)}) == 4
 
 
 def stored(root, record, mode, status="done", reasons=None, **timing):
@@ -95,13 +104,13 @@ def stored(root, record, mode, status="done", reasons=None, **timing):
     timings = {kind: structs.replace(t, **timing) for kind, t in record.timings.items()}
     timings = timings if status == "done" else {}
     parts = {"cell": cell, "status": status, "reasons": reasons or {}, "timings": timings}
-    speed_store.write(root, structs.replace(record, **parts))
+    SpeedStore(root).write(structs.replace(record, **parts))
 
 
 def test_a_mode_pays_after_so_many_calls(tmp_path, record):
     stored(tmp_path, record, "eager", median_ms=7.0, x_unit=3.0, first_call_s=1.0)
     stored(tmp_path, record, "compile", median_ms=1.0, x_unit=1.0, first_call_s=21.0)
-    rows = {row["mode"]: row for row in speed_table.rows(speed_store.load(tmp_path)[0])}
+    rows = {row["mode"]: row for row in speed_table.make_rows(SpeedStore(tmp_path).load()[0])}
     assert rows["compile"]["train_step_break_even"] == pytest.approx(10_000)
 
 
@@ -118,8 +127,8 @@ def test_out_of_memory_is_a_row(tmp_path, record):
 
 def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
     counters = record.counters | {"flops": None, "step_flops": None}
-    speed_store.write(tmp_path, structs.replace(record, counters=counters))
-    (row,) = speed_table.rows(speed_store.load(tmp_path)[0])
+    SpeedStore(tmp_path).write(structs.replace(record, counters=counters))
+    (row,) = speed_table.make_rows(SpeedStore(tmp_path).load()[0])
     assert (row["inference_shares"], row["train_step_shares"]) == (None, None)
     assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
 
@@ -127,8 +136,8 @@ def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
 def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record):
     shares = {}
     for dtype in ("float32", "bf16"):
-        speed_store.write(tmp_path, structs.replace(record, cell=replace(record.cell, dtype=dtype)))
-    for row in speed_table.rows(speed_store.load(tmp_path)[0]):
+        SpeedStore(tmp_path).write(structs.replace(record, cell=replace(record.cell, dtype=dtype)))
+    for row in speed_table.make_rows(SpeedStore(tmp_path).load()[0]):
         shares[row["dtype"]] = row["train_step_shares"]
     assert shares["float32"]
     assert shares["bf16"] is None
@@ -142,10 +151,10 @@ def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
-        cell = speed_store.new(Cell(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
+        cell = blank(SpeedCase(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
         parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
-        speed_store.write(tmp_path, structs.replace(cell, **parts, scale=scale))
-    names = {file.name for file in figures.write(tmp_path)}
+        SpeedStore(tmp_path).write(structs.replace(cell, **parts, scale=scale))
+    names = {drawing.file.name for drawing in draw_speed_figures(tmp_path)}
     assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
 
@@ -153,7 +162,7 @@ def test_a_disturbed_time_is_hollow(record):
     row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0, "colour": "red"}
     ax = Figure().subplots()
     rows = [row | {"inference_quality": mark} for mark in "AC"]
-    figures._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
+    scaling._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
     faces = ax.collections[0].get_facecolors()
     assert faces[1].tolist() == [1, 1, 1, 1] != faces[0].tolist()
 
@@ -167,11 +176,11 @@ def stage(monkeypatch):
 
 
 def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
-    cell = Cell(Plugin("mlp", {"objects": 1}), 2, 2)
-    found = stage.prepare(cell.timed(["inference"]), "cpu")
-    assert found["status"] == "refused"
-    speed_store.write(tmp_path, structs.replace(speed_store.new(cell), status=found["status"]))
-    assert speed_store.missing([cell], tmp_path) == []
+    cell = SpeedCase(Plugin("mlp", {"objects": 1}), 2, 2)
+    found = stage.prepare(cell.targets(["inference"]), "cpu")
+    assert found.status == "refused"
+    SpeedStore(tmp_path).write(structs.replace(blank(cell), status=found.status))
+    assert SpeedStore(tmp_path).missing([cell]) == []
 
 
 BREAKING = {MemoryError(): "oom", RuntimeError("a bug"): "failed", ValueError("no"): "done"}
@@ -187,8 +196,8 @@ def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
     monkeypatch.setattr(sampler, "closure", closure)
     monkeypatch.setattr(sampler, "warm_up", lambda *_: 1)
     kinds = ["inference", "remul_step", "train_step"]
-    found = stage.prepare(CELL.timed(kinds), "cpu")
-    assert (found["status"], list(found["reasons"])) == (status, ["remul_step"])
+    found = stage.prepare(CELL.targets(kinds), "cpu")
+    assert (found.status, list(found.reasons)) == (status, ["remul_step"])
 
 
 def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch):
@@ -196,7 +205,7 @@ def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch
         raise ValueError("no") if one.training else MemoryError()
 
     monkeypatch.setattr(sampler, "closure", closure)
-    assert stage.prepare(CELL.timed(["inference", "train_step"]), "cpu")["status"] == "oom"
+    assert stage.prepare(CELL.targets(["inference", "train_step"]), "cpu").status == "oom"
 
 
 def test_the_first_call_makes_the_graph_and_keeps_what_it_uses(monkeypatch):
@@ -254,4 +263,4 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
 def test_a_step_that_draws_is_no_cuda_graph(kind):
     with pytest.raises(ValueError, match="drawn on the CPU"):
-        sampler.closure(replace(CELL, mode="cuda_graph").timed([kind])[kind], "cuda")
+        sampler.closure(replace(CELL, mode="cuda_graph").targets([kind])[kind], "cuda")

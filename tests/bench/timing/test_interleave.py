@@ -8,9 +8,23 @@ from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from bench.system import environment, machine
+from bench.system.checkout import ROOT
 from bench.system.pool import Worker
+from bench.system.protocol import (
+    PROTOCOL,
+    Count,
+    Died,
+    Done,
+    Failed,
+    Hello,
+    ProtocolError,
+    Sample,
+    TakeSample,
+)
 from bench.timing.interleave import Player, play, summarised
 
 
@@ -20,16 +34,17 @@ def player(log, name, answers):
 
     def send(_, request):
         log.append(name)
-        inbox.put((None, answers[request["do"]]))
+        inbox.put((None, answers[type(request)]))
 
-    worker = SimpleNamespace(inbox=inbox, send=send)
-    made = Player(worker, "cpu", {"reasons": {}})
+    worker = SimpleNamespace(inbox=inbox, send=send, checkout=ROOT)
+    made = Player(worker, "cpu")
     made.takes = {"inference": []}
     return made
 
 
-TAKE = {"ms": 1.0, "lag": 0.0, "mhz": None, "throttled": ""}
-SAMPLE = {"sample": {"done": TAKE}}
+TAKE = Sample(1.0, lag=0.0, mhz=None, throttled="")
+SAMPLE = {TakeSample: Done(to_builtins(TAKE))}
+COUNT = Count({}, "cpu")
 
 
 def test_every_other_round_is_in_reverse():
@@ -46,22 +61,40 @@ def test_each_round_is_a_sample_of_each():
 
 def test_a_dead_player_is_asked_no_more():
     log = []
-    dead = player(log, "a", {"sample": {"died": "killed"}})
+    dead = player(log, "a", {TakeSample: Died("killed")})
     play([dead], ["inference"], 3)
     with pytest.raises(RuntimeError, match="killed"):
-        dead.ask("count")
+        dead.ask(COUNT)
     assert log == ["a"]
 
 
 def test_a_reason_is_raised_and_the_player_lives():
-    one = player([], "a", {"count": {"done": None, "reason": "too large"}, **SAMPLE})
+    one = player([], "a", {Count: Failed("failed", "too large"), **SAMPLE})
     with pytest.raises(RuntimeError, match="too large"):
-        one.ask("count")
-    assert one.ask("sample")["ms"] == 1.0
+        one.ask(COUNT)
+    assert one.ask(TakeSample("inference"))["ms"] == 1.0
+
+
+def test_a_worker_that_dies_of_the_question_speaks_the_first_protocol(tmp_path):
+    old = player([], "a", {Hello: Died("the worker ended with code 1")})
+    old.worker.checkout = tmp_path  # from before protocols had numbers
+    with pytest.raises(ProtocolError, match=f"speaks protocol 1, this checkout {PROTOCOL}: "):
+        old.greet()
+
+
+@pytest.mark.parametrize("reply", [Done(PROTOCOL + 1), Done(None), Failed("failed", "KeyError")])
+def test_a_worker_of_another_protocol_is_not_asked_on(reply):
+    with pytest.raises(ProtocolError):
+        player([], "a", {Hello: reply}).greet()
+
+
+@pytest.mark.parametrize("reply", [Done(PROTOCOL), Died("the worker ended with code -9")])
+def test_a_worker_of_ours_may_die_later_as_well(reply):
+    player([], "a", {Hello: reply}).greet()
 
 
 def test_the_clock_of_a_gpu_is_told_by_its_extremes():
-    takes = [TAKE | {"mhz": mhz} for mhz in (1980, 1800, 1980)]
+    takes = [replace(TAKE, mhz=mhz) for mhz in (1980, 1800, 1980)]
     assert summarised(takes).reason == "clock 10%"
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench.core.config import Plugin, Run
-from bench.records import run_store
-from bench.records.run_store import finished
+from bench.records.run_record import blank
+from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.timing import runs
 
@@ -25,10 +25,10 @@ RUNS = [
 
 
 @pytest.fixture
-def root(tmp_path):
+def store(tmp_path):
     for run in RUNS:
-        run_store.write(tmp_path, run_store.new(run))
-    return tmp_path
+        RunStore(tmp_path).write(blank(run))
+    return RunStore(tmp_path)
 
 
 def player(timed, lost):
@@ -38,7 +38,8 @@ def player(timed, lost):
     timings = dict.fromkeys(timed.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
-        facts={"reasons": reasons},
+        facts=SimpleNamespace(reasons=reasons),
+        device="cpu",
         told=lambda *_, **__: {"flops": 1},
     )
 
@@ -58,16 +59,16 @@ def stand_in(monkeypatch):
     return found
 
 
-def test_each_network_has_a_process(root, stand_in):
-    runs.measure(RUNS, root, "cpu")
+def test_each_network_has_a_process(store, stand_in):
+    runs.measure_runs(RUNS, store, "cpu")
     networks = [{str(one.run.model) for one in timed.values()} for timed in stand_in.parts]
     assert sorted(networks, key=str) == [{"drift"}, {"egnn"}, {"egnn(channels=8)"}]
     assert sorted(map(len, stand_in.parts)) == [2, 2, 4]
 
 
-def test_all_cells_have_one_session_in_every_seed(root, stand_in):
-    runs.measure(RUNS, root, "cpu")
-    found = [finished(run, root).timings for run in RUNS]
+def test_all_cells_have_one_session_in_every_seed(store, stand_in):
+    runs.measure_runs(RUNS, store, "cpu")
+    found = [store.finished(run).timings for run in RUNS]
     assert len({timing.session for timings in found for timing in timings.values()}) == 1
     assert [sorted(timings) for timings in found] == [
         *[["inference", "train_step"]] * 4,
@@ -75,26 +76,59 @@ def test_all_cells_have_one_session_in_every_seed(root, stand_in):
     ]
 
 
-def test_what_cannot_be_timed_is_named_and_keeps_its_record(root, stand_in, capsys):
+def test_what_cannot_be_timed_is_named_and_keeps_its_record(store, stand_in, capsys):
     stand_in.lost["drift", False] = "no memory"
-    runs.measure(RUNS, root, "cpu")
+    runs.measure_runs(RUNS, store, "cpu")
     assert "no inference timing for drift-plain" in capsys.readouterr().out
-    assert finished(RUNS[-1], root).timings == {}
+    assert store.finished(RUNS[-1]).timings == {}
 
 
-def test_a_step_that_cannot_be_timed_is_told(root, stand_in, capsys):
+def test_a_step_that_cannot_be_timed_is_told(store, stand_in, capsys):
     stand_in.lost["egnn", True] = "no memory"
-    runs.measure(RUNS, root, "cpu")
+    runs.measure_runs(RUNS, store, "cpu")
     shown = capsys.readouterr().out
     assert "no train_step timing for egnn-remul" in shown
     assert "drift" not in shown
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_session_is_not_taken_twice(root, stand_in, lost):
+def test_a_session_is_not_taken_twice(store, stand_in, lost):
     if lost:
         stand_in.lost["drift", False] = "no memory"
-    runs.measure(RUNS, root, "cpu")
+    runs.measure_runs(RUNS, store, "cpu")
     stand_in.parts.clear()
-    runs.measure(RUNS, root, "cpu")
+    runs.measure_runs(RUNS, store, "cpu")
     assert stand_in.parts == []
+
+
+NEW = replace(PLAIN, model=Plugin("gnn"))
+
+
+def test_what_is_new_is_timed_beside_one_row_alone(store, stand_in):
+    runs.measure_runs(RUNS, store, "cpu")
+    stand_in.parts.clear()
+    store.write(blank(NEW))
+    before = store.finished(PLAIN).timings
+    runs.measure_runs([*RUNS, NEW], store, "cpu")
+    assert sorted(one.run.model.name for part in stand_in.parts for one in part.values()) == [
+        *["egnn"] * 2,
+        *["gnn"] * 2,
+    ]
+    assert store.finished(PLAIN).timings == before
+    assert store.finished(NEW).timings["inference"].beside == before["inference"].beside
+
+
+def test_a_later_seed_has_the_times_of_its_row(store, stand_in):
+    runs.measure_runs(RUNS, store, "cpu")
+    stand_in.parts.clear()
+    later = replace(PLAIN, seed=7)
+    store.write(blank(later))
+    runs.measure_runs([later], store, "cpu")
+    assert stand_in.parts == []
+    assert store.finished(later).timings == store.finished(PLAIN).timings
+
+
+def test_a_disturbed_row_relates_nothing():
+    quiet, disturbed = (Timing(median_ms=2.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
+    assert runs.relate(quiet, disturbed, "k").ratios == []
+    assert runs.relate(disturbed, quiet, "k").ratios == [1.0, 1.0]

@@ -1,6 +1,8 @@
 """The clock: what it keeps, and what it says of quality."""
 
+from fractions import Fraction
 from itertools import count
+from math import comb
 
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("measured", "reason"),
     [
         ({"samples_ms": [1.0] * 5 + [1.03] * 5}, "drift 3%"),
         ({"samples_ms": [1.0] * 10, "lag": 0.1}, "lag 10%"),
@@ -61,8 +63,8 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
         ({"samples_ms": [1.0] * 10}, ""),
     ],
 )
-def test_the_mark_has_its_reason(told, reason):
-    assert samples.summary(**told).reason == reason
+def test_the_mark_has_its_reason(measured, reason):
+    assert samples.summary(**measured).reason == reason
 
 
 def test_a_throttled_timing_is_of_no_use():
@@ -73,8 +75,21 @@ def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
     drawn = torch.rand(25, generator=generator, dtype=torch.float64)
     draws = torch.randint(25, (200_000, 25), generator=generator)
     resampled = drawn[draws].median(1).values.sort().values
-    found = samples.interval(drawn.tolist())
-    assert [float(resampled[1000]), float(resampled[-1000])] == found
+    interval = samples.interval(drawn.tolist())
+    assert [float(resampled[1000]), float(resampled[-1000])] == interval
+
+
+def below(n, k):
+    """The exact probability that the median of n draws from n is one of the k smallest."""
+    p = Fraction(k, n)
+    return sum(comb(n, j) * p**j * (1 - p) ** (n - j) for j in range((n + 1) // 2, n + 1))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 15, 28, 40, 60, 120])
+def test_the_interval_leaves_half_a_per_cent_on_either_side(n):
+    low, high = samples.interval([float(i) for i in range(n)])
+    assert below(n, int(low)) <= Fraction(1, 200) < below(n, int(low) + 1)
+    assert high == n - 1 - low
 
 
 def test_the_interval_covers_the_true_median(generator):

@@ -204,7 +204,7 @@ def here(monkeypatch):
             getattr(worker, request["do"])(request, partial(replied, index))
 
     monkeypatch.setattr(pool, "serve", serve)
-    monkeypatch.setattr(runs, "measure", lambda *_: None)
+    monkeypatch.setattr(runs, "measure_runs", lambda *_: None)
 
 
 @pytest.mark.parametrize(

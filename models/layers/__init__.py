@@ -1,0 +1,1 @@
+"""The parts that networks are made of: a network imports these and `remul`, no other network."""

@@ -1,0 +1,54 @@
+"""Multilayer perceptrons, and linear layers that may have no inputs or no outputs."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+
+def mlp(*widths: int, activate_last: bool = False) -> nn.Sequential:
+    """Return linear layers with SiLU between them, and after the last one if `activate_last`."""
+    layers = [layer for pair in pairwise(widths) for layer in (linear(*pair), SiLU())]
+    return nn.Sequential(*(layers if activate_last else layers[:-1]))
+
+
+def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
+    """Return `nn.Linear`, or what is left of it where one of the widths is zero."""
+    if width_in and width_out:
+        return nn.Linear(width_in, width_out, bias)
+    return Bias(width_out, bias)
+
+
+def small_init(net: nn.Sequential) -> nn.Sequential:
+    """Return the network with its last layer scaled down, so that its output starts near zero."""
+    scale_weights(net[-1], 1e-2)
+    return net
+
+
+def scale_weights(layer: nn.Module, scale: float) -> nn.Module:
+    """Return the layer with all its parameters scaled in place."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(scale)
+    return layer
+
+
+class SiLU(nn.Module):
+    """SiLU that overwrites its input, a fresh tensor, where no gradient will ask for it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return silu(x, inplace=not torch.is_grad_enabled())
+
+
+class Bias(nn.Module):
+    """A linear layer without inputs: its bias, zero at first, for every object."""
+
+    def __init__(self, width: int, bias: bool) -> None:
+        super().__init__()
+        self.width = width
+        self.bias = nn.Parameter(torch.zeros(width)) if bias and width else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = x.new_zeros(self.width) if self.bias is None else self.bias
+        return bias.expand(*x.shape[:-1], -1).clone()  # (..., width)

@@ -1,0 +1,90 @@
+"""Steerable linear maps: tensor products with a geometric attribute, a weight on every path."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from models.layers.tensor_products import Coupling
+
+Path = tuple[int, int, int]  # l_in, l_out, and which of the attribute's l between them
+Matrices = dict[Path, Tensor]
+
+
+def steer(coupling: Coupling, attribute: Tensor) -> Matrices:
+    """Return the matrix (batch, n, k, 2 l_out + 1, 2 l_in + 1) of each path, given attributes.
+
+    These are (batch, n, k, (lmax + 1)^2).
+    """
+    matrices = {}
+    for l_in, angular in enumerate(coupling.angular_matrices(attribute)):
+        rows = angular.unflatten(2, (-1, 2 * l_in + 1)).mT  # (batch, n, k, rows, 2 l_in + 1)
+        sizes = [(2 * l_out + 1) * p for l_out, p in enumerate(coupling.paths[l_in])]
+        for l_out, part in enumerate(rows.split(sizes, 3)):
+            for which, matrix in enumerate(part.unflatten(3, (2 * l_out + 1, -1)).unbind(4)):
+                matrices[l_in, l_out, which] = matrix
+    return matrices
+
+
+def list_paths(lmax: int) -> list[Path]:
+    """Return all paths, in the order of their matrices."""
+    return [
+        (l_in, l_out, which)
+        for l_in, counts in enumerate(Coupling(lmax).paths)
+        for l_out, count in enumerate(counts)
+        for which in range(count)
+    ]
+
+
+def couple(path: Path, matrices: Matrices, x: Tensor) -> Tensor:
+    """Return the matrices of one path times x, (..., 2 l + 1, channels), in the cheapest way."""
+    l_in, l_out, which = path
+    if l_in == l_out and which == 0:  # of the attribute's scalar, which is 1: the identity
+        return x
+    if l_in == 0:  # a column times a row
+        return matrices[path] * x
+    if l_out == 0:  # a row, an inner product with each channel
+        return (matrices[path].mT * x).sum(-2, keepdim=True)
+    return matrices[path] @ x
+
+
+class SteerableLinear(nn.Module):
+    """The steerable linear map of an attribute, from `width` channels of each l to `widths`.
+
+    Where a path lowers l or keeps it, weights come after the coupling, else before: so they act on
+    the fewer components.
+    """
+
+    def __init__(self, width: int, widths: list[int]) -> None:
+        super().__init__()
+        paths, ls = list_paths(len(widths) - 1), range(len(widths))
+        self.falling = [[p for p in paths if p[1] == l <= p[0]] for l in ls]
+        self.rising = [[p for p in paths if p[1] == l > p[0]] for l in ls]
+        self.after = nn.ModuleList(
+            nn.Linear(width * len(falling), out, bias=l == 0)
+            for l, (falling, out) in enumerate(zip(self.falling, widths, strict=True))
+        )
+        self.before = nn.ModuleList(
+            nn.ModuleList(nn.Linear(width, out, bias=False) for _ in rising)
+            for rising, out in zip(self.rising, widths, strict=True)
+        )
+
+    def forward(self, x: list[Tensor], matrices: Matrices) -> list[Tensor]:
+        outputs = []
+        for l_out, after in enumerate(self.after):
+            falling = self.falling[l_out]
+            y = after(torch.cat([couple(path, matrices, x[path[0]]) for path in falling], -1))
+            for path, before in zip(self.rising[l_out], self.before[l_out], strict=True):
+                y += couple(path, matrices, before(x[path[0]]))
+            outputs.append(y)
+        return outputs
+
+
+def gate_widths(channels: int, lmax: int) -> list[int]:
+    """Return the channels by l of features whose scalars hold the gates of all other l."""
+    return [channels * (lmax + 1)] + [channels] * lmax
+
+
+def apply_gates(x: list[Tensor]) -> list[Tensor]:
+    """Return SiLU of the scalars, and all else times the sigmoid of the scalars behind them."""
+    scalars, *gates = x[0].chunk(len(x), -1)
+    return [silu(scalars), *(gate.sigmoid() * y for gate, y in zip(gates, x[1:], strict=True))]

@@ -1,0 +1,212 @@
+"""Channelwise tensor products of senders' features with harmonics, by one of several backends.
+
+All backends compute, for each path from irrep l_in over harmonics l_sh to irrep l_out, the mean
+over the senders j of w_ij sqrt(2 l_out + 1) CG(h_j, Y_ij), with a weight w for each path and
+channel. Features are a list by irrep (l, parity), each (batch, n, 2 l + 1, channels).
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from itertools import product
+from types import ModuleType
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from models.layers.neighbours import Edges
+
+Irrep = tuple[int, int]
+LIBRARIES = {"cuequivariance": "cuequivariance_torch", "openequivariance": "openequivariance"}
+
+
+class TensorProductSpec:
+    """What is to be multiplied: the irreps of features, their channels, and the paths there are.
+
+    `l_triples` are the l of the sender, of the harmonics and of the result. Each is a path for both
+    parities: the index of the sender's irrep, l of the harmonics, the index of the result's irrep.
+    """
+
+    def __init__(self, lmax: int, channels: int) -> None:
+        self.lmax, self.channels = lmax, channels
+        self.irreps: list[Irrep] = list(product(range(lmax + 1), (1, -1)))
+        self.l_triples = [
+            (l_in, l_sh, l_out)
+            for l_in, l_sh, l_out in product(range(lmax + 1), repeat=3)
+            if abs(l_in - l_sh) <= l_out <= l_in + l_sh
+        ]
+        # Irrep 2 l is even, 2 l + 1 odd; harmonics of odd l change the parity.
+        self.paths = [
+            (2 * l_in + odd, l_sh, 2 * l_out + (odd + l_sh) % 2)
+            for l_in, l_sh, l_out in self.l_triples
+            for odd in (0, 1)
+        ]
+
+    def clebsch_gordan(self, l_in: int, l_sh: int, l_out: int) -> Tensor:
+        """Return scaled coefficients in float64, (2 l_in + 1, 2 l_sh + 1, 2 l_out + 1)."""
+        return (2 * l_out + 1) ** 0.5 * o3.wigner_3j(l_in, l_sh, l_out, dtype=torch.float64)
+
+
+def build_backend(name: str, spec: TensorProductSpec) -> nn.Module:
+    """Return the backend of that name.
+
+    Raises `ValueError` where there is none or its library is not installed.
+    """
+    backends = {
+        "own": Dense,
+        "e3nn": build_e3nn,
+        "cuequivariance": build_cuequivariance,
+        "openequivariance": build_openequivariance,
+    }
+    if name not in backends:
+        raise ValueError(f"no kernel {name!r}; there are {', '.join(backends)}")
+    return backends[name](spec)
+
+
+class Dense(nn.Module):
+    """For each object one product of matrices sums over components and senders.
+
+    Both parities of an l share their matrices and stand side by side as channels.
+    """
+
+    def __init__(self, spec: TensorProductSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        for index, triple in enumerate(spec.l_triples):
+            table = spec.clebsch_gordan(*triple).transpose(0, 1).flatten(1)
+            self.register_buffer(f"table{index}", table, persistent=False)
+
+    def prepare(self, edges: Edges, harmonics: Tensor) -> tuple[Edges, list[Tensor]]:
+        """Return the edges, and by triple matrices (batch, n, 2 l_out + 1, k (2 l_in + 1))."""
+        harmonics, matrices = edges.mean_weights * harmonics, []
+        for index, (l_in, l_sh, _) in enumerate(self.spec.l_triples):
+            table = self.get_buffer(f"table{index}").to(harmonics)
+            matrix = harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2] @ table
+            # (batch, n, k, (2 l_in + 1) (2 l_out + 1)): k joins the components of the sender
+            matrices.append(matrix.unflatten(-1, (2 * l_in + 1, -1)).flatten(2, 3).mT)
+        return edges, matrices
+
+    def forward(
+        self, h: list[Tensor], weights: Tensor, prepared: tuple[Edges, list[Tensor]]
+    ) -> list[Tensor]:
+        edges, matrices = prepared
+        by_l = [torch.cat(parities, -1) for parities in zip(h[::2], h[1::2], strict=True)]
+        senders = [edges.gather_senders(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in by_l]
+        weights = weights.unsqueeze(3).split(2 * self.spec.channels, -1)
+        aggregated = [
+            matrix @ (weight * senders[l_in]).flatten(2, 3)
+            for matrix, weight, (l_in, _, _) in zip(
+                matrices, weights, self.spec.l_triples, strict=True
+            )
+        ]
+        return [parity for x in aggregated for parity in x.chunk(2, -1)]
+
+
+class LibraryProduct(nn.Module):
+    """A library's product for lists of edges; its constants are none of the network's weights.
+
+    `product` takes senders, harmonics and weights, all (edges, width).
+    """
+
+    def __init__(
+        self, spec: TensorProductSpec, product: nn.Module, channels_last: bool = True
+    ) -> None:
+        super().__init__()
+        # A tuple hides the product from `state_dict`, and from `to`, hence `_apply`.
+        self.spec, self.product, self.channels_last = spec, (product,), channels_last
+
+    def _apply(self, fn: Callable, *args: bool) -> nn.Module:
+        self.product[0]._apply(fn, *args)
+        return super()._apply(fn, *args)
+
+    def prepare(self, edges: Edges, harmonics: Tensor) -> tuple[Edges, Tensor]:
+        """Return the edges and their harmonics as they are."""
+        return edges, harmonics
+
+    def forward(
+        self, h: list[Tensor], weights: Tensor, prepared: tuple[Edges, Tensor]
+    ) -> list[Tensor]:
+        edges, harmonics = prepared
+        x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
+        senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
+        messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
+        mean_weights = edges.mean_weights.mT.expand(len(x), -1, -1, -1)
+        aggregated = (mean_weights @ messages.unflatten(0, weights.shape[:3])).squeeze(2)
+        irreps, channels = self.spec.irreps, self.spec.channels
+        dims = [2 * irreps[out][0] + 1 for _, _, out in self.spec.paths]
+        parts = aggregated.split([dim * channels for dim in dims], -1)
+        if self.channels_last:
+            return [part.unflatten(-1, (-1, channels)) for part in parts]
+        return [part.unflatten(-1, (channels, -1)).mT for part in parts]
+
+
+def build_e3nn(spec: TensorProductSpec) -> LibraryProduct:
+    """Return e3nn's product."""
+    *irreps, instructions = instruct(spec)
+    options = {"shared_weights": False, "internal_weights": False}
+    return LibraryProduct(spec, o3.TensorProduct(*irreps, instructions, **options), False)
+
+
+def build_openequivariance(spec: TensorProductSpec) -> LibraryProduct:
+    """Return OpenEquivariance's product, which runs on a GPU alone."""
+    oeq = import_library("openequivariance")
+    if not torch.cuda.is_available():
+        raise ValueError("kernel 'openequivariance' runs on a GPU, and there is none")
+    *irreps, instructions = instruct(spec)
+    options = {"shared_weights": False, "internal_weights": False, "layout": "ir_mul"}
+    irreps = [oeq.Irreps(str(x)) for x in irreps]
+    return LibraryProduct(spec, oeq.TensorProduct(oeq.TPProblem(*irreps, instructions, **options)))
+
+
+def instruct(spec: TensorProductSpec) -> tuple[o3.Irreps, o3.Irreps, o3.Irreps, list[tuple]]:
+    """Return irreps and instructions as e3nn writes them: a result of its own for each path."""
+    irreps = o3.Irreps([(spec.channels, irrep) for irrep in spec.irreps])
+    irreps_sh = o3.Irreps.spherical_harmonics(spec.lmax)
+    irreps_out = o3.Irreps([irreps[out] for _, _, out in spec.paths])
+    instructions = [(i, l_sh, path, "uvu", True) for path, (i, l_sh, _) in enumerate(spec.paths)]
+    return irreps, irreps_sh, irreps_out, instructions
+
+
+def build_cuequivariance(spec: TensorProductSpec) -> LibraryProduct:
+    """Return cuEquivariance's product, of segments: weights, senders, harmonics, results."""
+    library, cue = import_library("cuequivariance"), import_module("cuequivariance")
+    product = cue.SegmentedTensorProduct.from_subscripts("u,iu,j,ku+ijk")
+    for l, _ in spec.irreps:
+        product.add_segment(1, (2 * l + 1, spec.channels))
+    for l in range(spec.lmax + 1):
+        product.add_segment(2, (2 * l + 1,))
+    for path, (i, l_sh, out) in enumerate(spec.paths):
+        l_in, l_out = spec.irreps[i][0], spec.irreps[out][0]
+        product.add_segment(0, (spec.channels,))
+        product.add_segment(3, (2 * l_out + 1, spec.channels))
+        coefficients = spec.clebsch_gordan(l_in, l_sh, l_out).numpy()
+        product.add_path(path, i, l_sh, path, c=coefficients)
+    polynomial = cue.SegmentedPolynomial.eval_last_operand(product)
+    method = "uniform_1d" if torch.cuda.is_available() else "naive"
+    return LibraryProduct(spec, CueProduct(library.SegmentedPolynomial(polynomial, method=method)))
+
+
+class CueProduct(nn.Module):
+    """cuEquivariance's product with its arguments in the order of the other libraries."""
+
+    def __init__(self, polynomial: nn.Module) -> None:
+        super().__init__()
+        self.polynomial = polynomial
+
+    def forward(self, senders: Tensor, harmonics: Tensor, weights: Tensor) -> Tensor:
+        return self.polynomial([weights, senders, harmonics])[0]
+
+
+def import_library(name: str) -> ModuleType:
+    """Return the library's module, or raise `ValueError` that says how to install it."""
+    try:
+        return import_module(LIBRARIES[name])
+    except ImportError:
+        extra = name if name == "openequivariance" else "kernels"
+        raise ValueError(f"kernel {name!r} needs `pip install 'remul[{extra}]'`") from None
+
+
+def spherical_harmonics(x: Tensor, lmax: int) -> Tensor:
+    """Return harmonics of the directions x, (..., (lmax + 1)^2), by l; 1, 0, 0, ... at x = 0."""
+    unit = x / (x.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+    return o3.spherical_harmonics(list(range(lmax + 1)), unit, False, normalization="component")

@@ -1,0 +1,131 @@
+"""Figures in files: drawn once, drawn again when rows or code have changed, the same bytes."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from bench.cli import main
+from bench.reporting.figures import drawing
+from bench.reporting.figures.drawing import CANVASES, Plot, draw_file
+from bench.system.checkout import ROOT
+
+MACHINES = sorted(path.parent for path in ROOT.glob("results/published/*/runs"))
+ROWS = {"curve": pd.DataFrame({"x": [0.0, 1.0], "y": [2.0, float("nan")]})}
+
+
+def draw_line(rows, title):
+    figure = Figure(figsize=(2, 2), layout="constrained")
+    figure.subplots().plot(rows["curve"]["x"], rows["curve"]["y"])
+    figure.suptitle(title)
+    return figure
+
+
+LINE = Plot("line", draw_line, "A line.")
+NOTHING = Plot("nothing", lambda rows, title: None, "Nothing.")
+
+
+def draw(folder, rows=ROWS, title="t", form="png", plot=LINE):
+    return draw_file(plot, rows, title, folder / "figures" / "x", form)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return draw(tmp_path).file
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The files that are written from now on."""
+    files, save = [], drawing.save
+
+    def note(figure, file, digest):
+        files.append(file)
+        save(figure, file, digest)
+
+    monkeypatch.setattr(drawing, "save", note)
+    return files
+
+
+def test_what_has_not_changed_is_not_drawn_again(tmp_path, file, saved):
+    assert draw(tmp_path).file == file
+    assert saved == []
+
+
+@pytest.mark.parametrize("change", [{"rows": {"curve": ROWS["curve"] + 1}}, {"title": "u"}])
+def test_what_has_changed_is_drawn_again(tmp_path, file, saved, change):
+    before = file.read_bytes()
+    assert draw(tmp_path, **change).file == file
+    assert saved == [file]
+    assert file.read_bytes() != before
+
+
+def test_new_code_draws_again(tmp_path, file, saved, monkeypatch):
+    code = tmp_path / "style.py"
+    code.write_text("other")
+    monkeypatch.setattr(drawing.style, "__file__", str(code))
+    draw(tmp_path)
+    assert saved == [file]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no figure"])
+def test_a_file_that_is_no_figure_is_drawn_again(tmp_path, file, damage):
+    before = file.read_bytes()
+    file.write_bytes(damage)
+    assert draw(tmp_path).file.read_bytes() == before
+
+
+@pytest.mark.parametrize("form", CANVASES)
+def test_the_same_rows_give_the_same_bytes(tmp_path, form):
+    first, second = (draw(tmp_path / name, form=form).file.read_bytes() for name in "ab")
+    assert first == second
+
+
+def test_a_figure_that_shows_nothing_any_more_is_gone(tmp_path, file):
+    file = file.rename(file.with_name("x-nothing.png"))
+    assert draw(tmp_path, plot=NOTHING) is None
+    assert not file.exists()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two runs of each of two tasks, and a timed cell."""
+    folder = tmp_path_factory.mktemp("results")
+    (machine,) = (machine for machine in MACHINES if (machine / "runs" / "mocap").is_dir())
+    runs = [machine.glob(f"runs/{task}/egnn-plain-*-s0.*") for task in ("mocap", "nbody_gravity")]
+    for file in (*[file for files in runs for file in files], *machine.glob("speed/egnn-5x*")):
+        target = folder / file.relative_to(machine.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    return folder
+
+
+def test_plot_of_one_task_leaves_the_others_and_speed(results, capsys):
+    assert main(["plot", "--task", "mocap", "--results", str(results)]) == 0
+    files = capsys.readouterr().out.splitlines()
+    assert files
+    assert all("/mocap-" in file for file in files)
+    assert len(files) == len(list(results.glob("*/figures/*")))
+
+
+def test_plot_in_another_format_is_on_demand(results, capsys):
+    assert main(["plot", "--task", "mocap", "--format", "svg", "--results", str(results)]) == 0
+    files = capsys.readouterr().out.splitlines()
+    assert {file.rpartition(".")[2] for file in files} == {"svg"}
+
+
+def test_plot_of_a_task_without_records_names_those_with(results, capsys):
+    assert main(["plot", "--task", "md17", "--results", str(results)]) == 2
+    assert "there are mocap, nbody_gravity" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
+def test_committed_figures_follow_from_committed_records(machine, tmp_path, saved):
+    copy = tmp_path / machine.name
+    copy.mkdir()
+    for folder in ("runs", "speed"):
+        (copy / folder).symlink_to(machine / folder)
+    shutil.copytree(machine / "figures", copy / "figures")
+    assert main(["plot", "--results", str(tmp_path)]) == 0
+    assert saved == []
