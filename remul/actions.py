@@ -204,11 +204,12 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
     if degree == 0:
         return torch.ones_like(rotation[:, :1, :1])
     block = rotation
-    for higher in range(2, degree + 1):
-        table = _coupling(higher).to(rotation)
-        product = torch.einsum("zac,zbd->zabcd", block, rotation)
-        product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
-        block = table.mT @ product @ table
+    with torch.autocast(rotation.device.type, enabled=False):
+        for higher in range(2, degree + 1):
+            table = _coupling(higher).to(rotation)
+            product = torch.einsum("zac,zbd->zabcd", block, rotation)
+            product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
+            block = table.mT @ product @ table
     return block
 
 

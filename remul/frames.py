@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from remul.distances import norm
 from remul.fields import MASK, Fields, Rep, Signature, batch_size, zero_padding
 
 NEAR = 0.02  # relative gap between two spreads below which principal axes lose their weight
@@ -124,6 +125,8 @@ def _centre_vectors(inputs: Fields, signature: Signature) -> tuple[Tensor, Tenso
         real[name] * (x - centre[:, None] if types[name].affine else x)
         for name, x in fields.items()
     ]
+    if not any(v.shape[1] for v in vectors):
+        raise ValueError("frames need at least one vector, these samples have no objects")
     return torch.cat([_scale_to_one(v) for v in vectors], 1), centre
 
 
@@ -133,8 +136,8 @@ def _scale_to_one(vectors: Tensor) -> Tensor:
     A norm has no second derivative at 0: there that of another constant is taken.
     """
     at_rest = (vectors == 0).flatten(1).all(1)[:, None, None]
-    size = torch.where(at_rest, 1, vectors).flatten(1).norm(dim=1)
-    return vectors / size.clamp(min=TINY)[:, None, None]
+    size = norm(torch.where(at_rest, 1, vectors).flatten(1))
+    return vectors / size[:, None, None]
 
 
 def _degree_one_vectors(x: Tensor, rep: Rep) -> Tensor:
