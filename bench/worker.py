@@ -65,13 +65,8 @@ def main() -> None:
             request = protocol.decode_request(lines.get())
         except ValueError as error:
             send(Failed("failed", str(error)))
-            continue
-        if isinstance(request, Train):
-            train(request, send)
-        elif isinstance(request, TrainSeeds):
-            train_seeds(request, send)
         else:
-            send(answer(request, stage))
+            respond(request, stage, send)
 
 
 def _listen(lines: SimpleQueue) -> None:
@@ -79,6 +74,16 @@ def _listen(lines: SimpleQueue) -> None:
     for line in sys.stdin.buffer:
         lines.put(line)
     os._exit(1)
+
+
+def respond(request: Request, stage: Stage, send: Send) -> None:
+    """Do what is asked for, and say what comes of it."""
+    if isinstance(request, Train):
+        train(request, send)
+    elif isinstance(request, TrainSeeds):
+        train_seeds(request, send)
+    else:
+        send(answer(request, stage))
 
 
 def train(request: Train, send: Send) -> None:

@@ -12,6 +12,13 @@ from remul import VECTOR, Rep, Signature
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Marks as fast what is not slow: `pytest -m fast` takes under a minute."""
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            item.add_marker("fast")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory):
     """Tests make their data in a folder of their own."""

@@ -66,6 +66,7 @@ def test_the_method_of_the_page_is_one(folder):
     assert method.penalty(terms).isfinite()
 
 
+@pytest.mark.slow
 def test_the_sweep_of_the_page_finds_its_files(folder, capsys):
     sweep = [str(folder / "my_sweep.py"), "--dry-run", "--seeds", "1", "--set", *SMALL]
     assert main(["run", *sweep, "--results", str(folder / "r")]) == 0
@@ -74,6 +75,7 @@ def test_the_sweep_of_the_page_finds_its_files(folder, capsys):
     assert "my_model" in shown
 
 
+@pytest.mark.slow
 def test_the_command_of_the_page_trains(folder, capsys):
     models = ["--models", str(folder / "my_model.py"), "drift", "--methods", "plain"]
     task = ["--task", "nbody_gravity:train=8,val=4,test=4,ood=4", "--seeds", "1"]

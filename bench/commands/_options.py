@@ -50,10 +50,10 @@ def budget_argument(command: ArgumentParser, default_s: float, text: str) -> Non
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not match:
         raise ArgumentTypeError(f"{text!r} is no time; write 90s, 30m or 2h")
-    return float(found[1]) * UNITS[found[2]]
+    return float(match[1]) * UNITS[match[2]]
 
 
 def check_temporary_folder() -> None:
@@ -70,41 +70,44 @@ def check_temporary_folder() -> None:
 
 
 def choose_data(options: Namespace) -> None:
-    """Has this process and its workers keep data in the folder given, if one is."""
+    """Have this process and its workers keep data in the folder given, if one is."""
     if "data" in options:
         os.environ[DATA] = str(options.data.resolve())
 
 
-def stored(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
-    """The records of each machine. Raises `ValueError` if there are none, or none of the task."""
+def read_machines(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
+    """Return the records of each machine.
+
+    Raises `ValueError` if there are none, or none of the task.
+    """
     from bench.records.run_store import RunStore
 
     machines = sorted(path.parent for path in options.results.glob("*/runs"))
-    if not machines and task is None and timed(options):
+    if not machines and task is None and list_timed_machines(options):
         return {}
     if not machines:
         raise ValueError(
             f"no records under {options.results}; 'python -m bench run quick' makes some, "
             "'--results results/published' shows published ones"
         )
-    found = {root: readable(RunStore(root)) for root in machines}
-    tasks = {Path(r.run.task.name).stem for some in found.values() for r in some}
-    if not tasks and not timed(options):
+    records = {root: read_runs(RunStore(root)) for root in machines}
+    tasks = {Path(record.run.task.name).stem for own in records.values() for record in own}
+    if not tasks and not list_timed_machines(options):
         raise ValueError("no record that can be read")
     if task not in (None, *tasks):
         raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
-    return found
+    return records
 
 
-def timed(options: Namespace) -> list[Path]:
-    """The machines that have speed records, of ours or of other packages' networks."""
+def list_timed_machines(options: Namespace) -> list[Path]:
+    """Return the machines that have speed records, of ours or of other packages' networks."""
     folders = [*options.results.glob("*/speed"), *options.results.glob("*/peers")]
     return sorted({path.parent for path in folders})
 
 
-def readable(store: RunStore) -> list[RunRecord]:
-    """The records of one machine; those that cannot be read are named."""
-    found, problems = store.load()
+def read_runs(store: RunStore) -> list[RunRecord]:
+    """Return the records of one machine, and name those that cannot be read."""
+    records, problems = store.load()
     for problem in problems:
         print(f"skipped: {problem}", file=sys.stderr)
-    return found
+    return records

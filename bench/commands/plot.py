@@ -21,11 +21,11 @@ def run(options: Namespace) -> int:
     from bench.reporting.figures import draw_figures
     from bench.reporting.figures.speed import draw_speed_figures
 
-    for root, records in _options.stored(options, options.task).items():
+    for root, records in _options.read_machines(options, options.task).items():
         drawings = draw_figures(root, records, options.format, options.task)
         for drawing in chain.from_iterable(drawings.values()):
             print(drawing.file)
-    for root in _options.timed(options) if options.task is None else []:
+    for root in _options.list_timed_machines(options) if options.task is None else []:
         for drawing in draw_speed_figures(root, options.format):
             print(drawing.file)
     return OK

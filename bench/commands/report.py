@@ -16,7 +16,7 @@ def run(options: Namespace) -> int:
     """rebuild one HTML page per machine, tables and figures, from the records"""
     from bench.reporting.page import write_page
 
-    records = _options.stored(options)
-    for root in sorted({*records, *_options.timed(options)}):
+    records = _options.read_machines(options)
+    for root in sorted({*records, *_options.list_timed_machines(options)}):
         print(write_page(root, records.get(root, [])))
     return OK

@@ -72,7 +72,7 @@ def run(options: Namespace) -> int:
         measure_runs(runs, store, options.device)
     stages.append(now())
     complete = launcher.all_finished(request) and training.complete
-    print(write_runs_table(store.root, _options.readable(store), "text", None))
+    print(write_runs_table(store.root, _options.read_runs(store), "text", None))
     print(_spent(training, stages, request.jobs))
     return OK if complete else FAILED
 

@@ -95,12 +95,12 @@ def models(options: Namespace) -> list[Plugin]:
     from bench.tasks.bodies import SIGNATURE
 
     check_size(options.size)
-    found = []
+    sized = []
     for name in names:
         try:
-            found.append(Plugin(name, options_for_size(name, options.size, SIGNATURE)))
+            sized.append(Plugin(name, options_for_size(name, options.size, SIGNATURE)))
         except ValueError as error:
             print(f"left out: {error}")
-    if not found:
+    if not sized:
         raise ValueError(f"no model in the size {options.size}")
-    return found
+    return sized

@@ -21,9 +21,9 @@ def run(options: Namespace) -> int:
     from bench.reporting.runs_table import write_runs_table
     from bench.reporting.speed_table import write_speed_table
 
-    for root, records in _options.stored(options, options.task).items():
+    for root, records in _options.read_machines(options, options.task).items():
         print(write_runs_table(root, records, options.format, options.task))
-    for root in _options.timed(options) if options.task is None else []:
+    for root in _options.list_timed_machines(options) if options.task is None else []:
         tables = (write(root, options.format) for write in (write_speed_table, write_peers_table))
         print("\n".join(filter(None, tables)).rstrip("\n"))
     return OK

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from bench.system.progress import tenths
+from bench.system.progress import print_progress
 
 CHUNK = 1 << 18
 TIMEOUT_S = 60
@@ -57,7 +57,7 @@ def _continue(url: str, part: Path, size: int | None) -> int | None:
     if size is not None and start >= size:
         return size
     request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    tell = tenths(f"fetching {url}")
+    tell = print_progress(f"fetching {url}")
     with urlopen(request, timeout=TIMEOUT_S) as answer:
         resumed = answer.status == 206  # 200: the server sends all of it again
         if size is None and answer.length is not None:

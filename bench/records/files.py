@@ -27,10 +27,10 @@ def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
 def state(file: Path) -> tuple[int, ...]:
     """Return what changes with a file's content: writing one whole gives it another inode."""
     try:
-        found = file.stat()
+        stat = file.stat()
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> Record:  # noqa: ANN401 - any JSON

@@ -10,7 +10,7 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 NETWORKS = ("theirs", "ours", "unit")
-KINDS = ("inference", "training")
+PEER_KINDS = ("inference", "training")
 
 
 class PeerCase(Struct, frozen=True):
@@ -25,7 +25,7 @@ class PeerCase(Struct, frozen=True):
     peak_bytes: dict[str, int]
 
     def __post_init__(self) -> None:
-        names = {"timings": {f"{which} {kind}" for which, kind in product(NETWORKS, KINDS)}}
+        names = {"timings": {f"{which} {kind}" for which, kind in product(NETWORKS, PEER_KINDS)}}
         for part in ("parameters", "timings", "flops", "peak_bytes"):
             lacking = names.get(part, {*NETWORKS}) - getattr(self, part).keys()
             if lacking:

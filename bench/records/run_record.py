@@ -89,7 +89,7 @@ def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
     return convert(plain, Surface)
 
 
-def blank(run: Run) -> RunRecord:
+def blank_record(run: Run) -> RunRecord:
     """Return the record of a run of which nothing is known yet but that it went well."""
     return RunRecord(
         schema=SCHEMA,

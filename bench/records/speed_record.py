@@ -42,16 +42,16 @@ def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
     return convert(plain, SpeedRecord, cell=cases.case_from_plain)
 
 
-def blank(cell: SpeedCase) -> SpeedRecord:
+def blank_record(case: SpeedCase) -> SpeedRecord:
     """Return the record of a case of which nothing is known yet."""
     return SpeedRecord(
         schema=SCHEMA,
-        cell=cell,
+        cell=case,
         scale="default",
-        key=case_key(cell),
+        key=case_key(case),
         status="failed",
         reasons={},
-        equivariant=plugins.claims_equivariance(cell.model.name),
+        equivariant=plugins.claims_equivariance(case.model.name),
         timings={},
         counters={},
         machine=MachineFacts(),

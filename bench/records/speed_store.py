@@ -39,7 +39,7 @@ class SpeedStore(Store[SpeedCase, SpeedRecord]):
             newest[str(record.cell)] = max(before, record, key=lambda record: record.session or "")
         return list(newest.values()), problems
 
-    def failed(self, case: SpeedCase) -> bool:
+    def has_failed(self, case: SpeedCase) -> bool:
         """Return whether the case was tried and broke."""
         record = self.find(case)
         return record is not None and record.status == "failed"

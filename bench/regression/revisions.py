@@ -7,7 +7,7 @@ from msgspec import structs
 
 from bench.core.cases import SpeedCase
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import blank
+from bench.records.speed_record import blank_record
 from bench.regression import verdicts
 from bench.regression.compare import judge, judge_counters
 from bench.regression.report import Verdict
@@ -93,5 +93,5 @@ def _judge_counters(case: SpeedCase, base: Player, new: Player) -> Verdict:
             why = next(iter(player.facts.reasons.values()), str(error))
             return Verdict(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
         facts = MachineFacts(**player.facts.machine)
-        sides.append(structs.replace(blank(case), counters=counts, machine=facts))
+        sides.append(structs.replace(blank_record(case), counters=counts, machine=facts))
     return judge_counters(name, *sides)

@@ -12,17 +12,17 @@ PACKAGES = ("remul", "models", "bench")
 
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
-    """A worktree of another revision, removed afterwards. Raises `ValueError` if there is none."""
+    """Yield a worktree of another revision. Raises `ValueError` if there is no such revision."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "base"
-        made = _git("worktree", "add", "--detach", "--force", str(tree), revision)
-        if made.returncode:
-            raise ValueError(f"no revision {revision!r} to compare with: {made.stderr.strip()}")
+        added = _run_git("worktree", "add", "--detach", "--force", str(tree), revision)
+        if added.returncode:
+            raise ValueError(f"no revision {revision!r} to compare with: {added.stderr.strip()}")
         try:
             yield tree
         finally:
-            _git("worktree", "remove", "--force", str(tree))
+            _run_git("worktree", "remove", "--force", str(tree))
 
 
-def _git(*command: str) -> subprocess.CompletedProcess[str]:
+def _run_git(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True)

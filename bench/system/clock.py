@@ -10,7 +10,7 @@ now = time.perf_counter
 
 
 def wall_clock(function: Function, calls: int) -> float:
-    """Mean seconds per call on a device whose calls return when they are done."""
+    """Return the mean seconds per call on a device whose calls return when they are done."""
     started = now()
     for _ in range(calls):
         function()
@@ -18,7 +18,7 @@ def wall_clock(function: Function, calls: int) -> float:
 
 
 def event_clock(function: Function, calls: int) -> float:
-    """Mean seconds per call on a CUDA device, between two events on its stream."""
+    """Return the mean seconds per call on a CUDA device, between two events on its stream."""
     from torch.cuda import Event
 
     start, end = Event(enable_timing=True), Event(enable_timing=True)
@@ -31,17 +31,17 @@ def event_clock(function: Function, calls: int) -> float:
 
 
 def clock_of(device: str) -> Clock:
-    """The clock that fits the device."""
+    """Return the clock that fits the device."""
     return event_clock if device == "cuda" else wall_clock
 
 
-class Away:
-    """How much of the time since its making the process did not have the processor."""
+class OffCpu:
+    """The share of the time since its making in which the process did not have the processor."""
 
     def __init__(self) -> None:
         self.started, self.worked = now(), time.process_time()
 
     def share(self) -> float:
-        """From 0, the process ran all the time, to 1."""
+        """Return the share, from 0, the process ran all the time, to 1."""
         worked = time.process_time() - self.worked
         return max(0.0, 1 - worked / (now() - self.started))

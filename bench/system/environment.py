@@ -15,20 +15,20 @@ KEEP_PAGES = {  # glibc then gives no memory back, so no call pays for touching 
 
 
 def environment(checkout: Path = ROOT) -> dict[str, str]:
-    """That of a worker: this one, each thread pool pinned to one thread, freed memory kept."""
+    """Return that of a worker: this one, one thread in each pool, freed memory kept."""
     path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
     pinned = dict.fromkeys(THREAD_VARIABLES, "1")
     return {**os.environ, "PYTHONPATH": path, **pinned, **KEEP_PAGES}
 
 
 def pin() -> None:
-    """Keeps this process on the last core it may use, where the system lets it."""
+    """Keep this process on the last core it may use, where the system lets it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def spare_memory(share: float) -> None:
-    """Refuses this process more than that share of the memory that is free now.
+    """Refuse this process more than that share of the memory that is free now.
 
     An allocation that does not fit then fails in this process and harms no other. Does nothing
     where the system does not tell.
@@ -36,8 +36,10 @@ def spare_memory(share: float) -> None:
     import resource
 
     try:
-        found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+        free = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
     except OSError:
         return
+    if free is None:
+        return
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(found[1])), most))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(free[1])), most))

@@ -11,8 +11,8 @@ CAUSES = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware t
           0x80: "power brake"}  # fmt: skip
 
 
-def throttled() -> str:
-    """Why the GPU holds its clocks back at this moment; empty if it does not, or none can tell."""
+def throttle_reasons() -> str:
+    """Return why the GPU holds its clocks back now; empty if it does not, or none can tell."""
     nvml, handle = _handle()
     if nvml is None:
         return ""
@@ -24,7 +24,7 @@ def throttled() -> str:
 
 
 def clock_mhz() -> int | None:
-    """The clock of the GPU's multiprocessors at this moment; None if none can tell."""
+    """Return the clock of the GPU's multiprocessors at this moment; None if none can tell."""
     nvml, handle = _handle()
     if nvml is None:
         return None
@@ -35,7 +35,7 @@ def clock_mhz() -> int | None:
 
 
 def energy_mj(function: Callable[[], Any]) -> float | None:
-    """Millijoules per call by the GPU's own counter; None where there is none."""
+    """Return the millijoules per call by the GPU's own counter; None where there is none."""
     import torch
 
     nvml, handle = _handle()

@@ -14,7 +14,7 @@ from bench.system.environment import KEEP_PAGES
 
 
 def folder(device: str) -> str:
-    """Name of the machine's folder under results/: its GPU, or its processor, cores and identity.
+    """Return the name of the machine's folder: its GPU, or its processor, cores and identity.
 
     Raises `ValueError` for a device that is not "cpu" or "cuda", and without a GPU for the latter.
     """
@@ -29,22 +29,22 @@ def folder(device: str) -> str:
 
 
 def cores() -> int:
-    """Number of processor cores this process may use."""
+    """Return the number of processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """The processor's own name."""
+    """Return the processor's own name."""
     try:
         info = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.processor() or platform.machine()
-    found = re.search(r"model name\s*: (.+)", info)
-    return found[1].strip() if found else platform.machine()
+    model = re.search(r"model name\s*: (.+)", info)
+    return model[1].strip() if model else platform.machine()
 
 
 def facts(device: str) -> dict[str, Any]:
-    """The `machine` part of a record: hardware, versions, commit and date (UTC)."""
+    """Return the `machine` part of a record: hardware, versions, commit and date (UTC)."""
     import e3nn
     import torch
 
@@ -69,7 +69,7 @@ def facts(device: str) -> dict[str, Any]:
 
 
 def _identity() -> str:
-    """Four hex digits that tell machines of one processor apart."""
+    """Return four hex digits that tell machines of one processor apart."""
     try:
         name = Path("/etc/machine-id").read_text().strip()
     except OSError:

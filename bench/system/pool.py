@@ -15,7 +15,7 @@ from bench.system import environment, protocol
 from bench.system.checkout import ROOT
 from bench.system.protocol import Died, Done, Failed, Reply, Request
 
-Replied = Callable[[int, Reply | Died], None]
+OnReply = Callable[[int, Reply | Died], None]
 
 
 class Worker:
@@ -45,14 +45,14 @@ class Worker:
         self.listener.start()
 
     def send(self, index: int, request: Request) -> None:
-        """Starts the worker on a request; if it is dead, its death is the reply."""
+        """Start the worker on a request; if it is dead, its death is the reply."""
         self.task = index
         with suppress(BrokenPipeError):
             self.process.stdin.write(protocol.encode(request))
             self.process.stdin.flush()
 
     def kill(self) -> None:
-        """Ends the process at once and closes its pipes; what it compiled is gone."""
+        """End the process at once and closes its pipes; what it compiled is gone."""
         self.process.kill()
         self.listener.join()
         self.process.wait()
@@ -73,9 +73,9 @@ class Worker:
 
 
 def serve(
-    requests: Sequence[Request], jobs: int, replied: Replied, more: Callable[[], bool]
+    requests: Sequence[Request], jobs: int, on_reply: OnReply, more: Callable[[], bool]
 ) -> None:
-    """Hands the requests to `jobs` workers in order and reports every reply by request index.
+    """Hand the requests to `jobs` workers in order and report every reply by request index.
 
     A request ends with `Done` or `Failed`, or with `Died` if its worker was killed. When `more()`
     turns false no further request is started. Whatever happens, no worker is left.
@@ -93,16 +93,16 @@ def serve(
                 idle.pop().send(*waiting.popleft())
             if all(worker.task is None for worker in workers):
                 return
-            _receive(inbox, idle, replied)
+            _receive(inbox, idle, on_reply)
     finally:
         for worker in workers:
             worker.kill()
 
 
-def _receive(inbox: SimpleQueue, idle: list[Worker], replied: Replied) -> None:
+def _receive(inbox: SimpleQueue, idle: list[Worker], on_reply: OnReply) -> None:
     worker, message = inbox.get()
     if worker.task is not None:
-        replied(worker.task, message)
+        on_reply(worker.task, message)
     if isinstance(message, (Done, Failed)):
         worker.task = None
         idle.append(worker)
@@ -112,7 +112,7 @@ def _receive(inbox: SimpleQueue, idle: list[Worker], replied: Replied) -> None:
 
 
 def ask(request: Request) -> Any:  # noqa: ANN401 - whatever the worker answers
-    """The answer of a fresh worker to one request. Raises `RuntimeError` if there is none."""
+    """Return the answer of a fresh worker to a request. Raises `RuntimeError` without any."""
     answers: list[Reply | Died] = []
     serve([request], 1, lambda _, message: answers.append(message), lambda: True)
     match answers[-1]:

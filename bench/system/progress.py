@@ -22,7 +22,7 @@ Tell = Callable[[str, float], None]
 
 
 class Tracker:
-    """Counts training steps over all runs; says a line for every run that ends."""
+    """Counts training steps over all runs; prints a line for every run that ends."""
 
     def __init__(self, total: int, console: Console, bar: Progress) -> None:
         self.console, self.bar = console, bar
@@ -31,17 +31,17 @@ class Tracker:
         self.handle = bar.add_task("training", total=total)
 
     def step(self, index: int, step: int) -> None:
-        """Notes how far a run has come."""
+        """Note how far a run has come."""
         self.steps[index] = step
         self.bar.update(self.handle, completed=sum(self.steps.values()))
 
     def line(self, text: str) -> None:
-        """Says a line, with the time left where there is no bar to show it."""
+        """Print a line, with the time left where there is no bar to show it."""
         left = "" if self.console.is_terminal else f"  ({self.left()} left)"
         self.console.print(text + left, highlight=False, markup=False, soft_wrap=True)
 
     def left(self) -> str:
-        """Time until all runs are done, at the pace so far."""
+        """Return the time until all runs are done, at the pace so far."""
         done = sum(self.steps.values())
         if not done:
             return "?"
@@ -50,7 +50,7 @@ class Tracker:
 
 @contextmanager
 def tracking(total: int) -> Iterator[Tracker]:
-    """A tracker for `total` training steps, its bar on stderr."""
+    """Yield a tracker for `total` training steps, its bar on stderr."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -66,7 +66,7 @@ def tracking(total: int) -> Iterator[Tracker]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: 42 s, 3 min 20 s, 5 h 10 min."""
+    """Return seconds in words: 42 s, 3 min 20 s, 5 h 10 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -75,18 +75,18 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def tenths(what: str) -> Callable[[float, float], None]:
-    """A function to be told how much of how much is done: it says each tenth, and the time left."""
-    started, said = now(), 0
+def print_progress(what: str) -> Callable[[float, float], None]:
+    """Return a function of what is done and of the total, which prints each tenth on stderr."""
+    started, printed = now(), 0
 
-    def tell(done: float, total: float) -> None:
-        nonlocal said
-        if int(10 * done / total) > said:
-            said = int(10 * done / total)
+    def update(done: float, total: float) -> None:
+        nonlocal printed
+        if int(10 * done / total) > printed:
+            printed = int(10 * done / total)
             left = duration((now() - started) * (total - done) / done)
-            print(f"{what}: {10 * said} % ({left} left)", file=sys.stderr)
+            print(f"{what}: {10 * printed} % ({left} left)", file=sys.stderr)
 
-    return tell
+    return update
 
 
 def ignore(text: str, done: float) -> None:

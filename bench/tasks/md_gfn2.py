@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bench import Task
 from bench.data import molecules
 from bench.data.xtb_md import describe, recorded
-from bench.system.progress import tenths
+from bench.system.progress import print_progress
 
 VERSION = 1
 SOURCE = {
@@ -35,7 +35,7 @@ def load(
     """
     sizes = {"train": train, "val": val, "test": test}
     starts = molecules.time_blocked(seed, frames, delta, sizes)
-    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
+    found = recorded(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
     return molecules.heavy_atoms(found, starts, delta)
 
 

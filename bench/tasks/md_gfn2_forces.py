@@ -3,7 +3,7 @@
 from bench import Task
 from bench.data import molecules
 from bench.data.xtb_md import recorded
-from bench.system.progress import tenths
+from bench.system.progress import print_progress
 
 VERSION = 1
 
@@ -24,5 +24,5 @@ def load(
     """
     sizes = {"train": train, "val": val, "test": test}
     chosen = molecules.time_blocked(seed, frames, 0, sizes)
-    found = recorded(molecule, frames, trajectory, tenths(f"md_gfn2 {molecule}"))
+    found = recorded(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
     return molecules.forces(found, chosen)

@@ -12,7 +12,7 @@ from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import SpeedRecord, blank
+from bench.records.speed_record import SpeedRecord, blank_record
 from bench.records.speed_store import SpeedStore
 from bench.system.checkout import ROOT
 from bench.system.clock import now
@@ -70,7 +70,7 @@ def measure(request: Request) -> bool:
             request.store.write(structs.replace(made, scale=request.scale))
         size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
         print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return not [cell for cell in request.cells if request.store.failed(cell)]
+    return not [cell for cell in request.cells if request.store.has_failed(cell)]
 
 
 def sessions(todo: Iterable[SpeedCase]) -> list[list[SpeedCase]]:
@@ -120,7 +120,7 @@ def record(cell: SpeedCase, player: Player, unit: Player, name: str) -> SpeedRec
         ask = CountBreaks(asdict(cell.run("inference")), player.device)
         counts["graph_breaks"] = player.told(ask)
     return structs.replace(
-        blank(cell),
+        blank_record(cell),
         status=player.facts.status,
         reasons=player.facts.reasons,
         timings=timings,

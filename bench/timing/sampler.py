@@ -7,7 +7,7 @@ import torch
 from bench.core.cases import TimingTarget
 from bench.core.outcomes import outcome
 from bench.system import environment, gpu, machine
-from bench.system.clock import Away, clock_of, now
+from bench.system.clock import OffCpu, clock_of, now
 from bench.system.protocol import Prepared, Sample
 from bench.timing.closures import closure
 from bench.timing.samples import LIMITS, warm_up
@@ -68,11 +68,11 @@ class Stage:
 
     def _take(self, kind: str) -> Sample:
         self._freshen(kind)
-        away = Away()
+        off_cpu = OffCpu()
         took = clock_of(self.device)(self.functions[kind], self.calls[kind])
         if self.device == "cpu":
-            return Sample(1e3 * took, lag=away.share(), mhz=None, throttled="")
-        return Sample(1e3 * took, lag=0.0, mhz=gpu.clock_mhz(), throttled=gpu.throttled())
+            return Sample(1e3 * took, lag=off_cpu.share(), mhz=None, throttled="")
+        return Sample(1e3 * took, lag=0.0, mhz=gpu.clock_mhz(), throttled=gpu.throttle_reasons())
 
     def _freshen(self, kind: str) -> None:
         """Calls that are not timed, for the caches that the other processes have filled."""

@@ -6,7 +6,7 @@ from math import ceil
 from statistics import median, quantiles
 
 from bench.records.timings import Timing
-from bench.system.clock import Away, Clock, Function, now, wall_clock
+from bench.system.clock import Clock, Function, OffCpu, now, wall_clock
 
 SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
 WARM_UP_S = 0.3
@@ -32,11 +32,11 @@ def measure(
     calls = {name: warm_up(function, clock) for name, function in functions.items()}
     sessions = []
     while len(sessions) < ATTEMPTS and (not sessions or _count_disturbed(sessions[-1])):
-        samples, away = {name: [] for name in functions}, Away()
+        samples, off_cpu = {name: [] for name in functions}, OffCpu()
         for _ in range(rounds):
             for name, function in functions.items():
                 samples[name].append(1e3 * clock(function, calls[name]))
-        lag = away.share() if clock is wall_clock else 0.0
+        lag = off_cpu.share() if clock is wall_clock else 0.0
         sessions.append({name: summary(taken, lag) for name, taken in samples.items()})
     return min(sessions, key=_count_disturbed)
 

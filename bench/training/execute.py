@@ -13,7 +13,7 @@ from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError, outcome
 from bench.records.machine_facts import MachineFacts
-from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blank
+from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blank_record
 from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
@@ -64,7 +64,7 @@ def recorded(
         if parts["status"] == "failed":
             parts["traceback"] = traceback.format_exc().splitlines()
     seconds = round(now() - started, 2)
-    record = structs.replace(blank(run), machine=facts, seconds=seconds, **parts)
+    record = structs.replace(blank_record(run), machine=facts, seconds=seconds, **parts)
     return Trained(record, history.as_csv(points), surface)
 
 

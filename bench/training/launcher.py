@@ -8,7 +8,7 @@ from msgspec import structs
 from bench.core.config import Run
 from bench.core.keys import run_name
 from bench.records import files
-from bench.records.run_record import blank
+from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system import machine, pool, protocol
 from bench.system.clock import now
@@ -149,7 +149,7 @@ class _Journal:
             case Ended(place):
                 self._end(group[place])
             case Died(reason) if len(group) == 1:
-                record = blank(self.todo[group[0]])
+                record = blank_record(self.todo[group[0]])
                 self.store.keep(structs.replace(record, status="failed", reason=reason))
                 self._fail(group[0], Failed("failed", reason))
             case Failed() if len(group) == 1:

@@ -9,7 +9,7 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
-from bench.records.run_record import blank
+from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 
@@ -134,7 +134,7 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
 
 def record_in(results):
     """A store with the record of one run."""
-    record = blank(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
+    record = blank_record(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
     return RunStore(results / "machine").write(record)
 
 

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.cli import main
 from bench.core.config import SYMMETRISE, Plugin, Run, run_from_plain
-from bench.records.run_record import Penalty, blank
+from bench.records.run_record import Penalty, blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.reporting import aggregate
@@ -28,6 +28,7 @@ from bench.system.protocol import Died
 from bench.training import selection
 from bench.training.execute import execute
 
+pytestmark = pytest.mark.slow  # worker processes, each of which imports torch
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
 SWEEP = '''"""A sweep for tests."""
@@ -89,8 +90,9 @@ def sweep_file(folder, models=("drift",), seeds=2, **changes):
     return str(file)
 
 
-def run(folder, *arguments, **options):
-    return main(["run", sweep_file(folder, **options), "--results", str(folder / "r"), *arguments])
+def run(folder, *arguments, timing=False, **options):
+    where = ["--results", str(folder / "r"), *([] if timing else ["--no-timing"])]
+    return main(["run", sweep_file(folder, **options), *where, *arguments])
 
 
 def found(folder):
@@ -106,7 +108,7 @@ def scores(folder):
 def finished(tmp_path_factory):
     """A finished sweep of two models and two seeds: its folder."""
     folder = tmp_path_factory.mktemp("finished")
-    assert run(folder, models=("drift", "egnn")) == 0
+    assert run(folder, models=("drift", "egnn"), timing=True) == 0
     return folder
 
 
@@ -155,14 +157,14 @@ def test_counters_are_exact(finished):
 
 def test_a_second_run_trains_nothing(finished, capsys):
     before = found(finished)
-    assert run(finished, models=("drift", "egnn")) == 0
+    assert run(finished, models=("drift", "egnn"), timing=True) == 0
     assert "4 runs, 4 finished before" in capsys.readouterr().out
     assert found(finished) == before
 
 
 def test_force_runs_again_to_the_same_scores(finished):
     before = scores(finished)
-    assert run(finished, "--force", models=("drift", "egnn")) == 0
+    assert run(finished, "--force", models=("drift", "egnn"), timing=True) == 0
     assert scores(finished) == before
 
 
@@ -171,7 +173,7 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     (only,) = selection.sweep(sweep_file(tmp_path, seeds=1))
     timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
-    RunStore(root).write(structs.replace(blank(only), **parts))
+    RunStore(root).write(structs.replace(blank_record(only), **parts))
     monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, Died("killed")))
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
@@ -195,7 +197,7 @@ def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tm
     both = replace(RUN, surface=int(figure == "surface"))
     scores = dict.fromkeys(("mse_test", "expected_error_test"), 1.0)
     penalty = Penalty(alpha=1.0, beta=1.0)
-    record = structs.replace(blank(both), penalty=penalty, scores=scores)
+    record = structs.replace(blank_record(both), penalty=penalty, scores=scores)
     store = RunStore(tmp_path)
     file = BESIDE[figure](store, both)
     store.write(record)
@@ -362,24 +364,6 @@ def test_paths_in_a_sweep_are_taken_from_its_folder(tmp_path, monkeypatch):
     assert mine.task.name == "nbody_gravity"
 
 
-def test_shards_are_a_partition():
-    runs = [replace(RUN, seed=seed) for seed in range(7)]
-    parts = [selection.shard(runs, f"{i}/3") for i in (1, 2, 3)]
-    assert sorted(run.seed for part in parts for run in part) == list(range(7))
-
-
-def test_slurm_says_which_shard(monkeypatch):
-    for name, value in (("ID", "5"), ("MIN", "2"), ("STEP", "3"), ("COUNT", "4")):
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    runs = [replace(RUN, seed=seed) for seed in range(8)]
-    assert [run.seed for run in selection.shard(runs, None)] == [1, 5]
-
-
-def test_only_matches_options_of_the_method():
-    runs = [RUN, replace(RUN, method=Plugin("plain"))]
-    assert selection.only(runs, ["method.beta=2*"]) == [RUN]
-
-
 def test_a_selection_needs_no_sweep_file(tmp_path, capsys):
     pairs = ["--models", "drift", "egnn", "--methods", "plain", "remul:10"]
     values = ["--set", "lr=1e-3", "--seeds", "2", "--results", str(tmp_path), "--dry-run"]
@@ -387,16 +371,6 @@ def test_a_selection_needs_no_sweep_file(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "egnn remul(beta=10), 2000 steps: 2 seeds, 2 to do" in shown
     assert "8 of 8 runs to do" in shown
-
-
-def test_values_of_all_runs_can_be_set():
-    (changed,) = selection.replace_values([RUN], ["lr=1e-2", "decay=cosine"])
-    assert changed == replace(RUN, lr=1e-2, decay="cosine")
-
-
-def test_seeds_override_those_of_the_sweep():
-    runs = selection.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
-    assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]
 
 
 @pytest.fixture(scope="module")
@@ -447,11 +421,6 @@ def test_a_split_that_does_not_fit_is_named_before_training(tmp_path):
     record, curve, _ = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
     assert "split 'far': field 'position' has 2 components" in record.reason
     assert len(curve.splitlines()) < 2
-
-
-def test_an_unknown_way_to_symmetrise_is_refused():
-    with pytest.raises(ValueError, match="symmetrise has to be one of none, frame_average"):
-        replace(RUN, symmetrise="average")
 
 
 def test_a_surface_lands_beside_its_record_and_in_a_figure(tmp_path):

@@ -339,6 +339,7 @@ def losses(name, steps=200):
 
 
 @pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.slow
 def test_training_lowers_the_loss(name):
     start, end = losses(name)
     assert end < 0.8 * start

@@ -89,10 +89,12 @@ def share_left(name, generator, steps):
     return (found / mse_loss(test[0]["position"], test[1])).item()
 
 
+@pytest.mark.slow
 def test_frames_tell_left_from_right(generator):
     assert share_left("evfn", generator, 200) < 0.1
 
 
 @pytest.mark.parametrize("name", ["egnn", "painn"])
+@pytest.mark.slow
 def test_networks_of_distances_do_not(name, generator):
     assert share_left(name, generator, 100) > 0.95

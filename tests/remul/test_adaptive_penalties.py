@@ -127,6 +127,7 @@ def test_gradnorm_asks_for_the_shared_weights():
         GradNorm()(two_terms(weight()))
 
 
+@pytest.mark.slow
 def test_gradnorm_sees_through_a_compiled_model(draw):
     x, found = draw(5, 3), []
     for compiled in (False, True):

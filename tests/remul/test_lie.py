@@ -219,6 +219,7 @@ def test_it_goes_through_vmap(network, bodies):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.slow
 def test_it_takes_a_compiled_model(network, draw):
     model, inputs = network("frame", ARROWS), {"x": draw(2, 3, 3)}
     found = lie_derivative_error(torch.compile(model, backend="eager"), inputs, ARROWS)

@@ -334,6 +334,7 @@ def scaled(scale):
 
 
 @every_loss
+@pytest.mark.slow
 def test_losses_are_the_same_under_compile(loss, batch):
     scale = torch.tensor([1.0, 2, 3], dtype=torch.float64)
     compiled = torch.compile(lambda s: loss(scaled(s), batch, G), backend="eager", fullgraph=True)

@@ -11,7 +11,7 @@ from bench.records import files
 from bench.records.machine_facts import MachineFacts
 from bench.records.peer_record import PeerRecord
 from bench.records.peer_store import PeerStore, installed_version
-from bench.records.run_record import Surface, blank
+from bench.records.run_record import Surface, blank_record
 from bench.records.run_store import RunStore
 from bench.records.speed_store import SpeedStore
 from bench.records.store import Store
@@ -27,8 +27,8 @@ def store(tmp_path):
 
 
 def test_what_fails_leaves_what_had_finished(store):
-    done = structs.replace(blank(RUN), scores={"mse_test": 1.0})
-    lost = structs.replace(blank(RUN), status="failed", reason="no memory")
+    done = structs.replace(blank_record(RUN), scores={"mse_test": 1.0})
+    lost = structs.replace(blank_record(RUN), status="failed", reason="no memory")
     assert [store.keep(record) for record in (lost, done, lost)] == [
         True,
         True,
@@ -52,13 +52,13 @@ LACKING = {
 
 @pytest.mark.parametrize("change", LACKING.values(), ids=LACKING)
 def test_a_record_of_odd_parts_is_none(change, store):
-    file = store.write(blank(RUN))
+    file = store.write(blank_record(RUN))
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert len(store.load()[1]) == 1
 
 
 def test_a_failed_run_is_not_finished(store):
-    failed = structs.replace(blank(RUN), status="failed", reason="this model is broken")
+    failed = structs.replace(blank_record(RUN), status="failed", reason="this model is broken")
     store.write(failed)
     assert store.missing([RUN]) == [RUN]
 
@@ -75,13 +75,13 @@ def test_what_is_no_record_is_not_finished(text, store):
 
 def test_a_record_of_another_run_is_not_finished(store):
     store.path(RUN).parent.mkdir(parents=True)
-    other = store.write(blank(replace(RUN, seed=4)))
+    other = store.write(blank_record(replace(RUN, seed=4)))
     other.rename(store.path(RUN))
     assert store.finished(RUN) is None
 
 
 def test_a_copy_under_another_name_replaces_nothing(store):
-    file = store.write(blank(RUN))
+    file = store.write(blank_record(RUN))
     copy = file.with_name(f"{file.stem}.old.json")
     copy.write_text(file.read_text().replace('"reason": null', '"reason": "an old one"'))
     (record,), (problem,) = store.load()
@@ -90,7 +90,7 @@ def test_a_copy_under_another_name_replaces_nothing(store):
 
 
 def test_a_record_of_an_older_code_keeps_its_name(store):
-    old = structs.replace(blank(RUN), key="0" * 8)
+    old = structs.replace(blank_record(RUN), key="0" * 8)
     assert "00000000" in store.write(old).name
     assert store.load() == ([old], [])
     assert store.missing([RUN]) == [RUN]
@@ -105,7 +105,7 @@ def run_of(folder, code="VERSION = 1\n"):
 
 def test_an_edited_model_is_trained_again_a_moved_one_is_not(store, tmp_path):
     before = run_of(tmp_path / "there")
-    store.write(blank(before))
+    store.write(blank_record(before))
     moved = run_of(tmp_path / "here")
     (tmp_path / "there" / "mine.py").unlink()
     assert store.missing([moved]) == []
@@ -114,7 +114,7 @@ def test_an_edited_model_is_trained_again_a_moved_one_is_not(store, tmp_path):
 
 
 def test_a_record_of_an_edited_model_is_one_of_an_old_version(store, tmp_path):
-    store.write(blank(run_of(tmp_path / "there")))
+    store.write(blank_record(run_of(tmp_path / "there")))
     (record,), _ = store.load()
     assert aggregate.is_current(record)
     run_of(tmp_path / "there", "VERSION = 1\nWIDTH = 3\n")
@@ -122,16 +122,16 @@ def test_a_record_of_an_edited_model_is_one_of_an_old_version(store, tmp_path):
 
 
 def test_a_file_is_read_once_until_it_changes(store, monkeypatch):
-    file, read, reads = store.write(blank(RUN)), files.read_record, []
+    file, read, reads = store.write(blank_record(RUN)), files.read_record, []
 
     def counting(file, parse):
         reads.append(file)
         return read(file, parse)
 
     monkeypatch.setattr(files, "read_record", counting)
-    assert [store.find(RUN) for _ in range(3)] == [blank(RUN)] * 3
+    assert [store.find(RUN) for _ in range(3)] == [blank_record(RUN)] * 3
     assert reads == [file]
-    store.write(structs.replace(blank(RUN), reason="another"))
+    store.write(structs.replace(blank_record(RUN), reason="another"))
     assert store.find(RUN).reason == "another"
 
 
@@ -164,7 +164,7 @@ def test_every_committed_record_has_the_name_of_its_key(kind, machine):
 
 
 def test_a_surface_lies_beside_its_record(store):
-    store.keep(blank(RUN), "step\n1\n", Surface(at=[0.0], line=[1.0], plane=[[1.0]]))
+    store.keep(blank_record(RUN), "step\n1\n", Surface(at=[0.0], line=[1.0], plane=[[1.0]]))
     assert store.read_surface(RUN).plane == [[1.0]]
     assert store.curve_path(RUN).read_text() == "step\n1\n"
     assert len(store.files()) == 1

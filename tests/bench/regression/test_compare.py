@@ -15,7 +15,7 @@ from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import blank
+from bench.records.speed_record import blank_record
 from bench.records.speed_store import SpeedStore
 from bench.regression import compare
 from bench.regression.differences import list_differences
@@ -31,7 +31,7 @@ def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios)
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
-    return replace(blank(CELL), **parts, machine=MACHINE, session="s")
+    return replace(blank_record(CELL), **parts, machine=MACHINE, session="s")
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_counters_of_a_processor_and_of_a_gpu_are_not_compared(generator):
 
 
 def test_ratios_to_a_unit_that_has_changed_say_nothing(generator):
-    unit = replace(blank(SpeedCase(cases.UNIT)), status="done", machine=MACHINE)
+    unit = replace(blank_record(SpeedCase(cases.UNIT)), status="done", machine=MACHINE)
     base, new = (
         {str(CELL): record(generator), str(SpeedCase(cases.UNIT)): replace(unit, counters=counters)}
         for counters in (COUNTERS, COUNTERS | {"dispatched_ops": 5})

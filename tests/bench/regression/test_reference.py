@@ -15,7 +15,7 @@ from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
-from bench.records.speed_record import blank
+from bench.records.speed_record import blank_record
 from bench.regression import reference
 from bench.regression.reference import ReferenceCheck
 from bench.system import machine
@@ -32,7 +32,7 @@ def record(generator, factor=1.0, quality="A"):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
     timing = replace(summary(ratios), ratios=ratios, quality=quality, reason="spread 30%")
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {"flops": 1}}
-    return replace(blank(CELL), **parts, machine=MACHINE, ceilings=CEILINGS)
+    return replace(blank_record(CELL), **parts, machine=MACHINE, ceilings=CEILINGS)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_each_case_is_told_on_stderr(capsys, monkeypatch):
 
     monkeypatch.setattr(timing_grid, "players", players)
     monkeypatch.setattr(timing_grid, "play", lambda *_: None)
-    monkeypatch.setattr(timing_grid, "record", lambda cell, *_: blank(cell))
+    monkeypatch.setattr(timing_grid, "record", lambda cell, *_: blank_record(cell))
     with telling() as tell:
         reference.time_cases([CELL, SpeedCase(Plugin("gnn"), 10, 8)], "here", "cpu", tell)
     lines = capsys.readouterr().err.splitlines()

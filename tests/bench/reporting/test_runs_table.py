@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.core.config import Plugin, Run
-from bench.records.run_record import blank
+from bench.records.run_record import blank_record
 from bench.records.timings import Timing
 from bench.reporting import aggregate, formats, published, runs_table
 from bench.timing.samples import LIMITS
@@ -17,7 +17,7 @@ SESSION = "2026-01-01T00:00:00+00:00"
 
 def made(model, seed, mse, ms, session=SESSION, quality="A", **kwargs):
     run = Run(Plugin("nbody_gravity"), Plugin(model, kwargs), Plugin("plain"), seed=seed)
-    record = blank(run)
+    record = blank_record(run)
     samples = [ms, ms, 1.5 * ms]  # a machine that slows down in the third round
     told = Timing(median_ms=ms, samples_ms=samples, quality=quality, session=session)
     scores = {

@@ -13,7 +13,7 @@ from bench.cli import main
 from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.core.keys import case_key
-from bench.records.speed_record import blank
+from bench.records.speed_record import blank_record
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
 from bench.reporting.figures import scaling
@@ -23,6 +23,7 @@ from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
 from bench.timing.sampler import Stage
 
+pytestmark = pytest.mark.slow
 CELL = SpeedCase(UNIT, 2, 2)
 
 
@@ -151,7 +152,7 @@ def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
 def test_each_scale_has_figures_of_its_own(tmp_path, record):
     scales = {"default": 64, "paper": 32, "1000": 8}
     for (scale, channels), nodes in product(scales.items(), (2, 3)):
-        cell = blank(SpeedCase(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
+        cell = blank_record(SpeedCase(Plugin(UNIT.name, {"channels": channels}), nodes, 2))
         parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
         SpeedStore(tmp_path).write(structs.replace(cell, **parts, scale=scale))
     names = {drawing.file.name for drawing in draw_speed_figures(tmp_path)}
@@ -179,7 +180,7 @@ def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
     cell = SpeedCase(Plugin("mlp", {"objects": 1}), 2, 2)
     found = stage.prepare(cell.targets(["inference"]), "cpu")
     assert found.status == "refused"
-    SpeedStore(tmp_path).write(structs.replace(blank(cell), status=found.status))
+    SpeedStore(tmp_path).write(structs.replace(blank_record(cell), status=found.status))
     assert SpeedStore(tmp_path).missing([cell]) == []
 
 
@@ -252,12 +253,12 @@ def nvml(**functions):
 def test_what_a_gpu_tells_is_taken(monkeypatch):
     told = nvml(ClockInfo=lambda *_: 1980, CurrentClocksThrottleReasons=lambda _: 0x84)
     monkeypatch.setattr(gpu, "_handle", lambda: (told, None))
-    assert (gpu.clock_mhz(), gpu.throttled()) == (1980, "power brake")
+    assert (gpu.clock_mhz(), gpu.throttle_reasons()) == (1980, "power brake")
 
 
 def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
     monkeypatch.setattr(gpu, "_handle", lambda: (nvml(), None))
-    assert (gpu.clock_mhz(), gpu.throttled(), gpu.energy_mj(float)) == (None, "", None)
+    assert (gpu.clock_mhz(), gpu.throttle_reasons(), gpu.energy_mj(float)) == (None, "", None)
 
 
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])

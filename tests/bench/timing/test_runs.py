@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.core.config import Plugin, Run
-from bench.records.run_record import blank
+from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.timing import runs
@@ -27,7 +27,7 @@ RUNS = [
 @pytest.fixture
 def store(tmp_path):
     for run in RUNS:
-        RunStore(tmp_path).write(blank(run))
+        RunStore(tmp_path).write(blank_record(run))
     return RunStore(tmp_path)
 
 
@@ -107,7 +107,7 @@ NEW = replace(PLAIN, model=Plugin("gnn"))
 def test_what_is_new_is_timed_beside_one_row_alone(store, stand_in):
     runs.measure_runs(RUNS, store, "cpu")
     stand_in.parts.clear()
-    store.write(blank(NEW))
+    store.write(blank_record(NEW))
     before = store.finished(PLAIN).timings
     runs.measure_runs([*RUNS, NEW], store, "cpu")
     assert sorted(one.run.model.name for part in stand_in.parts for one in part.values()) == [
@@ -122,7 +122,7 @@ def test_a_later_seed_has_the_times_of_its_row(store, stand_in):
     runs.measure_runs(RUNS, store, "cpu")
     stand_in.parts.clear()
     later = replace(PLAIN, seed=7)
-    store.write(blank(later))
+    store.write(blank_record(later))
     runs.measure_runs([later], store, "cpu")
     assert stand_in.parts == []
     assert store.finished(later).timings == store.finished(PLAIN).timings

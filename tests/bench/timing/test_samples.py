@@ -98,7 +98,7 @@ def test_the_interval_covers_the_true_median(generator):
     assert sum(low <= 0 <= high for low, high in intervals) >= 390
 
 
-def test_a_process_that_sleeps_is_away():
-    away = clock.Away()
+def test_a_process_that_sleeps_is_off_the_processor():
+    off_cpu = clock.OffCpu()
     clock.time.sleep(0.05)
-    assert away.share() > 0.5
+    assert off_cpu.share() > 0.5

@@ -201,7 +201,7 @@ def here(monkeypatch):
 
     def serve(requests, jobs, replied, more):
         for index, request in enumerate(requests):
-            getattr(worker, request["do"])(request, partial(replied, index))
+            worker.respond(request, None, partial(replied, index))
 
     monkeypatch.setattr(pool, "serve", serve)
     monkeypatch.setattr(runs, "measure_runs", lambda *_: None)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures.crossover import crossover
 from bench.reporting.figures.drawing import Drawing, Plot, draw_file
-from bench.reporting.figures.roofline import roofline
-from bench.reporting.figures.scaling import memory, scaling
+from bench.reporting.figures.speed.crossover import crossover
+from bench.reporting.figures.speed.roofline import roofline
+from bench.reporting.figures.speed.scaling import memory, scaling
+from bench.reporting.figures.speed.variants import ladder
 from bench.reporting.figures.style import COLOURS, Rows, bare_name
-from bench.reporting.figures.variants import ladder
 
 SCALES = {"default": "default sizes", "paper": "published sizes"}
 SCALING = (

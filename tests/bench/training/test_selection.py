@@ -1,0 +1,44 @@
+"""Which runs: shards, conditions, seeds and other values."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench import Plugin, Run
+from bench.training import selection
+
+TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
+RUN = Run(TASK, Plugin("drift"), Plugin("remul", {"beta": 2.0}), steps=4)
+
+
+def test_shards_are_a_partition():
+    runs = [replace(RUN, seed=seed) for seed in range(7)]
+    parts = [selection.shard(runs, f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(run.seed for part in parts for run in part) == list(range(7))
+
+
+def test_slurm_says_which_shard(monkeypatch):
+    for name, value in (("ID", "5"), ("MIN", "2"), ("STEP", "3"), ("COUNT", "4")):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    runs = [replace(RUN, seed=seed) for seed in range(8)]
+    assert [run.seed for run in selection.shard(runs, None)] == [1, 5]
+
+
+def test_only_matches_options_of_the_method():
+    runs = [RUN, replace(RUN, method=Plugin("plain"))]
+    assert selection.only(runs, ["method.beta=2*"]) == [RUN]
+
+
+def test_values_of_all_runs_can_be_set():
+    (changed,) = selection.replace_values([RUN], ["lr=1e-2", "decay=cosine"])
+    assert changed == replace(RUN, lr=1e-2, decay="cosine")
+
+
+def test_seeds_override_those_of_the_sweep():
+    runs = selection.override([RUN, replace(RUN, seed=7)], seeds=3, steps=9)
+    assert [(run.seed, run.steps) for run in runs] == [(0, 9), (1, 9), (2, 9)]
+
+
+def test_an_unknown_way_to_symmetrise_is_refused():
+    with pytest.raises(ValueError, match="symmetrise has to be one of none, frame_average"):
+        replace(RUN, symmetrise="average")
