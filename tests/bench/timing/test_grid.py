@@ -16,8 +16,7 @@ from bench.core.keys import case_key
 from bench.records.speed_record import blank_record
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures.speed import scaling
-from bench.reporting.figures.speed import draw_speed_figures
+from bench.reporting.figures.speed import draw_speed_figures, scaling
 from bench.system import environment, gpu
 from bench.timing import grid as timing_grid
 from bench.timing import modes, sampler
