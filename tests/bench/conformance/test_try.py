@@ -9,7 +9,7 @@ from bench.conformance.data_symmetry import fields_that_turn
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.timing import counters
-from bench.timing.closures import closures
+from bench.timing.closures import build_closures
 from bench.training import scores
 from bench.training.build import build
 from remul import POINT, SO3, VECTOR, Batch, Signature, act
@@ -127,7 +127,7 @@ def test_a_model_may_differentiate_inside(tmp_path):
     (tmp_path / "mine.py").write_text(FORCES)
     run = Run(Plugin("bodies"), Plugin(str(tmp_path / "mine.py")), Plugin("plain"), batch_size=2)
     task, model, _ = build(run, "cpu")
-    step, inference, _ = closures(run, "cpu")
+    step, inference, _ = build_closures(run, "cpu")
     assert torch.isfinite(step())
     assert inference()["position"].isfinite().all()
     assert scores.mean_squared_error(model, task.test) > 0
