@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import TypeVar
+from types import UnionType
+from typing import TypeVar, get_args
 
 import torch
 from torch import Tensor
 
-from remul.checks import check
+from remul.checks import check, holds, shape_of
+from remul.constants import constant
 from remul.fields import MASK, Fields, Rep, Types
 
 
@@ -23,6 +24,9 @@ class Element:
         rotation: R, `(batch, 3, 3)`, orthogonal; a determinant of -1 is a reflection.
         translation: t, `(batch, 3)`, in the units of the points.
 
+    Raises:
+        ValueError: For other shapes.
+
     Example:
         >>> g = SE3.sample(inputs, generator)
         >>> torch.allclose((g @ g.inverse()).rotation, torch.eye(3).double())
@@ -32,7 +36,18 @@ class Element:
     rotation: Tensor
     translation: Tensor
 
+    def __post_init__(self) -> None:
+        shapes = shape_of(self.rotation), shape_of(self.translation)
+        if len(shapes[0]) != 3 or shapes != ((shapes[0][0], 3, 3), (shapes[0][0], 3)):
+            raise ValueError(
+                "an element is a rotation (batch, 3, 3) and a translation (batch, 3), "
+                f"of batch 1 if it serves all samples; got {shapes[0]} and {shapes[1]}"
+            )
+
     def __matmul__(self, other: "Element") -> "Element":
+        if not isinstance(other, Element):
+            return NotImplemented
+        _check_pair(self, other)
         moved = (self.rotation @ other.translation.unsqueeze(-1)).squeeze(-1)
         return Element(self.rotation @ other.rotation, moved + self.translation)
 
@@ -57,6 +72,9 @@ class Permutation:
     Args:
         order: Whole numbers, `(batch, n)`: object `order[i]` comes to place i.
 
+    Raises:
+        ValueError: For another shape, and for rows that are no orders of 0 to n - 1 (on a CPU).
+
     Example:
         >>> swap = Permutation(torch.tensor([[1, 0]]))
         >>> act(swap, {"charge": torch.tensor([[[5], [7]]])}, {"charge": SCALAR})["charge"].tolist()
@@ -65,7 +83,18 @@ class Permutation:
 
     order: Tensor
 
+    def __post_init__(self) -> None:
+        shape = shape_of(self.order)
+        if len(shape) != 2 or self.order.is_floating_point() or not _are_orders(self.order):
+            raise ValueError(
+                "a permutation is whole numbers (batch, n), each from 0 to n - 1 once in a row; "
+                f"got {shape} of {getattr(self.order, 'dtype', type(self.order).__name__)}"
+            )
+
     def __matmul__(self, other: "Permutation") -> "Permutation":
+        if not isinstance(other, Permutation):
+            return NotImplemented
+        _check_pair(self, other)
         first, second = torch.broadcast_tensors(other.order, self.order)
         return Permutation(first.gather(1, second))
 
@@ -113,6 +142,7 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
         >>> fields["at"].tolist(), fields["to"].tolist()
         ([[1.0, 2.0, 1.0]], [[0.0, 1.0, 0.0]])
     """
+    check_elements([g])
     check(fields, types)
     if isinstance(g, Permutation):
         return {name: _reorder(name, x, g) for name, x in fields.items()}
@@ -124,11 +154,26 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
 
 
 def list_elements(g: G | Iterable[G] | None) -> list[G]:
-    """Return the elements one by one; `ValueError` if there is none."""
-    elements = [g] if isinstance(g, Element | Permutation) else list(g or ())
+    """Return the elements one by one; `ValueError` if there is none, or something else."""
+    several = isinstance(g, Iterable) and not isinstance(g, Tensor)
+    elements = list(g) if several else [g] if g is not None else []
     if not elements:
         raise ValueError("at least one group element is needed, got none")
+    check_elements(elements)
     return elements
+
+
+def check_elements(
+    elements: Iterable[object], kind: type | UnionType = Element | Permutation
+) -> None:
+    """Raise `ValueError` for what is no group element, or not of this kind."""
+    for g in elements:
+        if not isinstance(g, kind):
+            wanted = " or ".join(each.__name__ for each in get_args(kind) or [kind])
+            raise ValueError(
+                f"a group element is needed ({wanted}), such as SO3.sample(inputs, generator), "
+                f"got a {type(g).__name__}"
+            )
 
 
 def wigner(degree: int, rotation: Tensor) -> Tensor:
@@ -146,27 +191,29 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
         D^l(R), `(batch, 2 l + 1, 2 l + 1)`, orthogonal.
 
     Raises:
-        ValueError: For a degree below 0.
+        ValueError: For a degree below 0, and rotations of another shape.
 
     Example:
         >>> wigner(2, torch.eye(3)[None]).shape
         torch.Size([1, 5, 5])
     """
-    if degree < 0:
-        raise ValueError(f"the degree needs to be 0 or more, got {degree}")
+    if not isinstance(degree, int) or degree < 0:
+        raise ValueError(f"the degree needs to be whole, 0 or more, got {degree!r}")
+    if rotation.shape[1:] != (3, 3):
+        raise ValueError(f"rotations are (batch, 3, 3), got {tuple(rotation.shape)}")
     if degree == 0:
         return torch.ones_like(rotation[:, :1, :1])
     block = rotation
-    for higher in range(2, degree + 1):
-        table = _coupling(higher).to(rotation)
-        product = torch.einsum("zac,zbd->zabcd", block, rotation)
-        product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
-        block = table.mT @ product @ table
+    with torch.autocast(rotation.device.type, enabled=False):
+        for higher in range(2, degree + 1):
+            table = _coupling(higher).to(rotation)
+            product = torch.einsum("zac,zbd->zabcd", block, rotation)
+            product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
+            block = table.mT @ product @ table
     return block
 
 
-@cache
-@torch.inference_mode(False)
+@constant
 def _coupling(degree: int) -> Tensor:
     from e3nn import o3  # brings in the compiler, which takes seconds: only where it is needed
 
@@ -186,6 +233,16 @@ def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
     if parity == (-1) ** degree:
         return 1.0
     return torch.linalg.det(rotation).sign()[:, None, None]
+
+
+def _check_pair(g: Element | Permutation, h: Element | Permutation) -> None:
+    if len(g) != len(h) and 1 not in (len(g), len(h)):
+        raise ValueError(f"elements of {len(g)} and of {len(h)} samples have no product")
+
+
+def _are_orders(order: Tensor) -> bool:
+    """Tell whether each row holds 0 to n - 1, as far as its values are at hand."""
+    return not holds(order.sort(1).values != torch.arange(order.shape[1], device=order.device))
 
 
 def _check_size(name: str, x: Tensor, g: Element | Permutation) -> None:

@@ -18,6 +18,8 @@ def check(fields: Fields, types: Types) -> None:
     batch_size(fields)
     _check_mask(fields)
     for name, x in fields.items():
+        if x.dim() < 2:
+            raise ValueError(f"field {name!r} is {shape_of(x)}; it has to be (batch, ..., dim)")
         if name in types and x.shape[-1] != types[name].dim:
             raise ValueError(
                 f"field {name!r} has {x.shape[-1]} components, "
@@ -61,18 +63,33 @@ def check_numbers(fields: Fields, mask: Tensor | None) -> None:
 
 def has_nan(x: Tensor) -> bool:
     """Tell whether a tensor holds a NaN, as far as its values are at hand."""
-    if torch.compiler.is_compiling() or x.device.type != "cpu":
+    return holds(x.isnan()) if x.device.type == "cpu" else False
+
+
+def holds(claim: Tensor) -> bool:
+    """Tell whether a claim holds anywhere, as far as its values are at hand.
+
+    They are on a CPU, outside `torch.compile` and `vmap`.
+    """
+    if torch.compiler.is_compiling() or claim.device.type != "cpu":
         return False
     try:
-        return bool(x.isnan().any())
+        return bool(claim.any())
     except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
         return False
+
+
+def shape_of(x: object) -> tuple[int, ...]:
+    """Return the shape of a tensor; `ValueError` for anything else."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"a tensor is needed, got a {type(x).__name__}")
+    return tuple(x.shape)
 
 
 def predict(model: Model, inputs: Fields, types: Mapping[str, object]) -> Fields:
     """Return the model's outputs that have a type, whatever else it gives.
 
-    Raises `ValueError` if one is missing.
+    Raises `ValueError` if one is missing, or of another batch size than the inputs.
     """
     outputs = model(inputs)
     if not isinstance(outputs, Mapping):
@@ -81,6 +98,9 @@ def predict(model: Model, inputs: Fields, types: Mapping[str, object]) -> Fields
     if missing:
         there = ", ".join(sorted(outputs))
         raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
+    for name in types:
+        if (shape := shape_of(outputs[name]))[:1] != (size := batch_size(inputs),):
+            raise ValueError(f"the model gives field {name!r} as {shape} for {size} samples")
     return {name: outputs[name] for name in types}
 
 

@@ -1,10 +1,12 @@
 """Distances of predicted from wanted fields, over real objects."""
 
 from collections.abc import Callable, Iterable
+from math import frexp
 
 import torch
 from torch import Tensor
 
+from remul.checks import holds
 from remul.fields import Fields, real_fraction, zero_padding
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -30,7 +32,8 @@ def field_distance(
         A scalar, in the units of `distance`.
 
     Raises:
-        ValueError: For a field that is not predicted, or in another shape.
+        ValueError: For a field that is not predicted, in another shape or without entries, for a
+            mask in another shape, and for one without a real object (on a CPU).
 
     Example:
         >>> x, mask = torch.tensor([[[3.0], [9.0]]]), torch.tensor([[[1.0], [0.0]]])
@@ -41,11 +44,36 @@ def field_distance(
         shape = tuple(prediction[name].shape) if name in prediction else "not predicted"
         if shape != tuple(y.shape):
             raise ValueError(f"field {name!r} is {shape}, its target {tuple(y.shape)}")
+        if y.numel() == 0:
+            raise ValueError(f"field {name!r} has no entries: it is {shape}")
+    _check_mask(mask)
     prediction, target = zero_padding(prediction, mask), zero_padding(target, mask)
     per_field = [
         distance(prediction[name], y) / real_fraction(y, mask) for name, y in target.items()
     ]
     return sum(per_field[1:], start=per_field[0])
+
+
+def norm(x: Tensor) -> Tensor:
+    """Return the norms over the last axis, in whatever units: no square vanishes or overflows.
+
+    Scaling by powers of 2 is exact, so this is `x.norm(dim=-1)` to the bit wherever that is right.
+    """
+    if x.shape[-1] == 0:
+        return x.norm(dim=-1)
+    largest = frexp(torch.finfo(x.dtype).max)[1] - 2
+    exponent = x.detach().abs().amax(-1).frexp().exponent.clamp(-largest, largest)
+    scale = torch.ldexp(torch.ones_like(x[..., 0]).detach(), -exponent)
+    return (x * scale.unsqueeze(-1)).norm(dim=-1) / scale
+
+
+def _check_mask(mask: Tensor | None) -> None:
+    if mask is None:
+        return
+    if mask.dim() != 3 or mask.shape[-1] != 1:
+        raise ValueError(f"the mask is {tuple(mask.shape)}; it has to be (batch, n, 1)")
+    if holds((mask == 0).all()):
+        raise ValueError("the mask marks no object as real")
 
 
 def mean_distance(

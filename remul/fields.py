@@ -1,12 +1,13 @@
 """Typed fields: which named tensor is a scalar, a vector, a point or any other irreps."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 MASK = "mask"
 IRREP = re.compile(r"\s*((?P<mul>\d+)\s*x\s*)?(?P<degree>\d+)\s*(?P<parity>[eoy])\s*")
@@ -125,7 +126,8 @@ class Signature:
         outputs: Types of the outputs.
 
     Raises:
-        ValueError: If a side is empty, or the name `mask` is given to anything else.
+        ValueError: If a side is empty, a type is no `Rep`, or the name `mask` is given to anything
+            else.
 
     Example:
         >>> signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
@@ -137,13 +139,18 @@ class Signature:
     def __post_init__(self) -> None:
         if not self.inputs or not self.outputs:
             raise ValueError("a signature needs at least one input field and one output field")
+        for name, rep in (*self.inputs.items(), *self.outputs.items()):
+            if not isinstance(rep, Rep):
+                raise ValueError(f"the type of field {name!r} has to be a Rep, got {rep!r}")
         if self.inputs.get(MASK, SCALAR) != SCALAR or MASK in self.outputs:
             raise ValueError(f"the name {MASK!r} is kept for the input scalar that marks padding")
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning casts the fields of a copy in place
 class Batch:
     """Inputs and targets of the same samples; an index picks samples of both.
+
+    A `torch.utils.data.DataLoader` takes it as a data set and gives batches of it.
 
     Args:
         inputs: Fields that the model is given, first axis the batch.
@@ -153,6 +160,8 @@ class Batch:
         >>> batch = Batch({"x": torch.zeros(5, 4, 3)}, {"energy": torch.zeros(5, 1)})
         >>> len(batch[:2])
         2
+        >>> [len(part) for part in torch.utils.data.DataLoader(batch, batch_size=3)]
+        [3, 2]
     """
 
     inputs: Fields
@@ -161,7 +170,7 @@ class Batch:
     def __len__(self) -> int:
         return batch_size(self.inputs)
 
-    def __getitem__(self, index: Tensor | slice) -> "Batch":
+    def __getitem__(self, index: Tensor | slice | int) -> "Batch":
         return self._map(lambda x: x[index])
 
     def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
@@ -173,6 +182,10 @@ class Batch:
         target = {True: args, False: places}  # by whether the field is floating
         return self._map(lambda x: x.to(*to) if (to := target[x.is_floating_point()]) else x)
 
+    def pin_memory(self) -> "Batch":
+        """Return the same samples in memory from which a GPU copies without waiting."""
+        return self._map(Tensor.pin_memory)
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         inputs, targets = (
             {k: function(x) for k, x in f.items()} for f in (self.inputs, self.targets)
@@ -180,8 +193,22 @@ class Batch:
         return Batch(inputs, targets)
 
 
+def _collate(samples: Sequence[Batch], *, collate_fn_map: Mapping | None = None) -> Batch:
+    """Return single samples as a batch."""
+    sides = ([s.inputs for s in samples], [s.targets for s in samples])
+    return Batch(*(collate(list(side), collate_fn_map=collate_fn_map) for side in sides))
+
+
+default_collate_fn_map[Batch] = _collate  # torch's way to have a type of one's own collated
+
+
 def batch_size(fields: Fields) -> int:
     """Return the length of the first axis; `ValueError` unless it is one and the same."""
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"fields are tensors by name, got a {type(fields).__name__}")
+    for name, x in fields.items():
+        if not isinstance(x, Tensor) or x.dim() == 0:
+            raise ValueError(f"field {name!r} has to be a tensor (batch, ..., dim), got {x!r:.40}")
     sizes = {name: len(x) for name, x in fields.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(f"fields need one common batch size of at least 1, got {sizes}")

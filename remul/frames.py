@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from remul.distances import norm
 from remul.fields import MASK, Fields, Rep, Signature, batch_size, zero_padding
 
 NEAR = 0.02  # relative gap between two spreads below which principal axes lose their weight
 TINY = 1e-30
-FLIPS = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+FLIPS = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 
 
 class Frames(NamedTuple):
@@ -34,7 +35,8 @@ def principal_frames(inputs: Fields, signature: Signature) -> Frames:
     # what the pairs of a sample do not take, all of it where there is no pair, stays with its axes
     rest = 1 - torch.zeros_like(trust).index_add(0, doubted[which], weight)
     rotation = _make_right_handed(torch.cat([axes, pair_axes]))
-    rotation = (FLIPS.to(rotation)[:, None, :, None] * rotation).flatten(0, 1)
+    flips = rotation.new_tensor(FLIPS)  # (4, 3)
+    rotation = (flips[:, None, :, None] * rotation).flatten(0, 1)
     weight = torch.cat([rest, weight]) / len(FLIPS)
     return _frames_about(centre, sample.repeat(len(FLIPS)), weight.repeat(len(FLIPS)), rotation)
 
@@ -58,12 +60,16 @@ def _frames_about(centre: Tensor, sample: Tensor, weight: Tensor, rotation: Tens
 def _principal_axes(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Return eigenvalues (batch, 3) and eigenvectors, in rows (batch, 3, 3), the largest first.
 
-    Where two are alike their vectors, which have no derivative, are held constant.
+    Where two are alike their vectors, which have no derivative, are held constant: so that no
+    derivative of any order meets them, those that are differentiated are of another matrix there.
     """
     spread = vectors.mT @ vectors
-    clear = _trust(torch.linalg.eigvalsh(spread.detach()).flip(-1)) > 0
-    spread = torch.where(clear[:, None, None], spread, spread.detach())
-    spreads, axes = torch.linalg.eigh(spread)
+    constant_spreads, constant_axes = torch.linalg.eigh(spread.detach())
+    clear = _trust(constant_spreads.flip(-1)) > 0
+    distinct = torch.arange(3.0).to(spread).diag()
+    spreads, axes = torch.linalg.eigh(torch.where(clear[:, None, None], spread, distinct))
+    spreads = torch.where(clear[:, None], spreads, constant_spreads)
+    axes = torch.where(clear[:, None, None], axes, constant_axes)
     return spreads.flip(-1), axes.mT.flip(-2)
 
 
@@ -119,8 +125,19 @@ def _centre_vectors(inputs: Fields, signature: Signature) -> tuple[Tensor, Tenso
         real[name] * (x - centre[:, None] if types[name].affine else x)
         for name, x in fields.items()
     ]
-    scaled = [v / v.flatten(1).norm(dim=1).clamp(min=TINY)[:, None, None] for v in vectors]
-    return torch.cat(scaled, 1), centre
+    if not any(v.shape[1] for v in vectors):
+        raise ValueError("frames need at least one vector, these samples have no objects")
+    return torch.cat([_scale_to_one(v) for v in vectors], 1), centre
+
+
+def _scale_to_one(vectors: Tensor) -> Tensor:
+    """Return the vectors of each sample (batch, m, 3) at norm 1 together, or 0 where all are 0.
+
+    A norm has no second derivative at 0: there that of another constant is taken.
+    """
+    at_rest = (vectors == 0).flatten(1).all(1)[:, None, None]
+    size = norm(torch.where(at_rest, 1, vectors).flatten(1))
+    return vectors / size[:, None, None]
 
 
 def _degree_one_vectors(x: Tensor, rep: Rep) -> Tensor:

@@ -22,6 +22,7 @@ from remul.rotations import (
     draw_by_angle,
     draw_haar,
     generate,
+    read_rotation,
 )
 
 
@@ -65,15 +66,18 @@ class Group:
 
 @dataclass(frozen=True)
 class FiniteGroup:
-    """A finite group of rotations, all of them equally likely.
+    """A finite group of rotations, or of rotations and reflections, all of them equally likely.
 
     Averages over the rotations of the Platonic solids, `groups.tetrahedral`, `octahedral` and
     `icosahedral`, are Haar averages of the irreps of degree 1 to 2, 1 to 3 and 1 to 5.
 
     Args:
-        first: A rotation as three rows of three numbers.
-        second: Another; the two generate the group. Their entries have to be those of rotations of
-            Platonic solids.
+        first: A rotation or reflection as three rows of three numbers, in float64.
+        second: Another; the two generate the group. A cyclic group has the same twice.
+
+    Raises:
+        ValueError: For rows that are not orthogonal matrices, and, as soon as elements are asked
+            for, if the two generate more than 360 of them.
 
     Example:
         >>> from remul.rotations import HALF_TURN
@@ -83,6 +87,10 @@ class FiniteGroup:
 
     first: Rows
     second: Rows
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", read_rotation(self.first))
+        object.__setattr__(self, "second", read_rotation(self.second))
 
     def elements(self) -> list[Element]:
         """Return every rotation once, the identity first, each a single element for all samples."""

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from remul.actions import Element, Elements, Permutation, act, list_elements
 from remul.checks import check_inputs, has_nan, predict
+from remul.distances import norm
 from remul.fields import MASK, Fields, Model, Signature, zero_padding
 
 RESAMPLES = 2000
@@ -183,11 +184,12 @@ def errors(
     The relative error is the mean over the elements.
     """
     turned, expected = _act_before_and_after(model, inputs, signature, elements)
-    distance = (turned - expected).norm(dim=-1)  # (M, batch)
-    relative = torch.where(distance == 0, distance, distance / expected.norm(dim=-1))
+    distance, size = norm(turned - expected), norm(expected)  # (M, batch)
+    equal = distance == 0  # where 0 / 0 would have no value, and its derivative none either
+    relative = torch.where(equal, distance, distance / torch.where(equal, 1, size))
     return {
         "equivariance_error": relative.mean(0),
-        "mean_error": (expected.mean(0) - turned.mean(0)).norm(dim=-1),
+        "mean_error": norm(expected.mean(0) - turned.mean(0)),
         "expected_error": distance.mean(0),
     }
 

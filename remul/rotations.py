@@ -1,14 +1,19 @@
 """Rotation matrices: about an axis, drawn at random, and all that two of them generate."""
 
-from functools import cache
 from math import sqrt
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
+from remul.constants import constant
+
 AXES = {"x": 0, "y": 1, "z": 2}
 EXACT = {"dtype": torch.float64, "device": "cpu"}  # whatever the defaults are
+LARGEST = 360  # elements of a finite group
+ORTHOGONAL = 1e-12
+SAME = 1e-9  # rotations that differ by less are one and the same
+ROUND_OFF = 1e-15
 Rows = tuple[tuple[float, ...], ...]
 
 
@@ -53,23 +58,56 @@ def _draw_angles(low: float, high: float, size: int, generator: Generator) -> Te
     return torch.empty(size, **EXACT).uniform_(low, high, generator=generator)
 
 
-@cache
+def read_rotation(rows: Rows) -> Rows:
+    """Return an orthogonal matrix as three rows of numbers; `ValueError` if it is none."""
+    matrix = torch.as_tensor(rows, **EXACT)
+    if matrix.shape != (3, 3):
+        raise ValueError(f"a rotation is three rows of three numbers, got {tuple(matrix.shape)}")
+    off = (matrix @ matrix.mT - torch.eye(3, **EXACT)).abs().max().item()
+    if not off <= ORTHOGONAL:
+        raise ValueError(
+            f"a rotation is orthogonal to {ORTHOGONAL:g}, in float64; this one is off by {off:.1g}"
+        )
+    return tuple(map(tuple, matrix.tolist()))
+
+
+@constant
 def generate(first: Rows, second: Rows) -> Tensor:
-    """Return all products of two rotations (order, 3, 3), in float64, without rounding errors."""
+    """Return all products of two rotations (order, 3, 3), in float64, without rounding errors.
+
+    Raises `ValueError` if there are more than `LARGEST` of them.
+    """
     generators = torch.tensor([first, second], **EXACT)
-    rotations = [torch.eye(3, **EXACT)]
-    for rotation in rotations:  # grows until every product is there
-        for product in _snap(generators @ rotation):
-            if not any(torch.equal(product, other) for other in rotations):
-                rotations.append(product)
-    return torch.stack(rotations)
+    rotations = torch.eye(3, **EXACT)[None]
+    for i in range(LARGEST + 1):  # every product with the i-th joins those after it
+        if i == len(rotations):
+            return _snap(_polish(rotations))
+        for product in generators @ rotations[i]:
+            if (rotations - product).abs().amax((1, 2)).min() > SAME:
+                rotations = torch.cat([rotations, product[None]])
+    raise ValueError(f"two rotations that generate no finite group of at most {LARGEST} elements")
+
+
+def _polish(rotations: Tensor) -> Tensor:
+    """Return a group whose products are off by rounding errors as one that has only its own.
+
+    Each g becomes the mean of (g h) h^-1 over the group, made orthogonal again: as a homomorphism
+    that is nearer to an exact one by the square of the error (Grove, Karcher and Ruh 1974).
+    """
+    rows = rotations.flatten(1)
+    nearest = [((g @ rotations).flatten(1) @ rows.mT).argmax(1) for g in rotations]  # by the trace
+    left, _, right = torch.linalg.svd(
+        torch.stack([(rotations[which] @ rotations.mT).mean(0) for which in nearest])
+    )
+    return left @ right
 
 
 def _snap(rotation: Tensor) -> Tensor:
-    """Move entries to the nearest that a rotation of a Platonic solid can have."""
+    """Take away the rounding error of entries that rotations of Platonic solids have."""
     exact = torch.tensor([0, 0.5, 1, GOLDEN / 2, (GOLDEN - 1) / 2], **EXACT)
     exact = torch.cat([exact, -exact[1:]])
-    return exact[(rotation.unsqueeze(-1) - exact).abs().argmin(-1)]
+    apart, nearest = (rotation.unsqueeze(-1) - exact).abs().min(-1)
+    return torch.where(apart < ROUND_OFF, exact[nearest], rotation)
 
 
 GOLDEN = (1 + sqrt(5)) / 2

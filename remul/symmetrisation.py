@@ -4,12 +4,13 @@ All three wrappers compute sum_k w_k g_k^-1 f(g_k x). They differ in the g_k and
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import nn
 
-from remul.actions import Element, act, list_elements
-from remul.checks import predict
+from remul.actions import Element, act, check_elements, list_elements
+from remul.checks import check, predict
 from remul.fields import Fields, Model, Signature, batch_size
 from remul.frames import Frames, canonical_frame, principal_frames
 
@@ -44,7 +45,8 @@ def group_average(
         tensor(True)
     """
     g = list_elements(elements)
-    return Symmetrised(model, signature, lambda inputs, _: _repeat(g, inputs))
+    check_elements(g, Element)
+    return Symmetrised(model, signature, partial(_repeat, g))
 
 
 def frame_average(model: Model, signature: Signature) -> nn.Module:
@@ -52,7 +54,8 @@ def frame_average(model: Model, signature: Signature) -> nn.Module:
 
     The axes are those of the covariance of all 1o and 1e inputs: points from their centroid and
     each field in units of its own size, padded objects left out. The result is exactly SE(3)
-    equivariant to round-off, whatever the model, and differentiable in the inputs. As two spreads
+    equivariant to round-off, whatever the model, and twice differentiable. So forces belong to an
+    averaged energy if they are its gradient, not if they are averaged beside it. As two spreads
     come within `frames.NEAR` of each other their axes are lost; weight then moves smoothly to axes
     spanned by pairs of the vectors themselves, weighted by their area (Dym et al. 2024), four
     frames for each pair. So symmetric, planar and isotropic clouds are exact too, and the result is
@@ -117,6 +120,7 @@ class Symmetrised(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         """Return the weighted mean over the frames of each sample of g^-1 f(g x)."""
+        check(inputs, self.signature.inputs)
         total: Fields = {}
         chunks = (x.split(ROWS) for x in self.frames(inputs, self.signature))
         for sample, weight, rotation, translation in zip(*chunks, strict=True):
@@ -136,7 +140,7 @@ def _check_vectors(signature: Signature) -> None:
         raise ValueError(f"frames need an input of degree 1, 1o or 1e; there are {types}")
 
 
-def _repeat(elements: list[Element], inputs: Fields) -> Frames:
+def _repeat(elements: list[Element], inputs: Fields, _: Signature) -> Frames:
     """Return each element as a frame of every sample, all of one weight."""
     size, device = batch_size(inputs), next(iter(inputs.values())).device
     for g in elements:

@@ -5,7 +5,22 @@ import torch
 from e3nn import o3
 from torch.testing import assert_close
 
-from remul import E3, O3, POINT, SCALAR, SO3, VECTOR, Element, Rep, act, wigner
+import remul
+from remul import (
+    E3,
+    O3,
+    POINT,
+    SCALAR,
+    SO3,
+    VECTOR,
+    Batch,
+    Element,
+    Permutation,
+    Rep,
+    Signature,
+    act,
+    wigner,
+)
 
 ROUND_OFF = 1e-12
 near = {"rtol": 0, "atol": ROUND_OFF}
@@ -197,3 +212,83 @@ def test_act_names_the_wrong_field(fields, message, generator):
     zeros = {name: torch.zeros(shape) for name, shape in fields.items()}
     with pytest.raises(ValueError, match=message):
         act(elements(generator), zeros, {"x": VECTOR})
+
+
+EYE, NO_SHIFT = torch.eye(3).double()[None], torch.zeros(1, 3).double()
+ILL_SHAPED = {
+    "of 4 x 4": (torch.eye(4)[None], NO_SHIFT),
+    "of the plane": (torch.eye(2)[None], torch.zeros(1, 2)),
+    "without a batch": (EYE[0], NO_SHIFT[0]),
+    "with a shift for all": (EYE, NO_SHIFT[0]),
+    "with shifts of others": (EYE, NO_SHIFT.expand(2, 3)),
+    "of two batches": (EYE[None], NO_SHIFT),
+}
+
+
+@pytest.mark.parametrize(("rotation", "translation"), ILL_SHAPED.values(), ids=ILL_SHAPED)
+def test_an_element_of_another_shape_is_refused(rotation, translation):
+    with pytest.raises(
+        ValueError, match=r"rotation \(batch, 3, 3\) and a translation \(batch, 3\)"
+    ):
+        Element(rotation, translation)
+
+
+NO_ORDERS = [[0.0, 1.0], [0, 0], [0, 2], [0, -1]]
+
+
+@pytest.mark.parametrize("order", NO_ORDERS, ids=str)
+def test_what_is_no_order_is_no_permutation(order):
+    with pytest.raises(ValueError, match="each from 0 to n - 1 once in a row"):
+        Permutation(torch.tensor([order]))
+
+
+@pytest.mark.parametrize("g", [torch.eye(3), None, remul.SO3], ids=["tensor", "none", "group"])
+def test_act_needs_a_group_element(g, draw):
+    with pytest.raises(ValueError, match=r"a group element is needed .* got a"):
+        act(g, {"v": draw(2, 3)}, {"v": VECTOR})
+
+
+def test_elements_of_different_samples_have_no_product():
+    with pytest.raises(ValueError, match="of 2 and of 3 samples have no product"):
+        Element(EYE.expand(2, 3, 3), NO_SHIFT.expand(2, 3)) @ Element(
+            EYE.expand(3, 3, 3), NO_SHIFT.expand(3, 3)
+        )
+
+
+NO_FIELDS = {"a number": torch.tensor(1.0), "one axis": torch.zeros(3), "a list": [[1.0, 2, 3]]}
+
+
+@pytest.mark.parametrize("x", NO_FIELDS.values(), ids=NO_FIELDS)
+def test_a_field_without_batch_or_components_is_refused(x):
+    with pytest.raises(ValueError, match=r"field 'v' .*\(batch, ..., dim\)"):
+        act(Element(EYE, NO_SHIFT), {"v": x}, {"v": VECTOR})
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 4), (3,)], ids=str)
+@pytest.mark.parametrize("degree", [0, 1, 2])
+def test_wigner_needs_rotations_of_space(degree, size):
+    with pytest.raises(ValueError, match=r"rotations are \(batch, 3, 3\)"):
+        wigner(degree, torch.zeros(1, *size))
+
+
+def test_a_type_by_its_name_alone_is_refused():
+    with pytest.raises(ValueError, match="the type of field 'v' has to be a Rep, got '1o'"):
+        Signature({"v": "1o"}, {"v": VECTOR})
+
+
+ODD_OUTPUTS = {
+    "of one sample": (lambda x: x.mean(0, keepdim=True), r"\(1, 4, 3\) for 10 samples"),
+    "a number": (lambda x: x.sum(), r"\(\) for 10 samples"),
+    "nothing": (lambda x: None, "a tensor is needed, got a NoneType"),
+}
+
+
+@pytest.mark.parametrize(("function", "words"), ODD_OUTPUTS.values(), ids=ODD_OUTPUTS)
+def test_an_output_of_another_shape_is_told(function, words, draw):
+    batch = Batch({"v": draw(5, 4, 3)}, {"v": draw(5, 4, 3)})
+    signature = Signature({"v": VECTOR}, {"v": VECTOR})
+    with pytest.raises(ValueError, match=words):
+        remul.loss_terms(
+            lambda inputs: {"v": function(inputs["v"])},
+            batch, signature, Element(EYE, NO_SHIFT), torch.nn.functional.mse_loss,
+        )  # fmt: skip

@@ -1,8 +1,12 @@
 """Typed fields: what a representation, a signature and a batch accept."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from e3nn import o3
+from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from remul import POINT, SCALAR, VECTOR, Batch, Rep, Signature
 
@@ -74,3 +78,27 @@ def test_whole_numbers_stay_whole_in_another_dtype():
     inputs = {"x": torch.zeros(5, 1), "kind": torch.zeros(5, 1, dtype=torch.long)}
     batch = Batch(inputs, {"y": torch.zeros(5, 1)}).to(torch.float64)
     assert [x.dtype for x in batch.inputs.values()] == [torch.float64, torch.long]
+
+
+def numbered(size):
+    """A batch whose targets say which sample it is."""
+    number = torch.arange(float(size))[:, None]
+    return Batch(
+        {"x": number[:, :, None].expand(size, 4, 3), "charge": number.long()}, {"y": number}
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_loader_gives_batches_of_a_batch(workers):
+    loader = DataLoader(numbered(5), batch_size=2, num_workers=workers)
+    parts = list(loader)
+    assert [type(part) for part in parts] == [Batch] * 3
+    assert_close(torch.cat([part.inputs["x"] for part in parts]), numbered(5).inputs["x"])
+    assert_close(torch.cat([part.targets["y"] for part in parts]), numbered(5).targets["y"])
+
+
+def test_the_fields_of_a_copy_may_be_cast_in_place():
+    """As Lightning does it under 64-true, which refuses frozen dataclasses."""
+    copied = deepcopy(numbered(2))
+    copied.inputs = {name: x.double() for name, x in copied.inputs.items()}
+    assert copied.inputs["x"].dtype == torch.float64

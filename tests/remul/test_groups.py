@@ -15,6 +15,7 @@ from remul import (
     SE3,
     SO3,
     VECTOR,
+    FiniteGroup,
     Permutation,
     about_axis,
     act,
@@ -22,6 +23,7 @@ from remul import (
     rotations_by_angle,
     wigner,
 )
+from remul.rotations import rotation_about
 
 SIZE = 20_000
 GROUPS = {
@@ -324,3 +326,61 @@ def test_elements_are_drawn_on_the_cpu_whatever_the_default_device(name, generat
     with torch.device("meta"):
         g = group.sample(x, generator)
     assert {tensor.device.type for tensor in vars(g).values()} == {"cpu"}
+
+
+def cyclic(order, axis=(0.0, 0.0, 1.0)):
+    """The generator of the cyclic group about an axis, and the group."""
+    axis = torch.nn.functional.normalize(torch.tensor([axis], dtype=torch.float64), dim=-1)
+    turn = rotation_about(axis, torch.tensor([2 * pi / order], dtype=torch.float64))[0]
+    return turn, FiniteGroup(turn, turn)
+
+
+AXES = {"x": (1.0, 0, 0), "y": (0.0, 1, 0), "z": (0.0, 0, 1), "oblique": (1.0, 2, -0.3)}
+every_cyclic_group = pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 6, 7, 8, 12, 100])
+about_every_axis = pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+
+
+@about_every_axis
+@every_cyclic_group
+def test_a_cyclic_group_has_the_powers_of_its_generator(order, axis):
+    turn, group = cyclic(order, axis)
+    powers = torch.stack([torch.linalg.matrix_power(turn, k) for k in range(order)])
+    found = torch.cat([g.rotation for g in group.elements()])
+    assert (found - powers).abs().max() < 1e-15 * (order + 1)
+
+
+@about_every_axis
+@every_cyclic_group
+def test_a_cyclic_group_is_orthogonal_to_round_off(order, axis):
+    found = torch.cat([g.rotation for g in cyclic(order, axis)[1].elements()])
+    assert (found @ found.mT - torch.eye(3)).abs().max() < 2e-15
+
+
+MIRROR = ((1, 0, 0), (0, 1, 0), (0, 0, -1))
+
+
+@pytest.mark.parametrize("order", [3, 5, 8])
+def test_two_generators_make_the_whole_group(order):
+    turn, _ = cyclic(order)
+    assert len(FiniteGroup(turn, MIRROR).elements()) == 2 * order
+
+
+NO_GENERATORS = {
+    "in the plane": (((0, -1), (1, 0)), r"three rows of three numbers, got \(2, 2\)"),
+    "four rows": (torch.eye(4), r"three rows of three numbers, got \(4, 4\)"),
+    "stretched": (2 * torch.eye(3), "orthogonal to 1e-12.* off by 3"),
+    "of few digits": (torch.tensor(MIRROR) * 0.99999, "orthogonal to 1e-12"),
+    "not a number": (torch.full((3, 3), torch.nan), "orthogonal to 1e-12.* off by nan"),
+}
+
+
+@pytest.mark.parametrize(("rows", "words"), NO_GENERATORS.values(), ids=NO_GENERATORS)
+def test_what_is_no_rotation_generates_nothing(rows, words):
+    with pytest.raises(ValueError, match=words):
+        FiniteGroup(rows, MIRROR)
+
+
+def test_an_infinite_group_is_refused():
+    one_radian = rotation_about(torch.eye(3)[2:].double(), torch.ones(1).double())[0]
+    with pytest.raises(ValueError, match="no finite group of at most 360 elements"):
+        FiniteGroup(one_radian, one_radian).elements()

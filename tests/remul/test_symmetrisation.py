@@ -251,3 +251,60 @@ def test_a_group_average_of_other_samples_is_told(bodies, generator):
 def test_wrappers_switch_the_mode_of_the_model(gravity):
     task, model = gravity
     assert not frame_average(model, task.signature).train().eval().model.training
+
+
+MOLECULES = {
+    "SF6": [
+        [0, 0, 0],
+        [1.6, 0, 0],
+        [-1.6, 0, 0],
+        [0, 1.6, 0],
+        [0, -1.6, 0],
+        [0, 0, 1.6],
+        [0, 0, -1.6],
+    ],
+    "CO2": [[0, 0, 0], [1.2, 0, 0], [-1.2, 0, 0]],
+    "H2O": [[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]],
+    **CLOUDS,
+}
+every_molecule = pytest.mark.parametrize("cloud", MOLECULES.values(), ids=MOLECULES)
+
+
+def energy_of(cloud, wrap):
+    """The energy of a model with one weight, as a function of the places and of the weight."""
+    inputs = with_no_velocity(cloud)
+
+    def energy(x, weight):
+        def model(fields):
+            return skewed(fields | {"mass": weight * fields["mass"]})
+
+        return wrap(model, SIGNATURE)(inputs | {"position": x})["energy"].sum()
+
+    return energy, inputs["position"].requires_grad_()
+
+
+def slope(function, x, step=1e-5):
+    return (function(x + step) - function(x - step)) / (2 * step)
+
+
+@every_molecule
+@every_wrapper
+def test_a_loss_of_forces_has_the_gradient_of_its_slope(wrap, cloud):
+    energy, x = energy_of(cloud, wrap)
+    weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+
+    def loss(weight):
+        return torch.autograd.grad(energy(x, weight), x, create_graph=True)[0].square().sum()
+
+    (found,) = torch.autograd.grad(loss(weight), weight)
+    assert_close(found, slope(loss, weight.detach()), rtol=1e-5, atol=1e-7)
+
+
+@every_molecule
+def test_forces_of_a_frame_average_are_the_slope_of_its_energy(cloud, draw):
+    energy, x = energy_of(cloud, frame_average)
+    weight, along = torch.tensor(0.7, dtype=torch.float64), draw(*x.shape)
+    (found,) = torch.autograd.grad(energy(x, weight), x)
+    with torch.no_grad():
+        expected = slope(lambda t: energy(x + t * along, weight), 0.0, 1e-6)
+    assert_close((found * along).sum(), expected, rtol=1e-5, atol=1e-6)
