@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bench.conformance.result import Finding
+from bench.conformance.result import CheckResult
 from bench.core.config import Plugin, Run
 from bench.system.clock import clock_of
 from bench.system.progress import duration
@@ -14,8 +14,8 @@ RIVAL = Plugin("transformer")
 LENGTHS = (2_000, 50_000)
 
 
-def examine_speed(run: Run, device: str) -> Iterator[Finding]:
-    """A training step and inference beside the default Transformer's, and what a run will take."""
+def measure_speed(run: Run, device: str) -> Iterator[CheckResult]:
+    """Yield the times of a step and of inference beside the default Transformer's, and of a run."""
     functions = {}
     for plugin in {str(run.model): run.model, str(RIVAL): RIVAL}.values():
         step, inference, _ = build_closures(Run(run.task, plugin, run.method), device)
@@ -26,8 +26,8 @@ def examine_speed(run: Run, device: str) -> Iterator[Finding]:
         if (run.model.name, kind) in timings:
             own_ms, rival_ms = (timings[p.name, kind].median_ms for p in (run.model, RIVAL))
             faster = f"{rival_ms / own_ms:.2g} times as fast as {RIVAL.name}"
-            yield Finding(kind, f"{own_ms:.3g} ms at batch {run.batch_size}, {faster}")
+            yield CheckResult(kind, f"{own_ms:.3g} ms at batch {run.batch_size}, {faster}")
     if (run.model.name, "step") in timings:
         step_s = 1e-3 * timings[run.model.name, "step"].median_ms
         each = ", ".join(f"{steps:,} steps {duration(step_s * steps)}" for steps in LENGTHS)
-        yield Finding("a run", f"takes about: {each}")
+        yield CheckResult("a run", f"takes about: {each}")
