@@ -44,8 +44,8 @@ from bench.system.protocol import (
     TrainSeeds,
 )
 from bench.timing import closures
-from bench.timing.peer_networks import face
-from bench.timing.sampler import Stage, ceilings
+from bench.timing.peer_networks import measure_peer
+from bench.timing.sampler import Sampler, measure_ceilings
 from bench.training import multi_seed
 from bench.training.execute import execute
 
@@ -59,14 +59,14 @@ def main() -> None:
     torch.set_num_threads(1)
     lines: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(lines,), daemon=True).start()
-    stage = Stage()
+    sampler = Sampler()
     while True:
         try:
             request = protocol.decode_request(lines.get())
         except ValueError as error:
             send(Failed("failed", str(error)))
         else:
-            respond(request, stage, send)
+            respond(request, sampler, send)
 
 
 def _listen(lines: SimpleQueue) -> None:
@@ -76,14 +76,14 @@ def _listen(lines: SimpleQueue) -> None:
     os._exit(1)
 
 
-def respond(request: Request, stage: Stage, send: Send) -> None:
+def respond(request: Request, sampler: Sampler, send: Send) -> None:
     """Do what is asked for, and say what comes of it."""
     if isinstance(request, Train):
         train(request, send)
     elif isinstance(request, TrainSeeds):
         train_seeds(request, send)
     else:
-        send(answer(request, stage))
+        send(answer(request, sampler))
 
 
 def train(request: Train, send: Send) -> None:
@@ -99,7 +99,7 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     runs = [run_from_plain(run) for run in request.runs]
     name = f"{runs[0].model} {runs[0].method}"
     try:
-        alone, at_once = closures.milliseconds(runs, request.device)
+        alone, at_once = closures.compare_steps(runs, request.device)
         won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
         send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
         if at_once >= alone:
@@ -113,34 +113,34 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     send(Done())
 
 
-def answer(request: Request, stage: Stage) -> Done | Failed:
+def answer(request: Request, sampler: Sampler) -> Done | Failed:
     """Return the answer to a question about times or counters; what breaks is a reason."""
     try:
-        return Done(_measure(request, stage))
+        return Done(_measure(request, sampler))
     except Exception as error:
         return Failed(**outcome(error))
 
 
-def _measure(request: Request, stage: Stage) -> Any:  # noqa: ANN401 - as `protocol` says
+def _measure(request: Request, sampler: Sampler) -> Any:  # noqa: ANN401 - as `protocol` says
     match request:
         case Hello():
             return PROTOCOL
         case Estimate(runs, device):
             return closures.seconds_per_step(map(run_from_plain, runs), device)
         case Prepare(targets, device):
-            return stage.prepare({k: target_from_plain(t) for k, t in targets.items()}, device)
+            return sampler.prepare({k: target_from_plain(t) for k, t in targets.items()}, device)
         case TakeSample(name):
-            return stage.sample(name)
+            return sampler.take_sample(name)
         case MeasureEnergy(name):
-            return stage.energy_mj(name)
+            return sampler.energy_mj(name)
         case Count(run, device):
-            return closures.count(run_from_plain(run), device)
+            return closures.count_run(run_from_plain(run), device)
         case CountBreaks(run, device):
-            return closures.breaks(run_from_plain(run), device)
+            return closures.count_breaks(run_from_plain(run), device)
         case MeasureCeilings(device):
-            return ceilings(device)
+            return measure_ceilings(device)
         case MeasurePeer(peer, device):
-            return face(peer, device)
+            return measure_peer(peer, device)
 
 
 def _claim_stdout() -> Send:

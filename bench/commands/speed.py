@@ -47,39 +47,38 @@ def run(options: Namespace) -> int:
     from bench.records.speed_store import SpeedStore
     from bench.reporting.figures.speed import draw_speed_figures
     from bench.reporting.speed_table import write_speed_table
-    from bench.timing import grid as timing_grid
+    from bench.timing import grid
 
     root = options.results / machine.folder(options.device)
     if options.peers:
-        return _face_peers(root, options)
+        return _measure_peers(root, options)
     nodes, batch = (
-        options.nodes or timing_grid.NODES,
-        options.batch or timing_grid.BATCH[options.device],
+        options.nodes or grid.GRID_NODES,
+        options.batch or grid.GRID_BATCH[options.device],
     )
     if min(*nodes, *batch) < 1:
         raise ValueError("--nodes and --batch have to be at least 1")
     without = ON_GPU.intersection([*(options.modes or ()), *options.dtypes])
     if options.device == "cpu" and without:
         raise ValueError(f"{', '.join(sorted(without))} need a GPU: --device cuda")
-    rungs = product(options.modes or timing_grid.MODES[options.device], options.dtypes)
-    grid = timing_grid.grid(models(options), list(product(nodes, batch)), list(rungs))
-    asked = (SpeedStore(root), options.device, options.budget, options.force, options.size)
-    request = timing_grid.Request(grid, *asked)
-    ran = timing_grid.measure(request)
+    variants = product(options.modes or grid.GRID_MODES[options.device], options.dtypes)
+    cases = grid.list_cases(models(options), list(product(nodes, batch)), list(variants))
+    limits = (SpeedStore(root), options.device, options.budget, options.force, options.size)
+    ran = grid.measure_grid(grid.GridOptions(cases, *limits))
     print(write_speed_table(root, "text").rstrip("\n"))
     for drawing in draw_speed_figures(root):
         print(drawing.file)
     return OK if ran else FAILED
 
 
-def _face_peers(root: Path, options: Namespace) -> int:
+def _measure_peers(root: Path, options: Namespace) -> int:
     from bench.reporting.peers_table import write_peers_table
-    from bench.timing import peers
+    from bench.timing.peers import measure_peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
-    complete = peers.measure(root, options.device, options.force)
+    complete = measure_peers(root, options.device, options.force)
     print(write_peers_table(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 

@@ -27,11 +27,12 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """check a model or task file: contract, types, symmetry as built, speed and an ETA"""
-    from bench.conformance import check, result
+    from bench.conformance.check import check
+    from bench.conformance.result import format_line, has_failed
 
     _options.choose_data(options)
-    findings = []
-    for finding in check.attempt(options.model, options.task, options.symmetric, options.device):
-        print(result.line(finding))
-        findings.append(finding)
-    return FAILED if result.failed(findings) else OK
+    results = []
+    for result in check(options.model, options.task, options.symmetric, options.device):
+        print(format_line(result))
+        results.append(result)
+    return FAILED if has_failed(results) else OK

@@ -1,40 +1,40 @@
-"""A user's task and model files, checked: what `try` finds, the slow findings last."""
+"""A user's task and model files, checked: what `try` prints, the slow results last."""
 
 from collections.abc import Iterator
 from traceback import extract_tb
 
 from torch import nn
 
-from bench.conformance.model_checks import examine_model
-from bench.conformance.result import Finding, failed
-from bench.conformance.speed_check import examine_speed
-from bench.conformance.task_checks import examine_data
+from bench.conformance.model_checks import check_model
+from bench.conformance.result import CheckResult, has_failed
+from bench.conformance.speed_check import measure_speed
+from bench.conformance.task_checks import check_task
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.core.outcomes import outcome
 from bench.training.build import build
 
 
-def attempt(model: str, task: str, symmetric: bool, device: str) -> Iterator[Finding]:
-    """All findings on a model file and a task file, the slow ones last.
+def check(model: str, task: str, symmetric: bool, device: str) -> Iterator[CheckResult]:
+    """Yield all results on a model file and a task file, the slow ones last.
 
     Of a task that is `symmetric` every field has to turn with the points. Raises `ValueError` for
     plug-ins that are not there or cannot be built.
     """
     run = Run(Plugin(task), Plugin(model), Plugin("plain"))
-    data, network = _built(run, device)
-    found = list(examine_data(data, symmetric))
-    yield from found
-    if failed(found):
+    data, network = _build(run, device)
+    results = list(check_task(data, symmetric))
+    yield from results
+    if has_failed(results):
         return
-    found = list(examine_model(model, network, data))
-    yield from found
-    if not failed(found):
-        yield from examine_speed(run, device)
+    results = list(check_model(model, network, data))
+    yield from results
+    if not has_failed(results):
+        yield from measure_speed(run, device)
 
 
-def _built(run: Run, device: str) -> tuple[Task, nn.Module]:
-    """Task and model; what their files raise is told in one line, with its place."""
+def _build(run: Run, device: str) -> tuple[Task, nn.Module]:
+    """Return task and model; what their files raise is one line, with its place."""
     try:
         return build(run, device)[:2]
     except (OSError, ValueError):

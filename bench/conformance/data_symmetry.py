@@ -10,12 +10,12 @@ from remul.fields import MASK, Types
 
 SAMPLES = 300
 TURNED_DEG = 20.0  # pairs turned by less say nothing
-LEAST = 8  # informative pairs
+MINIMUM_PAIRS = 8  # informative ones
 CERTAIN = 1e-3  # chance of so lopsided a count if turning made no difference
 
 
 def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None]:
-    """For each field with irreps above l = 0, points aside: does it turn? None if data cannot tell.
+    """Return for each field above l = 0, points aside, whether it turns; None if data cannot tell.
 
     Each of the first samples is paired with the one nearest to it in shape, by the best rotation
     of its points (Kabsch). A field that turns is nearer to its partner's once it is turned along.
@@ -32,7 +32,7 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
     partner, rotation = _nearest(x - centre)
     there = _angle_cos(rotation) < cos(radians(TURNED_DEG))
     g = Element(rotation, torch.zeros(len(x), 3, dtype=x.dtype))
-    found = {}
+    turning = {}
     for name, rep in types.items():
         if name == points[0] and name not in signature.outputs:
             continue
@@ -40,12 +40,12 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
             value = data.targets[name] if name in signature.outputs else fields[name]
             if rep.affine:
                 value = value - centre.repeat(1, 1, rep.dim // 3)
-            found[name] = _turns(value, partner, g, {name: rep}, there)
-    return found
+            turning[name] = _turns(value, partner, g, {name: rep}, there)
+    return turning
 
 
 def _nearest(x: Tensor) -> tuple[Tensor, Tensor]:
-    """For each cloud the one nearest to it up to a rotation, and that rotation (samples, 3, 3)."""
+    """Return for each cloud the one nearest to it up to a rotation, and the rotation (n, 3, 3)."""
     cross = torch.einsum("imk,jml->ijkl", x, x)
     left, values, right = torch.linalg.svd(cross)
     proper = torch.linalg.det(left @ right).sign()
@@ -64,22 +64,22 @@ def _angle_cos(rotation: Tensor) -> Tensor:
 
 
 def _turns(value: Tensor, partner: Tensor, g: Element, types: Types, there: Tensor) -> bool | None:
-    """Whether turning the field along brings it nearer to the partner's, more often than not."""
+    """Return whether turning the field along mostly brings it nearer to the partner's."""
     (turned,) = act(g, dict.fromkeys(types, value), _vectors(types)).values()
     other = value[partner]
     along, still = ((v - other).flatten(1).norm(dim=1)[there] for v in (turned, value))
     differs = (along - still).abs() > 1e-9 * (along + still)
     total, nearer = int(differs.sum()), int((along < still)[differs].sum())
-    if total < LEAST or _chance(max(nearer, total - nearer), total) > CERTAIN:
+    if total < MINIMUM_PAIRS or _tail(max(nearer, total - nearer), total) > CERTAIN:
         return None
     return 2 * nearer > total
 
 
 def _vectors(types: Types) -> Types:
-    """The types without translations, which the fields have lost with their centre."""
+    """Return the types without translations, which the fields have lost with their centre."""
     return {name: Rep(rep.irreps, objects=rep.objects) for name, rep in types.items()}
 
 
-def _chance(most: int, total: int) -> float:
-    """Probability that one of two equally likely sides has at least `most` of `total`."""
+def _tail(most: int, total: int) -> float:
+    """Return the probability that one of two equally likely sides has `most` of `total` or more."""
     return min(1.0, 2 * sum(comb(total, k) for k in range(most, total + 1)) / 2**total)

@@ -6,8 +6,8 @@ import torch
 from torch import Generator, nn
 from torch.nn.functional import pad
 
-from bench.conformance.result import Finding, _kept
-from bench.conformance.task_checks import _check_values
+from bench.conformance.result import CheckResult, run_check
+from bench.conformance.task_checks import check_values
 from bench.core import plugins
 from bench.core.contracts import Task
 from remul import O3, SO3, Batch, Element, Permutation, act, equivariance_error
@@ -17,47 +17,49 @@ SAMPLES = 8
 EXACT = 1e-10  # round-off in float64, with a margin
 
 
-def examine_model(name: str, network: nn.Module, task: Task) -> Iterator[Finding]:
-    """The contract of a model on a few samples, in float64, and its symmetries as built."""
+def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResult]:
+    """Yield how a model keeps its contract on a few samples in float64, and its symmetries."""
     batch = task.train[:SAMPLES].to(torch.float64)
     network, signature = network.double().eval(), task.signature
-    outputs = _kept("outputs", "as the signature declares", lambda: _check_outputs(network, batch))
+    outputs = run_check(
+        "outputs", "as the signature declares", lambda: _check_outputs(network, batch)
+    )
     yield outputs
-    if not outputs.kept:
+    if not outputs.passed:
         return
-    yield _kept("gradients", "finite", lambda: _check_gradients(network, batch))
-    yield _kept("samples", "each by itself", lambda: _check_alone(network, batch.inputs))
-    yield _kept("padding", "without influence", lambda: _check_padding(network, batch.inputs))
+    yield run_check("gradients", "finite", lambda: _check_gradients(network, batch))
+    yield run_check("samples", "each by itself", lambda: _check_alone(network, batch.inputs))
+    yield run_check("padding", "without influence", lambda: _check_padding(network, batch.inputs))
     claims = plugins.claims_equivariance(name)
     for about, g in _motions(batch.inputs).items():
         with torch.no_grad():
             error = equivariance_error(network, batch.inputs, signature, g).max().item()
-        kept = error < EXACT if claims and about == "rotations" else None
-        yield Finding(about, f"relative error {error:.1e} as built", kept)
+        passed = error < EXACT if claims and about == "rotations" else None
+        yield CheckResult(about, f"relative error {error:.1e} as built", passed)
     counts = {x.shape[1] for x in batch.inputs.values() if x.dim() > 2}
     if len(counts) == 1:  # fields of several sets have no permutation in common
         order = torch.randperm(*counts, generator=Generator().manual_seed(0))[None]
         error = _error_under(network, batch.inputs, signature, Permutation(order))
-        yield Finding("permutations", f"relative error {error:.1e} as built")
+        yield CheckResult("permutations", f"relative error {error:.1e} as built")
     single, few = network.float().train(), task.train[:SAMPLES]
-    yield _kept("training", "possible in float32", lambda: _check_gradients(single, few))
+    yield run_check("training", "possible in float32", lambda: _check_gradients(single, few))
 
 
 def _check_outputs(network: nn.Module, batch: Batch) -> None:
     given = {name: x.clone() for name, x in batch.inputs.items()}
-    found = network(given)
-    if not isinstance(found, dict):
-        raise ValueError(f"it returns a {type(found).__name__}, not a dict of fields")
+    outputs = network(given)
+    if not isinstance(outputs, dict):
+        raise ValueError(f"it returns a {type(outputs).__name__}, not a dict of fields")
     for name, x in batch.inputs.items():
         if not torch.allclose(given.get(name, x + 1), x, rtol=0, atol=0, equal_nan=True):
             raise ValueError(f"it changes the field {name!r} of its inputs")
     for name, target in batch.targets.items():
-        if name not in found:
-            raise ValueError(f"field {name!r} is missing, there are {', '.join(found)}")
-        if found[name].shape != target.shape:
-            shapes = f"{tuple(found[name].shape)}, the target {tuple(target.shape)}"
+        if name not in outputs:
+            raise ValueError(f"field {name!r} is missing, there are {', '.join(outputs)}")
+        if outputs[name].shape != target.shape:
+            shapes = f"{tuple(outputs[name].shape)}, the target {tuple(target.shape)}"
             raise ValueError(f"field {name!r} is {shapes}")
-        _check_values(name, found[name])
+        check_values(name, outputs[name])
 
 
 def _check_gradients(network: nn.Module, batch: Batch) -> None:
@@ -83,14 +85,14 @@ def _check_padding(network: nn.Module, inputs: Fields) -> None:
     padded = {k: pad(x, widths[x.dim()], value=torch.nan) for k, x in inputs.items()}
     some = next(iter(inputs.values()))
     mask = torch.cat([some.new_ones(len(some), n, 1), some.new_zeros(len(some), 2, 1)], 1)
-    found = network(padded | {MASK: mask})
-    _check_equal({k: x[:, :n] if x.dim() > 2 else x for k, x in found.items()}, network(inputs))
+    outputs = network(padded | {MASK: mask})
+    _check_equal({k: x[:, :n] if x.dim() > 2 else x for k, x in outputs.items()}, network(inputs))
 
 
-def _check_equal(found: Fields, expected: Fields) -> None:
+def _check_equal(outputs: Fields, expected: Fields) -> None:
     for name, x in expected.items():
-        if not torch.allclose(found[name], x, rtol=1e-8, atol=1e-8):
-            raise ValueError(f"field {name!r} differs by {(found[name] - x).abs().max():.1e}")
+        if not torch.allclose(outputs[name], x, rtol=1e-8, atol=1e-8):
+            raise ValueError(f"field {name!r} differs by {(outputs[name] - x).abs().max():.1e}")
 
 
 def _motions(inputs: Fields) -> dict[str, Element]:
@@ -105,7 +107,7 @@ def _error_under(
     network: nn.Module, inputs: Fields, signature: Signature, order: Permutation
 ) -> float:
     with torch.no_grad():
-        found = network(act(order, inputs, signature.inputs))
+        outputs = network(act(order, inputs, signature.inputs))
         expected = act(order, network(inputs), signature.outputs)
-    apart = sum((found[name] - x).square().sum() for name, x in expected.items())
-    return (apart / sum(x.square().sum() for x in expected.values())).sqrt().item()
+    squares = sum((outputs[name] - x).square().sum() for name, x in expected.items())
+    return (squares / sum(x.square().sum() for x in expected.values())).sqrt().item()

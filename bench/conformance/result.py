@@ -5,30 +5,30 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line of the report; `kept` is None where there is nothing to keep."""
+class CheckResult:
+    """One line of the report; `passed` is None where there is nothing to pass."""
 
     about: str
     text: str
-    kept: bool | None = None
+    passed: bool | None = None
 
 
-def _kept(about: str, promise: str, test: Callable[[], None]) -> Finding:
-    """Whether a test passes; whatever the model raises is the reason why it does not."""
+def run_check(about: str, promise: str, check: Callable[[], None]) -> CheckResult:
+    """Return whether a check passes; whatever the model raises is the reason why it does not."""
     try:
-        test()
+        check()
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        return Finding(about, f"not {promise}: {type(error).__name__}: {reason}", False)
-    return Finding(about, promise, True)
+        return CheckResult(about, f"not {promise}: {type(error).__name__}: {reason}", False)
+    return CheckResult(about, promise, True)
 
 
-def line(finding: Finding) -> str:
-    """A finding as it is printed."""
-    mark = {True: "ok  ", False: "FAIL", None: "    "}[finding.kept]
-    return f"{mark} {finding.about}: {finding.text}"
+def format_line(result: CheckResult) -> str:
+    """Return a result as it is printed."""
+    mark = {True: "ok  ", False: "FAIL", None: "    "}[result.passed]
+    return f"{mark} {result.about}: {result.text}"
 
 
-def failed(findings: list[Finding]) -> bool:
-    """Whether something that has to be kept is not."""
-    return any(finding.kept is False for finding in findings)
+def has_failed(results: list[CheckResult]) -> bool:
+    """Return whether a check has not passed."""
+    return any(result.passed is False for result in results)

@@ -2,32 +2,32 @@
 
 from collections.abc import Iterator
 
-from bench.conformance.result import Finding
+from bench.conformance.result import CheckResult
 from bench.core.config import Plugin, Run
 from bench.system.clock import clock_of
 from bench.system.progress import duration
-from bench.timing.closures import closures
-from bench.timing.samples import measure
+from bench.timing.closures import build_closures
+from bench.timing.samples import measure_functions
 
-ROUNDS = 12
+CHECK_ROUNDS = 12
 RIVAL = Plugin("transformer")
 LENGTHS = (2_000, 50_000)
 
 
-def examine_speed(run: Run, device: str) -> Iterator[Finding]:
-    """A training step and inference beside the default Transformer's, and what a run will take."""
+def measure_speed(run: Run, device: str) -> Iterator[CheckResult]:
+    """Yield the times of a step and of inference beside the default Transformer's, and of a run."""
     functions = {}
     for plugin in {str(run.model): run.model, str(RIVAL): RIVAL}.values():
-        step, inference, _ = closures(Run(run.task, plugin, run.method), device)
+        step, inference, _ = build_closures(Run(run.task, plugin, run.method), device)
         functions |= {(plugin.name, "step"): step, (plugin.name, "inference"): inference}
     there = {key: function for key, function in functions.items() if function}
-    timings = {key: t.median_ms for key, t in measure(there, ROUNDS, clock_of(device)).items()}
+    timings = measure_functions(there, CHECK_ROUNDS, clock_of(device))
     for kind in ("step", "inference"):
         if (run.model.name, kind) in timings:
-            own, rival = timings[run.model.name, kind], timings[RIVAL.name, kind]
-            faster = f"{rival / own:.2g} times as fast as {RIVAL.name}"
-            yield Finding(kind, f"{own:.3g} ms at batch {run.batch_size}, {faster}")
+            own_ms, rival_ms = (timings[p.name, kind].median_ms for p in (run.model, RIVAL))
+            faster = f"{rival_ms / own_ms:.2g} times as fast as {RIVAL.name}"
+            yield CheckResult(kind, f"{own_ms:.3g} ms at batch {run.batch_size}, {faster}")
     if (run.model.name, "step") in timings:
-        took = [duration(1e-3 * timings[run.model.name, "step"] * n) for n in LENGTHS]
-        each = ", ".join(f"{n:,} steps {t}" for n, t in zip(LENGTHS, took, strict=True))
-        yield Finding("a run", f"takes about: {each}")
+        step_s = 1e-3 * timings[run.model.name, "step"].median_ms
+        each = ", ".join(f"{steps:,} steps {duration(step_s * steps)}" for steps in LENGTHS)
+        yield CheckResult("a run", f"takes about: {each}")

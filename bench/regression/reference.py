@@ -22,8 +22,8 @@ from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import Tell, ignore
 from bench.system.protocol import MeasureCeilings
-from bench.timing import grid as timing_grid
-from bench.timing.interleave import players
+from bench.timing.grid import make_record, split_sessions, time_session
+from bench.timing.interleave import timed_workers
 
 NODES, BATCH = 10, 8
 NEAR = 0.25  # ceilings of one machine seldom differ by more from session to session
@@ -70,9 +70,9 @@ class ReferenceCheck:
     def explain_apart(self, known: Records, tell: Tell) -> str:
         """Return why times of now tell nothing beside the reference's; nothing if they do."""
         tell("what this machine can do", 0.0)
-        with players([({}, ROOT)], self.device) as (player,):
-            machine = MachineFacts(**player.facts.machine, name=self.name)
-            surveys = [player.told(MeasureCeilings(self.device)) or {} for _ in range(SURVEYS)]
+        with timed_workers([({}, ROOT)], self.device) as (worker,):
+            machine = MachineFacts(**worker.facts.machine, name=self.name)
+            surveys = [worker.try_ask(MeasureCeilings(self.device)) or {} for _ in range(SURVEYS)]
         ceilings = {name: max(survey[name] for survey in surveys) for name in surveys[0]}
         own = {"machine": machine, "ceilings": ceilings}
         here = {case: structs.replace(record, **own) for case, record in known.items()}
@@ -87,8 +87,8 @@ class ReferenceCheck:
         records = {}
         for index, (case, record) in enumerate(known.items()):
             tell(case, index / len(known))
-            with players([({}, ROOT)], self.device) as (player,):
-                records[case] = timing_grid.record(record.cell, player, player, self.name)
+            with timed_workers([({}, ROOT)], self.device) as (worker,):
+                records[case] = make_record(record.cell, worker, worker, self.name)
         return records
 
 
@@ -111,8 +111,8 @@ def time_cases(
 ) -> dict[str, SpeedRecord]:
     """Return records of cases, each session of which is timed in turn."""
     records = {}
-    for session in timing_grid.sessions(grid):
-        for record in timing_grid.time_session(session, device, name, tell):
+    for session in split_sessions(grid):
+        for record in time_session(session, device, name, tell):
             records[str(record.cell)] = record
     return records
 

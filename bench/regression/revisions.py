@@ -15,7 +15,7 @@ from bench.regression.verdicts import INCOMPARABLE, INCONCLUSIVE, REGRESSED, Com
 from bench.system.clock import now
 from bench.system.progress import Tell, ignore
 from bench.system.protocol import Count
-from bench.timing.interleave import Player, play, players
+from bench.timing.interleave import TimedWorker, interleave, timed_workers
 
 KINDS = ("inference", "train_step")
 CONFIRMATION_SHARE = 1 / 3  # of a case's time, which is kept for all but the first comparison
@@ -58,10 +58,10 @@ class RevisionComparison:
     def measure(self, case: SpeedCase, until: float) -> tuple[Comparisons, Verdict]:
         """Time so many rounds, and further ones of what is inconclusive while time is left."""
         timed = case.targets(self.kinds)
-        with players([(timed, tree) for tree in self.trees], self.device) as pair:
+        with timed_workers([(timed, tree) for tree in self.trees], self.device) as pair:
             comparisons, open_kinds = {}, [kind for kind in self.kinds if _can_run(pair, kind)]
             while open_kinds:
-                play(list(pair), open_kinds, self.rounds)
+                interleave(list(pair), open_kinds, self.rounds)
                 comparisons |= _compare(*pair, self.floor)
                 late = now() >= until
                 open_kinds = [
@@ -72,11 +72,11 @@ class RevisionComparison:
             return comparisons, _judge_counters(case, *pair)
 
 
-def _can_run(pair: list[Player], kind: str) -> bool:
-    return all(kind in player.samples_ms for player in pair)
+def _can_run(pair: list[TimedWorker], kind: str) -> bool:
+    return all(kind in worker.samples_ms for worker in pair)
 
 
-def _compare(base: Player, new: Player, floor: float) -> Comparisons:
+def _compare(base: TimedWorker, new: TimedWorker, floor: float) -> Comparisons:
     kinds = sorted(base.samples_ms.keys() & new.samples_ms.keys())
     return {
         kind: verdicts.compare_samples(base.samples_ms[kind], new.samples_ms[kind], floor)
@@ -84,14 +84,14 @@ def _compare(base: Player, new: Player, floor: float) -> Comparisons:
     }
 
 
-def _judge_counters(case: SpeedCase, base: Player, new: Player) -> Verdict:
+def _judge_counters(case: SpeedCase, base: TimedWorker, new: TimedWorker) -> Verdict:
     sides, name, run = [], str(case), asdict(case.run("train_step"))
-    for player in (base, new):
+    for worker in (base, new):
         try:
-            counts = player.ask(Count(run, player.device))
+            counts = worker.ask(Count(run, worker.device))
         except RuntimeError as error:
-            why = next(iter(player.facts.reasons.values()), str(error))
+            why = next(iter(worker.facts.reasons.values()), str(error))
             return Verdict(name, "counters", REGRESSED if sides else INCOMPARABLE, why=why)
-        facts = MachineFacts(**player.facts.machine)
+        facts = MachineFacts(**worker.facts.machine)
         sides.append(structs.replace(blank_record(case), counters=counts, machine=facts))
     return judge_counters(name, *sides)

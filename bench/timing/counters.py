@@ -18,51 +18,51 @@ ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_
 def count(
     model: nn.Module, inference: Function, device: str, step: Function | None = None
 ) -> dict[str, int | None]:
-    """Counters of one inference call, and with the prefix `step_` of one training step.
+    """Return counters of one inference call, and with the prefix `step_` of one training step.
 
     `flops` are those of matrix products and attention; `moved_bytes` what all operations read and
     write; `peak_bytes` the most that was alive at once, of what the call itself made.
     """
-    found = {"parameters": parameters(model)} | _counts(inference, device)
+    counts = {"parameters": parameters(model)} | _count(inference, device)
     if step:
-        found |= {f"step_{name}": number for name, number in _counts(step, device).items()}
-    return found
+        counts |= {f"step_{name}": number for name, number in _count(step, device).items()}
+    return counts
 
 
 def parameters(model: nn.Module) -> int:
-    """The number of trained weights."""
+    """Return the number of trained weights."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
-    """How often `torch.compile` has to leave the graph of one inference call."""
+    """Return how often `torch.compile` has to leave the graph of one inference call."""
     torch._dynamo.reset()
     with torch.no_grad():
         return torch._dynamo.explain(model)(inputs).graph_break_count
 
 
 def peak_bytes(function: Function, device: str) -> int:
-    """The most that was alive at once during a call, as in `count`."""
+    """Return the most that was alive at once during a call, as in `count`."""
     if device == "cuda":
         return _allocated(function)
-    with _Counter() as seen:
+    with _Counter() as counter:
         function()
-    return seen.peak
+    return counter.peak
 
 
-def _counts(function: Function, device: str) -> dict[str, int | None]:
-    with _Counter() as seen:
+def _count(function: Function, device: str) -> dict[str, int | None]:
+    with _Counter() as counter:
         function()
     return {
         "flops": flops(function),
-        "dispatched_ops": seen.operations,
-        "moved_bytes": seen.moved,
-        "peak_bytes": _allocated(function) if device == "cuda" else seen.peak,
+        "dispatched_ops": counter.operations,
+        "moved_bytes": counter.moved,
+        "peak_bytes": _allocated(function) if device == "cuda" else counter.peak,
     }
 
 
 def flops(function: Function) -> int | None:
-    """FLOPs of the matrix products and of the attention of a call.
+    """Return the FLOPs of the matrix products and of the attention of a call.
 
     None where it differentiates inside, which the counter refuses.
     """
@@ -101,18 +101,18 @@ class _Counter(TorchDispatchMode):
         if not getattr(func, "is_view", False):
             self.moved += _bytes((args, kwargs)) + _bytes(result)
         for storage in given.keys() - taken.keys():
-            self._born(given[storage])
+            self._note_born(given[storage])
         return result
 
-    def _born(self, storage: torch.UntypedStorage) -> None:
+    def _note_born(self, storage: torch.UntypedStorage) -> None:
         if storage._cdata in self.known:
             return
         size, key = storage.nbytes(), storage._cdata
         self.alive += size
         self.peak = max(self.peak, self.alive)
-        self.known[key] = weakref.ref(storage, lambda _: self._died(key, size))
+        self.known[key] = weakref.ref(storage, lambda _: self._note_freed(key, size))
 
-    def _died(self, key: int, size: int) -> None:
+    def _note_freed(self, key: int, size: int) -> None:
         if self.known.pop(key, None):
             self.alive -= size
 

@@ -18,22 +18,23 @@ from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.progress import Tell, duration, ignore
 from bench.system.protocol import Count, CountBreaks, MeasureCeilings, MeasureEnergy
-from bench.timing.interleave import Player, play, players, round_s
+from bench.timing.interleave import TimedWorker, interleave, round_s, timed_workers
 
-ROUNDS, LEAST, SESSION_S = 40, 15, 30.0  # fewer pairs decide nothing among hundreds of cells
-NODES = (5, 10, 20, 40)
-BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
-MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
+GRID_ROUNDS, GRID_MINIMUM = 40, 15  # fewer pairs decide nothing among hundreds of cases
+SESSION_S = 30.0
+GRID_NODES = (5, 10, 20, 40)
+GRID_BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
+GRID_MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for: cells, and where, on what and how long to time them.
+class GridOptions:
+    """What the user asked for: cases, and where, on what and how long to time them.
 
     `scale` is what chose the models' sizes, as in `core.sizes.options_for_size`.
     """
 
-    cells: list[SpeedCase]
+    cases: list[SpeedCase]
     store: SpeedStore
     device: str
     budget_s: float
@@ -41,91 +42,92 @@ class Request:
     scale: str = "default"
 
 
-def grid(
-    models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], rungs: Iterable[tuple[str, str]]
+def list_cases(
+    models: Iterable[Plugin], sizes: Iterable[tuple[int, int]], variants: Iterable[tuple[str, str]]
 ) -> list[SpeedCase]:
-    """Every model at every (nodes, batch) on every rung, a (mode, dtype)."""
-    combinations = product(sizes, rungs, models)
-    return [SpeedCase(model, *size, *rung) for size, rung, model in combinations]
+    """Return every model at every (nodes, batch) in every variant, a (mode, dtype)."""
+    combinations = product(sizes, variants, models)
+    return [SpeedCase(model, *size, *variant) for size, variant, model in combinations]
 
 
-def measure(request: Request) -> bool:
-    """Times the cells that have no record, a session for each size and rung.
+def measure_grid(options: GridOptions) -> bool:
+    """Time the cases that have no record, a session for each size and variant.
 
-    Whether none of them failed; without time left the rest is for the same command again.
+    Returns whether none of them failed; without time left the rest is for the same command again.
     """
-    files.check_writable(request.store.root)
-    todo = request.cells if request.force else request.store.missing(request.cells)
-    print(f"{len(request.cells)} cells, {len(request.cells) - len(todo)} timed before")
+    files.check_writable(options.store.root)
+    todo = options.cases if options.force else options.store.missing(options.cases)
+    print(f"{len(options.cases)} cells, {len(options.cases) - len(todo)} timed before")
     started = now()
-    for part in sessions(todo):
-        if now() - started >= request.budget_s:
-            again = "the same command without --force" if request.force else "the same command"
+    for session in split_sessions(todo):
+        if now() - started >= options.budget_s:
+            again = "the same command without --force" if options.force else "the same command"
             print(f"out of time after {duration(now() - started)}; {again} continues")
             break
-        began = now()
-        rounds = 0
-        for made in time_session(part, request.device, request.store.root.name):
-            rounds = max([rounds, *[timing.rounds for timing in made.timings.values()]])
-            request.store.write(structs.replace(made, scale=request.scale))
-        size = f"{part[0].nodes} x {part[0].batch}, {part[0].mode}, {part[0].dtype}"
-        print(f"{size}: {len(part)} models, {rounds} rounds, {duration(now() - began)}")
-    return not [cell for cell in request.cells if request.store.has_failed(cell)]
+        began, rounds = now(), 0
+        for record in time_session(session, options.device, options.store.root.name):
+            rounds = max([rounds, *[timing.rounds or 0 for timing in record.timings.values()]])
+            options.store.write(structs.replace(record, scale=options.scale))
+        first = session[0]
+        size = f"{first.nodes} x {first.batch}, {first.mode}, {first.dtype}"
+        print(f"{size}: {len(session)} models, {rounds} rounds, {duration(now() - began)}")
+    return not any(map(options.store.has_failed, options.cases))
 
 
-def sessions(todo: Iterable[SpeedCase]) -> list[list[SpeedCase]]:
-    """The cells that are timed in turn: those that differ in the model alone."""
-    found: dict[str, list[SpeedCase]] = {}
-    for cell in todo:
-        found.setdefault(str(replace(cell, model=UNIT)), []).append(cell)
-    return list(found.values())
+def split_sessions(cases: Iterable[SpeedCase]) -> list[list[SpeedCase]]:
+    """Return the cases that are timed in turn: those that differ in the model alone."""
+    sessions: dict[str, list[SpeedCase]] = {}
+    for case in cases:
+        sessions.setdefault(str(replace(case, model=UNIT)), []).append(case)
+    return list(sessions.values())
 
 
 def time_session(
-    part: list[SpeedCase], device: str, name: str, tell: Tell = ignore
+    cases: list[SpeedCase], device: str, name: str, tell: Tell = ignore
 ) -> Iterator[SpeedRecord]:
-    """Yield records of cells that are timed in turn with the unit, on the machine of that name."""
-    unit = SpeedCase(UNIT, part[0].nodes, part[0].batch)
-    everyone = [unit, *[cell for cell in part if cell != unit]]
+    """Yield records of cases that are timed in turn with the unit, on the machine of that name."""
+    unit = SpeedCase(UNIT, cases[0].nodes, cases[0].batch)
+    everyone = [unit, *[case for case in cases if case != unit]]
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    parts = [(cell.targets(CASE_KINDS), ROOT) for cell in everyone]
+    parts = [(case.targets(CASE_KINDS), ROOT) for case in everyone]
 
     def begin(index: int) -> None:
         tell(str(everyone[index]), index / (len(everyone) + 1))
 
-    with players(parts, device, begin) as found:
-        rounds = round(min(ROUNDS, max(LEAST, SESSION_S / max(round_s(found), 1e-9))))
-        tell(f"{rounds} rounds of {len(found)} networks", len(found) / (len(found) + 1))
-        play(found, CASE_KINDS, rounds)
-        ceilings = found[0].told(MeasureCeilings(device)) or {}
-        for cell, player in zip(everyone, found, strict=True):
-            if cell in part:
-                made = record(cell, player, found[0], name)
-                yield structs.replace(made, session=stamp, ceilings=ceilings)
+    with timed_workers(parts, device, begin) as workers:
+        enough = SESSION_S / max(round_s(workers), 1e-9)
+        rounds = round(min(GRID_ROUNDS, max(GRID_MINIMUM, enough)))
+        tell(f"{rounds} rounds of {len(workers)} networks", len(workers) / (len(workers) + 1))
+        interleave(workers, CASE_KINDS, rounds)
+        ceilings = workers[0].try_ask(MeasureCeilings(device)) or {}
+        for case, worker in zip(everyone, workers, strict=True):
+            if case in cases:
+                record = make_record(case, worker, workers[0], name)
+                yield structs.replace(record, session=stamp, ceilings=ceilings)
 
 
-def record(cell: SpeedCase, player: Player, unit: Player, name: str) -> SpeedRecord:
-    """The record of a cell, on the machine of that name.
+def make_record(case: SpeedCase, worker: TimedWorker, unit: TimedWorker, name: str) -> SpeedRecord:
+    """Return the record of a case, on the machine of that name.
 
     With timings, their ratios to the unit round by round, and counters.
     """
-    timings = player.timings()
+    timings = worker.timings()
     for kind, timing in timings.items():
-        ratios = list(_ratios(player.samples_ms[kind], unit.samples_ms.get(kind, [])))
+        ratios = list(_ratios(worker.samples_ms[kind], unit.samples_ms.get(kind, [])))
         beside = {"ratios": ratios, "x_unit": median(ratios)} if ratios else {}
-        energy_mj = player.told(MeasureEnergy(kind))
+        energy_mj = worker.try_ask(MeasureEnergy(kind))
         timings[kind] = structs.replace(timing, **beside, energy_mj=energy_mj)
-    counts = player.told(Count(asdict(cell.run("train_step")), player.device)) or {}
-    if timings and cell.mode == "compile":
-        ask = CountBreaks(asdict(cell.run("inference")), player.device)
-        counts["graph_breaks"] = player.told(ask)
+    counts = worker.try_ask(Count(asdict(case.run("train_step")), worker.device)) or {}
+    if timings and case.mode == "compile":
+        request = CountBreaks(asdict(case.run("inference")), worker.device)
+        counts["graph_breaks"] = worker.try_ask(request)
     return structs.replace(
-        blank_record(cell),
-        status=player.facts.status,
-        reasons=player.facts.reasons,
+        blank_record(case),
+        status=worker.facts.status,
+        reasons=worker.facts.reasons,
         timings=timings,
         counters=counts,
-        machine=MachineFacts(**player.facts.machine, name=name),
+        machine=MachineFacts(**worker.facts.machine, name=name),
     )
 
 

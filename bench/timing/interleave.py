@@ -1,4 +1,4 @@
-"""Processes that take turns at the clock: each holds one network, and a round samples them all."""
+"""Processes whose networks are sampled round by round, in turn."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,26 +29,26 @@ from bench.system.protocol import (
     TakeSample,
     is_numbered,
 )
-from bench.timing.samples import summary
+from bench.timing.samples import summarise
 
 
 @dataclass
-class Player:
+class TimedWorker:
     """A fresh process with what is timed of one network, by name, and the samples of each."""
 
     worker: Worker
     device: str
     facts: Prepared = field(default_factory=lambda: Prepared("done", {}, {}, {}, {}))
-    takes: dict[str, list[Sample]] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     death: str = ""
 
     @property
     def samples_ms(self) -> dict[str, list[float]]:
-        """The samples of every kind that can be run."""
-        return {kind: [take.ms for take in found] for kind, found in self.takes.items()}
+        """The samples of all that can be run, by name."""
+        return {name: [s.ms for s in samples] for name, samples in self.samples.items()}
 
     def ask(self, request: Request) -> Any:  # noqa: ANN401 - as `protocol` says
-        """The worker's answer. Raises `RuntimeError` if it has none, or is dead."""
+        """Return the worker's answer. Raises `RuntimeError` if it has none, or is dead."""
         if self.death:
             raise RuntimeError(self.death)
         self.worker.send(0, request)
@@ -59,96 +59,96 @@ class Player:
             self.death = reply.reason
         raise RuntimeError(reply.reason)
 
-    def told(self, request: Request) -> Any:  # noqa: ANN401 - as `protocol` says
-        """What the worker answers; None if it cannot."""
+    def try_ask(self, request: Request) -> Any:  # noqa: ANN401 - as `protocol` says
+        """Return what the worker answers; None if it cannot."""
         try:
             return self.ask(request)
         except RuntimeError:
             return None
 
     def greet(self) -> None:
-        """Asks for the worker's protocol. Raises `ProtocolError` if it is another one than ours.
+        """Ask for the worker's protocol. Raises `ProtocolError` if it is another one than ours.
 
         One that dies of the question speaks the first; a death of another reason is left to
         `prepare`.
         """
-        number = self.told(Hello()) or UNNUMBERED
+        number = self.try_ask(Hello()) or UNNUMBERED
         if number != PROTOCOL and not (self.death and is_numbered(self.worker.checkout)):
             raise ProtocolError(number)
 
-    def prepare(self, timed: Mapping[str, TimingTarget]) -> None:
-        """Has the worker build and warm its closures; a death is an outcome too."""
-        targets = {name: asdict(target) for name, target in timed.items()}
+    def prepare(self, targets: Mapping[str, TimingTarget]) -> None:
+        """Have the worker build and warm its closures; a death is an outcome too."""
+        plain = {name: asdict(target) for name, target in targets.items()}
         try:
-            self.facts = convert(self.ask(Prepare(targets, self.device)), Prepared)
+            self.facts = convert(self.ask(Prepare(plain, self.device)), Prepared)
         except RuntimeError as error:
-            reasons = dict.fromkeys(timed, str(error))
+            reasons = dict.fromkeys(targets, str(error))
             self.facts = Prepared(status_of(str(error)), {}, {}, reasons, {})
-        self.takes = {kind: [] for kind in self.facts.sample_s}
+        self.samples = {name: [] for name in self.facts.sample_s}
 
-    def sample(self, kind: str) -> None:
-        """Takes one sample, if the kind can be run and the worker lives."""
-        if kind not in self.takes:
+    def sample(self, name: str) -> None:
+        """Take one sample, if that can be run and the worker lives."""
+        if name not in self.samples:
             return
         try:
-            self.takes[kind].append(convert(self.ask(TakeSample(kind)), Sample))
+            self.samples[name].append(convert(self.ask(TakeSample(name)), Sample))
         except RuntimeError as error:
-            self.facts.reasons[kind] = str(error)
+            self.facts.reasons[name] = str(error)
             self.facts.status = status_of(str(error))
-            del self.takes[kind]
+            del self.samples[name]
 
     def timings(self) -> dict[str, Timing]:
-        """The summary of every kind that was sampled."""
+        """Return the summary of everything that was sampled."""
         return {
-            kind: replace(summarised(takes), first_call_s=self.facts.first_call_s[kind])
-            for kind, takes in self.takes.items()
-            if len(takes) > 1
+            name: replace(summarise_samples(samples), first_call_s=self.facts.first_call_s[name])
+            for name, samples in self.samples.items()
+            if len(samples) > 1
         }
 
 
-def summarised(takes: list[Sample]) -> Timing:
-    """The summary of samples with what was told of each."""
-    lag = sum(take.lag for take in takes) / len(takes)
-    clocks = [take.mhz for take in takes if take.mhz]
+def summarise_samples(samples: list[Sample]) -> Timing:
+    """Return the summary of samples and of the conditions under which they were taken."""
+    lag = sum(sample.lag for sample in samples) / len(samples)
+    clocks = [sample.mhz for sample in samples if sample.mhz]
     clock = max(clocks) / min(clocks) - 1 if clocks else 0.0
-    throttled = next((take.throttled for take in takes if take.throttled), "")
-    return summary([take.ms for take in takes], lag, clock, throttled)
+    throttled = next((sample.throttled for sample in samples if sample.throttled), "")
+    return summarise([sample.ms for sample in samples], lag, clock, throttled)
 
 
 @contextmanager
-def players(
+def timed_workers(
     parts: Iterable[tuple[Mapping[str, TimingTarget], Path]],
     device: str,
     begin: Callable[[int], None] = lambda index: None,
-) -> Iterator[list[Player]]:
-    """A player for each part and its checkout, made ready one by one; none is left behind.
+) -> Iterator[list[TimedWorker]]:
+    """Yield a worker for each part and its checkout, made ready one by one; none is left behind.
 
     `begin` is told the index of each part before it is made ready. Raises `ProtocolError` if one of
     them speaks another protocol.
     """
-    parts, found = list(parts), []
+    parts, workers = list(parts), []
     try:
         for _, checkout in parts:
-            found.append(Player(Worker(SimpleQueue(), checkout), device))
-        for player in found:
-            player.greet()
-        for index, (player, (timed, _)) in enumerate(zip(found, parts, strict=True)):
+            workers.append(TimedWorker(Worker(SimpleQueue(), checkout), device))
+        for worker in workers:
+            worker.greet()
+        for index, (worker, (targets, _)) in enumerate(zip(workers, parts, strict=True)):
             begin(index)
-            player.prepare(timed)
-        yield found
+            worker.prepare(targets)
+        yield workers
     finally:
-        for player in found:
-            player.worker.kill()
+        for worker in workers:
+            worker.worker.kill()
 
 
-def play(found: list[Player], kinds: Sequence[str], rounds: int) -> None:
-    """So many rounds of all kinds and players, every other one in reverse."""
-    turns = list(product(kinds, found))
+def interleave(workers: list[TimedWorker], names: Sequence[str], rounds: int) -> None:
+    """Sample everything in every worker so many times, every other round in reverse."""
+    turns = list(product(names, workers))
     for index in range(rounds):
-        for kind, player in turns if index % 2 == 0 else reversed(turns):
-            player.sample(kind)
+        for name, worker in turns if index % 2 == 0 else reversed(turns):
+            worker.sample(name)
 
 
-def round_s(found: list[Player]) -> float:
-    """How long one round takes."""
-    return sum(sum(player.facts.sample_s.values()) for player in found)
+def round_s(workers: list[TimedWorker]) -> float:
+    """Return how long one round takes."""
+    return sum(sum(worker.facts.sample_s.values()) for worker in workers)

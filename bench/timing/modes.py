@@ -1,4 +1,4 @@
-"""The rungs of the ladder: eager, compiled or a CUDA graph, and the precision of products."""
+"""The variants of a function: eager, compiled or a CUDA graph, and the precision of products."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from torch import nn
 Function = Callable[[], Any]
 
 
-def applied(mode: str, model: nn.Module) -> nn.Module:
-    """The model as the mode runs it, each size compiled for itself."""
+def apply_mode(mode: str, model: nn.Module) -> nn.Module:
+    """Return the model as the mode runs it, each size compiled for itself."""
     return torch.compile(model, dynamic=False) if mode == "compile" else model
 
 
-def captured(mode: str, function: Function, device: str) -> Function:
-    """The closure as the mode calls it: as it is, or replayed from one CUDA graph.
+def capture(mode: str, function: Function, device: str) -> Function:
+    """Return the closure as the mode calls it: as it is, or replayed from one CUDA graph.
 
     The first call makes the graph. Raises `ValueError` where there are no CUDA graphs.
     """
@@ -25,12 +25,12 @@ def captured(mode: str, function: Function, device: str) -> Function:
         return function
     if device != "cuda":
         raise ValueError("CUDA graphs need a CUDA device")
-    made = cache(lambda: graph_of(function))  # keeps the function, whose tensors the graph uses
-    return lambda: made().replay()
+    graph = cache(lambda: capture_graph(function))  # keeps the function and the tensors it uses
+    return lambda: graph().replay()
 
 
-def graph_of(function: Function) -> torch.cuda.CUDAGraph:
-    """The function's work on the GPU, captured after three calls on a stream of its own."""
+def capture_graph(function: Function) -> torch.cuda.CUDAGraph:
+    """Return the function's work on the GPU, captured after three calls on a stream of its own."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -43,8 +43,8 @@ def graph_of(function: Function) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def precise(dtype: str, function: Function, device: str) -> Function:
-    """The closure with its matrix products in that precision. Raises `ValueError` without it."""
+def set_precision(dtype: str, function: Function, device: str) -> Function:
+    """Return the closure with matrix products in a precision. Raises `ValueError` without it."""
     if dtype == "float32":
         return function
     if dtype == "tf32" and device != "cuda":

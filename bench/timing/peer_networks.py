@@ -13,19 +13,19 @@ from bench.records.peer_store import MANY, NEIGHBOURS, installed_version
 from bench.system import machine
 from bench.system.clock import clock_of
 from bench.timing import counters
-from bench.timing.samples import measure
+from bench.timing.samples import measure_functions
 from remul import POINT, SCALAR, VECTOR, Signature
 from remul.fields import Fields
 
 SIGNATURE = Signature({"charge": SCALAR, "position": POINT, "velocity": VECTOR}, {"force": VECTOR})
-UNIT = {"channels": 128, "layers": 4, "heads": 4}
+UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
 CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
 ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
-ROUNDS = 6
+PEER_ROUNDS = 6
 
 
-def face(name: str, device: str) -> PeerRecord:
-    """Times one peer, ours of its kind with as many parameters, and the unit, on all clouds.
+def measure_peer(name: str, device: str) -> PeerRecord:
+    """Time one peer, ours of its kind with as many parameters, and the unit, on all clouds.
 
     Whatever the package raises becomes the `reason`; the sizes before it are kept.
     """
@@ -43,13 +43,13 @@ def face(name: str, device: str) -> PeerRecord:
 
 
 def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN401 - a module
-    """Timings of the three networks on a batch of clouds, turn by turn."""
+    """Return timings of the three networks on a batch of clouds, turn by turn."""
     neighbours = NEIGHBOURS if n > MANY else None
     torch.random.manual_seed(0)
     ours = dict(peer.OURS["kwargs"])
     if peer.OURS["name"] not in ATTENDING:
         ours["neighbours"] = neighbours
-    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT).float().to(device)
+    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT_OPTIONS).float().to(device)
     theirs = peer.build(neighbours).to(device)
     name, wanted = peer.OURS["name"], counters.parameters(theirs)
     matched = sizes.build_matched(name, SIGNATURE, wanted, **ours).float().to(device)
@@ -60,7 +60,7 @@ def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN4
         for which, network in networks.items()
         for kind, function in _functions(network, inputs)
     }
-    timings = measure(functions, ROUNDS, clock_of(device))
+    timings = measure_functions(functions, PEER_ROUNDS, clock_of(device))
     return PeerCase(
         n=n,
         batch=batch,
@@ -85,7 +85,7 @@ def _cloud(n: int, batch: int, device: str) -> Fields:
 
 
 def _functions(network: nn.Module, inputs: Fields) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Training (forward and backward) and inference of whatever fields the network gives."""
+    """Yield training (forward and backward) and inference of whatever fields the network gives."""
 
     def loss() -> Tensor:
         return sum(x.square().mean() for x in network(inputs).values())

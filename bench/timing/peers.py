@@ -9,10 +9,10 @@ from bench.system import pool
 from bench.system.protocol import MeasurePeer
 
 
-def measure(root: Path, device: str, force: bool) -> bool:
-    """Faces every installed peer that has no file of its version yet; whether all of them ran.
+def measure_peers(root: Path, device: str, force: bool) -> bool:
+    """Time every installed peer that has no record of its version, each in a fresh process.
 
-    Each in a fresh process; a peer whose package is not there is skipped with a line.
+    Returns whether all of them ran; one whose package is not there is skipped with a line.
     """
     store, complete = PeerStore(root), True
     for name in plugins.names("peers"):
@@ -23,12 +23,12 @@ def measure(root: Path, device: str, force: bool) -> bool:
         if not force and store.finished(name):
             continue
         try:
-            found = peer_record.parse(pool.ask(MeasurePeer(name, device)))
+            record = peer_record.parse(pool.ask(MeasurePeer(name, device)))
         except RuntimeError as error:
             complete = False
             print(f"{name} {version}: {error}")
             continue
-        store.write(found)
-        complete &= found.reason is None
-        print(f"{name} {version}: {found.reason or 'timed'}")
+        store.write(record)
+        complete &= record.reason is None
+        print(f"{name} {version}: {record.reason or 'timed'}")
     return complete

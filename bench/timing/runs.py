@@ -14,7 +14,7 @@ from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.system.checkout import ROOT
 from bench.system.protocol import Count
-from bench.timing.interleave import Player, play, players
+from bench.timing.interleave import TimedWorker, interleave, timed_workers
 from bench.training.selection import by_configuration
 
 SWEEP_ROUNDS = 40
@@ -90,8 +90,8 @@ def _sample(
     for key, seeds in chosen.items():
         processes.setdefault(str(seeds[0].model), []).append(key)
     targets = [_targets({key: chosen[key][0] for key in keys}) for keys in processes.values()]
-    with players([(part, ROOT) for part in targets], device) as workers:
-        play(workers, [name for part in targets for name in part], SWEEP_ROUNDS)
+    with timed_workers([(part, ROOT) for part in targets], device) as workers:
+        interleave(workers, [name for part in targets for name in part], SWEEP_ROUNDS)
         return {
             key: _collect(key, chosen[key][0], worker)
             for keys, worker in zip(processes.values(), workers, strict=True)
@@ -111,13 +111,15 @@ def _name(kind: str, key: str) -> str:
     return f"{kind} of {key}"
 
 
-def _collect(key: str, run: Run, worker: Player) -> tuple[dict[str, Timing], dict[str, str], dict]:
+def _collect(
+    key: str, run: Run, worker: TimedWorker
+) -> tuple[dict[str, Timing], dict[str, str], dict]:
     timings, names = worker.timings(), {kind: _name(kind, key) for kind in KINDS}
     missing = {kind: name for kind, name in names.items() if name not in timings}
     return (
         {kind: timings[name] for kind, name in names.items() if name in timings},
         {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
-        worker.told(Count(asdict(run), worker.device)) or {},
+        worker.try_ask(Count(asdict(run), worker.device)) or {},
     )
 
 

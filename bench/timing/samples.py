@@ -22,7 +22,7 @@ LIMITS = {  # up to which a timing is of quality A, and from which on of quality
 }
 
 
-def measure(
+def measure_functions(
     functions: Mapping[str, Function], rounds: int, clock: Clock = wall_clock
 ) -> dict[str, Timing]:
     """Return timings of all functions, sampled in turn so that a disturbance strikes all alike.
@@ -37,16 +37,16 @@ def measure(
             for name, function in functions.items():
                 samples[name].append(1e3 * clock(function, calls[name]))
         lag = off_cpu.share() if clock is wall_clock else 0.0
-        sessions.append({name: summary(taken, lag) for name, taken in samples.items()})
+        sessions.append({name: summarise(taken, lag) for name, taken in samples.items()})
     return min(sessions, key=_count_disturbed)
 
 
-def summary(
+def summarise(
     samples_ms: list[float], lag: float = 0.0, clock: float = 0.0, throttled: str = ""
 ) -> Timing:
     """Return median, interval, best, spread and quality of raw samples in milliseconds."""
     low, middle, high = quantiles(samples_ms, n=4)
-    mark, reason = quality(samples_ms, lag, clock, throttled)
+    mark, reason = grade(samples_ms, lag, clock, throttled)
     return Timing(
         median_ms=middle,
         interval_ms=interval(samples_ms),
@@ -59,7 +59,7 @@ def summary(
     )
 
 
-def quality(samples_ms: list[float], lag: float, clock: float, throttled: str) -> tuple[str, str]:
+def grade(samples_ms: list[float], lag: float, clock: float, throttled: str) -> tuple[str, str]:
     """Return A: quiet; B: usable; C: disturbed, kept out of every headline; and why it is no A."""
     low, middle, high = quantiles(samples_ms, n=4)
     half = len(samples_ms) // 2

@@ -7,7 +7,7 @@ import torch
 from ruler import SIZE, Ruler
 
 from bench.core import plugins
-from bench.timing.samples import measure
+from bench.timing.samples import measure_functions
 from remul import POINT, SCALAR, VECTOR, Signature
 
 INPUTS = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}
@@ -43,7 +43,7 @@ def training(model, fields):
 
 def ratio(slower, faster, rounds=30):
     """Median over rounds of the quotient of interleaved times."""
-    timings = measure({"slower": slower, "faster": faster}, rounds)
+    timings = measure_functions({"slower": slower, "faster": faster}, rounds)
     pairs = zip(timings["slower"].samples_ms, timings["faster"].samples_ms, strict=True)
     return median(a / b for a, b in pairs)
 

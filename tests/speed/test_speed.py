@@ -9,8 +9,8 @@ import torch
 from bench.core import plugins
 from bench.core.cases import SpeedCase
 from bench.core.config import Plugin, Run
-from bench.timing.closures import closure, closures
-from bench.timing.samples import measure
+from bench.timing.closures import build_closure, build_closures
+from bench.timing.samples import measure_functions
 from bench.training.build import build
 from bench.training.loop import train, trainer
 
@@ -42,25 +42,25 @@ def timed(benchmark, group, function):
 @pytest.mark.parametrize("kind", ["inference", "train_step"])
 def test_speed_of(kind, nodes, batch, model, benchmark):
     one = SpeedCase(Plugin(model), nodes, batch).targets([kind])[kind]
-    function = closure(one, "cpu")
+    function = build_closure(one, "cpu")
     timed(benchmark, f"{kind}, {nodes} x {batch}, default sizes", function)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_step_with(method, benchmark):
-    step, _, _ = closures(METHODS[method], "cpu")
+    step, _, _ = build_closures(METHODS[method], "cpu")
     timed(benchmark, "training step of the quick transformer", step)
 
 
 def ratio(slower, faster, rounds):
     """Median over rounds of the quotient of interleaved times."""
-    timings = measure({"slower": slower, "faster": faster}, rounds)
+    timings = measure_functions({"slower": slower, "faster": faster}, rounds)
     pairs = zip(timings["slower"].samples_ms, timings["faster"].samples_ms, strict=True)
     return median(a / b for a, b in pairs)
 
 
 def test_a_remul_step_costs_at_most_2_1_plain_ones(benchmark):
-    plain, remul = (closures(run, "cpu")[0] for run in (PLAIN, REMUL))
+    plain, remul = (build_closures(run, "cpu")[0] for run in (PLAIN, REMUL))
     benchmark.pedantic(remul)
     if benchmark.enabled:
         assert ratio(remul, plain, 60) <= 2.1

@@ -9,7 +9,7 @@ from bench.conformance.data_symmetry import fields_that_turn
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.timing import counters
-from bench.timing.closures import closures
+from bench.timing.closures import build_closures
 from bench.training import scores
 from bench.training.build import build
 from remul import POINT, SO3, VECTOR, Batch, Signature, act
@@ -94,7 +94,7 @@ def a_file(folder, output, claim=""):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(check, "examine_speed", lambda run, device: [])
+    monkeypatch.setattr(check, "measure_speed", lambda run, device: [])
 
 
 def test_a_good_model_passes(tmp_path, capsys):
@@ -127,7 +127,7 @@ def test_a_model_may_differentiate_inside(tmp_path):
     (tmp_path / "mine.py").write_text(FORCES)
     run = Run(Plugin("bodies"), Plugin(str(tmp_path / "mine.py")), Plugin("plain"), batch_size=2)
     task, model, _ = build(run, "cpu")
-    step, inference, _ = closures(run, "cpu")
+    step, inference, _ = build_closures(run, "cpu")
     assert torch.isfinite(step())
     assert inference()["position"].isfinite().all()
     assert scores.mean_squared_error(model, task.test) > 0
@@ -210,18 +210,18 @@ def test_noise_is_not_said_to_turn_or_to_stay(generator):
     assert fields_that_turn(Batch(data.inputs, {"force": noise}), SIGNATURE)["force"] is None
 
 
-@pytest.mark.parametrize(("symmetric", "kept"), [(True, False), (False, None)])
-def test_only_a_task_said_to_be_symmetric_fails_for_it(symmetric, kept, generator):
+@pytest.mark.parametrize(("symmetric", "passed"), [(True, False), (False, None)])
+def test_only_a_task_said_to_be_symmetric_fails_for_it(symmetric, passed, generator):
     data = clouds(generator, turn_target=False)
     task = Task(SIGNATURE, data, data, data, torch.nn.functional.mse_loss)
-    found = {finding.about: finding for finding in task_checks.examine_data(task, symmetric)}
-    assert found["field 'force'"].kept is kept
-    assert "does not turn" in found["field 'force'"].text
+    results = {result.about: result for result in task_checks.check_task(task, symmetric)}
+    assert results["field 'force'"].passed is passed
+    assert "does not turn" in results["field 'force'"].text
 
 
 def test_a_split_of_the_wrong_width_is_named(generator):
     data = clouds(generator)
     wide = Batch(data.inputs, {"force": torch.zeros(60, 5, 4)})
     task = Task(SIGNATURE, data, wide, data, torch.nn.functional.mse_loss)
-    found = {finding.about: finding for finding in task_checks.examine_data(task, False)}
-    assert found["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"
+    results = {result.about: result for result in task_checks.check_task(task, False)}
+    assert results["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"

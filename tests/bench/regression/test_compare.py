@@ -20,7 +20,7 @@ from bench.records.speed_store import SpeedStore
 from bench.regression import compare
 from bench.regression.differences import list_differences
 from bench.regression.report import Verdict, junit, markdown
-from bench.timing.samples import summary
+from bench.timing.samples import summarise
 
 CELL = SpeedCase(Plugin("egnn"))
 MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
@@ -29,7 +29,7 @@ COUNTERS = {"parameters": 10, "dispatched_ops": 20, "step_flops": 30, "moved_byt
 
 def record(generator, factor=1.0):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
-    timing = replace(summary(ratios), ratios=ratios)
+    timing = replace(summarise(ratios), ratios=ratios)
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {**COUNTERS}}
     return replace(blank_record(CELL), **parts, machine=MACHINE, session="s")
 

@@ -20,8 +20,8 @@ from bench.regression import reference
 from bench.regression.reference import ReferenceCheck
 from bench.system import machine
 from bench.system.progress import telling
-from bench.timing import grid as timing_grid
-from bench.timing.samples import summary
+from bench.timing import grid
+from bench.timing.samples import summarise
 
 CELL = SpeedCase(Plugin("egnn"), 10, 8)
 MACHINE = MachineFacts(name="here", torch="2.13.0", processor="p")
@@ -30,7 +30,7 @@ CEILINGS = {"flops_per_s": 1e11, "bytes_per_s": 3e10}
 
 def record(generator, factor=1.0, quality="A"):
     ratios = (factor * torch.exp(0.01 * torch.randn(40, generator=generator))).tolist()
-    timing = replace(summary(ratios), ratios=ratios, quality=quality, reason="spread 30%")
+    timing = replace(summarise(ratios), ratios=ratios, quality=quality, reason="spread 30%")
     parts = {"status": "done", "timings": {"inference": timing}, "counters": {"flops": 1}}
     return replace(blank_record(CELL), **parts, machine=MACHINE, ceilings=CEILINGS)
 
@@ -46,16 +46,16 @@ def here(monkeypatch):
 
     def set_conditions(ceilings=CEILINGS, **facts):
         own = to_builtins(replace(MACHINE, **facts))
-        player = SimpleNamespace(
+        worker = SimpleNamespace(
             facts=SimpleNamespace(machine={k: fact for k, fact in own.items() if k != "name"}),
-            told=lambda _: ceilings,
+            try_ask=lambda _: ceilings,
         )
 
         @contextmanager
-        def players(*_):
-            yield [player]
+        def timed_workers(*_):
+            yield [worker]
 
-        monkeypatch.setattr(reference, "players", players)
+        monkeypatch.setattr(reference, "timed_workers", timed_workers)
 
     set_conditions()
     return set_conditions
@@ -141,15 +141,15 @@ def test_ceilings_that_differ_by_little_do_not_matter(known, generator, here, mo
 
 def test_each_case_is_told_on_stderr(capsys, monkeypatch):
     @contextmanager
-    def players(parts, device, begin):
+    def timed_workers(parts, device, begin):
         for index in range(len(parts)):
             begin(index)
         facts = SimpleNamespace(sample_s={})
-        yield [SimpleNamespace(facts=facts, told=lambda _: None) for _ in parts]
+        yield [SimpleNamespace(facts=facts, try_ask=lambda _: None) for _ in parts]
 
-    monkeypatch.setattr(timing_grid, "players", players)
-    monkeypatch.setattr(timing_grid, "play", lambda *_: None)
-    monkeypatch.setattr(timing_grid, "record", lambda cell, *_: blank_record(cell))
+    monkeypatch.setattr(grid, "timed_workers", timed_workers)
+    monkeypatch.setattr(grid, "interleave", lambda *_: None)
+    monkeypatch.setattr(grid, "make_record", lambda case, *_: blank_record(case))
     with telling() as tell:
         reference.time_cases([CELL, SpeedCase(Plugin("gnn"), 10, 8)], "here", "cpu", tell)
     lines = capsys.readouterr().err.splitlines()

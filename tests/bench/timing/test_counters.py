@@ -71,7 +71,7 @@ def test_counters_do_not_exceed_the_reference(model):
 
 def gated(model, record):
     """The finding on the counters of today's code."""
-    counts = closures.count(record.cell.run("train_step"), "cpu")
+    counts = closures.count_run(record.cell.run("train_step"), "cpu")
     machine = MachineFacts(torch=str(torch.__version__))
     here = replace(record, counters=counts, machine=machine)
     found = compare.judge_counters(model, record, here)

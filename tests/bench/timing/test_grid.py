@@ -16,11 +16,12 @@ from bench.core.keys import case_key
 from bench.records.speed_record import blank_record
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures.speed import draw_speed_figures, scaling
+from bench.reporting.figures.speed import draw_speed_figures
+from bench.reporting.figures.speed.scaling import _lines
 from bench.system import environment, gpu
-from bench.timing import grid as timing_grid
-from bench.timing import modes, sampler
-from bench.timing.sampler import Stage
+from bench.timing import grid, modes, sampler
+from bench.timing.grid import GridOptions, list_cases, measure_grid, split_sessions
+from bench.timing.sampler import Sampler
 
 pytestmark = pytest.mark.slow
 CELL = SpeedCase(UNIT, 2, 2)
@@ -32,7 +33,7 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("speed")
     command = ["speed", "--models", UNIT.name, "--nodes", "2", "--batch", "2"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing_grid, "SESSION_S", 0.1)
+        patch.setattr(grid, "SESSION_S", 0.1)
         assert main([*command, "--results", str(folder)]) == 0
     return next(folder.iterdir())
 
@@ -62,9 +63,7 @@ def test_both_tables_are_written(root):
 
 
 def test_a_timed_cell_is_not_timed_again(root, record, capsys):
-    assert timing_grid.measure(
-        timing_grid.Request([CELL], SpeedStore(root), "cpu", 0.0, force=False)
-    )
+    assert measure_grid(GridOptions([CELL], SpeedStore(root), "cpu", 0.0, force=False))
     assert "1 cells, 1 timed before" in capsys.readouterr().out
 
 
@@ -75,23 +74,19 @@ def test_a_torn_record_is_timed_again(tmp_path, record):
 
 
 def test_without_time_no_session_starts(tmp_path, capsys):
-    assert timing_grid.measure(
-        timing_grid.Request([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False)
-    )
+    assert measure_grid(GridOptions([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False))
     assert "out of time" in capsys.readouterr().out
     assert SpeedStore(tmp_path).missing([CELL]) == [CELL]
 
 
 def test_a_cell_that_failed_is_told(tmp_path, record):
     stored(tmp_path, record, "eager", "failed", {"inference": "no"})
-    assert not timing_grid.measure(
-        timing_grid.Request([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False)
-    )
+    assert not measure_grid(GridOptions([CELL], SpeedStore(tmp_path), "cpu", 0.0, force=False))
 
 
 def test_cells_of_one_size_and_rung_share_a_session():
-    grid = timing_grid.grid([UNIT, Plugin("egnn")], [(5, 1), (5, 8)], [("eager", "float32")])
-    assert [len(part) for part in timing_grid.sessions(grid)] == [2, 2]
+    cases = list_cases([UNIT, Plugin("egnn")], [(5, 1), (5, 8)], [("eager", "float32")])
+    assert [len(session) for session in split_sessions(cases)] == [2, 2]
 
 
 def test_the_key_tells_configurations_apart():
@@ -162,22 +157,22 @@ def test_a_disturbed_time_is_hollow(record):
     row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0, "colour": "red"}
     ax = Figure().subplots()
     rows = [row | {"inference_quality": mark} for mark in "AC"]
-    scaling._lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
+    _lines(ax, rows, "nodes", "inference_ms", lambda row, ms: ms)
     faces = ax.collections[0].get_facecolors()
     assert faces[1].tolist() == [1, 1, 1, 1] != faces[0].tolist()
 
 
 @pytest.fixture
-def stage(monkeypatch):
-    """A stage that leaves this process its cores and its memory."""
+def own_sampler(monkeypatch):
+    """A sampler that leaves this process its cores and its memory."""
     monkeypatch.setattr(environment, "pin", lambda: None)
     monkeypatch.setattr(environment, "spare_memory", lambda _: None)
-    return Stage()
+    return Sampler()
 
 
-def test_what_a_model_refuses_is_not_tried_again(stage, tmp_path):
+def test_what_a_model_refuses_is_not_tried_again(own_sampler, tmp_path):
     cell = SpeedCase(Plugin("mlp", {"objects": 1}), 2, 2)
-    found = stage.prepare(cell.targets(["inference"]), "cpu")
+    found = own_sampler.prepare(cell.targets(["inference"]), "cpu")
     assert found.status == "refused"
     SpeedStore(tmp_path).write(structs.replace(blank_record(cell), status=found.status))
     assert SpeedStore(tmp_path).missing([cell]) == []
@@ -187,38 +182,38 @@ BREAKING = {MemoryError(): "oom", RuntimeError("a bug"): "failed", ValueError("n
 
 
 @pytest.mark.parametrize(("error", "status"), BREAKING.items(), ids=BREAKING.values())
-def test_what_one_kind_lacks_is_told(error, status, stage, monkeypatch):
-    def closure(one, _):
-        if one.run.method.name == "remul":
+def test_what_one_kind_lacks_is_told(error, status, own_sampler, monkeypatch):
+    def build_closure(target, _):
+        if target.run.method.name == "remul":
             raise error
         return float
 
-    monkeypatch.setattr(sampler, "closure", closure)
+    monkeypatch.setattr(sampler, "build_closure", build_closure)
     monkeypatch.setattr(sampler, "warm_up", lambda *_: 1)
     kinds = ["inference", "remul_step", "train_step"]
-    found = stage.prepare(CELL.targets(kinds), "cpu")
+    found = own_sampler.prepare(CELL.targets(kinds), "cpu")
     assert (found.status, list(found.reasons)) == (status, ["remul_step"])
 
 
-def test_memory_that_is_out_stays_so_whatever_is_refused_next(stage, monkeypatch):
-    def closure(one, _):
-        raise ValueError("no") if one.training else MemoryError()
+def test_memory_that_is_out_stays_so_whatever_is_refused_next(own_sampler, monkeypatch):
+    def build_closure(target, _):
+        raise ValueError("no") if target.training else MemoryError()
 
-    monkeypatch.setattr(sampler, "closure", closure)
-    assert stage.prepare(CELL.targets(["inference", "train_step"]), "cpu").status == "oom"
+    monkeypatch.setattr(sampler, "build_closure", build_closure)
+    assert own_sampler.prepare(CELL.targets(["inference", "train_step"]), "cpu").status == "oom"
 
 
 def test_the_first_call_makes_the_graph_and_keeps_what_it_uses(monkeypatch):
     made = []
 
-    def graph_of(function):
+    def capture_graph(function):
         made.append(function)
         return SimpleNamespace(replay=lambda: "replayed")
 
-    monkeypatch.setattr(modes, "graph_of", graph_of)
+    monkeypatch.setattr(modes, "capture_graph", capture_graph)
     inputs = Inputs()
     there = weakref.ref(inputs)
-    replay = modes.captured("cuda_graph", inputs.use, "cuda")
+    replay = modes.capture("cuda_graph", inputs.use, "cuda")
     assert made == []
     assert [replay(), replay()] == ["replayed"] * 2
     assert len(made) == 1
@@ -263,4 +258,4 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
 @pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
 def test_a_step_that_draws_is_no_cuda_graph(kind):
     with pytest.raises(ValueError, match="drawn on the CPU"):
-        sampler.closure(replace(CELL, mode="cuda_graph").targets([kind])[kind], "cuda")
+        sampler.build_closure(replace(CELL, mode="cuda_graph").targets([kind])[kind], "cuda")

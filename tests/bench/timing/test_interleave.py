@@ -1,4 +1,4 @@
-"""Processes that take turns: order, pairs, and the death of one of them."""
+"""Processes sampled in turn: order, pairs, and the death of one of them."""
 
 import platform
 import subprocess
@@ -25,21 +25,19 @@ from bench.system.protocol import (
     Sample,
     TakeSample,
 )
-from bench.timing.interleave import Player, play, summarised
+from bench.timing.interleave import TimedWorker, interleave, summarise_samples
 
 
-def player(log, name, answers):
-    """A player whose worker answers from a table and writes down what it was asked."""
+def worker(log, name, answers):
+    """A worker that answers from a table and writes down what it was asked."""
     inbox = SimpleQueue()
 
     def send(_, request):
         log.append(name)
         inbox.put((None, answers[type(request)]))
 
-    worker = SimpleNamespace(inbox=inbox, send=send, checkout=ROOT)
-    made = Player(worker, "cpu")
-    made.takes = {"inference": []}
-    return made
+    process = SimpleNamespace(inbox=inbox, send=send, checkout=ROOT)
+    return TimedWorker(process, "cpu", samples={"inference": []})
 
 
 TAKE = Sample(1.0, lag=0.0, mhz=None, throttled="")
@@ -49,34 +47,34 @@ COUNT = Count({}, "cpu")
 
 def test_every_other_round_is_in_reverse():
     log = []
-    play([player(log, name, SAMPLE) for name in "ab"], ["inference"], 4)
+    interleave([worker(log, name, SAMPLE) for name in "ab"], ["inference"], 4)
     assert log == list("abbaabba")
 
 
 def test_each_round_is_a_sample_of_each():
-    players = [player([], name, SAMPLE) for name in "ab"]
-    play(players, ["inference"], 5)
-    assert [len(one.samples_ms["inference"]) for one in players] == [5, 5]
+    workers = [worker([], name, SAMPLE) for name in "ab"]
+    interleave(workers, ["inference"], 5)
+    assert [len(each.samples_ms["inference"]) for each in workers] == [5, 5]
 
 
-def test_a_dead_player_is_asked_no_more():
+def test_a_dead_worker_is_asked_no_more():
     log = []
-    dead = player(log, "a", {TakeSample: Died("killed")})
-    play([dead], ["inference"], 3)
+    dead = worker(log, "a", {TakeSample: Died("killed")})
+    interleave([dead], ["inference"], 3)
     with pytest.raises(RuntimeError, match="killed"):
         dead.ask(COUNT)
     assert log == ["a"]
 
 
-def test_a_reason_is_raised_and_the_player_lives():
-    one = player([], "a", {Count: Failed("failed", "too large"), **SAMPLE})
+def test_a_reason_is_raised_and_the_worker_lives():
+    lively = worker([], "a", {Count: Failed("failed", "too large"), **SAMPLE})
     with pytest.raises(RuntimeError, match="too large"):
-        one.ask(COUNT)
-    assert one.ask(TakeSample("inference"))["ms"] == 1.0
+        lively.ask(COUNT)
+    assert lively.ask(TakeSample("inference"))["ms"] == 1.0
 
 
 def test_a_worker_that_dies_of_the_question_speaks_the_first_protocol(tmp_path):
-    old = player([], "a", {Hello: Died("the worker ended with code 1")})
+    old = worker([], "a", {Hello: Died("the worker ended with code 1")})
     old.worker.checkout = tmp_path  # from before protocols had numbers
     with pytest.raises(ProtocolError, match=f"speaks protocol 1, this checkout {PROTOCOL}: "):
         old.greet()
@@ -85,17 +83,17 @@ def test_a_worker_that_dies_of_the_question_speaks_the_first_protocol(tmp_path):
 @pytest.mark.parametrize("reply", [Done(PROTOCOL + 1), Done(None), Failed("failed", "KeyError")])
 def test_a_worker_of_another_protocol_is_not_asked_on(reply):
     with pytest.raises(ProtocolError):
-        player([], "a", {Hello: reply}).greet()
+        worker([], "a", {Hello: reply}).greet()
 
 
 @pytest.mark.parametrize("reply", [Done(PROTOCOL), Died("the worker ended with code -9")])
 def test_a_worker_of_ours_may_die_later_as_well(reply):
-    player([], "a", {Hello: reply}).greet()
+    worker([], "a", {Hello: reply}).greet()
 
 
 def test_the_clock_of_a_gpu_is_told_by_its_extremes():
-    takes = [replace(TAKE, mhz=mhz) for mhz in (1980, 1800, 1980)]
-    assert summarised(takes).reason == "clock 10%"
+    samples = [replace(TAKE, mhz=mhz) for mhz in (1980, 1800, 1980)]
+    assert summarise_samples(samples).reason == "clock 10%"
 
 
 def test_what_a_worker_compiles_goes_with_it():

@@ -31,31 +31,31 @@ def store(tmp_path):
     return RunStore(tmp_path)
 
 
-def player(timed, lost):
-    """A player of which the closures of some networks cannot be run."""
-    parts = {name: (one.run.model.name, one.training) for name, one in timed.items()}
+def worker(targets, lost):
+    """A worker of which the closures of some networks cannot be run."""
+    parts = {name: (target.run.model.name, target.training) for name, target in targets.items()}
     reasons = {name: lost[part] for name, part in parts.items() if part in lost}
-    timings = dict.fromkeys(timed.keys() - reasons.keys(), TIMING)
+    timings = dict.fromkeys(targets.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
         facts=SimpleNamespace(reasons=reasons),
         device="cpu",
-        told=lambda *_, **__: {"flops": 1},
+        try_ask=lambda *_, **__: {"flops": 1},
     )
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """What each player is given once `measure` has run, and which closures cannot be run."""
+    """What each worker is given once `measure` has run, and which closures cannot be run."""
     found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"})
 
     @contextmanager
-    def players(parts, _):
+    def timed_workers(parts, _):
         found.parts.extend(timed for timed, _ in parts)
-        yield [player(timed, found.lost) for timed in found.parts]
+        yield [worker(targets, found.lost) for targets in found.parts]
 
-    monkeypatch.setattr(runs, "players", players)
-    monkeypatch.setattr(runs, "play", lambda *_: None)
+    monkeypatch.setattr(runs, "timed_workers", timed_workers)
+    monkeypatch.setattr(runs, "interleave", lambda *_: None)
     return found
 
 

@@ -16,19 +16,23 @@ def test_functions_are_sampled_in_turn(monkeypatch):
     monkeypatch.setattr(samples, "WARM_UP_S", 0.0)
     monkeypatch.setattr(samples, "SHORTEST_S", 0.0)
     monkeypatch.setattr(samples, "ceil", lambda _: 1)
-    samples.measure({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=4)
+    samples.measure_functions(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=4
+    )
     assert calls[-8:] == ["a", "b"] * 4
 
 
 def test_a_slower_function_takes_longer():
-    timings = samples.measure(
+    timings = samples.measure_functions(
         {"one": lambda: sum(range(10_000)), "three": lambda: sum(range(30_000))}, rounds=15
     )
     assert 2 < timings["three"].best_ms / timings["one"].best_ms < 4
 
 
 def test_samples_come_from_the_clock_of_the_device():
-    timings = samples.measure({"a": lambda: None}, rounds=5, clock=lambda function, calls: 0.25)
+    timings = samples.measure_functions(
+        {"a": lambda: None}, rounds=5, clock=lambda function, calls: 0.25
+    )
     assert timings["a"].samples_ms == [250.0] * 5
 
 
@@ -42,13 +46,13 @@ def test_samples_come_from_the_clock_of_the_device():
     ],
 )
 def test_the_spread_decides_the_quality(samples_ms, mark):
-    assert samples.summary(samples_ms).quality == mark
+    assert samples.summarise(samples_ms).quality == mark
 
 
 def test_a_disturbed_session_is_repeated(monkeypatch):
     sessions = count()
-    monkeypatch.setattr(samples, "quality", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
-    timings = samples.measure({"a": lambda: None}, rounds=5)
+    monkeypatch.setattr(samples, "grade", lambda *_: ("C" if next(sessions) == 0 else "A", ""))
+    timings = samples.measure_functions({"a": lambda: None}, rounds=5)
     assert timings["a"].quality == "A"
     assert next(sessions) == 2
 
@@ -64,11 +68,11 @@ def test_a_disturbed_session_is_repeated(monkeypatch):
     ],
 )
 def test_the_mark_has_its_reason(measured, reason):
-    assert samples.summary(**measured).reason == reason
+    assert samples.summarise(**measured).reason == reason
 
 
 def test_a_throttled_timing_is_of_no_use():
-    assert samples.summary([1.0] * 10, throttled="power brake").quality == "C"
+    assert samples.summarise([1.0] * 10, throttled="power brake").quality == "C"
 
 
 def test_the_interval_of_the_median_is_that_of_endless_resampling(generator):
