@@ -9,6 +9,7 @@ from bench.conformance.model_checks import examine_model
 from bench.conformance.result import Finding, failed
 from bench.conformance.speed_check import examine_speed
 from bench.conformance.task_checks import examine_data
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.core.outcomes import outcome
@@ -21,13 +22,13 @@ def attempt(model: str, task: str, symmetric: bool, device: str) -> Iterator[Fin
     Of a task that is `symmetric` every field has to turn with the points. Raises `ValueError` for
     plug-ins that are not there or cannot be built.
     """
-    run = Run(Plugin(task), Plugin(model), Plugin("plain"))
+    run = Run(plugins.parse("tasks", task), plugins.parse("models", model), Plugin("plain"))
     data, network = _built(run, device)
     found = list(examine_data(data, symmetric))
     yield from found
     if failed(found):
         return
-    found = list(examine_model(model, network, data))
+    found = list(examine_model(run.model.name, network, data))
     yield from found
     if not failed(found):
         yield from examine_speed(run, device)
