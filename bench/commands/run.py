@@ -23,7 +23,7 @@ def arguments(command: ArgumentParser) -> None:
     pairs = command.add_argument_group("without a sweep: each model with each method")
     pairs.add_argument("--task", metavar="T", help="as in nbody_gravity:val=500, or my_task.py")
     pairs.add_argument(
-        "--models", nargs="+", metavar="M", help="as in egnn or my_model.py:width=64"
+        "--models", nargs="+", metavar="M", help="as in egnn or my_model.py:channels=64"
     )
     pairs.add_argument("--methods", nargs="+", metavar="M", help="as in plain augment remul:10")
     command.add_argument(

@@ -41,7 +41,7 @@ def _check_split(name: str, batch: Batch, signature: Signature) -> CheckResult:
 
 
 def check_values(field: str, x: Tensor) -> None:
-    """Raise `ValueError` for values that are not finite, but for a mask."""
+    """Raise `ValueError`, naming the field, if it holds values that are not finite."""
     if field != MASK and not x.isfinite().all():
         raise ValueError(f"field {field!r} holds values that are not finite")
 
