@@ -77,7 +77,7 @@ def _check_alone(network: nn.Module, inputs: Fields) -> None:
 
 
 def _check_padding(network: nn.Module, inputs: Fields) -> None:
-    """Two objects more, marked as padding and full of NaN, change nothing."""
+    """Raise `ValueError` if two objects more, marked as padding and full of NaN, change a field."""
     if MASK in inputs or all(x.dim() < 3 for x in inputs.values()):
         return
     n = next(x.shape[1] for x in inputs.values() if x.dim() > 2)
