@@ -84,7 +84,7 @@ def _check_alone(model: Model, inputs: Fields) -> None:
 
 
 def _check_padding(model: Model, inputs: Fields) -> None:
-    """Two objects more, marked as padding and full of NaN, change nothing."""
+    """Raise `ValueError` if two objects more, marked as padding and full of NaN, change a field."""
     if all(x.dim() < 3 for x in inputs.values()):
         return
     n = next(x.shape[1] for x in inputs.values() if x.dim() > 2)

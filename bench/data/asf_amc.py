@@ -33,12 +33,12 @@ class Skeleton:
 
 
 def read_skeleton(file: Path) -> Skeleton:
-    """The skeleton in an .asf file, lengths in its units. Raises `ValueError`, naming the file."""
+    """Return the skeleton in an .asf file, in its units. Raises `ValueError`, naming the file."""
     try:
         sections = _sections(file.read_text("ascii"))
-        bones = [dict(_keyed(block)) for block in _blocks(sections["bonedata"])]
+        bones = [dict(_split_lines(block)) for block in _blocks(sections["bonedata"])]
         (hierarchy,) = _blocks(sections["hierarchy"])
-        if dict(_keyed(sections["root"]))["order"] != ROOT_ORDER:
+        if dict(_split_lines(sections["root"]))["order"] != ROOT_ORDER:
             raise ValueError(f"root angles have to come in the order {' '.join(ROOT_ORDER)}")
         parent = {child: line[0] for line in map(str.split, hierarchy) for child in line[1:]}
         names = (ROOT, *(bone["name"][0] for bone in bones))
@@ -54,7 +54,7 @@ def read_skeleton(file: Path) -> Skeleton:
 
 
 def read_motion(file: Path, skeleton: Skeleton) -> np.ndarray:
-    """Joint positions (frames, joints, 3) of an .amc file, in the units of its skeleton.
+    """Return joint positions (frames, joints, 3) of an .amc file, in the units of its skeleton.
 
     Raises `ValueError`, naming the file, if it is torn or belongs to another skeleton.
     """
@@ -69,14 +69,15 @@ def read_motion(file: Path, skeleton: Skeleton) -> np.ndarray:
                 angles[:, joint, [ANGLES.index(angle) for angle in freedom]] = values
     except (KeyError, ValueError) as error:
         raise ValueError(f"{file}: not a motion of this skeleton in AMC: {error}") from None
-    return joints(skeleton, root[:, :3], angles)
+    return forward_kinematics(skeleton, root[:, :3], angles)
 
 
-def joints(skeleton: Skeleton, position: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Forward kinematics: root positions (frames, 3), angles (frames, joints, 3) in degrees.
+def forward_kinematics(skeleton: Skeleton, position: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Return joint positions from those of the root (frames, 3) and angles (frames, joints, 3).
 
-    The rotation of a joint is its parent's times C L C^T, C that of its axes and L = Rz Ry Rx that
-    of its angles; it carries the bone that leads to the joint. Returns (frames, joints, 3).
+    Angles are in degrees. The rotation of a joint is its parent's times C L C^T, C that of its axes
+    and L = Rz Ry Rx that of its angles; it carries the bone that leads to the joint. Returns
+    (frames, joints, 3).
     """
     local = skeleton.frame @ rotations(angles) @ skeleton.frame.swapaxes(-1, -2)
     turned, placed = [local[:, 0]], [position]
@@ -87,13 +88,13 @@ def joints(skeleton: Skeleton, position: np.ndarray, angles: np.ndarray) -> np.n
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
-    """Rz Ry Rx of angles (..., 3) about x, y and z in degrees: (..., 3, 3)."""
+    """Return Rz Ry Rx of angles (..., 3) about x, y and z in degrees: (..., 3, 3)."""
     x, y, z = np.moveaxis(np.radians(angles), -1, 0)
     return _about(z, 0, 1) @ _about(y, 2, 0) @ _about(x, 1, 2)
 
 
 def _about(angle: np.ndarray, first: int, second: int) -> np.ndarray:
-    """Rotations in the plane of two axes, from the first towards the second."""
+    """Return rotations in the plane of two axes, from the first towards the second."""
     matrix = np.zeros((*angle.shape, 3, 3)) + np.eye(3)
     matrix[..., first, first] = matrix[..., second, second] = np.cos(angle)
     matrix[..., second, first] = np.sin(angle)
@@ -102,19 +103,19 @@ def _about(angle: np.ndarray, first: int, second: int) -> np.ndarray:
 
 
 def _sections(text: str) -> dict[str, list[str]]:
-    """The lines below each `:keyword`."""
-    found: dict[str, list[str]] = {}
+    """Return the lines below each `:keyword`."""
+    sections: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith(":"):
-            lines = found.setdefault(line.split()[0][1:], [])
+            lines = sections.setdefault(line.split()[0][1:], [])
         elif not line.startswith("#"):
             lines.append(line)
-    return found
+    return sections
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """The lines between each `begin` and its `end`."""
+    """Yield the lines between each `begin` and its `end`."""
     ends = [index for index, line in enumerate(lines) if line == "end"]
     if len(ends) != lines.count("begin") or not ends:
         raise ValueError("a begin without an end")
@@ -123,8 +124,8 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
         yield lines[start + 1 : end]
 
 
-def _keyed(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """The first word of each line, and the words after it in lower case but for names."""
+def _split_lines(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the first word of each line, and the words after it in lower case but for names."""
     for line in lines:
         key, *words = line.split()
         yield key, words if key == "name" else [word.lower() for word in words]
@@ -139,13 +140,13 @@ def _floats(words: list[str]) -> np.ndarray:
 
 
 def _rows(text: str) -> dict[str, list[list[str]]]:
-    """The values of each joint, frame by frame, in a file whose frames begin with a number."""
-    found: dict[str, list[list[str]]] = {}
+    """Return the values of each joint, frame by frame; frames begin with a number."""
+    rows: dict[str, list[list[str]]] = {}
     lines = (line.split() for line in text.splitlines() if not line.startswith(("#", ":")))
     for name, *values in filter(None, lines):
         if values:
-            found.setdefault(name, []).append(values)
-    return found
+            rows.setdefault(name, []).append(values)
+    return rows
 
 
 def _columns(rows: dict[str, list[list[str]]], name: str, width: int) -> np.ndarray:

@@ -24,12 +24,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def folder() -> Path:
-    """Where data lives: `$REMUL_DATA`, else the user's cache folder."""
+    """Return where data lives: `$REMUL_DATA`, else the user's cache folder."""
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul"))
 
 
-def cached(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
-    """The arrays that `make()` gives for these options, read back if they were made before.
+def cache_arrays(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays that `make()` gives for these options, read back if they were made before.
 
     Of several processes that want the same, one makes it and the others wait. A file that cannot
     be read is made anew; where nothing can be written, the arrays are given all the same. Either
@@ -39,25 +39,25 @@ def cached(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) ->
     path = folder() / name / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     with suppress(OSError, ValueError):
         return read_npz(path)
-    with _alone(path):
-        arrays = _stored(path)
+    with _lock(path):
+        arrays = _read_sound(path)
         if arrays is None:
             arrays = make()
             _keep(path, arrays)
     return arrays
 
 
-def fetched(
+def fetch(
     name: str, file: str, urls: Sequence[str], sha256: str | None = None, size: int | None = None
 ) -> Path:
-    """The file of a data set in the cache, downloaded unless it is there, size and hash checked.
+    """Return the file of a data set, downloaded unless it is there, its size and hash checked.
 
     The addresses are tried in turn; what a broken connection had sent is kept and continued.
     Of a file whose hash nobody has recorded, the first one seen is trusted and its hash noted.
     Raises `ValueError`, saying how to place the file by hand, if no address gives it.
     """
     path = folder() / name / file
-    with _alone(path):
+    with _lock(path):
         if _is_whole(path, sha256, size):
             return path
         part = path.with_name(path.name + PART)
@@ -69,7 +69,7 @@ def fetched(
                 problems.append(f"{url}: {error}")
             else:
                 if sha256 is None:
-                    _note(part, path)
+                    _write_note(part, path)
                 part.replace(path)
                 return path
     raise ValueError(
@@ -79,7 +79,7 @@ def fetched(
 
 
 def place(file: Path, name: str) -> None:
-    """Copies a file of the user's into the folder of a data set, whole or not at all."""
+    """Copy a file of the user's into the folder of a data set, whole or not at all."""
     path = folder() / name / file.name
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + PART)
@@ -88,13 +88,13 @@ def place(file: Path, name: str) -> None:
 
 
 def read_npz(path: Path) -> Arrays:
-    """All arrays of an .npz file. Raises `ValueError` for one that is damaged or holds a pickle."""
+    """Return the arrays of an .npz file. Raises `ValueError` for damage and pickles."""
     with path.open("rb") as file:
         try:
             _check_members(file)
             file.seek(0)
-            with np.load(file, allow_pickle=False) as stored:
-                arrays = dict(stored)
+            with np.load(file, allow_pickle=False) as members:
+                arrays = dict(members)
             if not all(isinstance(x, np.ndarray) for x in arrays.values()):
                 raise ValueError("it holds other files than arrays")
             return arrays
@@ -104,7 +104,7 @@ def read_npz(path: Path) -> Arrays:
 
 
 def _check_members(file: BinaryIO) -> None:
-    """Raises for a member that is damaged, or that a damaged list of contents hides."""
+    """Raise for a member that is damaged, or that a damaged list of contents hides."""
     with zipfile.ZipFile(file) as members:
         damaged = members.testzip()
         if damaged:
@@ -116,23 +116,24 @@ def _check_members(file: BinaryIO) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keeps other processes out that would make the same file, where a lock can be had."""
-    lock = folder() / ".locks" / f"{path.parent.name}-{path.name}.lock"
+def _lock(path: Path) -> Iterator[None]:
+    """Keep other processes out that would make the same file, where a lock can be had."""
+    file = folder() / ".locks" / f"{path.parent.name}-{path.name}.lock"
     with ExitStack() as stack:
         with suppress(OSError):
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(lock))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(file))
         yield
 
 
-def _stored(path: Path) -> Arrays | None:
+def _read_sound(path: Path) -> Arrays | None:
+    """Return the arrays of a file; None if it is not there or, said in a line, not sound."""
     try:
         return read_npz(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        _say(f"{error}; it is made anew")
+        _warn(f"{error}; it is made anew")
         return None
 
 
@@ -146,35 +147,35 @@ def _keep(path: Path, arrays: Arrays) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        _say(f"{path} cannot be kept: {error.strerror}")
+        _warn(f"{path} cannot be kept: {error.strerror}")
     finally:
         with suppress(OSError):
             part.unlink()
 
 
 def _is_whole(path: Path, sha256: str | None, size: int | None) -> bool:
-    """Whether the file is there as it should be; one that is there and is not is named."""
+    """Return whether the file is there as it should be; one that is there and is not is named."""
     if not path.is_file():
         return False
     try:
-        check(path, sha256 or _noted(path), size)
+        check(path, sha256 or _read_note(path), size)
     except ValueError as error:
-        _say(f"{error}; it is fetched anew")
+        _warn(f"{error}; it is fetched anew")
         return False
     return True
 
 
-def _note(part: Path, path: Path) -> None:
-    """Writes the hash of what came beside it."""
+def _write_note(part: Path, path: Path) -> None:
+    """Write the hash of what came beside it."""
     with part.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     path.with_name(path.name + NOTE).write_text(digest)
 
 
-def _noted(path: Path) -> str | None:
+def _read_note(path: Path) -> str | None:
     note = path.with_name(path.name + NOTE)
     return note.read_text() if note.is_file() else None
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     print(line, file=sys.stderr)

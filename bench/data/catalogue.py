@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import plugins
-from bench.data.cache import PART, fetched, folder
+from bench.data.cache import PART, fetch, folder
 
 Progress = Callable[[float, float], None]
 
 
 def names() -> list[str]:
-    """The tasks that declare where their data come from."""
+    """Return the tasks that declare where their data come from."""
     return [name for name in plugins.names("tasks") if plugins.source(name)]
 
 
 def describe(name: str) -> str:
-    """Kind and state, then each thing that the task declares of its data, a line each."""
+    """Return kind and state, then each thing that the task declares of its data, a line each."""
     source = plugins.source(name)
     lines = [f"{name}: {source['kind']}, {state(name)}"]
     lines += [
@@ -27,12 +27,13 @@ def describe(name: str) -> str:
     for file, of in files(source).items():
         size = megabytes(of["size"]) if "size" in of else "size not recorded"
         digest = of.get("sha256", "not recorded")
-        lines.append(f"  {file}: {size}, sha256 {digest}, {_there(name, file, of.get('size'))}")
+        there = _state_of_file(name, file, of.get("size"))
+        lines.append(f"  {file}: {size}, sha256 {digest}, {there}")
     return "\n".join(lines)
 
 
 def files(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What `fetched` is to be told of each file that a `SOURCE` names.
+    """Return what `fetch` needs to know of each file that a `SOURCE` names.
 
     `files` says of each its `urls`, `sha256` and `size`. `unrecorded` names files of which the
     last two are not known; their addresses are `urls` of the source, with {file} for the name.
@@ -46,22 +47,22 @@ def files(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def state(name: str) -> str:
-    """Whether the data are on this disk, and how many bytes of them."""
+    """Return whether the data are on this disk, and how many bytes of them."""
     where = folder() / Path(name).stem
-    found = [file for file in where.rglob("*") if file.is_file()]
-    if not found:
+    here = [file for file in where.rglob("*") if file.is_file()]
+    if not here:
         return "not here"
     source = plugins.source(name)
     whole = all((where / file).is_file() for file in files(source))
-    whole = whole and not any(file.suffix == PART for file in found)
+    whole = whole and not any(file.suffix == PART for file in here)
     word = ("here" if source.get("kind") == "download" else "made") if whole else "partly"
-    count = f"{len(found)} file{'s' * (len(found) > 1)}"
-    size = megabytes(sum(file.stat().st_size for file in found))
+    count = f"{len(here)} file{'s' * (len(here) > 1)}"
+    size = megabytes(sum(file.stat().st_size for file in here))
     return f"{word}, {count}, {size}"
 
 
 def get(name: str, patterns: Sequence[str] = ()) -> list[Path]:
-    """Downloads the files of a data set, or those that a pattern fits, unless they are here.
+    """Download the files of a data set, or those that a pattern fits, unless they are here.
 
     Raises `ValueError` for data that are not downloaded and patterns that fit nothing.
     """
@@ -72,11 +73,11 @@ def get(name: str, patterns: Sequence[str] = ()) -> list[Path]:
         if not any(fnmatchcase(file, pattern) for file in known):
             raise ValueError(f"no file {pattern!r} of {name}; there are {', '.join(known)}")
     chosen = [f for f in known if not patterns or any(fnmatchcase(f, p) for p in patterns)]
-    return [fetched(Path(name).stem, file, **known[file]) for file in chosen]
+    return [fetch(Path(name).stem, file, **known[file]) for file in chosen]
 
 
 def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress: Progress) -> None:
-    """Makes the data of a task by its `make(*values, progress=..., **options)`, else by `load`.
+    """Make the data of a task by its `make(*values, progress=..., **options)`, else by `load`.
 
     Raises `ValueError` for options that there are not, for values of another kind, and for a task
     that keeps no data.
@@ -98,14 +99,14 @@ def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress:
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes in words."""
+    """Return a number of bytes in words."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def _there(name: str, file: str, size: int | None) -> str:
+def _state_of_file(name: str, file: str, size: int | None) -> str:
     path = folder() / Path(name).stem / file
     if path.is_file():
-        found = path.stat().st_size
-        return "here" if size in (None, found) else f"here, but of {found} bytes"
+        there = path.stat().st_size
+        return "here" if size in (None, there) else f"here, but of {there} bytes"
     part = path.with_name(path.name + PART)
     return f"{megabytes(part.stat().st_size)} here" if part.is_file() else "not here"

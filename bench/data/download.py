@@ -16,7 +16,7 @@ FULL = (EDQUOT, EFBIG, ENOSPC)
 
 
 def download(url: str, part: Path, sha256: str | None, size: int | None) -> None:
-    """Brings `part` to the whole file, from what is there of it already.
+    """Bring `part` to the whole file, from what is there of it already.
 
     A size or hash that is None is not known; the server's word on the size then has to do. Raises
     `ValueError` with the reason. What came is kept, to be continued, after a broken connection;
@@ -39,10 +39,10 @@ def download(url: str, part: Path, sha256: str | None, size: int | None) -> None
 
 
 def check(file: Path, sha256: str | None, size: int | None) -> None:
-    """Raises `ValueError` for a file of another size or content, as far as they are known."""
-    found = file.stat().st_size
-    if size not in (None, found):
-        raise ValueError(f"{file.name} has {found} bytes, expected {size}")
+    """Raise `ValueError` for a file of another size or content, as far as they are known."""
+    there = file.stat().st_size
+    if size not in (None, there):
+        raise ValueError(f"{file.name} has {there} bytes, expected {size}")
     if sha256 is None:
         return
     with file.open("rb") as opened:
@@ -52,7 +52,7 @@ def check(file: Path, sha256: str | None, size: int | None) -> None:
 
 
 def _continue(url: str, part: Path, size: int | None) -> int | None:
-    """Fetches what is missing of `part`; returns the size of the whole, as far as it is known."""
+    """Fetch what is missing of `part`; return the size of the whole, as far as it is known."""
     start = part.stat().st_size if part.exists() else 0
     if size is not None and start >= size:
         return size

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.core import plugins
 from bench.data import catalogue
-from bench.data.cache import Arrays, fetched, read_npz
+from bench.data.cache import Arrays, fetch, read_npz
 
 FRAMES = {
     "aspirin": 211762,
@@ -19,7 +19,7 @@ FRAMES = {
 
 
 def read(molecule: str, source: str | None) -> Arrays:
-    """R (frames, atoms, 3) in Å, z (atoms,), E (frames,) or (frames, 1) and F in kcal/mol(/Å).
+    """Return R (frames, atoms, 3) in Å, z (atoms,), E (frames,) or (frames, 1), F in kcal/mol(/Å).
 
     From the folder `source`, else from the cache, downloaded if need be. Raises `ValueError` for
     another molecule and for a file that does not hold such a trajectory, or not the whole of it.
@@ -28,16 +28,16 @@ def read(molecule: str, source: str | None) -> Arrays:
         raise ValueError(f"no molecule {molecule!r}; there are {', '.join(FRAMES)}")
     file = f"md17_{molecule}{2017 * (molecule == 'benzene') or ''}.npz"
     known = catalogue.files(plugins.source("md17"))[file]
-    path = Path(source) / file if source else fetched("md17", file, **known)
+    path = Path(source) / file if source else fetch("md17", file, **known)
     arrays = read_npz(path)
     missing = ", ".join(key for key in "RzEF" if key not in arrays)
     if missing:
         raise ValueError(f"{path} lacks {missing}; there are {', '.join(arrays)}")
-    found = arrays["R"].shape
+    shape = arrays["R"].shape
     frames = len(arrays["E"]) if source else FRAMES[molecule]
-    if found != (frames, len(arrays["z"]), 3) or arrays["F"].shape != found:
+    if shape != (frames, len(arrays["z"]), 3) or arrays["F"].shape != shape:
         raise ValueError(
             f"{path}: R and F have to be {(frames, len(arrays['z']), 3)}, "
-            f"are {found} and {arrays['F'].shape}"
+            f"are {shape} and {arrays['F'].shape}"
         )
     return arrays

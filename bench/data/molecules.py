@@ -22,7 +22,7 @@ Starts = Mapping[str, np.ndarray]  # frames by split
 
 
 def heavy_atoms(frames: Arrays, starts: Starts, delta: int) -> Task:
-    """Where the heavy atoms of numbers z and positions R are `delta` frames after the starts.
+    """Return the task: where are heavy atoms of numbers z and positions R `delta` frames later?
 
     Inputs are positions in Å, velocities in Å per frame, `charge`, the atomic number over the
     largest, and the bonds. Nothing is centred or scaled.
@@ -35,11 +35,11 @@ def heavy_atoms(frames: Arrays, starts: Starts, delta: int) -> Task:
         | {"charge": np.broadcast_to(charge, (len(at), *charge.shape))}
         for name, at in starts.items()
     }
-    return motion.task(splits, bonds(positions[0]))
+    return motion.make_task(splits, bonds(positions[0]))
 
 
 def forces(frames: Arrays, chosen: Starts) -> Task:
-    """Energies E and forces F of all atoms from the positions R and elements z of single frames.
+    """Return the task: energies E and forces F from positions R and elements z of single frames.
 
     Energies are in kcal/mol, less their mean over the training split; forces in kcal/mol/Å. The
     elements H, C, N and O are one-hot. The split "ood" is the test split turned on SO(3).
@@ -56,18 +56,18 @@ def forces(frames: Arrays, chosen: Starts) -> Task:
             {"position": _tensor(frames["R"][at]), "element": element.expand(len(at), -1, -1)},
             {"energy": _tensor(energy), "force": _tensor(frames["F"][at])},
         )
-    ood = motion.turned(batches["test"], FORCES, SO3)
+    ood = motion.turn(batches["test"], FORCES, SO3)
     return Task(FORCES, **batches, distance=mse_loss, more={"ood": ood})
 
 
 def bonds(position: np.ndarray) -> list[tuple[int, int]]:
-    """The pairs of atoms nearer than 1.6 Å, each once."""
+    """Return the pairs of atoms nearer than 1.6 Å, each once."""
     apart = np.linalg.norm(position[:, None] - position, axis=-1)
     return np.argwhere(np.triu(apart < BOND, 1)).tolist()
 
 
-def time_blocked(seed: int, frames: int, later: int, sizes: Mapping[str, int]) -> Starts:
-    """Frames of the first 60 % to train, the next 20 % to validate, the last 20 % to test.
+def block_by_time(seed: int, frames: int, later: int, sizes: Mapping[str, int]) -> Starts:
+    """Return frames of the first 60 % to train, the next 20 % to validate, the last 20 % to test.
 
     Nothing `later` than a frame is beyond its part. Those to train are drawn by the seed, the
     others are evenly spaced. Raises `ValueError` for more than there are and a `later` below 0.
@@ -86,7 +86,7 @@ def time_blocked(seed: int, frames: int, later: int, sizes: Mapping[str, int]) -
 
 
 def check_sizes(sizes: Mapping[str, int], available: Mapping[str, int]) -> None:
-    """Raises `ValueError` for a split that is empty or larger than what there is for it."""
+    """Raise `ValueError` for a split that is empty or larger than what there is for it."""
     for name, size in sizes.items():
         if not 1 <= size <= available[name]:
             raise ValueError(f"{name} has to be from 1 to {available[name]} samples, got {size}")

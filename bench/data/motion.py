@@ -13,8 +13,10 @@ from remul import POINT, SCALAR, SO3, VECTOR, Batch, Rep, Signature, act, groups
 ADJACENCY = Rep("2x0e", objects=2)
 
 
-def task(splits: Mapping[str, Mapping[str, np.ndarray]], edges: Iterable[tuple[int, int]]) -> Task:
-    """The task of arrays position, velocity and target, (samples, n, 3), by split.
+def make_task(
+    splits: Mapping[str, Mapping[str, np.ndarray]], edges: Iterable[tuple[int, int]]
+) -> Task:
+    """Return the task of arrays position, velocity and target, (samples, n, 3), by split.
 
     Other arrays are inputs too, one number for each object, (samples, n, 1). The pair field
     `adjacency` marks who is one bond away, and who two. The split "ood" is the test split turned
@@ -26,8 +28,8 @@ def task(splits: Mapping[str, Mapping[str, np.ndarray]], edges: Iterable[tuple[i
     bonds = adjacency(edges, splits["test"]["position"].shape[1])
     batches = {name: _batch(arrays, bonds) for name, arrays in splits.items()}
     more = {
-        "ood": turned(batches["test"], signature, SO3),
-        "turned_y": turned(batches["test"], signature, groups.about_axis("y")),
+        "ood": turn(batches["test"], signature, SO3),
+        "turned_y": turn(batches["test"], signature, groups.about_axis("y")),
     }
     return Task(signature, **batches, distance=mse_loss, more=more)
 
@@ -35,7 +37,7 @@ def task(splits: Mapping[str, Mapping[str, np.ndarray]], edges: Iterable[tuple[i
 def moments(
     frames: np.ndarray, starts: np.ndarray, later: int, **scalars: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Positions at the starts, velocities to the next frame, and targets `later` frames on.
+    """Return positions at the starts, velocities to the next frame, and targets `later` frames on.
 
     `frames` is (frames, n, 3); velocities are in its unit of length per frame.
     """
@@ -48,16 +50,16 @@ def moments(
 
 
 def adjacency(edges: Iterable[tuple[int, int]], n: int) -> Tensor:
-    """Who is one bond away from whom, and who is two, as 0 and 1, (n, n, 2); nobody of himself."""
-    one = torch.zeros(n, n)
+    """Return who is one bond away from whom, and who two, as 0 and 1, (n, n, 2)."""
+    near = torch.zeros(n, n)
     for i, j in edges:
-        one[i, j] = one[j, i] = 1
-    two = (one @ one > 0).float() * (1 - one) * (1 - torch.eye(n))
-    return torch.stack([one, two], -1)
+        near[i, j] = near[j, i] = 1
+    next_near = (near @ near > 0).float() * (1 - near) * (1 - torch.eye(n))
+    return torch.stack([near, next_near], -1)
 
 
-def turned(batch: Batch, signature: Signature, group: groups.Group) -> Batch:
-    """The samples, each turned by an element of the group; the same ones every time."""
+def turn(batch: Batch, signature: Signature, group: groups.Group) -> Batch:
+    """Return the samples, each turned by an element of the group; the same ones every time."""
     g = group.sample(batch.inputs, Generator().manual_seed(0))
     return Batch(act(g, batch.inputs, signature.inputs), act(g, batch.targets, signature.outputs))
 

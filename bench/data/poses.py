@@ -12,7 +12,7 @@ from remul import Batch, Rep, Signature, act, rotations_by_angle
 Draw = Callable[[int, Generator], Batch]
 
 
-def posed(
+def make_posed_task(
     draw: Draw,
     signature: Signature,
     seed: int,
@@ -20,7 +20,7 @@ def posed(
     turn_deg: float,
     ood_deg: tuple[float, float],
 ) -> Task:
-    """The task whose samples `draw(size, generator)` gives in float64, all in one pose.
+    """Return the task whose samples `draw(size, generator)` gives in float64, all in one pose.
 
     They are turned by an angle uniform in [0, turn_deg] degrees about a random axis, in the split
     "ood" by one in `ood_deg`, and made float32. Raises `ValueError` for sizes below 1 and angles
@@ -41,8 +41,8 @@ def posed(
     return Task(signature, **splits, distance=mse_loss, more=more)
 
 
-def either(structures: Batch, signature: Signature) -> Draw:
-    """Draws one of a few structures at a time, its objects in any order."""
+def draw_from(structures: Batch, signature: Signature) -> Draw:
+    """Return a function that draws one of a few structures at a time, its objects in any order."""
 
     def draw(size: int, generator: Generator) -> Batch:
         which = torch.arange(size) % len(structures)
@@ -50,15 +50,15 @@ def either(structures: Batch, signature: Signature) -> Draw:
         n = batch.inputs["position"].shape[1]
         order = torch.rand(size, n, generator=generator).argsort(1)
         inputs = {
-            name: _ordered(x, order, signature.inputs[name]) for name, x in batch.inputs.items()
+            name: _reorder(x, order, signature.inputs[name]) for name, x in batch.inputs.items()
         }
         return Batch(inputs, batch.targets)
 
     return draw
 
 
-def _ordered(x: torch.Tensor, order: torch.Tensor, rep: Rep) -> torch.Tensor:
-    """A field of objects or of their pairs with the objects in another order."""
+def _reorder(x: torch.Tensor, order: torch.Tensor, rep: Rep) -> torch.Tensor:
+    """Return a field of objects or of their pairs with the objects in another order."""
     for axis in range(1, rep.objects + 1):
         index = order.movedim(1, -1).reshape(
             len(x), *[1] * (axis - 1), -1, *[1] * (x.dim() - axis - 1)
@@ -68,7 +68,7 @@ def _ordered(x: torch.Tensor, order: torch.Tensor, rep: Rep) -> torch.Tensor:
 
 
 def bonds(pairs: list[tuple[int, int]], n: int) -> torch.Tensor:
-    """Bonds between objects as a field of pairs, 1 where there is one: (n, n, 1)."""
+    """Return bonds between objects as a field of pairs, 1 where there is one: (n, n, 1)."""
     adjacency = torch.zeros(n, n, 1, dtype=torch.float64)
     for i, j in pairs:
         adjacency[i, j] = adjacency[j, i] = 1

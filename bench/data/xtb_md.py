@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from bench.data.cache import Arrays, cached
+from bench.data.cache import Arrays, cache_arrays
 
 NAME, VERSION = "md_gfn2", 1
 SMILES = {
@@ -29,7 +29,7 @@ HARTREE, BOHR = 627.5094740631, 0.529177210903  # in kcal/mol and Å
 ACCELERATION = 4.184e-4  # Å/fs² of 1 kcal/mol/Å on 1 amu
 KELVIN, DT = 500.0, 0.5
 SETTLING, FRICTION = 2000, 0.02  # steps with a thermostat, and its 1/fs
-ROUNDS = 4  # of one block each, at constant energy, before the first frame
+EQUILIBRATION_ROUNDS = 4  # of one block each, at constant energy, before the first frame
 BLOCK = 1000  # frames in a file
 Surface = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions to energy and force
 Kick = Callable[[np.ndarray], np.ndarray]
@@ -46,8 +46,8 @@ class State:
     force: np.ndarray
 
 
-def recorded(molecule: str, frames: int, seed: int, progress: Progress) -> Arrays:
-    """Numbers z (atoms,), positions R, velocities V, forces F (frames, atoms, 3), energies E.
+def load_trajectory(molecule: str, frames: int, seed: int, progress: Progress) -> Arrays:
+    """Return numbers z (atoms,), positions R, velocities V, forces F (frames, atoms, 3), energy E.
 
     Frames are 0.5 fs apart at constant energy, near 500 K; the molecule turns as a whole but does
     not drift. They are made and kept block by block: what was interrupted continues.
@@ -56,32 +56,32 @@ def recorded(molecule: str, frames: int, seed: int, progress: Progress) -> Array
         raise ValueError(f"no molecule {molecule!r}; there are {', '.join(SMILES)}")
     options = {"molecule": molecule, "seed": seed, "version": VERSION}
     count = -(-frames // BLOCK)
-    blocks = [cached(NAME, options | {"block": 0}, lambda: _settled(molecule, seed))]
+    blocks = [cache_arrays(NAME, options | {"block": 0}, lambda: _equilibrate(molecule, seed))]
 
-    def following(index: int) -> Arrays:
-        block = _following(blocks[-1])
+    def advance(index: int) -> Arrays:
+        block = _continue(blocks[-1])
         progress(index, count)
         return block
 
     for index in range(1, count + 1):
-        blocks.append(cached(NAME, options | {"block": index}, partial(following, index)))
+        blocks.append(cache_arrays(NAME, options | {"block": index}, partial(advance, index)))
     joined = {key: np.concatenate([block[key] for block in blocks[1:]])[:frames] for key in "RVEF"}
     return {"z": blocks[0]["z"], **joined}
 
 
-def conform(molecule: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Atomic numbers (atoms,), heavy atoms first, and a relaxed conformer in Å, (atoms, 3)."""
-    chem, embed = _extra("rdkit.Chem"), _extra("rdkit.Chem.AllChem")
-    found = chem.AddHs(chem.MolFromSmiles(SMILES[molecule]))
-    embed.EmbedMolecule(found, randomSeed=seed + 1)
-    embed.MMFFOptimizeMolecule(found)
-    numbers = [atom.GetAtomicNum() for atom in found.GetAtoms()]
-    return np.array(numbers), found.GetConformer().GetPositions()
+def make_conformer(molecule: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return atomic numbers (atoms,), heavy ones first, a relaxed conformer (atoms, 3) in Å."""
+    chem, embed = _import_extra("rdkit.Chem"), _import_extra("rdkit.Chem.AllChem")
+    mol = chem.AddHs(chem.MolFromSmiles(SMILES[molecule]))
+    embed.EmbedMolecule(mol, randomSeed=seed + 1)
+    embed.MMFFOptimizeMolecule(mol)
+    numbers = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    return np.array(numbers), mol.GetConformer().GetPositions()
 
 
 def gfn2(numbers: np.ndarray) -> Surface:
-    """The potential of GFN2-xTB (Bannwarth et al. 2019); a call starts from the last density."""
-    library, calculator, result = _extra("tblite.interface"), None, None
+    """Return the potential of GFN2-xTB (Bannwarth et al. 2019), begun from its last density."""
+    library, calculator, result = _import_extra("tblite.interface"), None, None
 
     def surface(position: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal calculator, result
@@ -97,7 +97,7 @@ def gfn2(numbers: np.ndarray) -> Surface:
 
 
 def step(state: State, masses: np.ndarray, surface: Surface, bath: Kick | None = None) -> State:
-    """Velocity Verlet; with a bath that acts on the velocities half-way, Langevin dynamics."""
+    """Take a step of velocity Verlet; with a bath for the velocities half-way, one of Langevin."""
     half = 0.5 * DT * ACCELERATION / masses
     velocity = state.velocity + half * state.force
     position = state.position + 0.5 * DT * velocity
@@ -108,45 +108,45 @@ def step(state: State, masses: np.ndarray, surface: Surface, bath: Kick | None =
 
 
 def temperature(frames: Arrays) -> np.ndarray:
-    """Kelvin of each frame, (frames,), of a molecule that does not drift."""
+    """Return the kelvin of each frame, (frames,), of a molecule that does not drift."""
     return 2 * _kinetic(frames) / (_freedom(frames) * BOLTZMANN)
 
 
 def drift(frames: Arrays) -> float:
-    """How fast the total energy grows, in kcal/mol/ps, by least squares."""
+    """Return how fast the total energy grows, in kcal/mol/ps, by least squares."""
     picoseconds = np.arange(len(frames["E"])) * DT / 1000
     return float(np.polyfit(picoseconds, frames["E"] + _kinetic(frames), 1)[0])
 
 
 def describe(frames: Arrays) -> str:
-    """Mean temperature and energy drift, in words."""
+    """Return mean temperature and energy drift, in words."""
     kelvin = temperature(frames).mean()
     return f"{kelvin:.0f} K, energy drift {drift(frames):+.4f} kcal/mol/ps"
 
 
-def _settled(molecule: str, seed: int) -> Arrays:
-    """A moment to start from: Langevin dynamics, then rounds at an energy that is corrected.
+def _equilibrate(molecule: str, seed: int) -> Arrays:
+    """Return a moment to start from: Langevin dynamics, then rounds at an energy that is corrected.
 
     In so small a molecule the thermostat's last energy may belong to a far other temperature.
     """
-    numbers, position = conform(molecule, seed)
+    numbers, position = make_conformer(molecule, seed)
     masses, surface, generator = _masses(numbers), gfn2(numbers), default_rng(seed)
     keep = np.exp(-FRICTION * DT)
 
     def bath(velocity: np.ndarray) -> np.ndarray:
-        return keep * velocity + (1 - keep**2) ** 0.5 * _thermal(masses, generator)
+        return keep * velocity + (1 - keep**2) ** 0.5 * _draw_velocities(masses, generator)
 
-    state = State(position, _thermal(masses, generator), *surface(position))
+    state = State(position, _draw_velocities(masses, generator), *surface(position))
     for _ in range(SETTLING):
         state = step(state, masses, surface, bath)
-    frames = _arrays(numbers, [_resting(state, masses)])
-    for _ in range(ROUNDS):
-        frames = _corrected(_following(frames))
+    frames = _arrays(numbers, [_centre(state, masses)])
+    for _ in range(EQUILIBRATION_ROUNDS):
+        frames = _correct_energy(_continue(frames))
     return frames
 
 
-def _corrected(frames: Arrays) -> Arrays:
-    """The last frame, its velocities scaled by what the mean temperature lacks.
+def _correct_energy(frames: Arrays) -> Arrays:
+    """Return the last frame, its velocities scaled by what the mean temperature lacks.
 
     Of the energy that is put in, half becomes potential, as in harmonic vibrations.
     """
@@ -157,8 +157,8 @@ def _corrected(frames: Arrays) -> Arrays:
     return last | {"z": frames["z"], "V": scale * last["V"]}
 
 
-def _following(frames: Arrays) -> Arrays:
-    """The next frames at constant energy."""
+def _continue(frames: Arrays) -> Arrays:
+    """Return the next frames at constant energy."""
     masses, surface = _masses(frames["z"]), gfn2(frames["z"])
     state, states = State(*(frames[key][-1] for key in "RVEF")), []
     for _ in range(BLOCK):
@@ -177,13 +177,13 @@ def _arrays(numbers: np.ndarray, states: list[State]) -> Arrays:
     }
 
 
-def _thermal(masses: np.ndarray, generator: Generator) -> np.ndarray:
+def _draw_velocities(masses: np.ndarray, generator: Generator) -> np.ndarray:
     spread = (BOLTZMANN * KELVIN * ACCELERATION / masses) ** 0.5
     return spread * generator.standard_normal((len(masses), 3))
 
 
-def _resting(state: State, masses: np.ndarray) -> State:
-    """The state with its centre of mass at rest in the origin."""
+def _centre(state: State, masses: np.ndarray) -> State:
+    """Return the state with its centre of mass at rest in the origin."""
     position, velocity = (
         x - (masses * x).sum(0) / masses.sum() for x in (state.position, state.velocity)
     )
@@ -191,7 +191,7 @@ def _resting(state: State, masses: np.ndarray) -> State:
 
 
 def _kinetic(frames: Arrays) -> np.ndarray:
-    """Kinetic energy of each frame in kcal/mol, (frames,)."""
+    """Return the kinetic energy of each frame in kcal/mol, (frames,)."""
     return 0.5 * (_masses(frames["z"]) * frames["V"] ** 2).sum((-1, -2)) / ACCELERATION
 
 
@@ -203,8 +203,8 @@ def _masses(numbers: np.ndarray) -> np.ndarray:
     return np.array([[MASSES[z]] for z in numbers])
 
 
-def _extra(name: str) -> ModuleType:
-    """A library of the extra `xtb`, which runs on one thread: two are ten times slower here."""
+def _import_extra(name: str) -> ModuleType:
+    """Return a library of the extra `xtb`, on one thread: two are ten times slower here."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         return import_module(name)

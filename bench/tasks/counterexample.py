@@ -5,7 +5,7 @@ from math import pi
 import torch
 
 from bench import Task
-from bench.data.poses import bonds, either, posed
+from bench.data.poses import bonds, draw_from, make_posed_task
 from remul import POINT, Batch, Fields, Rep, Signature
 
 SIGNATURE = Signature(
@@ -45,8 +45,8 @@ def load(
         raise ValueError(f"order has to be one of {', '.join(map(str, ANGLES_DEG))}, got {order}")
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
     label = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    draw = either(Batch(structures(order), {"label": label}), SIGNATURE)
-    return posed(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
+    draw = draw_from(Batch(structures(order), {"label": label}), SIGNATURE)
+    return make_posed_task(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
 
 
 def structures(order: int) -> Fields:

@@ -3,7 +3,7 @@
 import torch
 
 from bench import Task
-from bench.data.poses import bonds, either, posed
+from bench.data.poses import bonds, draw_from, make_posed_task
 from remul import POINT, Batch, Fields, Rep, Signature
 
 SIGNATURE = Signature(
@@ -36,8 +36,8 @@ def load(
         raise ValueError(f"links have to be at least 2, got {links}")
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
     label = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    draw = either(Batch(structures(links), {"label": label}), SIGNATURE)
-    return posed(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
+    draw = draw_from(Batch(structures(links), {"label": label}), SIGNATURE)
+    return make_posed_task(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
 
 
 def structures(links: int) -> Fields:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bench import Task
 from bench.data import molecules
-from bench.data.xtb_md import describe, recorded
+from bench.data.xtb_md import describe, load_trajectory
 from bench.system.progress import print_progress
 
 VERSION = 1
@@ -34,8 +34,8 @@ def load(
     `ValueError` for another molecule, for more samples than there are, and without the extra.
     """
     sizes = {"train": train, "val": val, "test": test}
-    starts = molecules.time_blocked(seed, frames, delta, sizes)
-    found = recorded(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
+    starts = molecules.block_by_time(seed, frames, delta, sizes)
+    found = load_trajectory(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
     return molecules.heavy_atoms(found, starts, delta)
 
 
@@ -47,5 +47,5 @@ def make(
     progress: Callable[[float, float], None],
 ) -> None:
     """Makes a trajectory, and tells its mean temperature and how well it keeps its energy."""
-    found = recorded(molecule, frames, trajectory, progress)
+    found = load_trajectory(molecule, frames, trajectory, progress)
     print(f"GFN2-xTB {molecule}, {frames} frames: {describe(found)}")

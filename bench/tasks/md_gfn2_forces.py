@@ -2,7 +2,7 @@
 
 from bench import Task
 from bench.data import molecules
-from bench.data.xtb_md import recorded
+from bench.data.xtb_md import load_trajectory
 from bench.system.progress import print_progress
 
 VERSION = 1
@@ -23,6 +23,6 @@ def load(
     are those of the task `md_gfn2` (GFN2-xTB: Bannwarth et al. 2019).
     """
     sizes = {"train": train, "val": val, "test": test}
-    chosen = molecules.time_blocked(seed, frames, 0, sizes)
-    found = recorded(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
+    chosen = molecules.block_by_time(seed, frames, 0, sizes)
+    found = load_trajectory(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))
     return molecules.forces(found, chosen)

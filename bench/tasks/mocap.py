@@ -10,7 +10,7 @@ from numpy.random import RandomState
 from bench import Task
 from bench.data import catalogue, motion
 from bench.data.asf_amc import read_motion, read_skeleton
-from bench.data.cache import fetched, folder, place, read_npz
+from bench.data.cache import fetch, folder, place, read_npz
 
 VERSION = 1
 HORIZON = 30  # frames, of 120 a second
@@ -126,7 +126,7 @@ def load(seed: int, subject: str = "walk", source: str | None = None, height: bo
         moments = [motion.moments(trials[trial], at, HORIZON) for trial, at in starts.items()]
         arrays = {key: np.concatenate([moment[key] for moment in moments]) for key in moments[0]}
         splits[part] = arrays | ({"height": arrays["position"][..., 1:2] / 10} if height else {})
-    return motion.task(splits, edges)
+    return motion.make_task(splits, edges)
 
 
 def draw(person: Subject) -> dict[str, dict[int, np.ndarray]]:
@@ -164,7 +164,7 @@ def _trials(person: Subject, source: str | None) -> tuple[list[np.ndarray], list
         return [_find(motions, person, trial) for trial in range(len(motions))], arrays["edges"]
     files = catalogue.files(SOURCE)
     names = sorted(name for name in files if name.startswith(person.number))
-    paths = [where / n if source else fetched("mocap", n, **files[n]) for n in names]
+    paths = [where / n if source else fetch("mocap", n, **files[n]) for n in names]
     skeleton = read_skeleton(paths[0])
     motions = [
         read_motion(path, skeleton)[person.skipped.get(path.name, 0) :] for path in paths[1:]

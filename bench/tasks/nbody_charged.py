@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import mse_loss
 
 from bench import Task
-from bench.data.cache import Arrays, cached
+from bench.data.cache import Arrays, cache_arrays
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature
 
 VERSION = 1
@@ -38,7 +38,7 @@ def load(
     unit later; fields are float32, (samples, bodies, dim). Made in float64 from the seed, cached.
 
     `field` and `wall` break the symmetry, E(3) at 0, by accelerations along z (see `simulate`):
-    with either, rotations about z, mirrors that hold z and translations remain; with a wall,
+    with draw_from, rotations about z, mirrors that hold z and translations remain; with a wall,
     those along x and y alone. Raises `ValueError` for sizes below 1, one body and a negative wall.
     """
     sizes = {"train": train, "val": val, "test": test}
@@ -49,7 +49,8 @@ def load(
         )
     options = {"seed": seed, "size": sum(sizes.values()), "bodies": bodies}
     options |= {"field": float(field), "wall": float(wall)}
-    arrays = cached("nbody_charged", {**options, "version": VERSION}, lambda: _make(**options))
+    known = {**options, "version": VERSION}
+    arrays = cache_arrays("nbody_charged", known, lambda: _make(**options))
     fields = {name: torch.from_numpy(x).float() for name, x in arrays.items()}
     target = {"position": fields.pop("target")}
     order = torch.arange(len(target["position"])).split([*sizes.values()])

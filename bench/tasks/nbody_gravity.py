@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import mse_loss
 
 from bench import Task
-from bench.data.cache import Arrays, cached
+from bench.data.cache import Arrays, cache_arrays
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, rotations_by_angle
 
 VERSION = 1
@@ -43,7 +43,8 @@ def load(
     options = {"seed": seed, "sizes": sizes, "planets": planets, "cones": cones}
     for low, high in cones.values():
         rotations_by_angle(low, high)
-    arrays = cached("nbody_gravity", {**options, "version": VERSION}, lambda: _make(**options))
+    known = {**options, "version": VERSION}
+    arrays = cache_arrays("nbody_gravity", known, lambda: _make(**options))
     splits = {name: _batch(arrays, name) for name in sizes}
     more = {"ood": splits.pop("ood")}
     return Task(SIGNATURE, **splits, distance=mse_loss, more=more)

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from bench import Task
-from bench.data.poses import posed
+from bench.data.poses import make_posed_task
 from remul import POINT, SCALAR, Batch, Rep, Signature
 
 SHAPE = (1.0, 0.6, 0.3)  # a cloud's standard deviations along x, y and z, before it is turned
@@ -43,7 +43,7 @@ def load(
         return Batch({"charge": charge, "position": position}, moments(charge, position))
 
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
-    return posed(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
+    return make_posed_task(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
 
 
 def moments(charge: Tensor, position: Tensor) -> dict[str, Tensor]:

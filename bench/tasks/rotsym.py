@@ -7,7 +7,7 @@ from e3nn import o3
 from torch import Tensor
 
 from bench import Task
-from bench.data.poses import bonds, either, posed
+from bench.data.poses import bonds, draw_from, make_posed_task
 from remul import POINT, Batch, Fields, Rep, Signature
 
 INPUTS = {"position": POINT, "adjacency": Rep("0e", objects=2)}
@@ -45,8 +45,8 @@ def load(
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
     signature = Signature(INPUTS, {"direction": Rep(f"{degree}{'eo'[degree % 2]}", objects=0)})
     direction = torch.stack([harmonic(degree), -harmonic(degree)])
-    draw = either(Batch(structures(fold), {"direction": direction}), signature)
-    return posed(draw, signature, seed, sizes, turn_deg, ood_deg)
+    draw = draw_from(Batch(structures(fold), {"direction": direction}), signature)
+    return make_posed_task(draw, signature, seed, sizes, turn_deg, ood_deg)
 
 
 def structures(fold: int) -> Fields:

@@ -44,7 +44,7 @@ def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
 def peak_bytes(function: Function, device: str) -> int:
     """Return the most that was alive at once during a call, as in `count`."""
     if device == "cuda":
-        return _allocated(function)
+        return _allocated_bytes(function)
     with _Counter() as counter:
         function()
     return counter.peak
@@ -57,7 +57,7 @@ def _count(function: Function, device: str) -> dict[str, int | None]:
         "flops": flops(function),
         "dispatched_ops": counter.operations,
         "moved_bytes": counter.moved,
-        "peak_bytes": _allocated(function) if device == "cuda" else counter.peak,
+        "peak_bytes": _allocated_bytes(function) if device == "cuda" else counter.peak,
     }
 
 
@@ -129,7 +129,7 @@ def _bytes(tree: Any) -> int:  # noqa: ANN401
     return sum(x.numel() * x.element_size() for x in _tensors(tree))
 
 
-def _allocated(function: Function) -> int:
+def _allocated_bytes(function: Function) -> int:
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()

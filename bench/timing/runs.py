@@ -163,11 +163,11 @@ def _by_task(runs: Iterable[Run], store: RunStore) -> dict[str, Configurations]:
     """Return all finished configurations of the tasks of the runs, by task, as they are today."""
     tasks = {str(run.task) for run in runs}
     finished = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
-    found: dict[str, list[Run]] = {}
+    runs_of_task: dict[str, list[Run]] = {}
     for run in finished:
         if _is_current(run) and store.finished(run):
-            found.setdefault(str(run.task), []).append(run)
-    return {task: by_configuration(own) for task, own in found.items()}
+            runs_of_task.setdefault(str(run.task), []).append(run)
+    return {task: by_configuration(own) for task, own in runs_of_task.items()}
 
 
 def _is_current(run: Run) -> bool:

@@ -36,7 +36,7 @@ class Sampler:
         if device == "cpu":
             environment.pin()
             environment.spare_memory(MEMORY)
-        prepared = Prepared("done", {}, self.sample_s, {}, machine.facts(device))
+        prepared = Prepared("done", {}, self.sample_s, {}, {})
         for name, target in targets.items():
             try:
                 function = build_closure(target, device)
@@ -50,6 +50,7 @@ class Sampler:
                 prepared.reasons[name] = failure["reason"]
                 if status != "refused" or (prepared.status == "done" and not self.functions):
                     prepared.status = status
+        prepared.machine = machine.facts(device)  # which a model may have changed when it was built
         return prepared
 
     def take_sample(self, name: str) -> Sample:

@@ -48,9 +48,9 @@ def quicken(patch):
     """Has `xtb_md` simulate springs, in short blocks, from any start."""
     for name, value in {
         "SETTLING": 2,
-        "ROUNDS": 1,
+        "EQUILIBRATION_ROUNDS": 1,
         "BLOCK": 100,
         "gfn2": springs,
-        "conform": lambda molecule, seed: (np.array([6, 6, 8, 1]), walk(4, 4)[seed]),
+        "make_conformer": lambda molecule, seed: (np.array([6, 6, 8, 1]), walk(4, 4)[seed]),
     }.items():
         patch.setattr(xtb_md, name, value)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench.data import cache
-from bench.data.cache import cached, fetched, folder, read_npz
+from bench.data.cache import cache_arrays, fetch, folder, read_npz
 
 ARRAYS = {"x": np.arange(5.0), "odd/name": np.zeros((0, 3), np.int64)}
 CONTENT = bytes(range(256)) * 400
@@ -50,13 +50,13 @@ def lines(capsys):
 
 
 def test_what_was_made_is_read_back(data):
-    cached("t", {"a": 1}, lambda: ARRAYS)
-    assert same(cached("t", {"a": 1}, never))
+    cache_arrays("t", {"a": 1}, lambda: ARRAYS)
+    assert same(cache_arrays("t", {"a": 1}, never))
 
 
 def test_other_options_are_made_apart(data):
-    cached("t", {"a": 1}, lambda: ARRAYS)
-    assert same(cached("t", {"a": 2}, lambda: {"y": np.ones(1)}), {"y": np.ones(1)})
+    cache_arrays("t", {"a": 1}, lambda: ARRAYS)
+    assert same(cache_arrays("t", {"a": 2}, lambda: {"y": np.ones(1)}), {"y": np.ones(1)})
     assert len(files(data)) == 2
 
 
@@ -125,13 +125,13 @@ def test_a_broken_file_is_one_clear_line(content, tmp_path):
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_of_the_cache_is_made_anew_with_a_line(content, data, capsys):
-    cached("t", {}, lambda: ARRAYS)
+    cache_arrays("t", {}, lambda: ARRAYS)
     (file,) = files(data)
     file.write_bytes(content)
-    assert same(cached("t", {}, lambda: ARRAYS))
+    assert same(cache_arrays("t", {}, lambda: ARRAYS))
     (line,) = lines(capsys)
     assert f"{file} is no sound .npz file" in line
-    assert same(cached("t", {}, never))
+    assert same(cache_arrays("t", {}, never))
 
 
 def full(*_):
@@ -140,7 +140,7 @@ def full(*_):
 
 def test_a_full_disk_keeps_nothing_but_gives_the_arrays(data, monkeypatch, capsys):
     monkeypatch.setattr(cache.os, "fsync", full)
-    assert same(cached("t", {}, lambda: ARRAYS))
+    assert same(cache_arrays("t", {}, lambda: ARRAYS))
     (line,) = lines(capsys)
     assert line.endswith("cannot be kept: No space left on device")
     assert files(data) == []
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_while_writing_keeps_nothing(data, capsys):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        assert same(cached("t", {}, lambda: big), big)
+        assert same(cache_arrays("t", {}, lambda: big), big)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     (line,) = lines(capsys)
@@ -161,7 +161,7 @@ def test_a_disk_that_fills_while_writing_keeps_nothing(data, capsys):
 
 def test_a_folder_that_cannot_be_written_is_one_line(data, capsys):
     data.write_text("in the way")
-    assert same(cached("t", {}, lambda: ARRAYS))
+    assert same(cache_arrays("t", {}, lambda: ARRAYS))
     (line,) = lines(capsys)
     assert "cannot be kept" in line
 
@@ -173,15 +173,15 @@ def test_an_interruption_while_writing_leaves_nothing(error, data, monkeypatch):
 
     monkeypatch.setattr(cache.os, "fsync", interrupt)
     with pytest.raises(error):
-        cached("t", {}, lambda: ARRAYS)
+        cache_arrays("t", {}, lambda: ARRAYS)
     assert files(data) == []
 
 
 def test_what_a_killed_process_left_is_overwritten(data):
-    cached("t", {}, lambda: ARRAYS)
+    cache_arrays("t", {}, lambda: ARRAYS)
     (file,) = files(data)
     file.rename(file.with_name(file.name + ".part"))
-    cached("t", {}, lambda: ARRAYS)
+    cache_arrays("t", {}, lambda: ARRAYS)
     assert files(data) == [file]
 
 
@@ -194,7 +194,7 @@ def make_together(folder, barrier, made):
         return {"x": np.arange(300_000.0)}
 
     barrier.wait(60)
-    assert len(cached("t", {}, make)["x"]) == 300_000
+    assert len(cache_arrays("t", {}, make)["x"]) == 300_000
 
 
 def test_of_processes_that_want_the_same_one_makes_it(data):
@@ -260,29 +260,29 @@ def serve():
         server.server_close()
 
 
-fetch = partial(fetched, "t", "file.bin", sha256=SHA, size=len(CONTENT))
+fetch_file = partial(fetch, "t", "file.bin", sha256=SHA, size=len(CONTENT))
 NOWHERE = "http://127.0.0.1:9/file"  # the discard port: nobody answers
 
 
 def test_a_file_is_fetched_once(serve):
     server = serve()
-    assert fetch([server.url]).read_bytes() == CONTENT
-    assert fetch([server.url]) == folder() / "t" / "file.bin"
+    assert fetch_file([server.url]).read_bytes() == CONTENT
+    assert fetch_file([server.url]) == folder() / "t" / "file.bin"
     assert server.starts == [0]
 
 
 def test_mirrors_are_tried_in_turn(serve):
     wrong = serve(content=CONTENT[::-1])
-    assert fetch([NOWHERE, wrong.url, serve().url]).read_bytes() == CONTENT
+    assert fetch_file([NOWHERE, wrong.url, serve().url]).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_download_is_continued(ranges, serve, data):
     server = serve(cut=1000)
     with pytest.raises(ValueError, match=f"ended after 1000 of {len(CONTENT)} bytes"):
-        fetch([server.url])
+        fetch_file([server.url])
     vars(server).update(cut=None, ranges=ranges)
-    assert fetch([server.url]).read_bytes() == CONTENT
+    assert fetch_file([server.url]).read_bytes() == CONTENT
     assert server.starts == [0, 1000 if ranges else 0]
     assert files(data) == [data / "t" / "file.bin"]
 
@@ -291,23 +291,23 @@ def test_a_wrong_hash_is_named_and_nothing_stays(serve, data):
     wrong = CONTENT[::-1]
     found = hashlib.sha256(wrong).hexdigest()
     with pytest.raises(ValueError, match=f"file.bin.* has sha256 {found}, expected {SHA}"):
-        fetch([serve(content=wrong).url])
+        fetch_file([serve(content=wrong).url])
     assert files(data) == []
 
 
 def test_a_file_that_is_too_long_is_refused(serve, data):
     with pytest.raises(ValueError, match=f"bytes, expected {len(CONTENT)}"):
-        fetch([serve(content=CONTENT + b"more").url])
+        fetch_file([serve(content=CONTENT + b"more").url])
     assert files(data) == []
 
 
 def test_a_damaged_file_is_fetched_anew_with_a_line(serve, data, capsys):
-    fetch([serve().url]).write_bytes(CONTENT[::-1])
-    assert fetch([serve().url]).read_bytes() == CONTENT
+    fetch_file([serve().url]).write_bytes(CONTENT[::-1])
+    assert fetch_file([serve().url]).read_bytes() == CONTENT
     assert any("expected" in line and "fetched anew" in line for line in lines(capsys))
 
 
-unrecorded = partial(fetched, "t", "file.bin")
+unrecorded = partial(fetch, "t", "file.bin")
 
 
 def test_the_first_download_of_an_unrecorded_file_is_trusted_and_noted(serve, data):
@@ -339,7 +339,7 @@ def test_an_unrecorded_file_that_was_left_unfinished_but_whole_is_begun_anew(ser
 
 def test_without_a_network_the_message_says_what_to_place_where(data):
     with pytest.raises(ValueError, match="Connection refused") as found:
-        fetch([NOWHERE])
+        fetch_file([NOWHERE])
     assert f"place the file at {data / 't' / 'file.bin'}" in str(found.value)
     assert NOWHERE in str(found.value)
 
@@ -347,7 +347,7 @@ def test_without_a_network_the_message_says_what_to_place_where(data):
 def test_a_file_placed_by_hand_needs_no_network(data):
     (data / "t").mkdir(parents=True)
     (data / "t" / "file.bin").write_bytes(CONTENT)
-    assert fetch([NOWHERE]).read_bytes() == CONTENT
+    assert fetch_file([NOWHERE]).read_bytes() == CONTENT
 
 
 def test_a_full_disk_ends_a_download_without_a_trace(serve, data):
@@ -355,7 +355,7 @@ def test_a_full_disk_ends_a_download_without_a_trace(serve, data):
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
         with pytest.raises(ValueError, match="File too large"):
-            fetch([serve().url])
+            fetch_file([serve().url])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert files(data) == []

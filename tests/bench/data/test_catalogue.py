@@ -51,7 +51,7 @@ def test_a_source_declares_what_is_shown_of_it(name):
 
 def cached_or_fetched(name):
     text = plugins.find("tasks", name).read_text()
-    return "cached(" in text or "fetched(" in text
+    return "cache_arrays(" in text or "fetch(" in text
 
 
 @pytest.mark.parametrize("name", plugins.names("tasks"))

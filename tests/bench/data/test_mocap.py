@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from bench.cli import main
 from bench.core import plugins
-from bench.data.asf_amc import joints, read_motion, read_skeleton, rotations
+from bench.data.asf_amc import forward_kinematics, read_motion, read_skeleton, rotations
 from bench.data.cache import read_npz
 from bench.system.checkout import ROOT
 
@@ -113,7 +113,7 @@ def test_bones_are_read_with_their_parents(skeleton):
 
 def test_bones_keep_their_lengths(skeleton):
     generator = default_rng(0)
-    placed = joints(
+    placed = forward_kinematics(
         skeleton, generator.normal(size=(50, 3)), 99 * generator.normal(size=(50, 4, 3))
     )
     child, parent = np.transpose(skeleton.edges)
@@ -273,5 +273,5 @@ def test_official_files_are_put_in_the_order_of_the_split(tmp_path, monkeypatch)
     person = replace(MOCAP.SUBJECTS["run"], frames=11 * (40,), first=order)
     monkeypatch.setitem(MOCAP.SUBJECTS, "run", person)
     monkeypatch.setattr(MOCAP, "draw", lambda _: {"test": {0: np.arange(2), 3: np.arange(1)}})
-    monkeypatch.setattr(MOCAP.motion, "task", lambda splits, edges: splits["test"]["position"])
+    monkeypatch.setattr(MOCAP.motion, "make_task", lambda splits, edges: splits["test"]["position"])
     assert MOCAP.load(0, "run", str(tmp_path))[:, 0, 0].tolist() == [3, 3, 10]

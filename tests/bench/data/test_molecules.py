@@ -11,7 +11,7 @@ from bench.cli import main
 from bench.core import plugins
 from bench.data import md17, molecules, motion, xtb_md
 from bench.data.cache import read_npz
-from bench.data.xtb_md import State, drift, recorded, temperature
+from bench.data.xtb_md import State, drift, load_trajectory, temperature
 from bench.system.checkout import ROOT
 
 MD17, FORCES = (plugins.load("tasks", name) for name in ("md17", "md17_forces"))
@@ -133,18 +133,18 @@ def test_md17_refuses_what_there_is_not(options, message, source):
 
 
 def test_no_target_is_beyond_its_part_of_the_time():
-    starts = molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 150, "test": 150})
+    starts = molecules.block_by_time(0, 1000, 50, {"train": 550, "val": 150, "test": 150})
     assert [(at.min(), at.max()) for at in starts.values()] == [(0, 549), (600, 749), (800, 949)]
 
 
 def test_more_samples_than_there_are_is_refused():
     with pytest.raises(ValueError, match="val has to be from 1 to 150 samples, got 151"):
-        molecules.time_blocked(0, 1000, 50, {"train": 550, "val": 151, "test": 150})
+        molecules.block_by_time(0, 1000, 50, {"train": 550, "val": 151, "test": 150})
 
 
 def test_targets_before_their_inputs_are_refused():
     with pytest.raises(ValueError, match="3 frames before"):
-        molecules.time_blocked(0, 1000, -3, {"train": 1, "val": 1, "test": 1})
+        molecules.block_by_time(0, 1000, -3, {"train": 1, "val": 1, "test": 1})
 
 
 def test_a_free_atom_flies_straight():
@@ -164,7 +164,7 @@ def test_a_spring_swings_in_its_period():
 
 
 def test_an_interrupted_trajectory_continues_from_its_last_block(quick):
-    following, made = xtb_md._following, []
+    following, made = xtb_md._continue, []
 
     def interrupted(frames):
         if len(made) == 4:
@@ -172,31 +172,32 @@ def test_an_interrupted_trajectory_continues_from_its_last_block(quick):
         made.append(following(frames))
         return made[-1]
 
-    whole = recorded("ethanol", 500, 1, quiet)
-    quick.setattr(xtb_md, "_following", interrupted)
+    whole = load_trajectory("ethanol", 500, 1, quiet)
+    quick.setattr(xtb_md, "_continue", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        recorded("ethanol", 500, 0, quiet)
+        load_trajectory("ethanol", 500, 0, quiet)
     made.clear()
-    frames = recorded("ethanol", 500, 0, quiet)
+    frames = load_trajectory("ethanol", 500, 0, quiet)
     assert (len(made), len(frames["R"])) == (2, len(whole["R"]))
 
 
 def test_a_longer_trajectory_begins_with_the_shorter(quick):
-    short, long = (recorded("ethanol", frames, 0, quiet) for frames in (150, 250))
+    short, long = (load_trajectory("ethanol", frames, 0, quiet) for frames in (150, 250))
     assert np.array_equal(short["R"], long["R"][:150])
 
 
 def test_progress_is_told_for_what_is_made(quick):
     told = []
     for frames in (200, 300):
-        recorded("ethanol", frames, 0, lambda *done: told.append(done))
+        load_trajectory("ethanol", frames, 0, lambda *done: told.append(done))
     assert told == [(1, 2), (2, 2), (3, 3)]
 
 
 def test_the_temperature_is_near_the_one_wanted(quick):
-    for name, value in {"SETTLING": 2000, "ROUNDS": 4, "BLOCK": 1000}.items():
+    for name, value in {"SETTLING": 2000, "EQUILIBRATION_ROUNDS": 4, "BLOCK": 1000}.items():
         quick.setattr(xtb_md, name, value)
-    assert temperature(recorded("ethanol", 2000, 0, quiet)).mean() == pytest.approx(500, rel=0.1)
+    frames = load_trajectory("ethanol", 2000, 0, quiet)
+    assert temperature(frames).mean() == pytest.approx(500, rel=0.1)
 
 
 def test_make_tells_temperature_and_drift(quick, capsys):
@@ -211,17 +212,17 @@ def test_other_molecules_are_refused(quick):
 
 def test_a_missing_extra_is_named(quick):
     with pytest.raises(ValueError, match=r"md_gfn2 needs no_such: pip install 'remul\[xtb\]'"):
-        xtb_md._extra("no_such.thing")
+        xtb_md._import_extra("no_such.thing")
 
 
 @pytest.fixture(scope="module")
 def ethanol():
     """A fifth of a picosecond of ethanol with GFN2-xTB, made from a shortened preparation."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"SETTLING": 300, "ROUNDS": 1, "BLOCK": 400}.items():
+        for name, value in {"SETTLING": 300, "EQUILIBRATION_ROUNDS": 1, "BLOCK": 400}.items():
             patch.setattr(xtb_md, name, value)
-        start = xtb_md._settled("ethanol", 0)
-        return xtb_md._following(start)
+        start = xtb_md._equilibrate("ethanol", 0)
+        return xtb_md._continue(start)
 
 
 @xtb
@@ -229,12 +230,12 @@ def ethanol():
 def test_molecules_are_the_ones_of_md17(molecule):
     atoms = {"aspirin": 21, "benzene": 12, "ethanol": 9, "malonaldehyde": 9, "naphthalene": 18,
              "salicylic": 16, "toluene": 15, "uracil": 12}  # fmt: skip
-    assert len(xtb_md.conform(molecule, 0)[0]) == atoms[molecule]
+    assert len(xtb_md.make_conformer(molecule, 0)[0]) == atoms[molecule]
 
 
 @xtb
 def test_forces_are_the_slope_of_the_energy():
-    numbers, position = xtb_md.conform("ethanol", 0)
+    numbers, position = xtb_md.make_conformer("ethanol", 0)
     surface = xtb_md.gfn2(numbers)
     aside = np.random.default_rng(0).normal(size=position.shape)
     energies = [surface(position + h * aside)[0] for h in (-1e-3, 1e-3)]
