@@ -12,7 +12,16 @@ from textwrap import dedent
 PACKAGE = Path(__file__).resolve().parent.parent / "remul"
 PAGE = Path(__file__).with_name("reference.md")
 MODULES = [  # in the order of reading
-    *("fields", "actions", "groups", "losses", "distances", "penalties", "adaptive_penalties"),
+    *(
+        "fields",
+        "elements",
+        "actions",
+        "groups",
+        "losses",
+        "distances",
+        "penalties",
+        "adaptive_penalties",
+    ),
     *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation"),
 ]
 SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n", re.MULTILINE)

@@ -14,9 +14,10 @@ The examples of its functions go on from these lines:
 >>> offset = lambda fields: {"x": fields["x"] + torch.tensor([1.0, 0, 0])}  # one that is not
 """
 
-from remul.actions import Element, Elements, Permutation, act, wigner
+from remul.actions import Elements, act, wigner
 from remul.adaptive_penalties import Dual, GradNorm
 from remul.distances import Distance, field_distance
+from remul.elements import Element, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle

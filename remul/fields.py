@@ -193,7 +193,7 @@ class Batch:
         return Batch(inputs, targets)
 
 
-def _collate(samples: Sequence[Batch], *, collate_fn_map: Mapping | None = None) -> Batch:
+def _collate(samples: Sequence[Batch], *, collate_fn_map: dict | None = None) -> Batch:
     """Return single samples as a batch."""
     sides = ([s.inputs for s in samples], [s.targets for s in samples])
     return Batch(*(collate(list(side), collate_fn_map=collate_fn_map) for side in sides))

@@ -8,7 +8,7 @@ from math import radians
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Element, Permutation
+from remul.elements import Element, Permutation
 from remul.fields import MASK, Fields, batch_size
 from remul.rotations import (
     AXES,

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from remul.actions import Element, act
+from remul.actions import act
 from remul.checks import check_inputs, predict
+from remul.elements import Element
 from remul.fields import MASK, Fields, Model, Rep, Signature, Types
 from remul.metrics import flatten
 from remul.rotations import AXES, EXACT, rotation_about_axis

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from remul.actions import Element, Elements, Permutation, act, list_elements
+from remul.actions import Elements, act, list_elements
 from remul.checks import check_alike, check_labels, check_numbers, predict
 from remul.distances import Distance, field_distance, mean_distance
+from remul.elements import Element, Permutation
 from remul.fields import MASK, Batch, Fields, Model, Signature, Types, batch_size
 
 FIT, EQUIVARIANCE = "fit", "equivariance"

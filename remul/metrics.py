@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Element, Elements, Permutation, act, list_elements
+from remul.actions import Elements, act, list_elements
 from remul.checks import check_inputs, has_nan, predict
 from remul.distances import norm
+from remul.elements import Element, Permutation
 from remul.fields import MASK, Fields, Model, Signature, zero_padding
 
 RESAMPLES = 2000

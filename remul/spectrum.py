@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from remul.actions import Element, act, wigner
+from remul.actions import act, wigner
 from remul.checks import check_inputs, predict
+from remul.elements import Element
 from remul.fields import MASK, Fields, Model, Signature, batch_size
 from remul.metrics import flatten
 from remul.rotations import EXACT, rotation_about_axis

@@ -9,8 +9,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from remul.actions import Element, act, check_elements, list_elements
+from remul.actions import act, check_elements, list_elements
 from remul.checks import check, predict
+from remul.elements import Element
 from remul.fields import Fields, Model, Signature, batch_size
 from remul.frames import Frames, canonical_frame, principal_frames
 
@@ -45,7 +46,7 @@ def group_average(
         tensor(True)
     """
     g = list_elements(elements)
-    check_elements(g, Element)
+    check_elements(g, (Element,))
     return Symmetrised(model, signature, partial(_repeat, g))
 
 

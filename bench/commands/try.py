@@ -11,11 +11,11 @@ def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     command.add_argument(
         "model", nargs="?", default="transformer", metavar="FILE.py",
-        help="a model's file or name (default: transformer)",
+        help="a model's file or name, and options as in m.py:layers=2 (default: transformer)",
     )  # fmt: skip
     command.add_argument(
         "--task", default="nbody_gravity", metavar="T",
-        help="a task's name or FILE.py (default: nbody_gravity)",
+        help="a task's name or FILE.py, and options as in md17:val=500 (default: nbody_gravity)",
     )  # fmt: skip
     command.add_argument(
         "--symmetric", action="store_true",

@@ -9,6 +9,7 @@ from bench.conformance.model_checks import check_model
 from bench.conformance.result import CheckResult, has_failed
 from bench.conformance.speed_check import measure_speed
 from bench.conformance.task_checks import check_task
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.core.outcomes import outcome
@@ -21,13 +22,13 @@ def check(model: str, task: str, symmetric: bool, device: str) -> Iterator[Check
     Of a task that is `symmetric` every field has to turn with the points. Raises `ValueError` for
     plug-ins that are not there or cannot be built.
     """
-    run = Run(Plugin(task), Plugin(model), Plugin("plain"))
+    run = Run(plugins.parse("tasks", task), plugins.parse("models", model), Plugin("plain"))
     data, network = _build(run, device)
     results = list(check_task(data, symmetric))
     yield from results
     if has_failed(results):
         return
-    results = list(check_model(model, network, data))
+    results = list(check_model(run.model.name, network, data))
     yield from results
     if not has_failed(results):
         yield from measure_speed(run, device)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from remul import Batch, Element, Rep, Signature, act
 from remul.fields import MASK, Types
+from remul.groups import octahedral
 
 SYMMETRY_SAMPLES = 300
 TURNED_DEG = 20.0  # pairs turned by less say nothing
@@ -20,6 +21,7 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
     Each of the first samples is paired with the one nearest to it in shape, by the best rotation
     of its points (Kabsch). A field that turns is nearer to its partner's once it is turned along.
     A sign test over the pairs decides. Objects have to come in a fixed order, or in few orders.
+    A vector that other axes explain better than its own does not turn either, whatever the pairs.
     """
     types = {**signature.inputs, **signature.outputs}
     points = [name for name, rep in signature.inputs.items() if rep.affine and rep.objects == 1]
@@ -41,6 +43,10 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
             if rep.affine:
                 value = value - centre.repeat(1, 1, rep.dim // 3)
             turning[name] = _turns(value, partner, g, {name: rep}, there)
+            if rep.dim == 3 and rep.objects == 1 and value.shape == x.shape:
+                others = [v for k, v in data.inputs.items() if k != name and v.shape == x.shape]
+                if _has_other_axes(value, _vectors_of(x - centre, others)):
+                    turning[name] = False
     return turning
 
 
@@ -73,6 +79,30 @@ def _turns(value: Tensor, partner: Tensor, g: Element, types: Types, there: Tens
     if total < MINIMUM_PAIRS or _tail(max(nearer, total - nearer), total) > CERTAIN:
         return None
     return 2 * nearer > total
+
+
+def _vectors_of(x: Tensor, others: list[Tensor]) -> Tensor:
+    """Vectors that turn with the points, of which a field may be made: (samples, n, 3, vectors)."""
+    apart = x[:, None] - x[:, :, None]  # (samples, n, n, 3), from each object to the others
+    distance = apart.norm(dim=-1, keepdim=True)
+    distance = distance / distance.mean().clamp(min=torch.finfo(x.dtype).tiny)
+    pulls = [(apart / distance.clamp(min=0.05) ** power).sum(2) for power in (1, 2, 3)]
+    return torch.stack([x, *pulls, *(v - v.mean(1, keepdim=True) for v in others)], -1)
+
+
+def _has_other_axes(value: Tensor, vectors: Tensor) -> bool:
+    """Whether a field of vectors is made of them more nearly once its axes are exchanged.
+
+    That is: in one of the orders and directions of the axes, all of which but a sign the fit takes
+    up are rotations of the octahedron, more samples are nearer to a fit than as they are.
+    """
+    turns = torch.cat([g.rotation for g in octahedral.elements()])  # the identity first
+    turned = torch.einsum("gab,snb->snag", turns, value - value.mean(1, keepdim=True))
+    columns = vectors.flatten(0, 2)
+    fit = columns @ torch.linalg.pinv(columns) @ turned.flatten(0, 2)
+    off = (fit.view_as(turned) - turned).flatten(1, 2).norm(dim=1)  # (samples, rotations)
+    nearer = (off[:, 1:] < (1 - 1e-9) * off[:, :1]).sum(0).max().item()
+    return 2 * nearer > len(off) and _tail(nearer, len(off)) < CERTAIN / len(turns)
 
 
 def _vectors(types: Types) -> Types:

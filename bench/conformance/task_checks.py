@@ -21,7 +21,11 @@ def check_task(task: Task, symmetric: bool) -> Iterator[CheckResult]:
     if has_failed(results):
         return
     types = {**task.signature.inputs, **task.signature.outputs}
-    for field, turns in data_symmetry.fields_that_turn(task.train, task.signature).items():
+    turning = data_symmetry.fields_that_turn(task.train, task.signature)
+    if not turning:
+        text = "no points without padding, so the samples do not tell which turn"
+        yield CheckResult("fields", text, False if symmetric else None)
+    for field, turns in turning.items():
         declared = f"declared {types[field].irreps!r}"
         words = {True: "turns with the points", False: "does not turn with the points"}
         text = words.get(turns, "these samples do not tell whether it turns")

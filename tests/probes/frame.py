@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from models.layers.fields import carry, centroid, check_points, unpack
-from remul.actions import Element, act
+from remul.actions import act
+from remul.elements import Element
 from remul.fields import Fields, Rep, Signature
 from remul.rotations import rotation_about
 

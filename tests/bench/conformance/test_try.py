@@ -1,10 +1,12 @@
 """`try`: what it says of good and of broken model and task files."""
 
+import re
+
 import pytest
 import torch
 
 from bench.cli import main
-from bench.conformance import check, task_checks
+from bench.conformance import check, speed_check, task_checks
 from bench.conformance.data_symmetry import fields_that_turn
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
@@ -74,12 +76,28 @@ def build(signature):
     return Net()
 """
 DOUBLED = EMPTIED.replace("[:0]", ".to(__import__('torch').float64)")
+MASKED = """
+    import dataclasses
+    import torch
+    from remul import Batch
+
+    def with_padding(batch):
+        mask = torch.ones_like(batch.inputs["mass"])
+        mask[:, -1] = 0
+        return Batch(batch.inputs | {"mask": mask}, batch.targets)
+
+    splits = {k: with_padding(getattr(task, k)) for k in ("train", "val", "test")}
+    return dataclasses.replace(task, more={}, **splits)
+"""
+FORCES_IN_TRAINING = FORCES.replace(
+    "create_graph=True)[0]}", "create_graph=self.training)[0], 'energy': energy}"
+)
+POOLED = "self.weight * x + x.mean(1, keepdim=True)"
 GOOD = "x + self.weight * inputs['velocity']"
 BROKEN = {
     "shape": ("x[..., :2]", "outputs: not as the signature declares"),
     "missing": ("(x, 1 / 0)[0]", "outputs: not as the signature declares: ZeroDivision"),
     "mixed": ("self.weight * x.mean(0, keepdim=True) + x", "samples: not each by itself"),
-    "padded": ("self.weight * x + x.mean(1, keepdim=True)", "padding: not without influence"),
     "changing": ("inputs.pop('position')", "it changes the field 'position' of its inputs"),
     "nan": ("self.weight * x / 0", "values that are not finite"),
 }
@@ -107,6 +125,48 @@ def test_a_broken_model_is_told_what_is_wrong(kind, tmp_path, capsys):
     output, complaint = BROKEN[kind]
     assert main(["try", *a_file(tmp_path, output)]) == 4
     assert complaint in capsys.readouterr().out
+
+
+def test_padding_is_a_warning_where_nothing_is_padded(tmp_path, capsys):
+    assert main(["try", *a_file(tmp_path, POOLED)]) == 0
+    shown = capsys.readouterr().out
+    assert "     padding: not without influence" in shown
+    assert "torch.where(inputs['mask'].bool(), x, 0)" in shown
+
+
+@pytest.mark.parametrize(("output", "code"), [(POOLED, 4), (GOOD, 0)], ids=["pooled", "good"])
+def test_padding_is_checked_where_data_are_padded(output, code, tmp_path, capsys):
+    task = tmp_path / "padded.py"
+    mine = a_file(tmp_path, output)
+    task.write_text(TASK.replace("return gravity", "task = gravity") + MASKED)
+    assert main(["try", mine[0], "--task", str(task)]) == code
+    assert ("FAIL padding" in capsys.readouterr().out) == (code == 4)
+
+
+def test_forces_may_have_a_graph_in_training_alone(tmp_path, capsys):
+    mine = a_file(tmp_path, GOOD)
+    (tmp_path / "mine.py").write_text(FORCES_IN_TRAINING)
+    assert main(["try", *mine]) == 0
+    assert "ok   gradients: finite" in capsys.readouterr().out
+
+
+def test_a_task_and_a_model_take_options(capsys):
+    task = "nbody_gravity:train=64,val=8,test=8,ood=8"
+    assert main(["try", "transformer:channels=8,layers=1", "--task", task]) == 0
+    assert "split 'val': 8 samples" in capsys.readouterr().out
+
+
+def test_an_unknown_option_is_one_line(capsys):
+    assert main(["try", "--task", "nbody_gravity:vall=500"]) == 2
+    shown = capsys.readouterr().err
+    assert "has no option 'vall'" in shown
+    assert shown.count("\n") == 1
+
+
+def test_the_rival_says_how_large_it_is():
+    task = Plugin("nbody_gravity", {"train": 64, "val": 8, "test": 8, "ood": 8})
+    findings = list(speed_check.measure_speed(Run(task, Plugin("drift"), Plugin("plain")), "cpu"))
+    assert re.search(r"as fast as transformer \(\d{3},\d{3} weights\)", findings[0].text)
 
 
 def test_a_model_of_float64_alone_is_told(tmp_path, capsys):
@@ -225,3 +285,22 @@ def test_a_split_of_the_wrong_width_is_named(generator):
     task = Task(SIGNATURE, data, wide, data, torch.nn.functional.mse_loss)
     results = {result.about: result for result in task_checks.check_task(task, False)}
     assert results["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"
+
+
+@pytest.mark.parametrize(("axes", "turns"), [([0, 1, 2], True), ([1, 0, 2], False)])
+def test_a_field_with_two_axes_exchanged_does_not_turn(axes, turns, draw):
+    position, velocity = draw(300, 5, 3), draw(300, 5, 3)
+    apart = position[:, None] - position[:, :, None]
+    force = (apart / (0.1 + apart.square().sum(-1, keepdim=True)) ** 1.5).sum(2) + velocity
+    data = Batch({"position": position, "velocity": velocity}, {"force": force[..., axes]})
+    assert fields_that_turn(data, SIGNATURE)["force"] is turns
+
+
+@pytest.mark.parametrize(("symmetric", "passed"), [(True, False), (False, None)])
+def test_padded_data_are_said_not_to_tell(symmetric, passed, generator):
+    data = clouds(generator)
+    data = Batch(data.inputs | {"mask": torch.ones(60, 5, 1)}, data.targets)
+    task = Task(SIGNATURE, data, data, data, torch.nn.functional.mse_loss)
+    result = list(task_checks.check_task(task, symmetric))[-1]
+    assert result.passed is passed
+    assert "do not tell" in result.text

@@ -1,0 +1,111 @@
+"""Elements of groups: motions of space, and permutations of objects."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from remul.checks import holds, shape_of
+
+
+@dataclass(frozen=True)
+class Element:
+    """Elements of E(3), one per sample or a single one for all: x -> R x + t on a point x.
+
+    `g @ h` acts with h first. Both tensors are kept in float64 and cast when they act, so float64
+    fields see round-off of 1e-15 only.
+
+    Args:
+        rotation: R, `(batch, 3, 3)`, orthogonal; a determinant of -1 is a reflection.
+        translation: t, `(batch, 3)`, in the units of the points.
+
+    Raises:
+        ValueError: For other shapes.
+
+    Example:
+        >>> g = SE3.sample(inputs, generator)
+        >>> torch.allclose((g @ g.inverse()).rotation, torch.eye(3).double())
+        True
+    """
+
+    rotation: Tensor
+    translation: Tensor
+
+    def __post_init__(self) -> None:
+        shapes = shape_of(self.rotation), shape_of(self.translation)
+        if len(shapes[0]) != 3 or shapes != ((shapes[0][0], 3, 3), (shapes[0][0], 3)):
+            raise ValueError(
+                "an element is a rotation (batch, 3, 3) and a translation (batch, 3), "
+                f"of batch 1 if it serves all samples; got {shapes[0]} and {shapes[1]}"
+            )
+
+    def __matmul__(self, other: "Element") -> "Element":
+        if not isinstance(other, Element):
+            return NotImplemented
+        _check_pair(self, other)
+        moved = (self.rotation @ other.translation.unsqueeze(-1)).squeeze(-1)
+        return Element(self.rotation @ other.rotation, moved + self.translation)
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+    def inverse(self) -> "Element":
+        """Return the elements that undo these: x -> R^T (x - t)."""
+        back = self.rotation.mT
+        return Element(back, -(back @ self.translation.unsqueeze(-1)).squeeze(-1))
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """Permutations of n objects, one per sample or a single one for all samples.
+
+    Fields (batch, n, k) and `mask` are reordered, pair fields (batch, n, n, k) along both axes,
+    fields without objects (batch, k) stay; `g @ h` acts with h first. Losses and measures read the
+    mask before the action: give them permutations that leave padded objects in place, as those of
+    `groups.permutations` do.
+
+    Args:
+        order: Whole numbers, `(batch, n)`: object `order[i]` comes to place i.
+
+    Raises:
+        ValueError: For another shape, and for rows that are no orders of 0 to n - 1 (on a CPU).
+
+    Example:
+        >>> swap = Permutation(torch.tensor([[1, 0]]))
+        >>> act(swap, {"charge": torch.tensor([[[5], [7]]])}, {"charge": SCALAR})["charge"].tolist()
+        [[[7], [5]]]
+    """
+
+    order: Tensor
+
+    def __post_init__(self) -> None:
+        shape = shape_of(self.order)
+        if len(shape) != 2 or self.order.is_floating_point() or not _are_orders(self.order):
+            raise ValueError(
+                "a permutation is whole numbers (batch, n), each from 0 to n - 1 once in a row; "
+                f"got {shape} of {getattr(self.order, 'dtype', type(self.order).__name__)}"
+            )
+
+    def __matmul__(self, other: "Permutation") -> "Permutation":
+        if not isinstance(other, Permutation):
+            return NotImplemented
+        _check_pair(self, other)
+        first, second = torch.broadcast_tensors(other.order, self.order)
+        return Permutation(first.gather(1, second))
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def inverse(self) -> "Permutation":
+        """Return the permutations that undo these."""
+        return Permutation(self.order.argsort(1))
+
+
+def _check_pair(g: Element | Permutation, h: Element | Permutation) -> None:
+    if len(g) != len(h) and 1 not in (len(g), len(h)):
+        raise ValueError(f"elements of {len(g)} and of {len(h)} samples have no product")
+
+
+def _are_orders(order: Tensor) -> bool:
+    """Tell whether each row holds 0 to n - 1, as far as its values are at hand."""
+    return not holds(order.sort(1).values != torch.arange(order.shape[1], device=order.device))
