@@ -9,7 +9,7 @@ from remul import Batch, Element, Rep, Signature, act
 from remul.fields import MASK, Types
 from remul.groups import octahedral
 
-SAMPLES = 300
+SYMMETRY_SAMPLES = 300
 TURNED_DEG = 20.0  # pairs turned by less say nothing
 MINIMUM_PAIRS = 8  # informative ones
 CERTAIN = 1e-3  # chance of so lopsided a count if turning made no difference
@@ -27,7 +27,7 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
     points = [name for name, rep in signature.inputs.items() if rep.affine and rep.objects == 1]
     if not points or MASK in data.inputs:
         return {}
-    data = data[:SAMPLES].to(torch.float64)
+    data = data[:SYMMETRY_SAMPLES].to(torch.float64)
     fields = {**data.inputs, **data.targets}
     x = data.inputs[points[0]][..., :3]
     centre = x.mean(1, keepdim=True)

@@ -16,8 +16,8 @@ from remul import O3, SO3, Batch, Element, Permutation, act, equivariance_error
 from remul.checks import predict
 from remul.fields import MASK, Fields, Model, Signature, zero_padding
 
-SAMPLES = 8
-EXACT = 1e-10  # round-off in float64, with a margin
+MODEL_SAMPLES = 8
+ROUND_OFF = 1e-10  # of float64, with a margin
 CLAIMS = {  # motions under which a model of a group is exact
     "SO3": ("rotations",),
     "O3": ("rotations", "reflections"),
@@ -28,7 +28,7 @@ CLAIMS = {  # motions under which a model of a group is exact
 
 def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResult]:
     """Yield how a model keeps its contract on a few samples in float64, and its symmetries."""
-    batch = task.train[:SAMPLES].to(torch.float64)
+    batch = task.train[:MODEL_SAMPLES].to(torch.float64)
     network, signature = network.double().eval(), task.signature
     outputs = run_check(
         "outputs", "as the signature declares", lambda: _check_outputs(network, batch)
@@ -47,14 +47,14 @@ def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResu
     group = plugins.group_claim(name)
     for about, g in _motions(batch.inputs).items():
         error = equivariance_error(network, batch.inputs, signature, g).max().item()
-        passed = error < EXACT if about in CLAIMS.get(group, ()) else None
+        passed = error < ROUND_OFF if about in CLAIMS.get(group, ()) else None
         yield CheckResult(about, f"relative error {error:.1e} as built", passed)
     counts = {x.shape[1] for x in batch.inputs.values() if x.dim() > 2}
     if len(counts) == 1:  # fields of several sets have no permutation in common
         order = torch.randperm(*counts, generator=Generator().manual_seed(0))[None]
         error = _error_under(model, batch.inputs, signature, Permutation(order))
         yield CheckResult("permutations", f"relative error {error:.1e} as built")
-    single, few = network.float().train(), task.train[:SAMPLES]
+    single, few = network.float().train(), task.train[:MODEL_SAMPLES]
     yield run_check("training", "possible in float32", lambda: _check_gradients(single, model, few))
 
 

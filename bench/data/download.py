@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 from bench.system.progress import print_progress
 
-CHUNK = 1 << 18
+DOWNLOAD_CHUNK = 1 << 18
 TIMEOUT_S = 60
 BEYOND = 416  # HTTP: what is there is as long as the file, or longer
 FULL = (EDQUOT, EFBIG, ENOSPC)
@@ -63,7 +63,7 @@ def _continue(url: str, part: Path, size: int | None) -> int | None:
         if size is None and answer.length is not None:
             size = answer.length + start * resumed
         with part.open("ab" if resumed else "wb") as file:
-            while (size is None or file.tell() <= size) and (chunk := answer.read(CHUNK)):
+            while (size is None or file.tell() <= size) and (chunk := answer.read(DOWNLOAD_CHUNK)):
                 file.write(chunk)
                 tell(file.tell(), size or file.tell())
     return size

@@ -11,7 +11,7 @@ from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
-SCHEMA = 1
+RUN_SCHEMA = 1
 Counters = dict[str, int | None]
 
 
@@ -92,7 +92,7 @@ def parse_surface(plain: Any) -> Surface:  # noqa: ANN401 - any JSON
 def blank_record(run: Run) -> RunRecord:
     """Return the record of a run of which nothing is known yet but that it went well."""
     return RunRecord(
-        schema=SCHEMA,
+        schema=RUN_SCHEMA,
         run=run,
         key=run_key(run),
         status="done",

@@ -12,7 +12,7 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.run_record import Counters
 from bench.records.timings import Positive, Timing
 
-SCHEMA = 1
+SPEED_SCHEMA = 1
 Scale = Annotated[str, Meta(pattern="^(default|paper|[1-9][0-9]*)$")]
 
 
@@ -45,7 +45,7 @@ def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON
 def blank_record(case: SpeedCase) -> SpeedRecord:
     """Return the record of a case of which nothing is known yet."""
     return SpeedRecord(
-        schema=SCHEMA,
+        schema=SPEED_SCHEMA,
         cell=case,
         scale="default",
         key=case_key(case),

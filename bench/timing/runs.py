@@ -18,7 +18,7 @@ from bench.timing.interleave import TimedWorker, interleave, timed_workers
 from bench.training.selection import by_configuration
 
 SWEEP_ROUNDS = 40
-KINDS = ("inference", "train_step")
+SWEEP_KINDS = ("inference", "train_step")
 Configurations = dict[str, list[Run]]  # by key, the seeds of each
 
 
@@ -103,7 +103,7 @@ def _targets(runs: Mapping[str, Run]) -> dict[str, TimingTarget]:
     return {
         _name(kind, key): TimingTarget(run, kind == "train_step")
         for key, run in runs.items()
-        for kind in KINDS
+        for kind in SWEEP_KINDS
     }
 
 
@@ -114,7 +114,7 @@ def _name(kind: str, key: str) -> str:
 def _collect(
     key: str, run: Run, worker: TimedWorker
 ) -> tuple[dict[str, Timing], dict[str, str], dict]:
-    timings, names = worker.timings(), {kind: _name(kind, key) for kind in KINDS}
+    timings, names = worker.timings(), {kind: _name(kind, key) for kind in SWEEP_KINDS}
     missing = {kind: name for kind, name in names.items() if name not in timings}
     return (
         {kind: timings[name] for kind, name in names.items() if name in timings},

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from remul import Constant, Terms
 
-POINTS = 250  # a curve has no more
+CURVE_POINTS = 250  # a curve has no more
 COLUMNS = ("step", "alpha", "beta", "fit", "equivariance")
 Point = dict[str, float | Tensor]
 
@@ -38,8 +38,8 @@ class RecordedPenalty:
 
 
 def record_penalty(penalty: Callable[[Terms], Tensor], steps: int) -> RecordedPenalty:
-    """Return the penalty with a curve of at most `POINTS` points over that many steps."""
-    return RecordedPenalty(penalty, ceil(steps / POINTS))
+    """Return the penalty with a curve of at most `CURVE_POINTS` points over that many steps."""
+    return RecordedPenalty(penalty, ceil(steps / CURVE_POINTS))
 
 
 def current_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, float | Tensor]:

@@ -14,7 +14,7 @@ from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, metrics,
 from remul.checks import predict
 from remul.fields import MASK, real_fraction, zero_padding
 
-CHUNK = 500
+SCORE_CHUNK = 500
 PROFILED = 100  # samples behind each profile
 AXES = 4  # axes of rotation for each angle, or angles for each axis
 L_MAX = 2
@@ -91,6 +91,6 @@ def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, An
 
 
 def chunks(data: Batch) -> Iterator[Batch]:
-    """Yield the samples in order, `CHUNK` at a time."""
-    for start in range(0, len(data), CHUNK):
-        yield data[start : start + CHUNK]
+    """Yield the samples in order, `SCORE_CHUNK` at a time."""
+    for start in range(0, len(data), SCORE_CHUNK):
+        yield data[start : start + SCORE_CHUNK]

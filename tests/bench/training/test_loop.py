@@ -451,7 +451,7 @@ def masked(size):
 
 @pytest.mark.parametrize("chunk", [1, 3, 8])
 def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
-    monkeypatch.setattr(scores, "CHUNK", chunk)
+    monkeypatch.setattr(scores, "SCORE_CHUNK", chunk)
     data = masked(8)
     data.targets["x"][3] *= 2
     model = torch.nn.Identity()
