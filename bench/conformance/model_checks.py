@@ -18,6 +18,12 @@ from remul.fields import MASK, Fields, Model, Signature, zero_padding
 
 MODEL_SAMPLES = 8
 ROUND_OFF = 1e-10  # of float64, with a margin
+CLAIMS = {  # motions under which a model of a group is exact
+    "SO3": ("rotations",),
+    "O3": ("rotations", "reflections"),
+    "SE3": ("rotations", "translations"),
+    "E3": ("rotations", "reflections", "translations"),
+}
 
 
 def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResult]:
@@ -38,10 +44,10 @@ def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResu
     padding = run_check("padding", "without influence", lambda: _check_padding(model, batch.inputs))
     masked = any(MASK in split.inputs for split in (task.train, task.val, *task.splits.values()))
     yield padding if padding.passed or masked else _warning(padding)
-    claims = plugins.claims_equivariance(name)
+    group = plugins.group_claim(name)
     for about, g in _motions(batch.inputs).items():
         error = equivariance_error(network, batch.inputs, signature, g).max().item()
-        passed = error < ROUND_OFF if claims and about == "rotations" else None
+        passed = error < ROUND_OFF if about in CLAIMS.get(group, ()) else None
         yield CheckResult(about, f"relative error {error:.1e} as built", passed)
     counts = {x.shape[1] for x in batch.inputs.values() if x.dim() > 2}
     if len(counts) == 1:  # fields of several sets have no permutation in common

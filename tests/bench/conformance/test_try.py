@@ -200,6 +200,22 @@ def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):
     assert "FAIL rotations" in capsys.readouterr().out
 
 
+CHIRAL = "x + self.weight * torch.linalg.cross(inputs['velocity'], x - x.mean(1, keepdim=True))"
+
+
+@pytest.mark.parametrize(
+    ("output", "claim", "code", "motion"),
+    [
+        (CHIRAL, "True", 4, "FAIL reflections"),
+        (CHIRAL, "'SE3'", 0, "ok   translations"),
+        ("x + self.weight * x", "True", 4, "FAIL translations"),
+    ],
+)
+def test_a_claim_is_of_a_whole_group(output, claim, code, motion, tmp_path, capsys):
+    assert main(["try", *a_file(tmp_path, output, f"EQUIVARIANT = {claim}")]) == code
+    assert motion in capsys.readouterr().out
+
+
 def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):
     assert main(["try", *a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()")]) == 0
 
