@@ -46,9 +46,11 @@ def test_the_conversation_begins_with_the_number_of_the_protocol():
 
 
 def shape(plain):
-    """What JSON holds but for its numbers and texts: the kinds, and names of fields."""
+    """What JSON holds but for its numbers and texts; of a machine, the names of its facts."""
     if isinstance(plain, dict):
-        return {name: shape(value) for name, value in plain.items()}
+        return {
+            name: set(value) if name == "machine" else shape(value) for name, value in plain.items()
+        }
     return float if isinstance(plain, (int, float)) else type(plain)
 
 
