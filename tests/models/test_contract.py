@@ -346,6 +346,7 @@ def test_training_lowers_the_loss(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_networks_overfit_eight_samples(name):
     data = build(run(name), "cpu")[0].train[:8]
     standing_still = mse_loss(data.inputs["position"], data.targets["position"])

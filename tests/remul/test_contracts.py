@@ -11,6 +11,8 @@ from torch.testing import assert_close
 import remul
 from remul import POINT, SCALAR, SO3, VECTOR, Batch, Rep, Signature
 
+pytestmark = pytest.mark.slow
+
 GROUPS = {
     "E3": remul.E3,
     "about_axis": remul.about_axis("z"),

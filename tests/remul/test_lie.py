@@ -24,6 +24,8 @@ from remul import (
 from remul.lie import stages_of
 from remul.rotations import rotation_about
 
+pytestmark = pytest.mark.slow
+
 BODIES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
 SIGNATURE = Signature(BODIES, BODIES)
 ARROWS = Signature({"x": VECTOR}, {"x": VECTOR})
