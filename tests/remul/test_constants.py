@@ -66,6 +66,7 @@ def test_what_is_kept_is_a_plain_tensor(maker, args, place):
     assert torch.equal(kept, expected)
 
 
+@pytest.mark.slow
 def test_act_is_itself_after_an_export():
     signature = Signature({"position": POINT}, {"q": Rep("5e")})
     model, x = canonicalise(gnn.build(signature), signature), {"position": torch.randn(2, 4, 3)}

@@ -163,6 +163,7 @@ def test_an_unknown_option_is_one_line(capsys):
     assert shown.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_rival_says_how_large_it_is():
     task = Plugin("nbody_gravity", {"train": 64, "val": 8, "test": 8, "ood": 8})
     findings = list(speed_check.measure_speed(Run(task, Plugin("drift"), Plugin("plain")), "cpu"))

@@ -80,6 +80,7 @@ def reading(file):
         return str(error)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_is_never_taken_for_data(tmp_path):
     file = tmp_path / "a.npz"
     for index in range(len(packed(**ARRAYS))):
@@ -197,6 +198,7 @@ def make_together(folder, barrier, made):
     assert len(cache_arrays("t", {}, make)["x"]) == 300_000
 
 
+@pytest.mark.slow
 def test_of_processes_that_want_the_same_one_makes_it(data):
     context = multiprocessing.get_context("spawn")
     barrier, made = context.Barrier(3), context.Value("i", 0)

@@ -71,6 +71,7 @@ def spoken():
 
 
 @pytest.mark.parametrize("asked", SPOKEN)
+@pytest.mark.slow
 def test_a_worker_answers_as_it_did(asked, spoken):
     place = [turn.get("parent", {}).get("do") for turn in CONVERSATION].index(asked)
     assert shape(spoken[asked]) == shape(CONVERSATION[place + 1]["worker"])
