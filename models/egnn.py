@@ -44,7 +44,10 @@ class Layer(nn.Module):
         invariants = edges.append_features(edge_vectors.square().sum(-1, keepdim=True).log1p())
         hidden = edges.gather_senders(self.send(h))  # (batch, n, k, channels), a fresh tensor
         hidden.add_(self.receive(h)[:, :, None])
-        hidden.flatten(0, 2).addmm_(invariants.flatten(0, 2), self.edge.weight.mT)
+        if hidden.dtype == invariants.dtype == self.edge.weight.dtype:
+            hidden.flatten(0, 2).addmm_(invariants.flatten(0, 2), self.edge.weight.mT)
+        else:  # under autocast, which does not see what is written in place
+            hidden = hidden + self.edge(invariants)
         messages = self.message(hidden)
         x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
         x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
