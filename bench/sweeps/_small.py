@@ -24,8 +24,8 @@ def remul(beta: float) -> Plugin:
     return Plugin("remul", {"beta": beta})
 
 
-def seeded(*cells: Cell) -> Iterator[Run]:
+def seeded(*cells: Cell, seeds: int = SEEDS) -> Iterator[Run]:
     """Each (model, method, steps) with every seed, seed by seed."""
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         for model, method, steps in cells:
             yield Run(TASK, model, method, steps, lr=1e-3, seed=seed)

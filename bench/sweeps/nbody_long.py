@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps._small import AUGMENT, EGNN, PLAIN, TASK, TRANSFORMER, remul
+from bench.sweeps._small import AUGMENT, EGNN, PLAIN, TRANSFORMER, Cell, remul, seeded
 
 STEPS = 50_000
 SEEDS, LARGE_SEEDS = 5, 3
@@ -11,12 +11,12 @@ LARGE = Plugin("transformer", {"channels": 128, "layers": 4, "heads": 4})
 GNN = Plugin("gnn")
 LEVELS = (1e-2, 1e-3, 1e-4)
 FUNCTIONAL = Plugin("remul", {"beta": 10.0, "variant": "functional"})
-Cell = tuple[Plugin, Plugin, int]
 
 
 def runs() -> Iterator[Run]:
     """Transformer x every penalty, gnn x three, four exact networks and drift; a larger one."""
-    return iter([*_seeded(_small(), SEEDS), *_seeded(_large(), LARGE_SEEDS)])
+    yield from seeded(*_small(), seeds=SEEDS)
+    yield from seeded(*_large(), seeds=LARGE_SEEDS)
 
 
 def _small() -> list[Cell]:
@@ -38,9 +38,3 @@ def _small() -> list[Cell]:
 
 def _large() -> list[Cell]:
     return [(LARGE, AUGMENT, 2 * STEPS), (LARGE, remul(10.0), STEPS)]
-
-
-def _seeded(cells: list[Cell], seeds: int) -> Iterator[Run]:
-    for seed in range(seeds):
-        for model, method, steps in cells:
-            yield Run(TASK, model, method, steps, lr=1e-3, seed=seed)
