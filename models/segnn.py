@@ -10,7 +10,7 @@ from models.layers.fields import (
     count_pair_scalars,
     split_by_l,
 )
-from models.layers.neighbours import Edges, find_all_edges
+from models.layers.neighbours import ROUND_OFF, Edges, find_all_edges
 from models.layers.steerable import (
     Matrices,
     SteerableLinear,
@@ -47,6 +47,16 @@ def build(
     `ValueError` for others.
     """
     return SEGNN(signature, channels, layers, degree, neighbours)
+
+
+def clear_round_off(vectors: Tensor) -> Tensor:
+    """Return vectors (batch, n, k, 3), zero where round-off of the longest is as large.
+
+    An object in the centre of a symmetric shape has no direction from it, and shall get none.
+    """
+    lengths = vectors.norm(dim=-1, keepdim=True)
+    round_off = ROUND_OFF * torch.finfo(vectors.dtype).eps * lengths.amax(1, keepdim=True)
+    return torch.where(lengths > round_off, vectors, 0)
 
 
 class EdgeAttributes:
@@ -177,6 +187,7 @@ class SEGNN(nn.Module):
         lmax = self.coupling.lmax
         vectors = split_by_l(inputs, self.types, centre, lmax).get(1)
         if vectors is not None and vectors.shape[2]:
+            vectors = clear_round_off(vectors)
             attribute = (attribute + spherical_harmonics(vectors, lmax).mean(2)) / 2
         matrices = steer(self.coupling, attribute.unsqueeze(1))
         return {path: matrix.squeeze(1) for path, matrix in matrices.items()}

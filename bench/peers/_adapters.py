@@ -5,6 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from models.layers.neighbours import find_nearest
 from remul.fields import Fields
 
 
@@ -29,13 +30,10 @@ def edges(x: Tensor, neighbours: int | None) -> tuple[Tensor, Tensor]:
     batch, n, _ = x.shape
     if neighbours is None or neighbours >= n - 1:
         return _complete(batch, n, x.device)
-    with torch.no_grad():
-        apart = torch.cdist(x, x)
-        apart.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-        nearest = apart.topk(neighbours, largest=False).indices  # (batch, n, neighbours)
+    index, sends = find_nearest(x, x.new_ones(batch, n) > 0, neighbours)  # (batch, n, k)
     start = n * torch.arange(batch, device=x.device)[:, None, None]
     receiver = start + torch.arange(n, device=x.device)[:, None]
-    return receiver.expand_as(nearest).flatten(), (start + nearest).flatten()
+    return receiver.expand_as(index)[sends], (start + index)[sends]
 
 
 class Body(nn.Module):

@@ -8,6 +8,9 @@ from torch import Tensor
 from models.layers.fields import pack_pairs
 from remul.fields import MASK, Fields, Types
 
+ROUND_OFF = 8  # of distances after a motion, in units of the precision times the farthest point
+PAIRS_AT_ONCE = 1 << 20  # of which distances are held at a time
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -62,16 +65,44 @@ def find_edges(inputs: Fields, types: Types, x: Tensor, neighbours: int | None =
     if neighbours is not None and neighbours < 0:
         raise ValueError(f"neighbours have to be at least 0, got {neighbours}")
     batch, n = x.shape[:2]
-    weights, features = pair_mean_weights(inputs, x), pack_pairs(inputs, types)
-    all_others = neighbours is None or neighbours >= n - 1
-    index = _index_others(x) if all_others else _index_nearest(x, weights, neighbours)
+    features, real = pack_pairs(inputs, types), inputs.get(MASK, x.new_ones(batch, n, 1)) > 0
+    if neighbours is None or neighbours >= n - 1:
+        index = _index_others(x)
+        sends = real.mT.expand(-1, n, -1).gather(2, index)
+    else:
+        index, sends = find_nearest(x, real.squeeze(-1), neighbours)
     if features is not None:
         features = features.gather(2, index[..., None].expand(-1, -1, -1, features.shape[-1]))
-    # Where a sample has fewer real objects than neighbours, padding is among the nearest.
-    real = weights.squeeze(-1).expand(batch, -1, -1).gather(2, index).unsqueeze(-1) > 0
-    weights = real.to(x) / real.sum(2, keepdim=True).clamp_min(1)
+    sends = sends.unsqueeze(-1)
+    weights = sends.to(x) / sends.sum(2, keepdim=True).clamp_min(1)
     senders = index + n * torch.arange(batch, device=x.device)[:, None, None]
     return Edges(x[:, :, None] - _gather_rows(x, senders), weights, features, senders)
+
+
+def find_nearest(x: Tensor, real: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """Return the objects nearest to each i, (batch, n, k), and which of them are its neighbours.
+
+    These are the real objects (batch, n) other than i up to the distance of the nearest
+    `neighbours`. All at that distance, up to round-off, are among them: so neither the order of the
+    objects nor a motion changes them, and k is more than `neighbours` where there are ties. It is
+    n - 1 where no number can be read from a tensor: in export, `vmap` and a captured CUDA graph.
+    """
+    batch, n, _ = x.shape
+    if neighbours == 0:
+        index = torch.zeros(batch, n, 0, dtype=torch.long, device=x.device)
+        return index, index > 0
+    round_off = ROUND_OFF * torch.finfo(x.dtype).eps
+    x = x.detach().double()  # holds differences of float32 without a loss, and squares of 1e-30
+    tolerance = round_off * x.norm(dim=-1).amax(1)[:, None, None]
+    width = neighbours + 1
+    while True:  # until an object that is no neighbour stands behind those of every other
+        distances, index = _rank_others(x, real, width)
+        limits = distances[..., neighbours - 1 : neighbours] + tolerance
+        sends = distances <= limits.clamp_max(torch.finfo(x.dtype).max)  # padding is at infinity
+        k = _read_largest(sends.sum(-1), n - 1)
+        if k < width or width == n - 1:
+            return index[..., : max(k, neighbours)], sends[..., : max(k, neighbours)]
+        width = min(max(k, 2 * width), n - 1)
 
 
 def pair_mean_weights(inputs: Fields, x: Tensor) -> Tensor:
@@ -91,11 +122,31 @@ def _index_others(x: Tensor) -> Tensor:
     return index.expand(len(x), -1, -1)
 
 
-def _index_nearest(x: Tensor, weights: Tensor, neighbours: int) -> Tensor:
-    """Return the objects nearest to each i, padding and i itself last, (batch, n, neighbours)."""
-    x = x.detach()
-    distance = torch.cdist(x, x).masked_fill(weights.squeeze(-1) == 0, torch.inf)
-    return distance.topk(neighbours, largest=False).indices
+def _rank_others(x: Tensor, real: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return distances and rows of the nearest others, (batch, n, count), padding at infinity.
+
+    A few receivers at a time, from differences: products of matrices would lose digits.
+    """
+    batch, n, _ = x.shape
+    objects, ranked = torch.arange(n, device=x.device), []
+    for rows in objects.split(max(1, PAIRS_AT_ONCE // max(1, batch * n))):
+        distances = torch.cdist(x[:, rows], x, compute_mode="donot_use_mm_for_euclid_dist")
+        absent = ~real[:, None] | (rows[:, None] == objects)
+        ranked.append(distances.masked_fill(absent, torch.inf).topk(count, largest=False))
+    distances, index = zip(*ranked, strict=True)
+    return torch.cat(distances, 1), torch.cat(index, 1)
+
+
+def _read_largest(counts: Tensor, otherwise: int) -> int:
+    """Return the largest entry, or `otherwise` where a tensor has no number that can be read."""
+    if torch.compiler.is_exporting():
+        return otherwise
+    if counts.is_cuda and torch.cuda.is_current_stream_capturing():
+        return otherwise
+    try:
+        return int(counts.max()) if counts.numel() else 0
+    except RuntimeError:  # under `torch.func.vmap`
+        return otherwise
 
 
 def _gather_rows(h: Tensor, rows: Tensor) -> Tensor:

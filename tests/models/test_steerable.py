@@ -18,7 +18,7 @@ from models.layers.tensor_product_backends import (
     spherical_harmonics,
 )
 from models.layers.tensor_products import Coupling
-from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
+from remul import E3, O3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
 DEGREES = [1, 2, 3]
 WIDTH, CHANNELS = 2, 3
@@ -190,3 +190,11 @@ def test_the_papers_segnn_has_the_size_of_the_authors():
     network = segnn.build(Signature(charged, {"position": POINT}), **segnn.PAPER)
     size = sum(weight.numel() for weight in network.parameters())
     assert size == pytest.approx(146_688, rel=0.01)
+
+
+def test_an_object_in_the_centre_has_no_direction_of_round_off(generator):
+    corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    inputs = {"position": torch.cat([torch.zeros(1, 3), corners]).expand(20, -1, -1)}
+    network = segnn.build(Signature({"position": POINT}, {"force": VECTOR}))
+    g = O3.sample(inputs, generator)
+    assert equivariance_error(network, inputs, network.signature, g).max() < 1e-4
