@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 
 from models.layers import geometric_algebra as algebra
 from models.layers.fields import (
@@ -130,7 +130,8 @@ class GeoMLP(nn.Module):
         self.reduce = MultivectorLinear((hidden, Columns(1, half)), (2 * channels, channels))
         factors = zip(("left", "right", "result"), algebra.product_factors(), strict=True)
         for name, factor in factors:
-            self.register_buffer(name, factor.clone(), persistent=False)
+            factor = factor.to(torch.get_default_dtype(), copy=True)
+            self.register_buffer(name, factor, persistent=False)
 
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         x, s = self.expand(self.products(self.factors(x, s)[0]), s)
@@ -203,10 +204,12 @@ class GATr(nn.Module):
         types = self.signature.inputs
         scalars, vectors = split_by_l(inputs, types, centroid(inputs, types), 1).values()
         size, s = vectors.shape[:2], scalars.flatten(0, 1).squeeze(-1)
-        x = s.new_zeros(8, len(s), 2, 2, len(self.e123))  # (blade, object, e0, parity, channel)
-        x[7, :, 0, 0] = self.e123
-        # Even multivectors, whose components with e0 are kept under the odd parity.
-        x[4:7, :, 1, 1, :-1] = vectors.flatten(0, 1).permute(2, 0, 1)
+        weights = self.e123.expand(1, len(s), 1, 1, -1)
+        places = vectors.flatten(0, 1).permute(2, 0, 1)[:, :, None, None]
+        # To (blade, object, e0, parity, channel), of even multivectors, whose components with e0
+        # are kept under the odd parity; not in place, as vmap may have batches of one alone.
+        x = pad(weights, (0, 0, 0, 1, 0, 1, 0, 0, 7, 0))
+        x = x + pad(places, (0, 1, 1, 0, 1, 0, 0, 0, 4, 1))
         return *self.embed(x.flatten(2), s), size
 
     def decode(self, inputs: Fields, x: Tensor, s: Tensor, size: torch.Size) -> Fields:

@@ -66,6 +66,7 @@ class _Multiply(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
         left, right, result, a, b = ctx.saved_tensors
+        grad = grad.to(a.dtype)  # autocast makes products of another
         grad_a = multiply(result.mT, right, left.mT, grad, b)
         return None, None, None, grad_a, multiply(result.mT, left, right.mT, grad, a)
 
@@ -77,6 +78,7 @@ class _Multiply(torch.autograd.Function):
 
 def multiply(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return `result @ ((left @ a) * (right @ b))`, which a compiler can cut to chunks itself."""
+    left, right, result = (factor.to(a.dtype) for factor in (left, right, result))
     if torch.compiler.is_compiling():
         return result @ ((left @ a) * (right @ b))
     return _Multiply.apply(left, right, result, a, b)
@@ -91,7 +93,7 @@ def linear_maps() -> Tensor:
     a grade, and four products with e0. Those keep the parity under inversion, but lead from one
     behaviour to the other, as e0 changes sign: hence twice nine.
     """
-    maps = torch.zeros(8, 2, 2, 2, MAPS)
+    maps = torch.zeros(8, 2, 2, 2, MAPS, dtype=torch.float32)
     for blade, grade in enumerate(GRADES.tolist()):
         for parity in range(2):
             maps[blade, 0, 0, parity, 5 * parity + grade] = 1

@@ -18,7 +18,8 @@ from torch.nn.functional import layer_norm
 from models.layers import geometric_algebra as algebra
 from models.layers.mlp import linear
 
-PARITIES, SUMS = torch.eye(2), torch.tensor([[1.0, 1.0], [1.0, -1.0]])  # to sum and difference
+PARITIES = torch.eye(2, dtype=torch.float32)
+SUMS = torch.tensor([[1, 1], [1, -1]], dtype=torch.float32)  # to sum and difference
 
 
 class Columns(NamedTuple):
@@ -56,7 +57,8 @@ class MultivectorLinear(nn.Module):
         fan_in, fan_out = self.columns_in.width // 4, self.columns_out.width // 4
         # b blade, e and f e0 in and out, p parity, q and r parities in their bases, m map
         maps = torch.einsum("qp,befpm,pr->beqfrm", basis_in, algebra.linear_maps(), basis_out)
-        self.register_buffer("maps", maps.reshape(-1, algebra.MAPS), persistent=False)
+        maps = maps.reshape(-1, algebra.MAPS).to(torch.get_default_dtype())
+        self.register_buffer("maps", maps, persistent=False)
         # Columns of the invariants, first among the parities: in sum and difference they are both.
         self.even_in = int(basis_in[:, 0].count_nonzero())
         self.even_out = int(basis_out[0].count_nonzero())

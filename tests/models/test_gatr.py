@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 from torch.testing import assert_close
 
 from models import gatr
@@ -164,6 +165,32 @@ def test_many_columns_are_multiplied_as_few_are(draw):
     a, b = draw(2, 16, CHUNK + 3), draw(2, 16, CHUNK + 3)
     last = multiply(*factors, a[..., -5:], b[..., -5:])
     assert_close(multiply(*factors, a, b)[..., -5:], last, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_default_dtype_of_one_build_does_not_stay_for_the_next(dtype):
+    before = torch.get_default_dtype()
+    linear_maps.cache_clear()
+    try:
+        for default in (torch.float64, torch.float32, dtype):
+            torch.set_default_dtype(default)
+            model = gatr.build(SIGNATURE, channels=8, layers=1)
+        inputs = {name: torch.ones(2, 4, rep.dim) for name, rep in TYPES.items()}
+        assert model(inputs)["position"].dtype == dtype
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_many_networks_run_as_one_under_vmap(draw):
+    models = [gatr.build(SIGNATURE, channels=8, layers=1).double() for _ in range(3)]
+    state = stack_module_state(models)
+    inputs = {name: draw(2, 4, rep.dim) for name, rep in TYPES.items()}
+
+    def run(*state):
+        return functional_call(models[0], state, (inputs,))["position"]
+
+    expected = torch.stack([model(inputs)["position"] for model in models])
+    assert_close(vmap(run)(*state), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_size_is_near_that_of_the_authors_code():
