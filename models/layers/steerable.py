@@ -1,5 +1,7 @@
 """Steerable linear maps: tensor products with a geometric attribute, a weight on every path."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
@@ -93,3 +95,51 @@ def apply_gates(x: list[Tensor]) -> list[Tensor]:
     others = [y.shape[-1] for y in x[1:]]
     scalars, *gates = x[0].split([x[0].shape[-1] - sum(others), *others], -1)
     return [silu(scalars), *(gate.sigmoid() * y for gate, y in zip(gates, x[1:], strict=True))]
+
+
+class Degrees(NamedTuple):
+    """The l that a layer takes, those after each of its maps, the last of which it puts out."""
+
+    taken: set[int]
+    message_1: set[int]
+    message_2: set[int]
+    update_1: set[int]
+    update_2: set[int]
+
+
+class Couplings(NamedTuple):
+    """Those of the attributes of edges and of objects."""
+
+    edges: Coupling
+    objects: Coupling
+
+    def find_living(self, taken: set[int]) -> Degrees:
+        """Return the l that are not zero, given those that a layer takes."""
+        message_1 = self.edges.reach(taken) | set(range(self.edges.lmax_sh + 1))
+        message_2 = self.edges.reach(message_1)
+        update_1 = self.objects.reach(taken | message_2)
+        return Degrees(taken, message_1, message_2, update_1, taken | self.objects.reach(update_1))
+
+    def find_used(self, alive: Degrees, outputs: set[int]) -> Degrees:
+        """Return those of the l alive that have an effect on the l of the layer's outputs.
+
+        Scalars always have, where others are left: their gates.
+        """
+        update_1 = alive.update_1 & self.objects.reach(outputs)
+        to_update = self.objects.reach(update_1 | {0})
+        message_2 = alive.message_2 & to_update
+        message_1 = alive.message_1 & self.edges.reach(message_2 | {0})
+        taken = outputs | to_update | self.edges.reach(message_1 | {0})
+        return Degrees(alive.taken & taken, message_1, message_2, update_1, outputs)
+
+    def plan(self, ins: set[int], outs: set[int], depth: int) -> tuple[list[Degrees], set[int]]:
+        """Return the l in each layer, and those of the last map, which the readout takes."""
+        alive = [self.find_living(ins)]
+        for _ in range(depth):
+            alive.append(self.find_living(alive[-1].update_2))
+        last = outs & self.objects.reach(alive[-1].taken)
+        layers, used = [], alive[-1].taken & self.objects.reach(last | {0})
+        for living in reversed(alive[:-1]):
+            layers.append(self.find_used(living, used))
+            used = layers[-1].taken
+        return layers[::-1], last
