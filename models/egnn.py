@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from models.layers.encoders import Decoder, Encoder
+from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars
-from models.layers.mlp import SiLU, mlp, small_init
+from models.layers.mlp import SiLU, linear, mlp, small_init
 from models.layers.neighbours import Edges, find_edges
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+VERSION = 2
 PAPER = {"channels": 64, "layers": 4}
 
 
@@ -28,30 +29,41 @@ def build(
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, vectors: int, attributes: int) -> None:
+    def __init__(self, channels: int, vectors: int, attributes: int, motion: Motion) -> None:
         super().__init__()
+        self.motion = motion
         # phi_e of (h_i, h_j, d^2, a_ij): its first layer is linear, so h_i and h_j pass it before
         # they meet, once per object and not once per edge.
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.edge = nn.Linear(1 + attributes, channels, bias=False)
+        self.edge = linear(motion.apart + attributes, channels, bias=False)
         self.message = nn.Sequential(SiLU(), *mlp(channels, channels, activate_last=True))
         self.update = mlp(2 * channels, channels, channels)  # phi_h
-        self.edge_weight = small_init(mlp(channels, channels, 1))  # phi_x
+        edge_weights = int(motion.apart and motion.moves)
+        self.edge_weight = small_init(mlp(channels, channels, edge_weights))  # phi_x
+        vectors = vectors if motion.moves else 0
         self.velocity_weights = small_init(mlp(channels, channels, vectors))  # phi_v
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
         edge_vectors = x[:, :, None] - edges.gather_senders(x)  # (batch, n, k, 3)
-        invariants = edges.append_features(edge_vectors.square().sum(-1, keepdim=True).log1p())
-        hidden = edges.gather_senders(self.send(h))  # (batch, n, k, channels), a fresh tensor
-        hidden.add_(self.receive(h)[:, :, None])
-        if hidden.dtype == invariants.dtype == self.edge.weight.dtype:
-            hidden.flatten(0, 2).addmm_(invariants.flatten(0, 2), self.edge.weight.mT)
-        else:  # under autocast, which does not see what is written in place
-            hidden = hidden + self.edge(invariants)
-        messages = self.message(hidden)
-        x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
-        x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+        messages = self.message(self.meet(h, edge_vectors, edges))
+        if self.motion.moves and self.motion.apart:
+            x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
+        if self.motion.moves:
+            x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
         return h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1)), x
+
+    def meet(self, h: Tensor, edge_vectors: Tensor, edges: Edges) -> Tensor:
+        """Return the first linear layer of phi_e, (batch, n, k, channels)."""
+        squared = edge_vectors.square().sum(-1, keepdim=True).log1p()
+        invariants = edges.append_features(squared if self.motion.apart else squared[..., :0])
+        hidden = edges.gather_senders(self.send(h))  # a fresh tensor
+        hidden = hidden.add_(self.receive(h)[:, :, None])
+        if invariants.shape[-1] == 0:
+            return hidden
+        if hidden.dtype == invariants.dtype == self.edge.weight.dtype:  # not so under autocast
+            hidden.flatten(0, 2).addmm_(invariants.flatten(0, 2), self.edge.weight.mT)
+            return hidden
+        return hidden + self.edge(invariants)
 
 
 class EGNN(nn.Module):
@@ -62,8 +74,11 @@ class EGNN(nn.Module):
         self.types, self.neighbours = signature.inputs, neighbours
         self.encoder = Encoder(signature, channels, "egnn")
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "egnn")
-        self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
-        self.decoder = Decoder(signature, channels, vectors, "egnn")
+        motions = plan_motions(signature, depth, "egnn")
+        self.layers = nn.ModuleList(
+            Layer(channels, vectors, attributes, motion) for motion in motions
+        )
+        self.decoder = Decoder(signature, channels, any(m.moves for m in motions), "egnn")
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.encoder(inputs)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from models.layers.encoders import Decoder, Encoder
+from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars, pack_pairs
-from models.layers.mlp import mlp, small_init
+from models.layers.mlp import linear, mlp, small_init
 from models.layers.neighbours import pair_mean_weights
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = "SE3"
+VERSION = 2
 PAPER = {"channels": 64, "layers": 4}
 
 
@@ -66,32 +67,48 @@ def pair_invariants(x: Tensor) -> Tensor:
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, vectors: int, attributes: int) -> None:
+    def __init__(self, channels: int, vectors: int, attributes: int, motion: Motion) -> None:
         super().__init__()
+        self.motion = motion
         # The first layer of a message is linear, so h_i and h_j pass it before they meet, once per
         # object and not once per pair.
         self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.pair = nn.Linear(6 * (vectors + 1) + 2 + attributes, channels, bias=False)
+        invariants = 6 * (vectors + 1) + 2 if motion.apart else 0
+        self.pair = linear(invariants + attributes, channels, bias=False)
         self.message = mlp(channels, channels, channels, activate_last=True)
         self.update = mlp(2 * channels, channels, channels)
         self.norm = nn.LayerNorm(channels)
-        self.axis_weights = small_init(mlp(channels, channels, 3))
+        axes = 3 if motion.apart and motion.moves else 0
+        self.axis_weights = small_init(mlp(channels, channels, axes))
+        vectors = vectors if motion.moves else 0
         self.velocity_weights = small_init(mlp(channels, channels, vectors))
 
     def forward(
         self, h: Tensor, x: Tensor, v: Tensor, attributes: list[Tensor], mean_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        frames = build_frames(x)
-        scalars = scalarize(frames, torch.cat([x.unsqueeze(2), v], 2)).asinh()
-        hidden = self.pair(torch.cat([scalars, pair_invariants(x), *attributes], -1))
-        hidden = hidden + self.receive(h)[:, :, None] + self.send(h)[:, None]
-        messages = self.message(silu(hidden))  # (batch, n, n, channels)
-        # Vectorization: a mean over j of mixed axes, as one product over j and the axes.
-        mix = (mean_weights * self.axis_weights(messages)).flatten(2).unsqueeze(2)
-        x = x + (mix @ frames.flatten(2, 3)).squeeze(2)  # (batch, n, 1, 3 n), (batch, n, 3 n, 3)
-        x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+        frames = build_frames(x) if self.motion.apart else None
+        messages = self.message(silu(self.meet(h, x, v, attributes, frames)))
+        if self.motion.moves:
+            x = self.move(h, x, v, mean_weights * self.axis_weights(messages), frames)
         aggregated = (mean_weights * messages).sum(2)
         return self.norm(h + self.update(torch.cat([h, aggregated], -1))), x
+
+    def meet(
+        self, h: Tensor, x: Tensor, v: Tensor, attributes: list[Tensor], frames: Tensor | None
+    ) -> Tensor:
+        """Return the first linear layer of the messages, (batch, n, n, channels)."""
+        if frames is not None:
+            scalars = scalarize(frames, torch.cat([x.unsqueeze(2), v], 2)).asinh()
+            attributes = [scalars, pair_invariants(x), *attributes]
+        hidden = self.pair(torch.cat(attributes, -1)) if attributes else 0
+        return hidden + self.receive(h)[:, :, None] + self.send(h)[:, None]
+
+    def move(self, h: Tensor, x: Tensor, v: Tensor, mix: Tensor, frames: Tensor | None) -> Tensor:
+        """Return x moved by the mixes of axes, (batch, n, n, 3), and by the object's vectors."""
+        if frames is not None:  # vectorization, one product over j and the axes
+            # (batch, n, 1, 3 n) and (batch, n, 3 n, 3)
+            x = x + (mix.flatten(2).unsqueeze(2) @ frames.flatten(2, 3)).squeeze(2)
+        return x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
 
 
 class EVFN(nn.Module):
@@ -100,8 +117,11 @@ class EVFN(nn.Module):
         self.types = signature.inputs
         self.encoder = Encoder(signature, channels, "evfn")
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "evfn")
-        self.layers = nn.ModuleList(Layer(channels, vectors, attributes) for _ in range(depth))
-        self.decoder = Decoder(signature, channels, vectors, "evfn")
+        motions = plan_motions(signature, depth, "evfn")
+        self.layers = nn.ModuleList(
+            Layer(channels, vectors, attributes, motion) for motion in motions
+        )
+        self.decoder = Decoder(signature, channels, any(m.moves for m in motions), "evfn")
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.encoder(inputs)

@@ -4,6 +4,8 @@ Exact for E(3), over all pairs or the nearest neighbours. The products run on an
 product backends; all of them compute the same function of the same weights.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
@@ -13,6 +15,7 @@ from models.layers.fields import (
     check_points,
     coordinates,
     count_pair_scalars,
+    has_points,
     join_by_l,
     object_fields,
     origins,
@@ -22,6 +25,7 @@ from models.layers.fields import (
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import find_all_edges
 from models.layers.tensor_product_backends import (
+    Geometry,
     Irrep,
     TensorProductSpec,
     build_backend,
@@ -31,6 +35,7 @@ from models.layers.tensor_products import RADIAL_BASIS, radial_basis
 from remul.fields import Fields, Signature, Types
 
 EQUIVARIANT = True
+VERSION = 2
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
 SCALAR = (0, 1)  # 0e
 
@@ -55,7 +60,9 @@ def build(
     up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and
     for a kernel that is unknown or not installed.
     """
-    return NequIP(signature, TensorProductSpec(degree, channels), layers, neighbours, kernel)
+    lmax_sh = degree if has_points(signature.inputs) else 0
+    spec = TensorProductSpec(degree, channels, lmax_sh)
+    return NequIP(signature, spec, layers, neighbours, kernel)
 
 
 def count_irreps(types: Types, spec: TensorProductSpec) -> dict[Irrep, int]:
@@ -90,41 +97,79 @@ def join_by_irrep(inputs: Fields, values: dict[Irrep, Tensor], signature: Signat
 
 
 class Layer(nn.Module):
-    def __init__(self, spec: TensorProductSpec, radial_width: int) -> None:
+    """From the irreps `ins` to the irreps `outs`, by their index."""
+
+    def __init__(
+        self,
+        spec: TensorProductSpec,
+        ins: set[int],
+        outs: set[int],
+        radial_width: int,
+        backend: str,
+    ) -> None:
         super().__init__()
         irreps, channels = spec.irreps, spec.channels
+        spec = TensorProductSpec(spec.lmax, channels, spec.lmax_sh, ins, made_for(outs))
+        self.backend = build_backend(backend, spec)
         self.paths_to = [
             [path for path, (_, _, out) in enumerate(spec.paths) if out == index]
             for index in range(len(irreps))
         ]
+        widths_in = [channels if index in ins else 0 for index in range(len(irreps))]
+        sent = [channels if index in spec.ins else 0 for index in range(len(irreps))]
+        self.widths = [channels if index in outs else 0 for index in range(len(irreps))]
         # 0e holds a gate for each irrep but the scalars, 0e and 0o, besides itself.
-        widths = [channels * (len(irreps) - 1 if irrep == SCALAR else 1) for irrep in irreps]
+        widths = [self.widths[0] + sum(self.widths[2:]), *self.widths[1:]]
         self.radial = nn.Sequential(
             mlp(radial_width, 2 * RADIAL_BASIS, activate_last=True),
             nn.Linear(2 * RADIAL_BASIS, len(spec.paths) * channels, bias=False),
         )
-        self.send = nn.ModuleList(nn.Linear(channels, channels, bias=False) for _ in irreps)
+        self.send = nn.ModuleList(
+            linear(*sizes, bias=False) for sizes in zip(widths_in, sent, strict=True)
+        )
         self.mix = nn.ModuleList(
-            nn.Linear(channels * (len(paths) + 1), width, bias=irrep == SCALAR)
-            for paths, width, irrep in zip(self.paths_to, widths, irreps, strict=True)
+            linear(width_in + channels * len(paths), width, bias=irrep == SCALAR)
+            for width_in, paths, width, irrep in zip(
+                widths_in, self.paths_to, widths, irreps, strict=True
+            )
         )
 
-    def forward(
-        self, h: list[Tensor], radial: Tensor, backend: nn.Module, prepared: tuple
-    ) -> list[Tensor]:
+    def forward(self, h: list[Tensor], radial: Tensor, geometry: Geometry) -> list[Tensor]:
         sent = [send(x) for send, x in zip(self.send, h, strict=True)]
-        aggregated = backend(sent, self.radial(radial), prepared)
-        return apply_gates(
-            [
-                mix(torch.cat([x, *(aggregated[path] for path in paths)], -1))
-                for mix, x, paths in zip(self.mix, h, self.paths_to, strict=True)
-            ]
-        )
+        aggregated = self.backend(sent, self.radial(radial), geometry)
+        mixed = [
+            mix(torch.cat([x, *(aggregated[path] for path in paths)], -1))
+            for mix, x, paths in zip(self.mix, h, self.paths_to, strict=True)
+        ]
+        return apply_gates(mixed, self.widths)
 
 
-def apply_gates(x: list[Tensor]) -> list[Tensor]:
-    """Return SiLU of 0e, tanh of 0o, and all others times gates, which stand behind 0e."""
-    scalars, *gates = x[0].chunk(len(x) - 1, -1)
+def made_for(outs: set[int]) -> set[int]:
+    """Return the irreps to be made for those that a layer puts out: for most of them 0e too."""
+    return outs | {0} if any(index > 1 for index in outs) else outs
+
+
+def find_used(spec: TensorProductSpec, ins: set[int], outs: set[int], depth: int) -> list[set[int]]:
+    """Return the irreps before each layer and after the last one, by index.
+
+    These are neither zero, given the irreps of the inputs, nor without effect on the outputs.
+    """
+    living = [ins]
+    for _ in range(depth):
+        living.append(living[-1] | {j for i, _, j in spec.paths if i in living[-1]})
+    used = [outs & living[-1]]
+    for alive in reversed(living[:-1]):
+        needed = made_for(used[-1])
+        used.append(alive & (needed | {i for i, _, j in spec.paths if j in needed}))
+    return used[::-1]
+
+
+def apply_gates(x: list[Tensor], widths: list[int]) -> list[Tensor]:
+    """Return SiLU of 0e, tanh of 0o, and all others times gates, which stand behind 0e.
+
+    `widths` are the channels that are left of each.
+    """
+    scalars, *gates = x[0].split([widths[0], *widths[2:]], -1)
     gated = [gate.sigmoid() * y for gate, y in zip(gates, x[2:], strict=True)]
     return [silu(scalars), x[1].tanh(), *gated]
 
@@ -141,25 +186,33 @@ class NequIP(nn.Module):
         super().__init__()
         self.signature, self.lmax, self.neighbours = signature, spec.lmax, neighbours
         check_points(signature, "nequip")
-        radial_width = RADIAL_BASIS + count_pair_scalars(signature.inputs, "nequip")
+        self.apart, self.lmax_sh = has_points(signature.inputs), spec.lmax_sh
+        radial_width = self.apart * RADIAL_BASIS + count_pair_scalars(signature.inputs, "nequip")
         muls_in, muls_out = (count_irreps(t, spec) for t in (signature.inputs, signature.outputs))
         muls_in[SCALAR] = sum(muls_in.values())
-        self.backend, self.irreps = build_backend(backend, spec), spec.irreps
+        self.irreps = spec.irreps
+        ins, outs = ({i for i, r in enumerate(self.irreps) if m[r]} for m in (muls_in, muls_out))
+        used = find_used(spec, ins, outs, depth)
         self.embed, self.readout = nn.ModuleList(), nn.ModuleList()
-        for irrep in self.irreps:
-            self.embed.append(linear(muls_in[irrep], spec.channels, bias=irrep == SCALAR))
-            self.readout.append(linear(spec.channels, muls_out[irrep], bias=irrep == SCALAR))
-        self.layers = nn.ModuleList(Layer(spec, radial_width) for _ in range(depth))
+        for index, irrep in enumerate(self.irreps):
+            width_in, width_out = (spec.channels * (index in ls) for ls in (used[0], used[-1]))
+            self.embed.append(linear(muls_in[irrep], width_in, bias=irrep == SCALAR))
+            self.readout.append(linear(width_out, muls_out[irrep], bias=irrep == SCALAR))
+        self.layers = nn.ModuleList(
+            Layer(spec, *pair, radial_width, backend) for pair in pairwise(used)
+        )
 
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
         edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), self.neighbours)
-        prepared = self.backend.prepare(edges, spherical_harmonics(edges.vectors, self.lmax))
-        radial = edges.append_features(radial_basis(edges.lengths()))
+        geometry = Geometry(edges, spherical_harmonics(edges.vectors, self.lmax_sh), {})
+        lengths = edges.lengths()
+        radial = edges.append_features(radial_basis(lengths) if self.apart else lengths[..., :0])
         h = self.encode(inputs, centre)
         for layer in self.layers:
-            h = layer(h, radial, self.backend, prepared)
+            geometry = layer.backend.prepare(geometry)
+            h = layer(h, radial, geometry)
         outputs = zip(self.irreps, self.readout, h, strict=True)
         values = {irrep: readout(x) for irrep, readout, x in outputs}
         return join_by_irrep(inputs, values, self.signature)

@@ -6,6 +6,7 @@ before the aggregation, and no tensor is ever as large as pairs times channels.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from models.layers.fields import (
     check_points,
     coordinates,
     count_pair_scalars,
+    has_points,
     join_by_l,
     multiplicities,
     origins,
@@ -25,10 +27,13 @@ from models.layers.neighbours import Edges, find_all_edges
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+VERSION = 2
 PAPER = {"channels": 128, "layers": 3}
 GAUSSIANS, RADIAL_FUNCTIONS = 16, 4
 
-Aggregate = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Sent = tuple[Tensor, Tensor]  # by each object, and the mix of filters it passes
+Sums = tuple[Tensor, Tensor | None]
+Aggregate = Callable[[Sent, Sent | None, Sent | None, Tensor], Sums]
 
 
 def build(
@@ -49,26 +54,54 @@ def build(
     return PaiNN(signature, channels, layers, neighbours)
 
 
-def aggregation(radial: Tensor, directions: Tensor) -> Aggregate:
+def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
     """Return the function that sums filtered messages over j, equations 7 and 8.
 
-    `radial` holds g_k of each pair, (batch, n, n, k), `directions` unit vectors, (batch, n, n, 3).
-    The function takes phi of the senders, (batch, n, 3 channels), their vectors, (batch, n, 3,
-    channels), and the mixes of the filters, (k, 3 channels). One third of phi goes to the scalars,
-    one scales the vectors of j, one goes along the directions.
+    `radial` holds g_k of each edge, (batch, n, senders, k), `directions` unit vectors, (batch, n,
+    senders, 3). The function takes the part of phi that goes to scalars, (batch, n, channels), that
+    which scales the vectors of j, and that which goes along the directions, each with its mix of
+    the filters, (k, channels), or None, and those vectors, (batch, n, 3, channels). It returns sums
+    for scalars and vectors.
     """
+    if edges.senders is None:
+        return _aggregation_of_all(radial, directions)
+    rows = radial.mT  # (batch, n, k, senders)
+    along = (directions.mT.unsqueeze(3) * rows.unsqueeze(2)).flatten(2, 3)  # (..., 3 k, senders)
+
+    def aggregate(scalars: Sent, scales: Sent | None, pushes: Sent | None, v: Tensor) -> Sums:
+        ds, dv = (rows @ edges.gather_senders(scalars[0]) * scalars[1]).sum(2), []
+        if scales is not None:
+            scaled = (scales[0].unsqueeze(2) * v).flatten(2)
+            sums = rows @ edges.gather_senders(scaled)  # (batch, n, k, 3 channels)
+            dv.append((sums.unflatten(-1, (3, -1)) * scales[1].unsqueeze(1)).sum(2))
+        if pushes is not None:
+            sums = (along @ edges.gather_senders(pushes[0])).unflatten(2, (3, -1))
+            dv.append((sums * pushes[1]).sum(3))
+        return ds, sum(dv) if dv else None
+
+    return aggregate
+
+
+def _aggregation_of_all(radial: Tensor, directions: Tensor) -> Aggregate:
+    """Return `aggregation` for edges from all objects: one product over j and k together."""
     batch, n, _, k = radial.shape
     by_scalar = radial.flatten(2)  # (batch, n, n k)
     by_vector = radial[:, :, None] * directions.mT.unsqueeze(-1)  # (batch, n, 3, n, k)
     by_vector = by_vector.reshape(batch, 3 * n, n * k)
 
-    def aggregate(phi: Tensor, v: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-        (phi_s, phi_vv, phi_vs), (w_s, w_vv, w_vs) = phi.chunk(3, -1), filters.chunk(3, -1)
-        ds = by_scalar @ filter_senders(phi_s, w_s)
-        scaled = (phi_vv.unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
-        dv = by_scalar @ filter_senders(scaled, w_vv.repeat(1, 3))
-        along = filter_senders(phi_vs, w_vs)
-        return ds, torch.baddbmm(dv.view(batch, 3 * n, -1), by_vector, along).view_as(v)
+    def aggregate(scalars: Sent, scales: Sent | None, pushes: Sent | None, v: Tensor) -> Sums:
+        ds, dv = by_scalar @ filter_senders(*scalars), None
+        if scales is not None:
+            scaled = (scales[0].unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
+            dv = by_scalar @ filter_senders(scaled, scales[1].repeat(1, 3))
+            dv = dv.unflatten(-1, (3, -1))
+        if pushes is not None:
+            pushed = filter_senders(*pushes)
+            if dv is None:
+                dv = (by_vector @ pushed).unflatten(1, (n, 3))
+            else:
+                dv = torch.baddbmm(dv.flatten(1, 2), by_vector, pushed).view_as(dv)
+        return ds, dv
 
     return aggregate
 
@@ -78,35 +111,50 @@ def filter_senders(phi: Tensor, filters: Tensor) -> Tensor:
     return (phi.unsqueeze(2) * filters).flatten(1, 2)
 
 
-def scatter_to_all(x: Tensor, edges: Edges) -> Tensor:
-    """Return values of edges, (batch, n, k, c), zero on other pairs, as (batch, n, n, c)."""
-    if edges.senders is None:
-        return x
-    batch, n, _, width = x.shape
-    index = (edges.senders % n).unsqueeze(-1).expand_as(x)  # rows of the batch to rows of a sample
-    return x.new_zeros(batch, n, n, width).scatter(2, index, x)
+class Uses(NamedTuple):
+    """What a layer can do: vectors come in, edges have directions, what comes out is used."""
+
+    vectors: bool
+    directions: bool
+    scalars_used: bool
+    vectors_used: bool
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, uses: Uses) -> None:
         super().__init__()
-        self.phi = mlp(channels, channels, 3 * channels)
-        filters = torch.randn(RADIAL_FUNCTIONS, 3 * channels) / RADIAL_FUNCTIONS**0.5
+        self.uses, vectors = uses, uses.vectors or uses.directions
+        self.parts = 1 + uses.vectors + uses.directions
+        self.phi = mlp(channels, channels, self.parts * channels)
+        filters = torch.randn(RADIAL_FUNCTIONS, self.parts * channels) / RADIAL_FUNCTIONS**0.5
         self.filters = nn.Parameter(filters)
-        self.u, self.v = (nn.Linear(channels, channels, bias=False) for _ in range(2))
-        self.a = mlp(2 * channels, channels, 3 * channels)
+        self.u = nn.Linear(channels, channels, bias=False) if vectors else None
+        self.v = nn.Linear(channels, channels, bias=False) if vectors else None
+        parts = uses.scalars_used * (1 + vectors) + (uses.vectors_used and vectors)
+        self.a = mlp((1 + vectors) * channels, channels, parts * channels)
 
     def forward(self, s: Tensor, v: Tensor, aggregate: Aggregate) -> tuple[Tensor, Tensor]:
-        ds, dv = aggregate(self.phi(s), v, self.filters)
-        return self.update(s + ds, v + dv)
+        ds, dv = aggregate(*self.send(s), v)
+        return self.update(s + ds, v if dv is None else v + dv)
+
+    def send(self, s: Tensor) -> tuple[Sent, Sent | None, Sent | None]:
+        """Return the parts of phi that go to scalars, scale vectors and go along directions."""
+        parts = (x.chunk(self.parts, -1) for x in (self.phi(s), self.filters))
+        sent = zip(*parts, strict=True)
+        scalars = next(sent)
+        scales = next(sent) if self.uses.vectors else None
+        return scalars, scales, next(sent) if self.uses.directions else None
 
     def update(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return what an object makes of its own scalars and vectors, equations 9 and 10."""
+        if self.u is None:
+            return s + self.a(s), v
         u_v, v_v = self.u(v), self.v(v)  # (batch, n, 3, channels)
         length = (v_v.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
-        a_ss, a_sv, a_vv = self.a(torch.cat([s, length.log1p()], -1)).chunk(3, -1)
-        s = s + a_ss + a_sv * (u_v * v_v).sum(2) / (1 + length)
-        return s, v + a_vv.unsqueeze(2) * u_v
+        a = self.a(torch.cat([s, length.log1p()], -1)).split(s.shape[-1], -1)
+        if self.uses.scalars_used:
+            s = s + a[0] + a[1] * (u_v * v_v).sum(2) / (1 + length)
+        return s, v + a[-1].unsqueeze(2) * u_v if self.uses.vectors_used else v
 
 
 class PaiNN(nn.Module):
@@ -118,12 +166,17 @@ class PaiNN(nn.Module):
         check_points(signature, "painn")
         scalars, vectors = multiplicities(signature.inputs, 1, "painn").values()
         outputs = multiplicities(signature.outputs, 1, "painn")
-        basis = GAUSSIANS + count_pair_scalars(signature.inputs, "painn")
+        self.apart = has_points(signature.inputs)
+        basis = GAUSSIANS * self.apart + count_pair_scalars(signature.inputs, "painn")
         self.radial = mlp(basis, GAUSSIANS, RADIAL_FUNCTIONS * depth)
         self.embed = nn.ModuleList(
             [linear(scalars + vectors, channels), linear(vectors, channels, bias=False)]
         )
-        self.layers = nn.ModuleList(Layer(channels) for _ in range(depth))
+        self.layers = nn.ModuleList()
+        for layer in range(depth):
+            last, moving = layer == depth - 1, vectors > 0 or (layer > 0 and self.apart)
+            used = [outputs[l] > 0 or not last for l in (0, 1)]
+            self.layers.append(Layer(channels, Uses(moving, self.apart, *used)))
         self.scalars = mlp(channels, channels, outputs[0])
         self.vectors = linear(channels, outputs[1], bias=False)
 
@@ -147,10 +200,10 @@ class PaiNN(nn.Module):
         x = coordinates(inputs, self.signature.inputs, centre)
         edges = find_all_edges(inputs, self.signature.inputs, x, self.neighbours)
         distance = edges.lengths()
-        radial = self.radial(edges.append_features(gaussians(distance)))
-        radial = scatter_to_all(edges.mean_weights * radial, edges)
-        directions = scatter_to_all(edges.vectors / -distance, edges)  # from i to j
-        return [aggregation(g, directions) for g in radial.chunk(len(self.layers), -1)]
+        basis = gaussians(distance) if self.apart else distance[..., :0]
+        radial = edges.mean_weights * self.radial(edges.append_features(basis))
+        directions = edges.vectors / -distance  # from i to j
+        return [aggregation(edges, g, directions) for g in radial.chunk(len(self.layers), -1)]
 
 
 def gaussians(distance: Tensor) -> Tensor:

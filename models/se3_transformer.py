@@ -4,18 +4,37 @@ Exact for E(3), over all pairs or the nearest neighbours. Features are one stack
 each l, of parity (-1)^l.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars
-from models.layers.mlp import mlp
+from models.layers.fields import (
+    centroid,
+    check_points,
+    coordinates,
+    count_pair_scalars,
+    has_points,
+)
+from models.layers.mlp import linear, mlp
 from models.layers.neighbours import find_all_edges
-from models.layers.tensor_products import RADIAL_BASIS, Coupling, EdgeEmbedding, Embed, Readout
+from models.layers.tensor_products import (
+    RADIAL_BASIS,
+    Coupling,
+    EdgeEmbedding,
+    Embed,
+    Readout,
+    count_channels,
+    find_living,
+    update,
+)
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+VERSION = 2
 PAPER = {"channels": 8, "layers": 4, "heads": 1, "degree": 3}
 TINY = 1e-12
+Sizes = tuple[int, int, int]  # channels, heads, width of the radial input
 
 
 def build(
@@ -45,37 +64,45 @@ def build(
 
 
 class Attention(nn.Module):
-    def __init__(self, channels: int, heads: int, coupling: Coupling, radial_width: int) -> None:
+    """Of features of `widths` channels by l, to values of `sent` channels."""
+
+    def __init__(
+        self, widths: list[int], sent: list[int], heads: int, coupling: Coupling, radial_width: int
+    ) -> None:
         super().__init__()
-        self.coupling, self.heads = coupling, heads
-        ls = range(coupling.lmax + 1)
-        hidden = count_hidden(channels, heads)
-        widths = [coupling.count_paths(l) * hidden for l in ls]
-        self.radial = mlp(radial_width, 2 * RADIAL_BASIS, len(ls) * hidden)
-        self.query = nn.ModuleList(nn.Linear(channels, width, bias=False) for width in widths)
-        self.send = nn.ModuleList(nn.Linear(channels, hidden, bias=False) for _ in ls)
-        self.terms = sum((2 * l + 1) * width for l, width in enumerate(widths)) / heads
+        self.coupling, self.heads, self.sent = coupling, heads, sent
+        keys = [coupling.count_products(sent, l) for l in range(len(widths))]
+        self.radial = mlp(radial_width, 2 * RADIAL_BASIS, sum(sent))
+        self.query, self.send = (
+            nn.ModuleList(linear(*sizes, bias=False) for sizes in zip(widths, outs, strict=True))
+            for outs in (keys, sent)
+        )
+        self.terms = sum((2 * l + 1) * keys[l] for l, width in enumerate(widths) if width) / heads
 
     def forward(self, x: list[Tensor], embedding: EdgeEmbedding) -> list[list[Tensor]]:
         """Return values summed by attention, by l_out: parts (batch, n, 2 l + 1, channels)."""
-        radial = self.radial(embedding.radial).unsqueeze(3).chunk(len(x), -1)
+        radial = self.radial(embedding.radial).unsqueeze(3).split(self.sent, -1)
         senders = embedding.gather_senders(
             [send(part) for send, part in zip(self.send, x, strict=True)]
         )
-        messages = [r * part for r, part in zip(radial, senders, strict=True)]
+        messages = [
+            r * part if part.shape[-1] else part for r, part in zip(radial, senders, strict=True)
+        ]
         attention = self.weights(x, messages, embedding)  # (batch, n, k, heads)
-        per_head = messages[0].shape[-1] // self.heads
+        per_head = self.sent[0] // self.heads
         attention = attention.repeat_interleave(per_head, -1).unsqueeze(3)
-        return self.coupling.aggregate([attention * m for m in messages], embedding.angular)
+        weighted = [attention * m if m.shape[-1] else m for m in messages]
+        return self.coupling.aggregate(weighted, embedding.angular)
 
     def weights(self, x: list[Tensor], messages: list[Tensor], embedding: EdgeEmbedding) -> Tensor:
         """Return how much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
         queries = [query(part) for query, part in zip(self.query, x, strict=True)]
         # <q_i, k_ij> with keys C m, C the angular matrix, is <C^T q_i, m>: no key is ever made.
-        rows = self.coupling.order_as_rows(queries)
+        rows = self.coupling.order_as_rows(queries, self.sent)
         products = sum(
             ((angular @ row).view_as(m) * m).sum(3)
             for angular, row, m in zip(embedding.angular, rows, messages, strict=True)
+            if m.shape[-1]
         )  # (batch, n, k, channels)
         logits = products.unflatten(-1, (self.heads, -1)).sum(-1) / self.terms**0.5
         real_others = embedding.edges.mean_weights > 0
@@ -90,16 +117,26 @@ def count_hidden(channels: int, heads: int) -> int:
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, heads: int, coupling: Coupling, radial_width: int) -> None:
+    """Mixes features of each l that is alive, and makes those that are used of them."""
+
+    def __init__(
+        self, alive: tuple[set[int], set[int]], used: set[int], sizes: Sizes, coupling: Coupling
+    ) -> None:
         super().__init__()
-        ls = range(coupling.lmax + 1)
-        hidden = count_hidden(channels, heads)
-        self.attention = Attention(channels, heads, coupling, radial_width)
-        self.mix = nn.ModuleList(
-            nn.Linear(channels + coupling.count_paths(l) * hidden, channels, bias=l == 0)
-            for l in ls
+        channels, heads, radial_width = sizes
+        widths, mixed, sent = (
+            count_channels(ls, width, coupling.lmax)
+            for ls, width in zip(
+                (*alive, alive[0]), (channels, channels, count_hidden(channels, heads)), strict=True
+            )
         )
-        self.gate = mlp((len(ls) + 1) * channels, 2 * channels, len(ls) * channels)
+        self.used, self.widths = sorted(used), widths
+        self.attention = Attention(widths, sent, heads, coupling, radial_width)
+        self.mix = nn.ModuleList(
+            linear(width + coupling.count_products(sent, l), mixed[l], bias=l == 0)
+            for l, width in enumerate(widths)
+        )
+        self.gate = mlp(channels + sum(mixed), 2 * channels, len(used) * channels)
 
     def forward(self, h: list[Tensor], embedding: EdgeEmbedding) -> list[Tensor]:
         x = normalise(h)
@@ -108,9 +145,9 @@ class Layer(nn.Module):
         mixed = [mix(part) for mix, part in zip(self.mix, both, strict=True)]
         lengths = [(part.square().sum(2) + TINY).sqrt() for part in mixed[1:]]
         invariants = torch.cat([x[0].squeeze(2), mixed[0].squeeze(2), *lengths], -1)
-        scalars, *gates = self.gate(invariants).unsqueeze(2).chunk(len(h), -1)
-        gated = [gate * part for gate, part in zip(gates, mixed[1:], strict=True)]
-        return [part + new for part, new in zip(h, [scalars, *gated], strict=True)]
+        gates = self.gate(invariants).unsqueeze(2).chunk(len(self.used), -1)
+        gates = dict(zip(self.used, gates, strict=True))
+        return [update(x, gates.get(l), mixed[l]) for l, x in enumerate(h)]
 
 
 def normalise(h: list[Tensor]) -> list[Tensor]:
@@ -128,13 +165,19 @@ class SE3Transformer(nn.Module):
         self.signature, self.neighbours = signature, neighbours
         check_points(signature, "se3_transformer")
         channels, depth, heads, lmax = sizes
-        radial_width = RADIAL_BASIS + count_pair_scalars(signature.inputs, "se3_transformer")
-        self.coupling = Coupling(lmax)
-        self.embed = Embed(signature.inputs, channels, lmax, "se3_transformer")
+        self.coupling = coupling = Coupling(lmax, has_points(signature.inputs))
+        radial_width = coupling.apart * RADIAL_BASIS
+        radial_width += count_pair_scalars(signature.inputs, "se3_transformer")
+        living, outs = find_living(signature, coupling, depth, "se3_transformer")
+        used = [*living[:-1], outs]  # each layer takes lengths of all l, the readout some of them
+        widths = [count_channels(ls, channels, lmax) for ls in (used[0], outs)]
+        self.embed = Embed(signature.inputs, widths[0], "se3_transformer")
+        sizes = channels, heads, radial_width
         self.layers = nn.ModuleList(
-            Layer(channels, heads, self.coupling, radial_width) for _ in range(depth)
+            Layer(alive, ls, sizes, coupling)
+            for alive, ls in zip(pairwise(living), used[1:], strict=True)
         )
-        self.readout = Readout(signature, channels, lmax, "se3_transformer")
+        self.readout = Readout(signature, widths[1], "se3_transformer")
 
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs

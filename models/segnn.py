@@ -2,16 +2,22 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
     count_pair_scalars,
+    has_points,
+    multiplicities,
     split_by_l,
 )
+from models.layers.mlp import linear
 from models.layers.neighbours import ROUND_OFF, Edges, find_all_edges
 from models.layers.steerable import (
+    Couplings,
+    Degrees,
     Matrices,
     SteerableLinear,
     apply_gates,
@@ -20,10 +26,11 @@ from models.layers.steerable import (
     steer,
 )
 from models.layers.tensor_product_backends import spherical_harmonics
-from models.layers.tensor_products import Coupling, Embed, Readout
+from models.layers.tensor_products import Coupling, Embed, Readout, count_channels
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
+VERSION = 2
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
 
 
@@ -68,18 +75,20 @@ class EdgeAttributes:
     """
 
     def __init__(self, edges: Edges, coupling: Coupling) -> None:
-        lmax = coupling.lmax
-        self.edges, self.attribute = edges, spherical_harmonics(edges.vectors, lmax)
+        self.edges, self.attribute = edges, spherical_harmonics(edges.vectors, coupling.lmax_sh)
         self.matrices = steer(coupling, self.attribute)
-        squared = edges.vectors.square().sum(-1, keepdim=True)
-        invariants = edges.append_features(squared.log1p()).unsqueeze(-2)
+        squared = edges.vectors.square().sum(-1, keepdim=True).log1p()
+        invariants = edges.append_features(squared if coupling.apart else squared[..., :0])
         self.sent, self.received = [], []
-        for l in range(lmax + 1):
+        for l in range(coupling.lmax + 1):
             paths = [matrix for path, matrix in self.matrices.items() if path[1] == l]
             # Both objects bring as many products as there are paths: their sum keeps its scale.
             rows = torch.cat(paths, -1) / (2 * len(paths)) ** 0.5  # (batch, n, k, 2 l + 1, width)
-            harmonics = self.attribute[..., l * l : (l + 1) ** 2].unsqueeze(-1)
-            self.received.append(torch.cat([rows, harmonics * invariants], -1).flatten(2, 3))
+            received = [rows]
+            if l <= coupling.lmax_sh:
+                harmonics = self.attribute[..., l * l : (l + 1) ** 2].unsqueeze(-1)
+                received.append(harmonics * invariants.unsqueeze(-2))
+            self.received.append(torch.cat(received, -1).flatten(2, 3))
             self.sent.append(rows.transpose(1, 2).flatten(2, 3) if edges.senders is None else rows)
 
     def mean(self, messages: Tensor) -> Tensor:
@@ -94,20 +103,24 @@ class SteerablePairLinear(nn.Module):
     So no weights act on edges: what is left there is a product of matrices for each object.
     """
 
-    def __init__(self, width: int, widths: list[int], invariants: int) -> None:
+    def __init__(
+        self, widths_in: list[int], widths: list[int], invariants: int, coupling: Coupling
+    ) -> None:
         super().__init__()
         self.widths, ls = widths, range(len(widths))
-        paths = list_paths(len(widths) - 1)
+        paths = list_paths(coupling, [1] * len(widths))
         self.l_outs = [[l_out for l_in, l_out, _ in paths if l_in == l] for l in ls]
         self.receive, self.send = (
             nn.ModuleList(
-                nn.Linear(width, sum(widths[l] for l in l_outs), bias=False)
-                for l_outs in self.l_outs
+                linear(width, sum(widths[l] for l in l_outs), bias=False)
+                for width, l_outs in zip(widths_in, self.l_outs, strict=True)
             )
             for _ in range(2)
         )
+        counts = [invariants if l <= coupling.lmax_sh else 0 for l in ls]
         self.invariant_weights = nn.ParameterList(
-            torch.randn(invariants, out) / invariants**0.5 for out in widths
+            torch.randn(count, out) / max(count, 1) ** 0.5
+            for count, out in zip(counts, widths, strict=True)
         )
 
     def forward(self, h: list[Tensor], attributes: EdgeAttributes) -> list[Tensor]:
@@ -123,8 +136,8 @@ class SteerablePairLinear(nn.Module):
     def weigh(self, maps: nn.ModuleList, h: list[Tensor]) -> list[Tensor]:
         """Return what each path is to couple, (batch, n, sum of 2 l_in + 1, width) by l_out."""
         weighed = [[] for _ in h]
-        for x, linear, l_outs in zip(h, maps, self.l_outs, strict=True):
-            parts = linear(x).split([self.widths[l] for l in l_outs], -1)
+        for x, weigh, l_outs in zip(h, maps, self.l_outs, strict=True):
+            parts = weigh(x).split([self.widths[l] for l in l_outs], -1)
             for l_out, part in zip(l_outs, parts, strict=True):
                 weighed[l_out].append(part)
         return [torch.cat(parts, 2) for parts in weighed]
@@ -138,13 +151,20 @@ class SteerablePairLinear(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, lmax: int, invariants: int) -> None:
+    def __init__(self, ls: Degrees, channels: int, invariants: int, couplings: Couplings) -> None:
         super().__init__()
-        plain, gates = [channels] * (lmax + 1), gate_widths(channels, lmax)
-        self.message_1 = SteerablePairLinear(channels, gates, invariants)
-        self.message_2 = SteerableLinear(channels, gates)
-        self.update_1 = SteerableLinear(2 * channels, gates)
-        self.update_2 = SteerableLinear(channels, plain)
+        lmax = couplings.edges.lmax
+        widths = Degrees(*(count_channels(used, channels, lmax) for used in ls))
+        both = [sum(pair) for pair in zip(widths.taken, widths.message_2, strict=True)]
+        self.message_1 = SteerablePairLinear(
+            widths.taken, gate_widths(widths.message_1), invariants, couplings.edges
+        )
+        self.message_2 = SteerableLinear(
+            widths.message_1, gate_widths(widths.message_2), couplings.edges
+        )
+        self.update_1 = SteerableLinear(both, gate_widths(widths.update_1), couplings.objects)
+        self.update_2 = SteerableLinear(widths.update_1, widths.update_2, couplings.objects)
+        self.widths = widths
 
     def forward(
         self, h: list[Tensor], attributes: EdgeAttributes, matrices: Matrices
@@ -153,7 +173,11 @@ class Layer(nn.Module):
         messages = apply_gates(messages)
         both = [torch.cat([x, attributes.mean(m)], -1) for x, m in zip(h, messages, strict=True)]
         updates = self.update_2(apply_gates(self.update_1(both, matrices)), matrices)
-        return [x + y for x, y in zip(h, updates, strict=True)]
+        ins, outs = self.widths.taken, self.widths.update_2
+        return [
+            x + y if width_in and width_out else y
+            for x, y, width_in, width_out in zip(h, updates, ins, outs, strict=True)
+        ]
 
 
 class SEGNN(nn.Module):
@@ -163,12 +187,24 @@ class SEGNN(nn.Module):
         super().__init__()
         self.signature, self.types, self.neighbours = signature, signature.inputs, neighbours
         check_points(signature, "segnn")
-        invariants = 1 + count_pair_scalars(self.types, "segnn")
-        self.coupling = Coupling(lmax)
-        self.embed = Embed(self.types, channels, lmax, "segnn")
-        self.layers = nn.ModuleList(Layer(channels, lmax, invariants) for _ in range(depth))
-        self.last = SteerableLinear(channels, gate_widths(channels, lmax))
-        self.readout = Readout(signature, channels, lmax, "segnn")
+        apart = has_points(self.types)
+        invariants = apart + count_pair_scalars(self.types, "segnn")
+        ins, outs = (
+            {l for l, mul in multiplicities(types, lmax, "segnn").items() if mul}
+            for types in (signature.inputs, signature.outputs)
+        )
+        couplings = Couplings(Coupling(lmax, apart), Coupling(lmax, apart or 1 in ins))
+        self.coupling, self.coupling_of_objects = couplings
+        plan, last = couplings.plan(ins | {0}, outs, depth)
+        self.layers = nn.ModuleList(Layer(ls, channels, invariants, couplings) for ls in plan)
+        used = plan[0].taken if plan else ins | {0}
+        self.embed = Embed(self.types, count_channels(used, channels, lmax), "segnn")
+        read = count_channels(last, channels, lmax)
+        before = plan[-1].update_2 if plan else used
+        self.last = SteerableLinear(
+            count_channels(before, channels, lmax), gate_widths(read), couplings.objects
+        )
+        self.readout = Readout(signature, read, "segnn")
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.types)
@@ -185,9 +221,11 @@ class SEGNN(nn.Module):
         """Return the matrices of each object's attribute, (batch, n, 2 l_out + 1, 2 l_in + 1)."""
         attribute = (attributes.edges.mean_weights * attributes.attribute).sum(2)
         lmax = self.coupling.lmax
+        width = (self.coupling_of_objects.lmax_sh + 1) ** 2
+        attribute = pad(attribute, (0, width - attribute.shape[-1]))
         vectors = split_by_l(inputs, self.types, centre, lmax).get(1)
         if vectors is not None and vectors.shape[2]:
             vectors = clear_round_off(vectors)
             attribute = (attribute + spherical_harmonics(vectors, lmax).mean(2)) / 2
-        matrices = steer(self.coupling, attribute.unsqueeze(1))
+        matrices = steer(self.coupling_of_objects, attribute.unsqueeze(1))
         return {path: matrix.squeeze(1) for path, matrix in matrices.items()}

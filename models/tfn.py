@@ -9,15 +9,30 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import centroid, check_points, coordinates, count_pair_scalars
-from models.layers.mlp import mlp
+from models.layers.fields import (
+    centroid,
+    check_points,
+    coordinates,
+    count_pair_scalars,
+    has_points,
+)
+from models.layers.mlp import linear, mlp
 from models.layers.neighbours import find_all_edges
-from models.layers.tensor_products import RADIAL_BASIS, Coupling, EdgeEmbedding, Embed, Readout
+from models.layers.tensor_products import (
+    RADIAL_BASIS,
+    Coupling,
+    EdgeEmbedding,
+    Embed,
+    Readout,
+    count_channels,
+    find_living,
+    update,
+)
 from remul.fields import Fields, Rep, Signature
 from remul.lie import Stages
 
 EQUIVARIANT = True
-VERSION = 2
+VERSION = 3
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
 
 
@@ -43,28 +58,54 @@ def build(
 
 
 class Layer(nn.Module):
-    def __init__(self, channels: int, coupling: Coupling, radial_width: int) -> None:
+    """From features of `widths` channels by l to as many `channels` of each l of `ls`."""
+
+    def __init__(
+        self,
+        widths: list[int],
+        channels: int,
+        ls: set[int],
+        coupling: Coupling,
+        radial_width: int,
+    ) -> None:
         super().__init__()
-        self.coupling, ls = coupling, range(coupling.lmax + 1)
-        self.radial = mlp(radial_width, RADIAL_BASIS, len(ls) * channels)
-        self.mix = nn.ModuleList(
-            nn.Linear(channels * coupling.count_paths(l), channels, bias=l == 0) for l in ls
+        self.coupling, self.widths, self.ls = coupling, widths, sorted(ls)
+        self.radial = mlp(radial_width, RADIAL_BASIS, sum(widths))
+        self.mix = nn.ModuleDict(
+            {
+                str(l): linear(coupling.count_products(widths, l), channels, bias=l == 0)
+                for l in sorted(ls | {0})
+            }
         )
         self.gate = mlp(2 * channels, channels, len(ls) * channels)
 
     def forward(self, h: list[Tensor], embedding: EdgeEmbedding) -> list[Tensor]:
-        mixed = [mix(m) for mix, m in zip(self.mix, self.messages(h, embedding), strict=True)]
+        messages = self.messages(h, embedding)
+        mixed = {int(l): mix(messages[int(l)]) for l, mix in self.mix.items()}
         invariants = torch.cat([h[0], mixed[0]], -1).squeeze(-2)  # (batch, n, 2 channels)
-        scalars, *gates = self.gate(invariants).unsqueeze(-2).chunk(len(h), -1)
-        gated = [gate * m for gate, m in zip(gates, mixed[1:], strict=True)]
-        return [x + y for x, y in zip(h, [scalars, *gated], strict=True)]
+        gates = self.gate(invariants).unsqueeze(-2).chunk(len(self.ls), -1)
+        gates = dict(zip(self.ls, gates, strict=True))
+        return [update(x, gates.get(l), mixed.get(l)) for l, x in enumerate(h)]
 
     def messages(self, h: list[Tensor], embedding: EdgeEmbedding) -> list[Tensor]:
-        """Return means over j of the products, (batch, n, 2 l + 1, paths * channels) by l."""
-        radial = self.radial(embedding.radial).unsqueeze(3).chunk(len(h), -1)
-        messages = [r * x for r, x in zip(radial, embedding.gather_senders(h), strict=True)]
-        sums = self.coupling.aggregate(messages, embedding.angular)
+        """Return means over j of the products, (batch, n, 2 l + 1, products) by l."""
+        radial = self.radial(embedding.radial).unsqueeze(3).split(self.widths, -1)
+        senders = zip(radial, embedding.gather_senders(h), strict=True)
+        messages = [r * x if x.shape[-1] else x for r, x in senders]
+        sums = self.coupling.aggregate(messages, embedding.angular, max(self.ls, default=0))
         return [torch.cat(parts, -1) for parts in sums]
+
+
+def find_used(signature: Signature, coupling: Coupling, depth: int) -> list[set[int]]:
+    """Return the l of features before each layer and after the last one.
+
+    These are neither zero nor without effect on the outputs.
+    """
+    living, used = find_living(signature, coupling, depth, "tfn")
+    ls = [used]
+    for alive in reversed(living[:-1]):
+        ls.append(alive & (ls[-1] | {0} | coupling.reach(ls[-1] | {0})))
+    return ls[::-1]
 
 
 class TFN(nn.Module):
@@ -79,13 +120,17 @@ class TFN(nn.Module):
         super().__init__()
         self.signature, self.lmax, self.neighbours = signature, lmax, neighbours
         check_points(signature, "tfn")
-        radial_width = RADIAL_BASIS + count_pair_scalars(signature.inputs, "tfn")
-        self.coupling = Coupling(lmax)
-        self.embed = Embed(signature.inputs, channels, lmax, "tfn")
+        apart = has_points(signature.inputs)
+        radial_width = apart * RADIAL_BASIS + count_pair_scalars(signature.inputs, "tfn")
+        self.coupling = Coupling(lmax, apart)
+        ls = find_used(signature, self.coupling, depth)
+        self.widths = [count_channels(used, channels, lmax) for used in ls]
+        self.embed = Embed(signature.inputs, self.widths[0], "tfn")
         self.layers = nn.ModuleList(
-            Layer(channels, self.coupling, radial_width) for _ in range(depth)
+            Layer(widths, channels, used, self.coupling, radial_width)
+            for widths, used in zip(self.widths, ls[1:], strict=False)
         )
-        self.readout = Readout(signature, channels, lmax, "tfn")
+        self.readout = Readout(signature, self.widths[-1], "tfn")
 
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
@@ -108,10 +153,17 @@ class TFN(nn.Module):
         hidden = {f"hidden {l}": Rep(f"{l}{'eo'[l % 2]}") for l in range(self.lmax + 1)}
 
         def add_hidden(fields: Fields, h: list[Tensor]) -> Fields:
-            return fields | {name: x.mT for name, x in zip(hidden, h, strict=True)}
+            fields = {name: fields[name] for name in fields if name not in hidden}
+            return fields | {name: x.mT for name, x in zip(hidden, h, strict=True) if x.shape[-1]}
 
         def get_hidden(fields: Fields) -> list[Tensor]:
-            return [fields[name].mT for name in hidden]
+            batch, n = next(fields[name] for name in hidden if name in fields).shape[:2]
+            one = next(iter(fields.values()))
+            empty = [one.new_zeros(batch, n, 2 * l + 1, 0) for l in range(self.lmax + 1)]
+            return [
+                fields[name].mT if name in fields else x
+                for name, x in zip(hidden, empty, strict=True)
+            ]
 
         def embed(fields: Fields) -> Fields:
             return add_hidden(fields, self.embed(fields, centroid(fields, types_in)))
@@ -124,6 +176,10 @@ class TFN(nn.Module):
             return self.readout(fields, get_hidden(fields))
 
         steps = {f"layers.{i}": partial(step, layer) for i, layer in enumerate(self.layers)}
-        types = {**types_in, **hidden}
-        chain = {name: (stage, types) for name, stage in ({"embed": embed} | steps).items()}
+        chain = {}
+        for (name, stage), widths in zip(
+            ({"embed": embed} | steps).items(), self.widths, strict=True
+        ):
+            present = [(f, hidden[f]) for f, width in zip(hidden, widths, strict=True) if width]
+            chain[name] = (stage, {**types_in, **dict(present)})
         return chain | {"readout": (read_out, self.signature.outputs)}

@@ -1,5 +1,7 @@
 """The two ends of networks that move points: fields to scalars, points and vectors, and back."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,7 @@ from models.layers.fields import (
     centroid,
     check_points,
     coordinates,
+    has_points,
     join_by_l,
     multiplicities,
     origins,
@@ -37,23 +40,49 @@ class Encoder(nn.Module):
         return h, coordinates(inputs, self.types, centre), v
 
 
+class Motion(NamedTuple):
+    """What a layer can do about places: objects are `apart` before it, it `moves` them."""
+
+    apart: bool
+    moves: bool
+
+
+def plan_motions(signature: Signature, depth: int, model: str) -> list[Motion]:
+    """Return what each layer can do that has an effect on the outputs.
+
+    Without input points all objects are at one place until vectors move them; the last layer moves
+    them only for output vectors.
+    """
+    vectors_in = multiplicities(signature.inputs, 1, model)[1] > 0
+    vectors_out = multiplicities(signature.outputs, 1, model)[1] > 0
+    motions = []
+    for layer in range(depth):
+        apart = has_points(signature.inputs) or (vectors_in and layer > 0)
+        used = vectors_out or layer < depth - 1
+        motions.append(Motion(apart, used and (apart or vectors_in)))
+    return motions
+
+
 class Decoder(nn.Module):
     """Output scalars from features; output vectors from displacements and mixed input vectors.
 
+    `moves` tells whether there are displacements, or all of them are zero.
     Raises `ValueError`, naming the model, for fields it cannot make.
     """
 
-    def __init__(self, signature: Signature, channels: int, vectors: int, model: str) -> None:
+    def __init__(self, signature: Signature, channels: int, moves: bool, model: str) -> None:
         super().__init__()
-        self.signature = signature
+        self.signature, self.moves = signature, moves
+        vectors_in = multiplicities(signature.inputs, 1, model)[1]
         scalars, self.vectors = multiplicities(signature.outputs, 1, model).values()
         self.scalars = mlp(channels, channels, scalars)
-        self.mix = mlp(channels, channels, self.vectors * (vectors + 1))
+        self.mix = mlp(channels, channels, self.vectors * (vectors_in + moves))
 
     def forward(self, inputs: Fields, h: Tensor, displacement: Tensor, v: Tensor) -> Fields:
         """Return the outputs, given displacements (batch, n, 3) and vectors (batch, n, k, 3)."""
         displacement = displacement.unsqueeze(2)
-        mix = self.mix(h).unflatten(-1, (self.vectors, v.shape[2] + 1))
-        vectors = displacement + mix @ torch.cat([displacement, v], 2)  # (batch, n, mul out, 3)
+        v = torch.cat([displacement, v], 2) if self.moves else v
+        mix = self.mix(h).unflatten(-1, (self.vectors, v.shape[2]))
+        vectors = displacement + mix @ v  # (batch, n, mul out, 3)
         values = {0: self.scalars(h).unsqueeze(-1), 1: vectors}
         return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))

@@ -146,6 +146,11 @@ def multiplicities(types: Types, lmax: int, model: str) -> dict[int, int]:
     return muls
 
 
+def has_points(types: Types) -> bool:
+    """Tell whether a field is a point, without which all objects are at one place."""
+    return any(rep.affine for rep in types.values())
+
+
 def check_outputs(signature: Signature, model: str) -> None:
     """Raise `ValueError`, naming `model`, for a field of pairs among the outputs."""
     for name in pair_fields(signature.outputs):
@@ -156,7 +161,7 @@ def check_points(signature: Signature, model: str) -> None:
     """Raise `ValueError` as `check_outputs`, and for output points without an input point."""
     check_outputs(signature, model)
     points = [name for name, rep in signature.outputs.items() if rep.affine]
-    if points and not any(rep.affine for rep in signature.inputs.values()):
+    if points and not has_points(signature.inputs):
         raise ValueError(f"{model} needs a point among the inputs to place the point {points[0]!r}")
 
 

@@ -8,7 +8,12 @@ from torch.nn.functional import silu
 
 
 def mlp(*widths: int, activate_last: bool = False) -> nn.Sequential:
-    """Return linear layers with SiLU between them, and after the last one if `activate_last`."""
+    """Return linear layers with SiLU between them, and after the last one if `activate_last`.
+
+    Without outputs there are none before the last either: they would have no effect.
+    """
+    if not widths[-1]:
+        return nn.Sequential(linear(widths[-2], 0))
     layers = [layer for pair in pairwise(widths) for layer in (linear(*pair), SiLU())]
     return nn.Sequential(*(layers if activate_last else layers[:-1]))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from itertools import product
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from e3nn import o3
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from models.layers.neighbours import Edges
 
 Irrep = tuple[int, int]
+Triple = tuple[int, int, int]
 LIBRARIES = {"cuequivariance": "cuequivariance_torch", "openequivariance": "openequivariance"}
 
 
@@ -25,26 +27,44 @@ class TensorProductSpec:
 
     `l_triples` are the l of the sender, of the harmonics and of the result. Each is a path for both
     parities: the index of the sender's irrep, l of the harmonics, the index of the result's irrep.
+    Paths lead from the irreps `ins` to `outs`, indices again, by default from all to all.
     """
 
-    def __init__(self, lmax: int, channels: int) -> None:
+    def __init__(
+        self,
+        lmax: int,
+        channels: int,
+        lmax_sh: int | None = None,
+        ins: set[int] | None = None,
+        outs: set[int] | None = None,
+    ) -> None:
         self.lmax, self.channels = lmax, channels
+        self.lmax_sh = lmax if lmax_sh is None else lmax_sh
         self.irreps: list[Irrep] = list(product(range(lmax + 1), (1, -1)))
-        self.l_triples = [
-            (l_in, l_sh, l_out)
-            for l_in, l_sh, l_out in product(range(lmax + 1), repeat=3)
-            if abs(l_in - l_sh) <= l_out <= l_in + l_sh
-        ]
+        everything = set(range(len(self.irreps)))
+        ins, outs = everything if ins is None else ins, everything if outs is None else outs
         # Irrep 2 l is even, 2 l + 1 odd; harmonics of odd l change the parity.
         self.paths = [
             (2 * l_in + odd, l_sh, 2 * l_out + (odd + l_sh) % 2)
-            for l_in, l_sh, l_out in self.l_triples
+            for l_in, l_sh, l_out in product(range(lmax + 1), repeat=3)
+            if l_sh <= self.lmax_sh and abs(l_in - l_sh) <= l_out <= l_in + l_sh
             for odd in (0, 1)
+            if 2 * l_in + odd in ins and 2 * l_out + (odd + l_sh) % 2 in outs
         ]
+        self.l_triples = [*dict.fromkeys((i // 2, l_sh, j // 2) for i, l_sh, j in self.paths)]
+        self.ins = sorted({i for i, _, _ in self.paths})  # those that send
 
     def clebsch_gordan(self, l_in: int, l_sh: int, l_out: int) -> Tensor:
         """Return scaled coefficients in float64, (2 l_in + 1, 2 l_sh + 1, 2 l_out + 1)."""
         return (2 * l_out + 1) ** 0.5 * o3.wigner_3j(l_in, l_sh, l_out, dtype=torch.float64)
+
+
+class Geometry(NamedTuple):
+    """What products need of the edges: harmonics, and by triple what a backend makes of them."""
+
+    edges: Edges
+    harmonics: Tensor
+    matrices: dict[Triple, Tensor]
 
 
 def build_backend(name: str, spec: TensorProductSpec) -> nn.Module:
@@ -63,6 +83,13 @@ def build_backend(name: str, spec: TensorProductSpec) -> nn.Module:
     return backends[name](spec)
 
 
+def _locate(spec: TensorProductSpec, triple: Triple) -> tuple[int, int]:
+    """Return the first of the parities of l_in that take part in a triple, and how many do."""
+    parts = [i for i, l_sh, j in spec.paths if (i // 2, l_sh, j // 2) == triple]
+    present = [i for i in spec.ins if i // 2 == triple[0]]
+    return present.index(parts[0]), len(parts)
+
+
 class Dense(nn.Module):
     """For each object one product of matrices sums over components and senders.
 
@@ -71,35 +98,39 @@ class Dense(nn.Module):
 
     def __init__(self, spec: TensorProductSpec) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.slices = spec, [_locate(spec, triple) for triple in spec.l_triples]
         for index, triple in enumerate(spec.l_triples):
             table = spec.clebsch_gordan(*triple).transpose(0, 1).flatten(1)
             self.register_buffer(f"table{index}", table, persistent=False)
 
-    def prepare(self, edges: Edges, harmonics: Tensor) -> tuple[Edges, list[Tensor]]:
-        """Return the edges, and by triple matrices (batch, n, 2 l_out + 1, k (2 l_in + 1))."""
-        harmonics, matrices = edges.mean_weights * harmonics, []
-        for index, (l_in, l_sh, _) in enumerate(self.spec.l_triples):
+    def prepare(self, geometry: Geometry) -> Geometry:
+        """Return it with a matrix (batch, n, 2 l_out + 1, k (2 l_in + 1)) for every triple."""
+        edges, harmonics, matrices = geometry
+        harmonics, matrices = edges.mean_weights * harmonics, dict(matrices)
+        for index, triple in enumerate(self.spec.l_triples):
+            if triple in matrices:
+                continue
+            l_in, l_sh, _ = triple
             table = self.get_buffer(f"table{index}").to(harmonics)
             matrix = harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2] @ table
             # (batch, n, k, (2 l_in + 1) (2 l_out + 1)): k joins the components of the sender
-            matrices.append(matrix.unflatten(-1, (2 * l_in + 1, -1)).flatten(2, 3).mT)
-        return edges, matrices
+            matrices[triple] = matrix.unflatten(-1, (2 * l_in + 1, -1)).flatten(2, 3).mT
+        return geometry._replace(matrices=matrices)
 
-    def forward(
-        self, h: list[Tensor], weights: Tensor, prepared: tuple[Edges, list[Tensor]]
-    ) -> list[Tensor]:
-        edges, matrices = prepared
+    def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
+        channels, aggregated = self.spec.channels, []
         by_l = [torch.cat(parities, -1) for parities in zip(h[::2], h[1::2], strict=True)]
-        senders = [edges.gather_senders(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in by_l]
-        weights = weights.unsqueeze(3).split(2 * self.spec.channels, -1)
-        aggregated = [
-            matrix @ (weight * senders[l_in]).flatten(2, 3)
-            for matrix, weight, (l_in, _, _) in zip(
-                matrices, weights, self.spec.l_triples, strict=True
-            )
-        ]
-        return [parity for x in aggregated for parity in x.chunk(2, -1)]
+        gather = geometry.edges.gather_senders
+        senders = [gather(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in by_l]
+        sizes = [channels * count for _, count in self.slices]
+        parts = weights.unsqueeze(3).split(sizes, -1)
+        for triple, (start, count), weight in zip(
+            self.spec.l_triples, self.slices, parts, strict=True
+        ):
+            sender = senders[triple[0]].narrow(-1, start * channels, count * channels)
+            sums = geometry.matrices[triple] @ (weight * sender).flatten(2, 3)
+            aggregated += sums.split(channels, -1)
+        return aggregated
 
 
 class LibraryProduct(nn.Module):
@@ -119,14 +150,12 @@ class LibraryProduct(nn.Module):
         self.product[0]._apply(fn, *args)
         return super()._apply(fn, *args)
 
-    def prepare(self, edges: Edges, harmonics: Tensor) -> tuple[Edges, Tensor]:
-        """Return the edges and their harmonics as they are."""
-        return edges, harmonics
+    def prepare(self, geometry: Geometry) -> Geometry:
+        """Return it as it is."""
+        return geometry
 
-    def forward(
-        self, h: list[Tensor], weights: Tensor, prepared: tuple[Edges, Tensor]
-    ) -> list[Tensor]:
-        edges, harmonics = prepared
+    def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
+        edges, harmonics, _ = geometry
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
@@ -160,27 +189,30 @@ def build_openequivariance(spec: TensorProductSpec) -> LibraryProduct:
 
 def instruct(spec: TensorProductSpec) -> tuple[o3.Irreps, o3.Irreps, o3.Irreps, list[tuple]]:
     """Return irreps and instructions as e3nn writes them: a result of its own for each path."""
-    irreps = o3.Irreps([(spec.channels, irrep) for irrep in spec.irreps])
-    irreps_sh = o3.Irreps.spherical_harmonics(spec.lmax)
+    irreps = [(spec.channels, irrep) for irrep in spec.irreps]
+    irreps_in = o3.Irreps([irreps[i] for i in spec.ins])
+    irreps_sh = o3.Irreps.spherical_harmonics(spec.lmax_sh)
     irreps_out = o3.Irreps([irreps[out] for _, _, out in spec.paths])
-    instructions = [(i, l_sh, path, "uvu", True) for path, (i, l_sh, _) in enumerate(spec.paths)]
-    return irreps, irreps_sh, irreps_out, instructions
+    instructions = [
+        (spec.ins.index(i), l_sh, path, "uvu", True) for path, (i, l_sh, _) in enumerate(spec.paths)
+    ]
+    return irreps_in, irreps_sh, irreps_out, instructions
 
 
 def build_cuequivariance(spec: TensorProductSpec) -> LibraryProduct:
     """Return cuEquivariance's product, of segments: weights, senders, harmonics, results."""
     library, cue = import_library("cuequivariance"), import_module("cuequivariance")
     product = cue.SegmentedTensorProduct.from_subscripts("u,iu,j,ku+ijk")
-    for l, _ in spec.irreps:
-        product.add_segment(1, (2 * l + 1, spec.channels))
-    for l in range(spec.lmax + 1):
+    for i in spec.ins:
+        product.add_segment(1, (2 * spec.irreps[i][0] + 1, spec.channels))
+    for l in range(spec.lmax_sh + 1):
         product.add_segment(2, (2 * l + 1,))
     for path, (i, l_sh, out) in enumerate(spec.paths):
         l_in, l_out = spec.irreps[i][0], spec.irreps[out][0]
         product.add_segment(0, (spec.channels,))
         product.add_segment(3, (2 * l_out + 1, spec.channels))
         coefficients = spec.clebsch_gordan(l_in, l_sh, l_out).numpy()
-        product.add_path(path, i, l_sh, path, c=coefficients)
+        product.add_path(path, spec.ins.index(i), l_sh, path, c=coefficients)
     polynomial = cue.SegmentedPolynomial.eval_last_operand(product)
     method = "uniform_1d" if torch.cuda.is_available() else "naive"
     return LibraryProduct(spec, CueProduct(library.SegmentedPolynomial(polynomial, method=method)))

@@ -13,6 +13,8 @@ from remul import E3, POINT, SCALAR, VECTOR, Rep, Signature, act, equivariance_e
 
 BODIES = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}
 SIGNATURE = Signature(BODIES, {"position": POINT, "energy": SCALAR})
+SHAPES = {"charge": SCALAR, "position": POINT, "shape": Rep("2e")}
+EVERY_L = Signature(SHAPES, SHAPES)  # so that features of each l come in and are used
 MODELS = {"tfn": {}, "se3_transformer": {"heads": 2}}
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -69,7 +71,7 @@ def test_products_are_explicit_clebsch_gordan_sums(degree, draw):
 
 
 def test_messages_of_tfn_are_means_of_explicit_sums(draw, network):
-    model = network("tfn", SIGNATURE, channels=4, layers=1)
+    model = network("tfn", EVERY_L, channels=4, layers=1)
     h, x = hidden(draw, 2), draw(2, 5, 3)
     edges = find_all_edges({"position": x}, {"position": POINT}, x)
     embedding = model.coupling.embed(edges, edges.mean_weights)
@@ -81,7 +83,7 @@ def test_messages_of_tfn_are_means_of_explicit_sums(draw, network):
 
 
 def test_attention_is_the_softmax_of_queries_with_explicit_keys(draw, network):
-    model = network("se3_transformer", SIGNATURE, channels=4, layers=1, heads=1)
+    model = network("se3_transformer", EVERY_L, channels=4, layers=1, heads=1)
     attention, h = model.layers[0].attention, hidden(draw, 2)
     embedding = embed_edges(model.coupling, draw(2, 5, 3))
     messages = [draw(2, 5, 5, 2 * a + 1, 2) for a in range(3)]

@@ -7,12 +7,19 @@ from torch.testing import assert_close
 
 from bench.core import plugins
 from models import evfn, painn
+from models.layers.neighbours import Edges
 from remul import POINT, SCALAR, Signature
 
 BODIES = Signature({"charge": SCALAR, "position": POINT}, {"position": POINT})
 
 
-def test_messages_of_painn_are_its_sums_over_pairs(draw):
+def senders_of_all():
+    """The rows of all four objects of two samples, for each receiver."""
+    return torch.arange(8).view(2, 1, 4).expand(2, 4, 4)
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_messages_of_painn_are_its_sums_over_pairs(gathered, draw):
     basis, arrows = draw(2, 4, 4, 3), draw(2, 4, 4, 3)
     sent, v, filters = draw(2, 4, 15), draw(2, 4, 3, 5), draw(3, 15)
     scalars, vectors = torch.zeros(2, 4, 5).double(), torch.zeros(2, 4, 3, 5).double()
@@ -21,7 +28,11 @@ def test_messages_of_painn_are_its_sums_over_pairs(draw):
         scalar, stretch, push = message.split(5)
         scalars[sample, i] += scalar
         vectors[sample, i] += stretch * v[sample, j] + push * arrows[sample, i, j][:, None]
-    assert_close(painn.aggregation(basis, arrows)(sent, v, filters), (scalars, vectors))
+    (to_s, to_vv, to_vs), mixes = sent.chunk(3, -1), filters.chunk(3, -1)
+    parts = zip((to_s, to_vv, to_vs), mixes, strict=True)
+    edges = Edges(arrows, None, None, senders_of_all() if gathered else None)
+    found = painn.aggregation(edges, basis, arrows)(*parts, v)
+    assert_close(found, (scalars, vectors))
 
 
 def test_the_nearest_neighbours_alone_send(network, draw):
