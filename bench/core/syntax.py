@@ -1,4 +1,4 @@
-"""Python files that are read, not imported: their syntax, constants and the digest of their code."""
+"""Python files that are read, not imported: their syntax, constants and a digest of their code."""
 
 import ast
 import hashlib
