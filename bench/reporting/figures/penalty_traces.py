@@ -56,7 +56,7 @@ def _curves(
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
-            curve = _read(RunStore(root).curve_path(run))
+            curve = _read(RunStore(root).curve_path(run, record.key))
             if curve is not None:
                 groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
     return groups
