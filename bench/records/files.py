@@ -71,7 +71,7 @@ def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> 
             built = {name: build(plain[name]) for name, build in configs.items() if name in plain}
             plain = plain | built
         return msgspec.convert(plain, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 

@@ -156,7 +156,8 @@ def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
     if best["session"] != row["session"]:
         related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
         return best[f"{kind}_ratio"] / row[f"{kind}_ratio"] if related else None
-    if row["session"] is None or not row[f"{kind}_samples"]:
+    sides = [side[f"{kind}_samples"] for side in (best, row)]
+    rounds = {len(samples) if isinstance(samples, list) else 0 for samples in sides}
+    if row["session"] is None or len(rounds) > 1 or rounds == {0}:  # not timed, or not in turn
         return None
-    pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
-    return median(theirs / ours for theirs, ours in pairs)
+    return median(theirs / ours for theirs, ours in zip(*sides, strict=True))
