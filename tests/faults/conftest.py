@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -17,6 +18,13 @@ from bench.commands import FAILED, INTERNAL, MISSING, OK, REGRESSED, USAGE
 from bench.records import files
 from bench.system.checkout import ROOT
 
+SLOW = (
+    "torch",
+    "bench.regression.compare",
+    "bench.regression.reference",
+    "bench.training.launcher",
+)
+SLOW += ("bench.reporting.page", "bench.timing.grid", "bench.timing.runs", "bench.data.catalogue")
 FIGURES = ROOT / "results" / "published" / "faults.json"
 LONG = os.environ.get("FAULTS") == "long"
 LIMIT_S = 20
@@ -129,6 +137,8 @@ def tally():
     taken = Tally()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)  # thousands of files that nobody needs for long
+        for name in SLOW:  # no hang of ours, where the processor is busy
+            import_module(name)
         yield taken
     if LONG and taken.counts:
         keep(taken.figures())

@@ -65,7 +65,9 @@ def _curves(
 def _read(file: Path) -> pd.DataFrame | None:
     """Return the curve in a file; None, and a line that names it, if it is none."""
     try:
-        return pd.read_csv(file)[["step", "alpha", *PANELS]]
+        if not file.is_file():
+            raise OSError
+        return pd.read_csv(file, dtype=float)[["step", "alpha", *PANELS]]
     except (OSError, KeyError, ValueError):
         print(f"skipped: {file}: not a curve", file=sys.stderr)
         return None
