@@ -24,6 +24,7 @@ FOLDERS = {
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 OFFERED = {"tasks": "load", "models": "build", "methods": "build"}
+SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
 
 def names(kind: str) -> list[str]:
@@ -97,13 +98,15 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
 
 
 def _options(kind: str, name: str) -> dict[str, Any]:
-    """Return the options of a plug-in's function with their defaults, read without importing it."""
+    """Return the options of a plug-in with their defaults, read without importing it."""
+    shared = SHARED.get(kind, {})
     for node in _read_syntax(find(kind, name)).body:
         if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
             names = [argument.arg for argument in node.args.args][1:]
             values = [getattr(default, "value", None) for default in node.args.defaults]
-            return dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
-    return {}
+            own = dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
+            return own | shared
+    return shared
 
 
 def describe(kind: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """What is kept of another package's network: its times, and those of ours, beside the unit's."""
 
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -33,10 +33,15 @@ class PeerCase(Struct, frozen=True):
 
 
 class PeerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A package's version and its cases, as many as ran before the `reason` that ended them."""
+    """A package's version and its cases, as many as ran before the `reason` that ended them.
+
+    Theirs and ours do the same `job`; where one is a smaller class of functions, `differs` says so.
+    """
 
     peer: str
     version: str
+    job: Literal["vectors", "energy", "forces"]
+    differs: str = ""
     cells: list[PeerCase]
     reason: str | None = None
     machine: MachineFacts

@@ -10,6 +10,7 @@ from torch import nn
 from bench.core import plugins
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
+from bench.core.networks import build_network
 from bench.training import history
 from bench.training.loop import rng
 from remul import Batch, Signature, canonicalise, frame_average, group_average, groups
@@ -37,9 +38,8 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
         )
     task = _move(loaded, device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
-    module = plugins.load("models", run.model.name)
     with seed_global_generator(run):
-        model = module.build(task.signature, **run.model.kwargs).to(device)
+        model = build_network(run.model.name, task.signature, **run.model.kwargs).to(device)
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
     return task, model, replace(method, penalty=history.record_penalty(method.penalty, run.steps))
