@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from bench.commands import INTERRUPTED, OK, USAGE
+from bench.commands import INTERNAL, INTERRUPTED, USAGE
+from bench.system.streams import complain, complain_at_length, give_up, plain_streams
 
 COMMANDS = (
     "list", "run", "try", "table", "plot", "report", "speed", "check", "compare", "calibrate",
@@ -23,23 +24,34 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command and returns its exit code."""
-    sys.stdout.reconfigure(line_buffering=True)
+    """Runs one command and returns its exit code, whatever becomes of it."""
+    with plain_streams():
+        try:
+            return _run(arguments)
+        except ValueError as error:
+            complain(f"error: {error}")
+            return USAGE
+        except KeyboardInterrupt:
+            complain("interrupted; what had finished is kept, the same command continues")
+            return INTERRUPTED
+        except BrokenPipeError:
+            return USAGE
+        except OSError as error:
+            complain(f"error: {error.filename or 'system'}: {error.strerror or error}")
+            return USAGE
+        except Exception as error:
+            complain_at_length(error)
+            return INTERNAL
+        finally:
+            give_up()
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         options = parser().parse_args(arguments)
         return options.command(options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("interrupted; what had finished is kept, the same command continues", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return OK
-    except OSError as error:
-        print(f"error: {error.filename or 'system'}: {error.strerror}", file=sys.stderr)
-        return USAGE
+    finally:
+        sys.stdout.flush()  # a verdict that nobody can read is none
 
 
 def parser() -> Parser:
@@ -47,7 +59,9 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m bench",
         description="Accuracy, equivariance error and speed of 3-D networks, in one row.",
-        epilog="example: python -m bench run quick",
+        epilog="example: python -m bench run quick. Exit codes: 0 done; 1 something regressed; "
+        "2 a mistake, or a file or stream that cannot be read or written; 3 nothing to compare, or "
+        "most of it is missing; 4 a run or a check failed; 70 an error of ours; 130 interrupted.",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:

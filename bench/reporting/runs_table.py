@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from bench.records.files import write_whole
 from bench.records.run_record import RunRecord
@@ -72,7 +73,9 @@ def format_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     tables, rows = zip(*fill_tables(data, machine), strict=True)
     counts = dict.fromkeys(COUNTS, "Int64")
     csv = pd.concat(part.astype(counts).drop(columns=HIDDEN) for part in rows)
-    return formats.format_tables(tables) | {"csv": csv.to_csv(index=False, lineterminator="\n")}
+    words = {name: csv[name].map(formats.csv_cell) for name in csv if is_string_dtype(csv[name])}
+    csv = csv.assign(**words).to_csv(index=False, lineterminator="\n")
+    return formats.format_tables(tables) | {"csv": csv}
 
 
 def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.DataFrame]]:
