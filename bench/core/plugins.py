@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.core.config import Plugin
+from bench.core.outcomes import BY_PATH
 from bench.system.checkout import ROOT
 
 FOLDERS = {
@@ -190,7 +191,7 @@ def _parse(path: Path, changed: int) -> ast.Module:
 
 
 def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)

@@ -12,6 +12,7 @@ import msgspec
 from bench.system.plain import as_builtin
 
 Record = TypeVar("Record")
+State = tuple[int, ...] | None
 
 
 def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
