@@ -74,10 +74,9 @@ def run(options: Namespace) -> int:
     stages = [now()]
     training = launcher.train_missing(training_options)
     stages.append(now())
-    if not options.no_timing:
-        measure_runs(runs, store, options.device)
+    timed = options.no_timing or measure_runs(runs, store, options.device)
     stages.append(now())
-    complete = launcher.all_finished(training_options) and training.complete
+    complete = launcher.all_finished(training_options) and training.complete and timed
     print(write_runs_table(store.root, _options.read_runs(store), "text", None))
     print(_spent(training, stages, training_options.jobs))
     return OK if complete else FAILED

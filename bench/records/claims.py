@@ -22,7 +22,9 @@ from bench.system.clock import now
 
 BEAT_S = 10.0
 LAPSE_S = 60.0  # without a heartbeat, watched from another host
+LOOK_S = 1.0  # how often to see whether another process has come to its end
 SUFFIX = ".claim"
+TIMING = "timing"  # in a machine's folder: who holds it takes the times of that machine
 SAME_START_S = 5.0  # start times of one process, read twice, differ by less
 
 
@@ -80,10 +82,12 @@ class Claims:
             file.unlink(missing_ok=True)
         return True
 
-    def wait(self, target: Path, every_s: float = 1.0) -> None:
-        """Claim a file, however long another holds it."""
+    def wait(self, target: Path) -> None:
+        """Claim a file, however long another process holds it; say so if one does."""
+        if not self.take(target):
+            print(f"waiting for another process, which has claimed {target}", flush=True)
         while not self.take(target):
-            Event().wait(every_s)
+            Event().wait(LOOK_S)
 
     def release(self, target: Path) -> None:
         """Leave a file to others; nothing if it is not ours."""

@@ -2,7 +2,10 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +16,7 @@ from bench.system.plain import as_builtin
 
 Record = TypeVar("Record")
 State = tuple[int, ...] | None
+PROBE = 2**16  # bytes
 
 
 def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
@@ -64,8 +68,11 @@ def write_whole(file: Path, text: str) -> Path:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
+    except OSError as error:  # writing and flushing do not say of which file
+        raise OSError(error.errno, error.strerror, str(file)) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return file
 
 
@@ -75,13 +82,18 @@ def set_aside(file: Path) -> Path:
     return file.rename(next(name for name in names if not name.exists()))
 
 
+def remove_parts(file: Path) -> None:
+    """Remove what killed processes have left of a file, and of those beside it of its name."""
+    for part in file.parent.glob(f"{escape(file.stem)}.*.part"):
+        part.unlink(missing_ok=True)
+
+
 def check_writable(root: Path) -> None:
     """Raise `ValueError` if no record could be written under the folder."""
-    probe = root / f".probe.{os.getpid()}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=root) as probe:
+            probe.write(bytes(PROBE))
     except OSError as error:
         raise ValueError(
             f"results folder {root} cannot be written ({error.strerror}); choose another one "

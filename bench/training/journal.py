@@ -10,15 +10,14 @@ from msgspec import structs
 from bench.core.config import Run
 from bench.core.keys import run_name
 from bench.core.outcomes import UNWRITABLE
-from bench.records.claims import Claims
+from bench.records import files
+from bench.records.claims import LOOK_S, Claims
 from bench.records.files import State
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system import protocol
 from bench.system.progress import Tracker, duration
 from bench.system.protocol import Died, Done, Ended, Failed, Line, Step
-
-LOOK_S = 1.0  # how often to see whether another process has come to the end of a run
 
 
 @dataclass
@@ -44,6 +43,8 @@ class Journal:
     def take(self, group: Iterable[int]) -> list[int]:
         """Return those of a group of runs that are ours to train; note what others have trained."""
         own = [i for i in group if self.claims.take(self._path(i))]
+        for index in own:
+            files.remove_parts(self._path(index))
         trained = [i for i in own if self.store.state(self.todo[i]) != self.before[i]]
         for index in trained:
             record = self.store.find(self.todo[index])
