@@ -2,6 +2,6 @@
 
 import sys
 
-from bench.cli import main
+from bench.cli import enter
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(enter(sys.argv[1:]))

@@ -1,8 +1,11 @@
 """The command line: `python -m bench COMMAND`."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -15,6 +18,13 @@ COMMANDS = (
 )  # fmt: skip
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPED = "interrupted; what had finished is kept, the same command continues"
+CODES = """exit codes: 0 done, 1 something regressed, 2 a mistake, or what cannot be read or
+written, 3 nothing to compare, or most of it missing, 4 a run or a check failed, 70 an error of
+ours, 129, 130, 143 interrupted"""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and exit code 2."""
 
@@ -23,21 +33,41 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the command, after it has cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        self.code = 128 + number
+
+
+def enter(arguments: Sequence[str]) -> int:
+    """Run one command as a process of its own, whatever becomes of its streams and signals."""
+    closed = _open_closed_streams()
+    if closed:
+        with plain_streams():
+            complain(f"error: {closed} is closed")
+        return USAGE
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+    return main(arguments)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command and returns its exit code, whatever becomes of it."""
+    """Run one command and return its exit code, whatever becomes of it."""
     with plain_streams():
         try:
             return _run(arguments)
         except ValueError as error:
             complain(f"error: {error}")
             return USAGE
-        except KeyboardInterrupt:
-            complain("interrupted; what had finished is kept, the same command continues")
-            return INTERRUPTED
+        except KeyboardInterrupt as error:
+            complain(STOPPED)
+            return getattr(error, "code", INTERRUPTED)
         except BrokenPipeError:
             return USAGE
         except OSError as error:
-            complain(f"error: {error.filename or 'system'}: {error.strerror or error}")
+            complain(f"error: {error.filename or 'output'}: {error.strerror or error}")
             return USAGE
         except Exception as error:
             complain_at_length(error)
@@ -54,14 +84,38 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()  # a verdict that nobody can read is none
 
 
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Have the command clean up and end; the next signal ends it at once."""
+    for each in SIGNALS:
+        signal.signal(each, _end_at_once)
+    raise Interrupted(number)
+
+
+def _end_at_once(number: int, frame: object) -> NoReturn:
+    with suppress(OSError):
+        os.write(2, f"{STOPPED}\n".encode())
+    os._exit(128 + number)
+
+
+def _open_closed_streams() -> str:
+    """Open what is closed of stdin, stdout, stderr, lest files take their places; name an output.
+
+    A file of records that got the number of stdout would be printed into.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    return " and ".join(name for name in ("stdout", "stderr") if getattr(sys, name) is None)
+
+
 def parser() -> Parser:
     """The parser of all commands."""
     top = Parser(
         prog="python -m bench",
         description="Accuracy, equivariance error and speed of 3-D networks, in one row.",
-        epilog="example: python -m bench run quick. Exit codes: 0 done; 1 something regressed; "
-        "2 a mistake, or a file or stream that cannot be read or written; 3 nothing to compare, or "
-        "most of it is missing; 4 a run or a check failed; 70 an error of ours; 130 interrupted.",
+        epilog=f"example: python -m bench run quick; {CODES}",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:

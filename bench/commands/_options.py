@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,14 @@ def budget_argument(command: ArgumentParser, default_s: float, text: str) -> Non
     command.add_argument(
         "--budget", type=_seconds, default=default_s, metavar="T", help=f"{text}: 90s, 30m or 2h"
     )
+
+
+def timeout_argument(command: ArgumentParser) -> None:
+    """`--timeout T`, in seconds."""
+    command.add_argument(
+        "--timeout", type=_seconds, default=inf, metavar="T",
+        help="end a run after this time, its process's start included: a row that says so",
+    )  # fmt: skip
 
 
 def _seconds(text: str) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
-from bench.core.outcomes import explain
+from bench.core.outcomes import BY_PATH, explain
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -187,7 +187,7 @@ def code_digest(kind: str, name: str) -> str:
 
 
 def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
