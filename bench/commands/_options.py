@@ -24,10 +24,18 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 PROBE = 2**16  # bytes
 
 
+def folder(text: str) -> Path:
+    """Return the path that a text is, `~` for the user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from None
+
+
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR",
+        "--results", type=folder, default=RESULTS, metavar="DIR",
         help="folder of records (default: results/local; ours are in results/published)",
     )  # fmt: skip
 
@@ -40,7 +48,7 @@ def task_argument(command: ArgumentParser) -> None:
 def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"
-    command.add_argument("--data", type=Path, default=SUPPRESS, metavar="DIR", help=text)
+    command.add_argument("--data", type=folder, default=SUPPRESS, metavar="DIR", help=text)
 
 
 def budget_argument(command: ArgumentParser, default_s: float, text: str) -> None:
@@ -91,7 +99,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
     """
     from bench.records.run_store import RunStore
 
-    machines = sorted(path.parent for path in options.results.glob("*/runs"))
+    machines = sorted({file.parents[2] for file in options.results.glob("*/runs/*/*.json")})
     if not machines and task is None and list_timed_machines(options):
         return {}
     if not machines:
@@ -110,8 +118,10 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
 
 def list_timed_machines(options: Namespace) -> list[Path]:
     """Return the machines that have speed records, of ours or of other packages' networks."""
-    folders = [*options.results.glob("*/speed"), *options.results.glob("*/peers")]
-    return sorted({path.parent for path in folders})
+    records = [
+        file for kind in ("speed", "peers") for file in options.results.glob(f"*/{kind}/*.json")
+    ]
+    return sorted({file.parents[1] for file in records})
 
 
 def read_runs(store: RunStore) -> list[RunRecord]:

@@ -13,9 +13,12 @@ PACKAGES = ("remul", "models", "bench")
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
     """Yield a worktree of another revision. Raises `ValueError` if there is no such revision."""
+    commit = _run_git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    if commit.returncode:
+        raise ValueError(f"no revision {revision!r} to compare with: {commit.stderr.strip()}")
     with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "base"
-        added = _run_git("worktree", "add", "--detach", "--force", str(tree), revision)
+        tree, found = Path(folder) / "base", commit.stdout.strip()
+        added = _run_git("worktree", "add", "--detach", "--force", str(tree), found)
         if added.returncode:
             raise ValueError(f"no revision {revision!r} to compare with: {added.stderr.strip()}")
         try:
