@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from bench.commands import INTERRUPTED, USAGE
+from bench.system import signals
 
 COMMANDS = (
     "list", "run", "try", "table", "plot", "report", "speed", "check", "compare", "calibrate",
@@ -17,8 +17,6 @@ COMMANDS = (
 )  # fmt: skip
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOPPED = "interrupted; what had finished is kept, the same command continues"
 CODES = """exit codes: 0 done, 1 something regressed, 2 a mistake, or what cannot be written,
 3 nothing to compare, 4 a run or a check failed, 129, 130, 143 interrupted"""
 
@@ -31,22 +29,13 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal that ends the command, after it has cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        self.code = 128 + number
-
-
 def enter(arguments: Sequence[str]) -> int:
     """Run one command as a process of its own, whatever becomes of its streams and signals."""
     closed = _open_closed_streams()
     if closed:
         _say(f"error: {closed} is closed")
         return USAGE
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    signals.clean_up_first()
     return _flush(main(arguments))
 
 
@@ -60,26 +49,13 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"error: {error}")
         return USAGE
     except KeyboardInterrupt as error:
-        _say(STOPPED)
+        _say(signals.STOPPED)
         return getattr(error, "code", INTERRUPTED)
     except BrokenPipeError:
         return USAGE
     except OSError as error:
         _say(f"error: {error.filename or 'output'}: {error.strerror}")
         return USAGE
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """Have the command clean up and end; the next signal ends it at once."""
-    for each in SIGNALS:
-        signal.signal(each, _end_at_once)
-    raise Interrupted(number)
-
-
-def _end_at_once(number: int, frame: object) -> NoReturn:
-    with suppress(OSError):
-        os.write(2, f"{STOPPED}\n".encode())
-    os._exit(128 + number)
 
 
 def _open_closed_streams() -> str:

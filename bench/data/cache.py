@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray]
 
 def folder() -> Path:
     """Return where data lives: `$REMUL_DATA`, else the user's cache folder."""
-    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul"))
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul")).expanduser()
 
 
 def cache_arrays(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
