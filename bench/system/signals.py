@@ -10,6 +10,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = "interrupted; what had finished is kept, the same command continues"
 
 
+CLEANING_S = 1.5  # then it ends at once, as a module that is being imported may swallow the first
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal that ends the command, after it has cleaned up, with this exit code."""
 
@@ -35,6 +38,8 @@ def _handle(handler: Callable[[int, object], NoReturn]) -> None:
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     end_at_once()
+    signal.signal(signal.SIGALRM, lambda _, frame: _end(number, frame))
+    signal.setitimer(signal.ITIMER_REAL, CLEANING_S)
     raise Interrupted(number)
 
 

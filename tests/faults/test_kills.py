@@ -98,7 +98,7 @@ class Trial:
         process = self.start(*(["report"] if stage == "reporting" else self.sweep))
         time.sleep(draw.uniform(0.7, 3.0 if stage == "reporting" else LATEST_S[self.long]))
         number, name = VICTIMS[victim]
-        tree = children(process)
+        parent, tree = psutil.Process(process.pid), children(process)
         chosen = [child for child in tree if name in command_of(child)] if name else [process]
         if process.poll() is None and chosen:
             self.figures["kills"][f"{stage}: {victim}"] += 1
@@ -107,8 +107,7 @@ class Trial:
                 os.kill(draw.choice(chosen).pid, number)
                 time.sleep(0.005)
             if not name:
-                process.wait(GONE_S)
-                self.wait_until_gone(tree, began)
+                self.wait_until_gone([parent, *tree], began)
         said = process.communicate(timeout=ENDS_S)[1].decode()
         assert "Traceback" not in said
         self.check()
