@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 from bench.commands import INTERNAL, INTERRUPTED, USAGE
+from bench.system import signals
 from bench.system.streams import complain, complain_at_length, give_up, plain_streams
 
 COMMANDS = (
@@ -18,8 +17,6 @@ COMMANDS = (
 )  # fmt: skip
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOPPED = "interrupted; what had finished is kept, the same command continues"
 CODES = """exit codes: 0 done, 1 something regressed, 2 a mistake, or what cannot be read or
 written, 3 nothing to compare, or most of it missing, 4 a run or a check failed, 70 an error of
 ours, 129, 130, 143 interrupted"""
@@ -33,13 +30,6 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal that ends the command, after it has cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        self.code = 128 + number
-
-
 def enter(arguments: Sequence[str]) -> int:
     """Run one command as a process of its own, whatever becomes of its streams and signals."""
     closed = _open_closed_streams()
@@ -47,9 +37,7 @@ def enter(arguments: Sequence[str]) -> int:
         with plain_streams():
             complain(f"error: {closed} is closed")
         return USAGE
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    signals.clean_up_first()
     return main(arguments)
 
 
@@ -62,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
             complain(f"error: {error}")
             return USAGE
         except KeyboardInterrupt as error:
-            complain(STOPPED)
+            complain(signals.STOPPED)
             return getattr(error, "code", INTERRUPTED)
         except BrokenPipeError:
             return USAGE
@@ -82,19 +70,6 @@ def _run(arguments: Sequence[str]) -> int:
         return options.command(options)
     finally:
         sys.stdout.flush()  # a verdict that nobody can read is none
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """Have the command clean up and end; the next signal ends it at once."""
-    for each in SIGNALS:
-        signal.signal(each, _end_at_once)
-    raise Interrupted(number)
-
-
-def _end_at_once(number: int, frame: object) -> NoReturn:
-    with suppress(OSError):
-        os.write(2, f"{STOPPED}\n".encode())
-    os._exit(128 + number)
 
 
 def _open_closed_streams() -> str:

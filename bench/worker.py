@@ -81,8 +81,8 @@ def train(request: Train, send: Send) -> None:
     trained = execute(run_from_plain(request.run), request.device, lambda step: send(Step(step)))
     try:
         RunStore(Path(request.root)).keep(*trained)
-    except (OSError, ValueError) as error:  # a full disk, or what JSON cannot hold
-        send(Failed(UNWRITABLE, str(error)))
+    except OSError as error:
+        send(Failed(UNWRITABLE, f"{error.filename}: {error.strerror}"))
         return
     status, reason = trained.record.status, trained.record.reason
     send(Done() if status == "done" else Failed(status, reason or ""))

@@ -1,6 +1,6 @@
 """The times of runs: what has none yet, in one session, beside a row that relates the sessions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import NamedTuple
