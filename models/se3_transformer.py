@@ -16,6 +16,7 @@ from models.layers.fields import (
     count_pair_scalars,
     has_points,
 )
+from models.layers.lengths import narrow, smooth_length, widen
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import find_all_edges
 from models.layers.tensor_products import (
@@ -143,7 +144,7 @@ class Layer(nn.Module):
         values = self.attention(x, embedding)
         both = [torch.cat([part, *parts], -1) for part, parts in zip(x, values, strict=True)]
         mixed = [mix(part) for mix, part in zip(self.mix, both, strict=True)]
-        lengths = [(part.square().sum(2) + TINY).sqrt() for part in mixed[1:]]
+        lengths = [smooth_length(part, 2, keepdim=False) for part in mixed[1:]]
         invariants = torch.cat([x[0].squeeze(2), mixed[0].squeeze(2), *lengths], -1)
         gates = self.gate(invariants).unsqueeze(2).chunk(len(self.used), -1)
         gates = dict(zip(self.used, gates, strict=True))
@@ -152,9 +153,9 @@ class Layer(nn.Module):
 
 def normalise(h: list[Tensor]) -> list[Tensor]:
     """Return the features of each object over their root mean square."""
-    squared = sum(part.square().sum((2, 3), keepdim=True) for part in h)
+    squared = sum(widen(part).square().sum((2, 3), keepdim=True) for part in h)
     scale = (squared / sum(part.shape[2] * part.shape[3] for part in h) + TINY).rsqrt()
-    return [scale * part for part in h]
+    return [narrow(scale, part.dtype) * part for part in h]
 
 
 class SE3Transformer(nn.Module):
