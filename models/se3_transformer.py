@@ -71,7 +71,8 @@ class Attention(nn.Module):
         self, widths: list[int], sent: list[int], heads: int, coupling: Coupling, radial_width: int
     ) -> None:
         super().__init__()
-        self.coupling, self.heads, self.sent = coupling, heads, sent
+        # A tuple, as the tables are registered once, by the network.
+        self.couplings, self.heads, self.sent = (coupling,), heads, sent
         keys = [coupling.count_products(sent, l) for l in range(len(widths))]
         self.radial = mlp(radial_width, 2 * RADIAL_BASIS, sum(sent))
         self.query, self.send = (
@@ -93,13 +94,13 @@ class Attention(nn.Module):
         per_head = self.sent[0] // self.heads
         attention = attention.repeat_interleave(per_head, -1).unsqueeze(3)
         weighted = [attention * m if m.shape[-1] else m for m in messages]
-        return self.coupling.aggregate(weighted, embedding.angular)
+        return self.couplings[0].aggregate(weighted, embedding.angular)
 
     def weights(self, x: list[Tensor], messages: list[Tensor], embedding: EdgeEmbedding) -> Tensor:
         """Return how much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
         queries = [query(part) for query, part in zip(self.query, x, strict=True)]
         # <q_i, k_ij> with keys C m, C the angular matrix, is <C^T q_i, m>: no key is ever made.
-        rows = self.coupling.order_as_rows(queries, self.sent)
+        rows = self.couplings[0].order_as_rows(queries, self.sent)
         products = sum(
             ((angular @ row).view_as(m) * m).sum(3)
             for angular, row, m in zip(embedding.angular, rows, messages, strict=True)
