@@ -14,6 +14,7 @@ PAGE = Path(__file__).with_name("reference.md")
 MODULES = [  # in the order of reading
     *(
         "fields",
+        "batches",
         "elements",
         "actions",
         "groups",
