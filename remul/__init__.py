@@ -15,6 +15,7 @@ The examples of its functions go on from these lines:
 """
 
 from remul.actions import Elements, act, wigner
+from remul.adapters import adapt
 from remul.adaptive_penalties import Dual, GradNorm
 from remul.batches import Batch
 from remul.distances import Distance, field_distance
@@ -82,6 +83,7 @@ __all__ = [
     "Types",
     "about_axis",
     "act",
+    "adapt",
     "canonicalise",
     "consistency_loss",
     "consistency_terms",
