@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,14 @@ def budget_argument(command: ArgumentParser, default_s: float, text: str) -> Non
     )
 
 
+def timeout_argument(command: ArgumentParser) -> None:
+    """`--timeout T`, in seconds."""
+    command.add_argument(
+        "--timeout", type=_seconds, default=inf, metavar="T",
+        help="end a run after this time, its process's start included: a row that says so",
+    )  # fmt: skip
+
+
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if not match:
@@ -90,7 +99,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
     """
     from bench.records.run_store import RunStore
 
-    machines = sorted({file.parents[2] for file in options.results.glob("*/runs/*/*.json")})
+    machines = list_machines(options, "runs/*/*.json")
     if not machines and task is None and list_timed_machines(options):
         return {}
     if not machines:
@@ -109,10 +118,13 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
 
 def list_timed_machines(options: Namespace) -> list[Path]:
     """Return the machines that have speed records, of ours or of other packages' networks."""
-    records = [
-        file for kind in ("speed", "peers") for file in options.results.glob(f"*/{kind}/*.json")
-    ]
-    return sorted({file.parents[1] for file in records})
+    return list_machines(options, "speed/*.json", "peers/*.json")
+
+
+def list_machines(options: Namespace, *patterns: str) -> list[Path]:
+    """Return the folders that hold such records: not each one with a folder of that name."""
+    folders = filter(Path.is_dir, options.results.glob("*"))
+    return sorted(f for f in folders if any(next(f.glob(p), None) for p in patterns))
 
 
 def read_runs(store: RunStore) -> list[RunRecord]:

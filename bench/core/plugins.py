@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
-from bench.core.outcomes import explain
+from bench.core.outcomes import BY_PATH, explain
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -28,6 +28,7 @@ FOLDERS = {
     "peers": ROOT / "bench" / "peers",
 }
 OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
+SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
 
 def names(kind: str) -> list[str]:
@@ -129,13 +130,15 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
 
 
 def _options(kind: str, name: str) -> dict[str, Any]:
-    """Return the options of a plug-in's function with their defaults, read without importing it."""
+    """Return the options of a plug-in with their defaults, read without importing it."""
+    shared = SHARED.get(kind, {})
     for node in syntax.read_syntax(find(kind, name)).body:
         if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
             names = [argument.arg for argument in node.args.args][1:]
             values = [getattr(default, "value", None) for default in node.args.defaults]
-            return dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
-    return {}
+            own = dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
+            return own | shared
+    return shared
 
 
 def describe(kind: str, name: str) -> str:
@@ -189,7 +192,7 @@ def code_digest(kind: str, name: str) -> str:
 
 
 def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)

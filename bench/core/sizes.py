@@ -8,7 +8,7 @@ from bisect import bisect_left
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.core import plugins
+from bench.core import networks, plugins
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +55,7 @@ def paper_options(name: str) -> dict[str, object]:
 def build_matched(name: str, signature: Signature, parameters: int, **hparams: object) -> nn.Module:
     """Build a model in the width that `match_width` chooses."""
     hparams = match_width(name, signature, parameters, **hparams)
-    return plugins.load("models", name).build(signature, **hparams)
+    return networks.build_network(name, signature, **hparams)
 
 
 def match_width(
@@ -107,5 +107,5 @@ def _count_parameters(name: str, signature: Signature, hparams: dict[str, object
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        model = plugins.load("models", name).build(signature, **hparams)
+        model = networks.build_network(name, signature, **hparams)
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

@@ -1,7 +1,7 @@
 """What is kept of another package's network: its times, and those of ours, beside the unit's."""
 
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -35,10 +35,15 @@ class PeerCase(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PeerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A package's version and its cases, as many as ran before the `reason` that ended them."""
+    """A package's version and its cases, as many as ran before the `reason` that ended them.
+
+    Theirs and ours do the same `job`; where one is a smaller class of functions, `differs` says so.
+    """
 
     peer: str
     version: str
+    job: Literal["vectors", "energy", "forces"]
+    differs: str = ""
     cells: list[PeerCase]
     reason: str | None = None
     machine: MachineFacts

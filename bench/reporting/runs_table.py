@@ -12,9 +12,11 @@ from bench.reporting import formats, published
 from bench.reporting.aggregate import (
     AND,
     COUNTS,
+    OWN,
     TIMED,
     baseline,
     frame,
+    own_scores,
     splits,
     summary,
     with_speed,
@@ -30,7 +32,7 @@ HIDDEN = [
 
 
 def columns(data: pd.DataFrame) -> list[Column]:
-    """Return the columns of a table: one of accuracy for every split that was scored."""
+    """Return the columns of a table: accuracy on every split that was scored, the task's scores."""
     others = [split for split in splits(data) if split != "test"]
     return [
         Column("model", "model", formats.word),
@@ -41,6 +43,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
+        *[Column(s.removeprefix(OWN), s, formats.spread) for s in own_scores(data)],
         Column("params", "parameters", formats.whole),
         Column("MFLOP", "flops", formats.in_units(1e6)),
         Column("step ms", "train_step_ms", formats.number),
