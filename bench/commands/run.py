@@ -61,7 +61,10 @@ def run(options: Namespace) -> int:
 
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
-    sweep = selection.override(chosen, options.seeds, options.steps)
+    asked = selection.override(chosen, options.seeds, options.steps)
+    sweep = selection.distinct(asked)
+    if len(sweep) < len(asked):
+        print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
     store = RunStore(options.results / machine.folder(options.device))
     limits = (options.budget, options.force, options.vectorise, options.timeout)

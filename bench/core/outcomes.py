@@ -1,12 +1,16 @@
 """How a run or a timing ends, and why."""
 
+from contextlib import suppress
 from pathlib import PurePath
 from traceback import walk_tb
+
+from bench.system.plain import one_line
 
 TORCH_FULL = "OutOfMemoryError"  # known by its name, since verdicts and tables do without torch
 CPU_FULL = "can't allocate memory"  # an allocation that fails on a CPU is a plain RuntimeError
 BY_PATH = "plugin_"  # begins the names of modules that were loaded by their path
 UNWRITABLE = "unwritable"  # the status of a run whose record cannot be kept
+LONGEST = 1000  # letters of a reason
 
 
 class DivergedError(RuntimeError):
@@ -18,10 +22,17 @@ def outcome(error: BaseException) -> dict[str, str]:
 
     The reason ends with the place in the file of a plug-in that was given by its path.
     """
-    reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
-    reason += locate(error)
     full = isinstance(error, MemoryError) or type(error).__name__ == TORCH_FULL
-    return {"status": "oom" if full or CPU_FULL in str(error) else "failed", "reason": reason}
+    reason = explain(error) + locate(error)
+    return {"status": "oom" if full or CPU_FULL in reason else "failed", "reason": reason}
+
+
+def explain(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says, in letters fit to print."""
+    text = ""
+    with suppress(Exception):  # an error of somebody's own may not be able to say it
+        text = str(error).strip().partition("\n")[0][:LONGEST]
+    return one_line(f"{type(error).__name__}: {text}".rstrip(": "))
 
 
 def locate(error: BaseException) -> str:

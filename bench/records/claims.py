@@ -105,12 +105,10 @@ class Claims:
     def _has_lapsed(self, claim: Path) -> bool:
         """Return whether its owner is dead, or has not been seen to live for long."""
         try:
-            beat = claim.stat().st_mtime_ns
-            owner = msgspec.json.decode(claim.read_bytes(), type=Owner)
+            beat, text = claim.stat().st_mtime_ns, claim.read_bytes()
         except FileNotFoundError:
             return False
-        except (OSError, msgspec.MsgspecError):
-            owner = None
+        owner = _read_owner(text)
         if owner and owner.host == self.owner.host:
             return owner.is_dead()
         seen, since = self.beats.setdefault(claim, (beat, now()))
@@ -118,6 +116,13 @@ class Claims:
             self.beats[claim] = beat, now()
             return False
         return now() - since > LAPSE_S
+
+
+def _read_owner(text: bytes) -> Owner | None:
+    try:
+        return msgspec.json.decode(text, type=Owner)
+    except msgspec.MsgspecError:  # it was killed before it could say
+        return None
 
 
 @contextmanager

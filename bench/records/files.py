@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,21 +13,39 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bench.system.plain import as_builtin
+from bench.system.plain import as_builtin, one_line
 
 Record = TypeVar("Record")
 State = tuple[int, ...] | None
 PROBE = 2**16  # bytes
+LARGEST = 2**26  # bytes of a record
+OBEYED = re.compile(  # controls other than new lines and tabs, and what turns the line around
+    rb"(?<!\\)(?:\\\\)*\\(?:[bfr]|u00(?:[01]|7f|[89])|u20(?:2[89a-e]|6[6-9]))"
+    rb"|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]",
+    re.IGNORECASE,
+)
 
 
 def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
     """Return what a file of JSON holds. Raises `ValueError` that names the file and the field."""
     try:
-        return parse(msgspec.json.decode(file.read_bytes()))
+        return parse(msgspec.json.decode(_read(file)))
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise ValueError(f"{file}: not a record: {error}") from None
+        raise ValueError(f"{file}: not a record: {one_line(str(error))}") from None
+
+
+def _read(file: Path) -> bytes:
+    """Return what a file holds. Raises `ValueError` for what may never end, or is no text."""
+    if not (file.is_file() or file.is_dir()) and file.exists():
+        raise ValueError("it is no file")
+    if file.stat().st_size > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST:,} bytes")
+    content = file.read_bytes()
+    if OBEYED.search(content):
+        raise ValueError("its text holds letters that a terminal obeys")
+    return content
 
 
 def state(file: Path) -> tuple[int, ...]:
@@ -63,7 +82,7 @@ def write_whole(file: Path, text: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        with part.open("w") as stream:
+        with part.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

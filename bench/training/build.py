@@ -82,7 +82,7 @@ def check_splits(task: Task) -> None:
 def _move(task: Task, device: str) -> Task:
     splits: dict[str, Batch] = {name: getattr(task, name).to(device) for name in SPLITS}
     more = {name: batch.to(device) for name, batch in task.more.items()}
-    return Task(task.signature, **splits, distance=task.distance, more=more)
+    return replace(task, **splits, more=more)
 
 
 SPLITS = ("train", "val", "test")

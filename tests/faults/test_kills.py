@@ -72,7 +72,7 @@ class Trial:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=heed_signals,
         )
 
     def records(self):
@@ -140,6 +140,12 @@ class Trial:
         left = [*self.folder.glob("tmp/*"), *self.folder.rglob("*.part")]
         assert [*left, *self.folder.rglob(f"*{SUFFIX}*")] == []
         self.figures["sweeps"] += 1
+
+
+def heed_signals():
+    """As in a terminal, even where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def children(process):

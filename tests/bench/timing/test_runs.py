@@ -157,6 +157,6 @@ def test_a_later_seed_has_the_times_of_its_row(store, stand_in):
 
 
 def test_a_disturbed_row_relates_nothing():
-    quiet, disturbed = (Timing(median_ms=2.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
+    quiet, disturbed = (Timing(median_ms=3.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
     assert runs.relate(quiet, disturbed, "k").ratios == []
     assert runs.relate(disturbed, quiet, "k").ratios == [1.0, 1.0]
