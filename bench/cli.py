@@ -1,6 +1,7 @@
 """The command line: `python -m bench COMMAND`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +17,11 @@ COMMANDS = (
 )  # fmt: skip
 
 
+CODES = """exit codes: 0 done, 1 something regressed, 2 a mistake, or what cannot be read or
+written, 3 nothing to compare, or most of it missing, 4 a run or a check failed, 70 an error of
+ours, 129, 130, 143 interrupted"""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and exit code 2."""
 
@@ -25,18 +31,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def enter(arguments: Sequence[str]) -> int:
-    """Run one command as a process of its own: signals end it, and it needs its streams."""
-    closed = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
+    """Run one command as a process of its own, whatever becomes of its streams and signals."""
+    closed = _open_closed_streams()
     if closed:
         with plain_streams():
-            complain(f"error: {' and '.join(closed)} closed")
+            complain(f"error: {closed} is closed")
         return USAGE
     signals.clean_up_first()
     return main(arguments)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command and returns its exit code, whatever becomes of it."""
+    """Run one command and return its exit code, whatever becomes of it."""
     with plain_streams():
         try:
             return _run(arguments)
@@ -49,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         except BrokenPipeError:
             return USAGE
         except OSError as error:
-            complain(f"error: {error.filename or 'system'}: {error.strerror or error}")
+            complain(f"error: {error.filename or 'output'}: {error.strerror or error}")
             return USAGE
         except Exception as error:
             complain_at_length(error)
@@ -66,15 +72,25 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()  # a verdict that nobody can read is none
 
 
+def _open_closed_streams() -> str:
+    """Open what is closed of stdin, stdout, stderr, lest files take their places; name an output.
+
+    A file of records that got the number of stdout would be printed into.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    return " and ".join(name for name in ("stdout", "stderr") if getattr(sys, name) is None)
+
+
 def parser() -> Parser:
     """The parser of all commands."""
     top = Parser(
         prog="python -m bench",
         description="Accuracy, equivariance error and speed of 3-D networks, in one row.",
-        epilog="example: python -m bench run quick. Exit codes: 0 done; 1 something regressed; "
-        "2 a mistake, or a file or stream that cannot be read or written; 3 nothing to compare, or "
-        "most of it is missing; 4 a run or a check failed; 70 an error of ours; 129, 130 or 143 "
-        "interrupted by HUP, Ctrl-C or TERM.",
+        epilog=f"example: python -m bench run quick; {CODES}",
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name in COMMANDS:

@@ -24,10 +24,18 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 PROBE = 2**16  # bytes
 
 
+def folder(text: str) -> Path:
+    """Return the path that a text is, `~` for the user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from None
+
+
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=_folder, default=RESULTS, metavar="DIR",
+        "--results", type=folder, default=RESULTS, metavar="DIR",
         help="folder of records (default: results/local; ours are in results/published)",
     )  # fmt: skip
 
@@ -40,14 +48,7 @@ def task_argument(command: ArgumentParser) -> None:
 def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"
-    command.add_argument("--data", type=_folder, default=SUPPRESS, metavar="DIR", help=text)
-
-
-def _folder(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise ArgumentTypeError(f"{text!r}: {error}") from None
+    command.add_argument("--data", type=folder, default=SUPPRESS, metavar="DIR", help=text)
 
 
 def budget_argument(command: ArgumentParser, default_s: float, text: str) -> None:

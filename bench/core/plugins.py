@@ -46,14 +46,19 @@ def find(kind: str, name: str) -> Path:
 
     Raises `ValueError` with the nearest name if there is none.
     """
-    path = Path(name) if name.endswith(".py") else FOLDERS[kind] / f"{name}.py"
-    bare = name.endswith(".py") or path.parent == FOLDERS[kind]
+    path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
+    bare = path.parent == FOLDERS[kind] or not is_named(name)
     if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     raise ValueError(f"no {kind[:-1]} {quote(name)}; {hint}")
+
+
+def is_named(name: str) -> bool:
+    """Return whether a plug-in is one of ours by its name, and no path to anywhere."""
+    return not name.endswith(".py")
 
 
 def load(kind: str, name: str) -> ModuleType:
@@ -65,11 +70,11 @@ def load(kind: str, name: str) -> ModuleType:
     path = find(kind, name)
     syntax.read_syntax(path)
     with blaming(path):
-        if name.endswith(".py"):
-            module = _load_path(path)
-        else:
+        if is_named(name):
             parts = path.relative_to(ROOT).with_suffix("").parts
             module = importlib.import_module(".".join(parts))
+        else:
+            module = _load_path(path)
     wanted = OFFERED.get(kind)
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")

@@ -104,6 +104,7 @@ class Claims:
 
     def _has_lapsed(self, claim: Path) -> bool:
         """Return whether its owner is dead, or has not been seen to live for long."""
+        beat = 0
         try:
             beat, text = claim.stat().st_mtime_ns, claim.read_bytes()
         except FileNotFoundError:

@@ -28,8 +28,17 @@ OBEYED = re.compile(  # controls other than new lines and tabs, and what turns t
 
 def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
     """Return what a file of JSON holds. Raises `ValueError` that names the file and the field."""
+    plain = read_json(file)
     try:
-        return parse(msgspec.json.decode(_read(file)))
+        return parse(plain)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise ValueError(f"{file}: not a record: {one_line(str(error))}") from None
+
+
+def read_json(file: Path) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON in a file. Raises `ValueError` that names the file."""
+    try:
+        return msgspec.json.decode(_read(file))
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:

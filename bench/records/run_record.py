@@ -13,7 +13,7 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 RUN_SCHEMA = 1
-SCORE = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
+STANDARD = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
 LARGEST = 1e100  # of a score: what is beyond has no mean
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Counter = Literal[
@@ -72,7 +72,8 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 
     def __post_init__(self) -> None:
         for name, score in self.scores.items():
-            if not (SCORE.fullmatch(name) and 0 <= score <= LARGEST):
+            smallest = 0 if STANDARD.fullmatch(name) else -LARGEST  # a task may score otherwise
+            if not (name.isidentifier() and smallest <= score <= LARGEST):
                 raise ValueError(f"scores: {name!r} is none, or cannot be {score!r:.40}")
         for kind, timing in self.timings.items():
             if not (timing.samples_ms and timing.session):

@@ -14,15 +14,13 @@ PACKAGES = ("remul", "models", "bench")
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
     """Yield a worktree of another revision. Raises `ValueError` if there is no such revision."""
-    named = _run_git(
-        "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-    )
+    named = _run_git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     if named.returncode:
-        raise ValueError(f"no revision {revision!r} to compare with")
+        raise ValueError(f"no revision {revision!r} to compare with: {named.stderr.strip()}")
     with scratch_folder() as folder:
         tree = folder / "base"
         _run_git("worktree", "prune")  # what killed processes have left
-        added = _run_git("worktree", "add", "--detach", str(tree), named.stdout.strip())
+        added = _run_git("worktree", "add", "--detach", "--force", str(tree), named.stdout.strip())
         if added.returncode:
             raise ValueError(f"{revision!r} cannot be checked out: {added.stderr.strip()}")
         try:

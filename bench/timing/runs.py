@@ -1,12 +1,13 @@
 """The times of runs: what has none yet, in one session, beside a row that relates the sessions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from bench.core import plugins
 from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.core.keys import run_key, run_name
@@ -186,15 +187,27 @@ def _session_of(record: RunRecord) -> str | None:
     return max([*sessions, record.untimed or ""]) or None
 
 
-def _by_task(runs: Iterable[Run], store: RunStore) -> dict[str, Configurations]:
-    """Return all finished configurations of the tasks of the runs, by task, as they are today."""
-    tasks = {str(run.task) for run in runs}
-    finished = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
+def _by_task(runs: list[Run], store: RunStore) -> dict[str, Configurations]:
+    """Return all finished configurations of the tasks of the runs, by task, as they are today.
+
+    Those that the store alone knows are taken by the names of plug-ins, or paths that `runs` have:
+    a record has no file run that nobody asked for.
+    """
+    tasks, named = (
+        {str(run.task) for run in runs},
+        {p.name for r in runs for p in r.plugins.values()},
+    )
+    kept = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
+    known = {run_name(run): run for run in kept if _is_known(run, named) and _is_current(run)}
+    known |= {run_name(run): run for run in runs}
     runs_of_task: dict[str, list[Run]] = {}
-    for run in finished:
-        if _is_current(run) and store.finished(run):
-            runs_of_task.setdefault(str(run.task), []).append(run)
+    for run in filter(store.finished, known.values()):
+        runs_of_task.setdefault(str(run.task), []).append(run)
     return {task: by_configuration(own) for task, own in runs_of_task.items()}
+
+
+def _is_known(run: Run, named: set[str]) -> bool:
+    return all(plugins.is_named(p.name) or p.name in named for p in run.plugins.values())
 
 
 def _is_current(run: Run) -> bool:
