@@ -74,6 +74,7 @@ def run(options: Namespace) -> int:
     if options.dry_run:
         print(launcher.estimate(training_options))
         return OK
+    _options.check_temporary_folder()
     stages = [now()]
     training = launcher.train_missing(training_options)
     stages.append(now())
