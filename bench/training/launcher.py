@@ -73,7 +73,7 @@ def estimate(options: TrainingOptions) -> str:
     todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
     first = [asdict(runs[0]) for runs in configurations.values()]
     try:
-        steps = pool.ask(Estimate(first, options.device))
+        steps = pool.ask(Estimate(first, options.device), options.timeout_s)
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")

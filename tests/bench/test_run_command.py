@@ -207,7 +207,7 @@ def test_processes_that_share_a_sweep_train_each_run_once(finished, tmp_path):
 
 
 def test_an_estimate_survives_a_worker_that_dies(tmp_path, monkeypatch, capsys):
-    def ask(_):
+    def ask(*_):
         raise RuntimeError("the worker ended with code 9")
 
     monkeypatch.setattr(pool, "ask", ask)

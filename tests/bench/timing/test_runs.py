@@ -55,7 +55,7 @@ def stand_in(monkeypatch):
     found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"}, died=set())
 
     @contextmanager
-    def timed_workers(parts, _):
+    def timed_workers(parts, _, limit_s):
         found.parts.extend(timed for timed, _ in parts)
         yield [worker(targets, found.lost, found.died) for targets in found.parts]
 
