@@ -1,6 +1,7 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
 import os
+import signal
 import subprocess
 import sys
 from resource import RUSAGE_CHILDREN, getrusage
@@ -13,6 +14,7 @@ from bench.core.config import Plugin, Run
 from bench.data import cache
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
+from bench.system import signals
 from bench.system.checkout import ROOT
 from bench.training import selection
 
@@ -38,6 +40,41 @@ def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     assert f"example: python -m bench {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("streams", "lines"),
+    [(">&-", 1), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full", 1), (">/dev/full 2>/dev/full", 0)],
+)
+def test_streams_that_take_nothing_are_a_mistake(streams, lines):
+    command = f"{sys.executable} -m bench list models {streams}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, lines, "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_ends_a_command_in_one_line(sent, code, times):
+    waiting = (
+        "from bench.commands import list as command; import signal\n"
+        "def wait(options): print(flush=True); signal.pause()\ncommand.run = wait\n"
+        "from bench.cli import enter; raise SystemExit(enter(['list']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", waiting],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
+    )
+    process.stdout.readline()
+    for _ in range(times):
+        process.send_signal(sent)
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (code, f"{signals.STOPPED}\n")
 
 
 def bad_sweep(folder, **changes):
@@ -93,6 +130,8 @@ MISTAKES = {
     "network": (["speed", "--models", "egn"], "did you mean 'egnn'?"),
     "sides": (["compare", "one"], "compare takes two folders or files, or --base REF"),
     "revision": (["compare", "--base", "nowhere"], "no revision 'nowhere'"),
+    "an option as revision": (["compare", "--base=--lock"], "no revision '--lock'"),
+    "nobody's home": (["table", "--results", "~nobody-here/x"], "'~nobody-here/x'"),
     "format": (["table", "--format", "pdf"], "invalid choice: 'pdf'"),
     "results": (["table", "--results", "/nowhere"], "no records under /nowhere"),
     "folder": (["run", "quick", "--results", "/proc/results"], "cannot be written"),
@@ -200,6 +239,12 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     file.write_text("def runs(:\n")
     assert main(["run", str(file)]) == 2
     assert f"{file}, line 1" in capsys.readouterr().err
+
+
+def test_folders_of_the_checkout_are_no_machines(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["table", "--results", "."]) == 2
+    assert "no records under ." in capsys.readouterr().err
 
 
 def record_in(results):

@@ -1,6 +1,8 @@
 """Records on disk: the committed ones write back to the byte, damaged ones are named."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -30,6 +32,25 @@ def test_the_reference_writes_back_to_the_same_bytes():
     file = RESULTS / "reference.json"
     cells = [speed_record.parse(plain) for plain in json.loads(file.read_text())["cells"]]
     assert files.as_text({"cells": cells}, sort_keys=True) == file.read_text()
+
+
+def test_a_full_disk_is_told_by_the_file_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"No space left on device: '.*record\.json'"):
+        files.write_whole(tmp_path / "record.json", "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
+    left = [tmp_path / f"run-s1.{end}.12.part" for end in ("json", "curve.csv")]
+    others = [tmp_path / "run-s1.json", tmp_path / "run-s11.json.12.part"]
+    for file in left + others:
+        file.touch()
+    files.remove_parts(tmp_path / "run-s1.json")
+    assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
 DAMAGES = {

@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Timer
 from types import SimpleNamespace
 
 import pytest
@@ -55,7 +54,7 @@ def stand_in(monkeypatch):
     found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"}, died=set())
 
     @contextmanager
-    def timed_workers(parts, _):
+    def timed_workers(parts, _, limit_s):
         found.parts.extend(timed for timed, _ in parts)
         yield [worker(targets, found.lost, found.died) for targets in found.parts]
 
@@ -118,14 +117,19 @@ def test_a_row_whose_worker_died_is_timed_again(store, stand_in):
     assert store.finished(RUNS[-1]).timings
 
 
-def test_a_session_waits_for_that_of_another_process(store, stand_in, capsys, monkeypatch):
-    monkeypatch.setattr(claims, "LOOK_S", 0.01)
-    other = Claims()
+def test_a_session_waits_for_that_of_another_process(store, stand_in, monkeypatch):
+    other, target, said = Claims(), store.root / claims.TIMING, []
     other.owner = structs.replace(other.owner, host="elsewhere")
-    assert other.take(store.root / claims.TIMING)
-    Timer(0.1, other.release, [store.root / claims.TIMING]).start()
+    assert other.take(target)
+
+    def say(line, **_):
+        said.append(line)
+        other.release(target)
+
+    monkeypatch.setattr(claims, "print", say, raising=False)
+    monkeypatch.setattr(claims, "LOOK_S", 0.01)
     assert runs.measure_runs(RUNS, store, "cpu")
-    assert "waiting for another process" in capsys.readouterr().out
+    assert said == [f"waiting for another process, which has claimed {target}"]
     assert store.finished(PLAIN).timings
 
 
