@@ -1,5 +1,6 @@
 """Batches: an index and a loader pick the same samples of both sides, padded or ragged."""
 
+import pickle
 from copy import deepcopy
 
 import pytest
@@ -128,3 +129,9 @@ def test_a_batch_says_what_a_ragged_value_belongs_to(objects, words):
     inputs = {"x": torch.zeros(6, 3), "batch": torch.tensor([0, 0, 0, 1, 2, 2])}
     with pytest.raises(ValueError, match=words):
         Batch(inputs, {"y": torch.zeros(3, 1)}, objects)[0]
+
+
+def test_a_ragged_batch_can_be_sent_to_a_worker(forms):
+    batch = forms[1].batch
+    sent = pickle.loads(pickle.dumps(batch))[1]
+    assert_close((sent.inputs, sent.targets), (batch[1].inputs, batch[1].targets))
