@@ -7,7 +7,7 @@ import pytest
 import torch
 from forms import draw_forms
 from torch.testing import assert_close
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from remul import Batch
 
@@ -98,9 +98,10 @@ def test_an_index_of_ragged_samples_joins_each(index, forms):
     assert_close(batch[index].targets, together.targets)
 
 
-def test_a_loader_joins_ragged_samples(forms):
+@pytest.mark.parametrize("samples", [list, lambda batch: batch, lambda b: Subset(b, range(4))])
+def test_a_loader_joins_ragged_samples(samples, forms):
     batch = forms[1].batch
-    loaded = next(iter(DataLoader(batch, batch_size=4)))
+    loaded = next(iter(DataLoader(samples(batch), batch_size=4)))
     assert_close((loaded.inputs, loaded.targets), (batch.inputs, batch.targets))
 
 
