@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from bisect import bisect_left
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.core import plugins
+from bench.core import networks, plugins
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.05
 REFUSALS = 64
-LARGEST = 10**9
+LARGEST = 10**8
 
 
 def options_for_size(name: str, size: str, signature: Signature) -> dict[str, object]:
@@ -33,7 +34,8 @@ def options_for_size(name: str, size: str, signature: Signature) -> dict[str, ob
 
 def check_size(size: str) -> None:
     """Raise `ValueError` for what is no size."""
-    if size not in ("default", "paper") and not (size.isdigit() and 0 < int(size) <= LARGEST):
+    number = int(size) if re.fullmatch("[1-9][0-9]{0,15}", size) else 0
+    if size not in ("default", "paper") and not 0 < number <= LARGEST:
         raise ValueError(
             f"a size is default, paper or a number of parameters up to {LARGEST:,}, not {size!r}"
         )
@@ -53,7 +55,7 @@ def paper_options(name: str) -> dict[str, object]:
 def build_matched(name: str, signature: Signature, parameters: int, **hparams: object) -> nn.Module:
     """Build a model in the width that `match_width` chooses."""
     hparams = match_width(name, signature, parameters, **hparams)
-    return plugins.load("models", name).build(signature, **hparams)
+    return networks.build_network(name, signature, **hparams)
 
 
 def match_width(
@@ -105,5 +107,5 @@ def _count_parameters(name: str, signature: Signature, hparams: dict[str, object
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        model = plugins.load("models", name).build(signature, **hparams)
+        model = networks.build_network(name, signature, **hparams)
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

@@ -9,6 +9,7 @@ from bench.peers._adapters import edges
 from remul.fields import Fields
 
 PACKAGE = "e3nn"
+JOB = "vectors"
 OURS = {"name": "nequip", "kwargs": {"layers": 3, "degree": 1}}
 RADII = 10
 

@@ -5,6 +5,7 @@ from torch import nn
 from bench.peers import e3nn_gate_points
 
 PACKAGE = "e3nn"
+JOB = "vectors"
 OURS = {"name": "nequip", "kwargs": {"layers": 3, "degree": 2}}
 
 

@@ -6,6 +6,7 @@ from bench.peers._adapters import Body
 from remul.fields import Fields
 
 PACKAGE = "egnn-pytorch"
+JOB = "vectors"
 OURS = {"name": "egnn", "kwargs": {"layers": 4}}
 
 

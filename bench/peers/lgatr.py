@@ -7,6 +7,7 @@ from torch.nn.functional import pad
 from remul.fields import Fields
 
 PACKAGE = "lgatr"
+JOB = "vectors"
 OURS = {"name": "gatr", "kwargs": {"layers": 4}}
 
 

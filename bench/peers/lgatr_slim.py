@@ -7,7 +7,9 @@ from torch.nn.functional import pad
 from remul.fields import Fields
 
 PACKAGE = "lgatr"
+JOB = "vectors"
 OURS = {"name": "gatr", "kwargs": {"layers": 4}}
+DIFFERS = "theirs is a smaller class of functions: scalars and vectors, no multivectors"
 
 
 def build(neighbours: int | None, layers: int = 4) -> nn.Module:

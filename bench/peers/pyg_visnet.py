@@ -7,7 +7,9 @@ from bench.peers._adapters import edges, sample
 from remul.fields import Fields
 
 PACKAGE = "torch-geometric"
+JOB = "energy"
 OURS = {"name": "painn", "kwargs": {"layers": 3}}
+DIFFERS = "another kind: theirs has attention, and vectors that meet pairwise"
 
 
 def build(neighbours: int | None, channels: int = 64, layers: int = 4) -> nn.Module:

@@ -9,7 +9,9 @@ from bench.peers._adapters import Body, edges
 from remul.fields import Fields
 
 PACKAGE = "schnetpack"
+JOB = "vectors"
 OURS = {"name": "painn", "kwargs": {"layers": 3}}
+DIFFERS = "ours has 4 radial functions, theirs 20"
 
 
 def build(neighbours: int | None, channels: int = 128, layers: int = 3) -> nn.Module:

@@ -7,7 +7,9 @@ from bench.peers._adapters import Body
 from remul.fields import Fields
 
 PACKAGE = "se3-transformer-pytorch"
+JOB = "vectors"
 OURS = {"name": "se3_transformer", "kwargs": {"layers": 2, "degree": 1}}
+DIFFERS = "ours shares a kernel over the paths between two degrees"
 
 
 def build(neighbours: int | None, channels: int = 16, layers: int = 2) -> nn.Module:

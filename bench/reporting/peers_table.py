@@ -38,6 +38,9 @@ def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
         "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
         "of one inference, matrix products and attention alone",
+        "vectors: a vector of each object; energy: one scalar of a sample; forces: minus the "
+        "gradient of an energy, on both sides",
+        *[f"{peer.peer}: {peer.differs}" for peer in peers if peer.differs],
         *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in peers if peer.reason],
         *_versions(peers),
         *problems,
@@ -50,6 +53,7 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
         median = {name: timing.median_ms for name, timing in cell.timings.items()}
         row = {
             "peer": f"{peer.peer} {peer.version}",
+            "job": peer.job,
             "size": f"{cell.n} x {cell.batch}",
             "model": cell.model,
         }
@@ -75,6 +79,7 @@ def _pair(row: formats.Row, name: str) -> str:
 
 COLUMNS = [
     formats.Column("peer", "peer", formats.word),
+    formats.Column("job", "job", formats.word),
     formats.Column("our model", "model", formats.word),
     formats.Column("nodes x batch", "size", formats.word),
     formats.Column("their params", "theirs_parameters", formats.whole),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.core import plugins, sizes
+from bench.core.networks import build_network
 from bench.records.machine_facts import MachineFacts
 from bench.records.peer_record import PeerCase, PeerRecord
 from bench.records.peer_store import MANY, NEIGHBOURS, installed_version
@@ -14,10 +15,17 @@ from bench.system import machine
 from bench.system.clock import clock_of
 from bench.timing import counters
 from bench.timing.samples import measure_functions
+from models.layers.conservative import ENERGY
 from remul import POINT, SCALAR, VECTOR, Signature
 from remul.fields import Fields
 
-SIGNATURE = Signature({"charge": SCALAR, "position": POINT, "velocity": VECTOR}, {"force": VECTOR})
+MOVING = {"charge": SCALAR, "position": POINT, "velocity": VECTOR}
+STILL = {"charge": SCALAR, "position": POINT}
+JOBS = {
+    "vectors": Signature(MOVING, {"force": VECTOR}),
+    "energy": Signature(STILL, {"energy": ENERGY}),
+    "forces": Signature(STILL, {"energy": ENERGY, "force": VECTOR}),  # minus a gradient
+}
 UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
 CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
 ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
@@ -30,15 +38,20 @@ def measure_peer(name: str, device: str) -> PeerRecord:
     Whatever the package raises becomes the `reason`; the sizes before it are kept.
     """
     cells, reason = [], None
+    peer = plugins.load("peers", name)
     try:
-        peer = plugins.load("peers", name)
         for n, batch in CLOUDS:
             cells.append(_case(peer, n, batch, device))
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    facts = MachineFacts(**machine.facts(device))
     return PeerRecord(
-        peer=name, version=installed_version(name) or "", cells=cells, reason=reason, machine=facts
+        peer=name,
+        version=installed_version(name) or "",
+        job=peer.JOB,
+        differs=getattr(peer, "DIFFERS", ""),
+        cells=cells,
+        reason=reason,
+        machine=MachineFacts(**machine.facts(device)),
     )
 
 
@@ -46,13 +59,15 @@ def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN4
     """Return timings of the three networks on a batch of clouds, turn by turn."""
     neighbours = NEIGHBOURS if n > MANY else None
     torch.random.manual_seed(0)
-    ours = dict(peer.OURS["kwargs"])
-    if peer.OURS["name"] not in ATTENDING:
+    name, ours = peer.OURS["name"], dict(peer.OURS["kwargs"])
+    if name not in ATTENDING:
         ours["neighbours"] = neighbours
-    unit = plugins.load("models", "transformer").build(SIGNATURE, **UNIT_OPTIONS).float().to(device)
+    if peer.JOB == "forces":
+        ours["conservative"] = True
+    unit = build_network("transformer", JOBS["vectors"], **UNIT_OPTIONS).float().to(device)
     theirs = peer.build(neighbours).to(device)
-    name, wanted = peer.OURS["name"], counters.parameters(theirs)
-    matched = sizes.build_matched(name, SIGNATURE, wanted, **ours).float().to(device)
+    wanted = counters.parameters(theirs)
+    matched = sizes.build_matched(name, JOBS[peer.JOB], wanted, **ours).float().to(device)
     networks = {"theirs": theirs, "ours": matched, "unit": unit}
     inputs = _cloud(n, batch, device)
     functions = {
@@ -85,10 +100,11 @@ def _cloud(n: int, batch: int, device: str) -> Fields:
 
 
 def _functions(network: nn.Module, inputs: Fields) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield training (forward and backward) and inference of whatever fields the network gives."""
+    """Yield training (forward and backward) and inference of the field that the network is for."""
 
     def loss() -> Tensor:
-        return sum(x.square().mean() for x in network(inputs).values())
+        outputs = network(inputs)
+        return outputs.get("force", outputs.get("energy")).square().mean()
 
     def training() -> None:
         network.zero_grad(set_to_none=True)

@@ -173,7 +173,9 @@ def test_a_surface_lies_beside_its_record(store):
 def test_another_version_of_a_package_is_measured_again(tmp_path):
     peers = PeerStore(tmp_path)
     version = installed_version("e3nn_gate_points")
-    peer = PeerRecord(peer="e3nn_gate_points", version=version, cells=[], machine=MachineFacts())
+    peer = PeerRecord(
+        peer="e3nn_gate_points", version=version, job="vectors", cells=[], machine=MachineFacts()
+    )
     peers.write(peer)
     assert peers.finished(peer.peer) == peer
     for change in ({"version": "0"}, {"reason": "it broke"}):

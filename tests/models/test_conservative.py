@@ -1,0 +1,85 @@
+"""Forces from an energy: the gradient they are, their symmetry, and how they are trained."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import remul
+from bench.core import plugins
+from bench.core.networks import build_network
+from models.layers.conservative import ENERGY, FORCE
+from remul import POINT, SCALAR, VECTOR, Signature, equivariance_error
+
+INPUTS = {"position": POINT, "charge": SCALAR}
+SIGNATURE = Signature(INPUTS, {"energy": ENERGY, "force": FORCE})
+NETWORKS = plugins.networks()
+EXACT = [name for name in NETWORKS if plugins.claims_equivariance(name)]
+
+
+@pytest.fixture
+def inputs(draw):
+    return {"position": draw(2, 5, 3), "charge": draw(2, 5, 1)}
+
+
+def conservative(name):
+    torch.random.manual_seed(0)
+    return build_network(name, SIGNATURE, channels=8, layers=2, conservative=True).double()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forces_are_minus_the_slope_of_the_energy(name, inputs, draw):
+    model, direction = conservative(name), draw(2, 5, 3)
+    step = 1e-5 * direction / direction.norm()
+    ahead, behind = (
+        model(inputs | {"position": inputs["position"] + move})["energy"].sum()
+        for move in (step, -step)
+    )
+    work = (model(inputs)["force"] * step).sum()
+    size = model(inputs)["force"].norm() * step.norm()
+    assert abs((behind - ahead) / 2 - work) < 1e-6 * size
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_an_invariant_energy_has_equivariant_forces(name, inputs, generator):
+    group = getattr(remul, plugins.group_claim(name))
+    g = group.sample(inputs, generator)
+    assert equivariance_error(conservative(name), inputs, SIGNATURE, g).max() < 1e-11
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forces_have_gradients_to_train_with(name, inputs):
+    model = conservative(name)
+    model(inputs)["force"].square().sum().backward()
+    assert any(weight.grad is not None and weight.grad.any() for weight in model.parameters())
+
+
+def test_inference_gives_the_forces_of_training(inputs):
+    model = conservative("egnn")
+    trained = model(inputs)["force"].detach()
+    with torch.inference_mode():
+        inferred = model({name: x.clone() for name, x in inputs.items()})["force"]
+    with torch.no_grad():
+        plain = model(inputs)
+    assert_close(inferred, trained)
+    assert_close(plain["force"], trained)
+    assert not plain["energy"].requires_grad
+
+
+def test_padding_has_no_energy_and_no_forces(inputs, draw):
+    model = conservative("egnn")
+    mask = torch.ones(2, 7, 1)
+    mask[:, 5:] = 0
+    padded = {name: torch.cat([x, draw(2, 2, x.shape[-1])], 1) for name, x in inputs.items()}
+    found = model(padded | {"mask": mask})
+    assert_close(found["energy"], model(inputs)["energy"])
+    assert_close(found["force"][:, :5], model(inputs)["force"])
+    assert not found["force"][:, 5:].any()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [{"force": VECTOR}, {"energy": SCALAR, "force": VECTOR}, {"energy": ENERGY, "way": POINT}],
+)
+def test_other_outputs_are_refused(outputs):
+    with pytest.raises(ValueError, match="conservative network takes a point and gives an energy"):
+        build_network("egnn", Signature(INPUTS, outputs), conservative=True)
