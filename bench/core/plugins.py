@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+NAME = re.compile(r"(\w+/)?\w+")  # a file of the folder, or of a folder in it
 OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
@@ -47,8 +49,8 @@ def find(kind: str, name: str) -> Path:
     Raises `ValueError` with the nearest name if there is none.
     """
     path = Path(name) if name.endswith(".py") else FOLDERS[kind] / f"{name}.py"
-    bare = name.endswith(".py") or path.parent == FOLDERS[kind]
-    if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
+    named = name.endswith(".py") or NAME.fullmatch(name)
+    if named and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)
     near = get_close_matches(name, known, 1)
