@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
-from bench.core.outcomes import explain
+from bench.core.outcomes import BY_PATH, explain
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -48,14 +48,19 @@ def find(kind: str, name: str) -> Path:
 
     Raises `ValueError` with the nearest name if there is none.
     """
-    path = Path(name) if name.endswith(".py") else FOLDERS[kind] / f"{name}.py"
-    named = name.endswith(".py") or NAME.fullmatch(name)
-    if named and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
+    path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
+    bare = NAME.fullmatch(name) or not is_named(name)
+    if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     raise ValueError(f"no {kind[:-1]} {quote(name)}; {hint}")
+
+
+def is_named(name: str) -> bool:
+    """Return whether a plug-in is one of ours by its name, and no path to anywhere."""
+    return not name.endswith(".py")
 
 
 def load(kind: str, name: str) -> ModuleType:
@@ -67,11 +72,11 @@ def load(kind: str, name: str) -> ModuleType:
     path = find(kind, name)
     syntax.read_syntax(path)
     with blaming(path):
-        if name.endswith(".py"):
-            module = _load_path(path)
-        else:
+        if is_named(name):
             parts = path.relative_to(ROOT).with_suffix("").parts
             module = importlib.import_module(".".join(parts))
+        else:
+            module = _load_path(path)
     wanted = OFFERED.get(kind)
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
@@ -189,7 +194,7 @@ def code_digest(kind: str, name: str) -> str:
 
 
 def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)

@@ -13,8 +13,7 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 RUN_SCHEMA = 1
-OWN_SCORE = re.compile(r"[A-Za-z]\w*")  # of a task
-SCORE = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
+STANDARD = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
 LARGEST = 1e100  # of a score: what is beyond has no mean
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Counter = Literal[
@@ -23,11 +22,6 @@ Counter = Literal[
 ]  # fmt: skip
 Counters = dict[Counter, Count | None]
 Key = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
-
-
-def is_standard(name: str) -> bool:
-    """Return whether a score is one that all tasks have, and which is never negative."""
-    return bool(SCORE.fullmatch(name))
 
 
 class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -78,8 +72,8 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 
     def __post_init__(self) -> None:
         for name, score in self.scores.items():
-            least = 0 if is_standard(name) else -LARGEST
-            if not (OWN_SCORE.fullmatch(name) and least <= score <= LARGEST):
+            smallest = 0 if STANDARD.fullmatch(name) else -LARGEST  # a task may score otherwise
+            if not (name.isidentifier() and smallest <= score <= LARGEST):
                 raise ValueError(f"scores: {name!r} is none, or cannot be {score!r:.40}")
         for kind, timing in self.timings.items():
             if not (timing.samples_ms and timing.session):

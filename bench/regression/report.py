@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from bench.regression.verdicts import (
+    GONE,
     IMPROVED,
     INCOMPARABLE,
     INCONCLUSIVE,
@@ -13,7 +14,8 @@ from bench.regression.verdicts import (
 )
 from bench.reporting.formats import in_markdown
 
-ORDER = (REGRESSED, IMPROVED, INCONCLUSIVE, INCOMPARABLE, SAME)
+ORDER = (REGRESSED, IMPROVED, GONE, INCONCLUSIVE, INCOMPARABLE, SAME)
+UNDECIDED = (GONE, INCONCLUSIVE, INCOMPARABLE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _table(verdicts: list[Verdict]) -> list[str]:
 def junit(verdicts: list[Verdict]) -> str:
     """Return the verdicts as JUnit XML: a regression fails, what has no verdict is skipped."""
     regressed = sum(row.verdict == REGRESSED for row in verdicts)
-    skipped = sum(row.verdict in (INCONCLUSIVE, INCOMPARABLE) for row in verdicts)
+    skipped = sum(row.verdict in UNDECIDED for row in verdicts)
     counts = {"tests": str(len(verdicts)), "failures": str(regressed), "skipped": str(skipped)}
     suite = ElementTree.Element("testsuite", name="speed", errors="0", **counts)
     for row in verdicts:
@@ -71,7 +73,7 @@ def junit(verdicts: list[Verdict]) -> str:
         )
         if row.verdict == REGRESSED:
             ElementTree.SubElement(case, "failure", message=_message(row))
-        elif row.verdict in (INCONCLUSIVE, INCOMPARABLE):
+        elif row.verdict in UNDECIDED:
             ElementTree.SubElement(case, "skipped", message=_message(row))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical
 from bench.core.keys import run_key
-from bench.records.run_record import RunRecord, is_standard
+from bench.records.run_record import STANDARD, RunRecord
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
@@ -66,7 +66,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
         },
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
-        **{n if is_standard(n) else OWN + n: score for n, score in record.scores.items()},
+        **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
     }
 

@@ -17,6 +17,7 @@ from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
 from bench.core.keys import run_key
 from bench.system.plain import quote
 
+SLURM = "SLURM_ARRAY_TASK_"  # begins the names of the variables of a job array
 SEEDS = 3  # of a selection without a sweep
 MOST_RUNS = 100_000
 LISTING_S = 15
@@ -150,9 +151,8 @@ def select(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
 def shard(runs: list[Run], part: str | None) -> list[Run]:
     """Return part i of n of the runs, `i/n` from 1 on; without it Slurm's variables decide."""
     if part is None:
-        part = _slurm_part()
-    if part is None:
-        return runs
+        index, count = _read_slurm()
+        return runs[index::count]
     index, slash, count = part.partition("/")
     numbers = slash and all(re.fullmatch("[0-9]{1,9}", number) for number in (index, count))
     if not (numbers and 1 <= int(index) <= int(count)):
@@ -193,10 +193,21 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
     return asdict(run)[key]
 
 
-def _slurm_part() -> str | None:
-    names = ("ID", "MIN", "STEP", "COUNT")
-    values = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
-    if "" in values:
-        return None
-    index, low, step, count = map(int, values)
-    return f"{(index - low) // step + 1}/{count}"
+def _read_slurm() -> tuple[int, int]:
+    """Return the place of this task in Slurm's array, from 0, and the number of its tasks.
+
+    Raises `ValueError`, naming the variable, for one that Slurm would not set so.
+    """
+    if f"{SLURM}ID" not in os.environ:
+        return 0, 1
+    least = {"ID": 0, "MIN": 0, "STEP": 1, "COUNT": 1}
+    values = {name: os.environ.get(f"{SLURM}{name}", "") for name in least}
+    for name, text in values.items():
+        if not (text.isdecimal() and int(text) >= least[name]):
+            wanted = f"a whole number from {least[name]}, or --shard given"
+            raise ValueError(f"{SLURM}{name} has to be {wanted}, got {text!r}")
+    number, low, step, count = (int(text) for text in values.values())
+    index, rest = divmod(number - low, step)
+    if rest or not 0 <= index < count:
+        raise ValueError(f"{SLURM}ID {number} is none of {count} from {low} in steps of {step}")
+    return index, count
