@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical
 from bench.core.keys import run_key
-from bench.records.run_record import RunRecord
+from bench.records.run_record import STANDARD, RunRecord
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
@@ -66,14 +66,9 @@ def _row(record: RunRecord) -> dict[str, Any]:
         },
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
-        **{_name_score(name): score for name, score in record.scores.items()},
+        **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
     }
-
-
-def _name_score(name: str) -> str:
-    standard = name == "best_step" or name.startswith(tuple(f"{kind}_" for kind in KINDS))
-    return name if standard else OWN + name
 
 
 def task_of(run: Run) -> Plugin:
