@@ -23,7 +23,8 @@ from models.layers.fields import (
     split_irreps,
 )
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
+from models.layers.samples import block_shape
 from models.layers.tensor_product_backends import (
     Geometry,
     Irrep,
@@ -46,6 +47,7 @@ def build(
     layers: int = 2,
     degree: int = 1,
     neighbours: int | None = None,
+    cutoff: float | None = None,
     kernel: str = "own",
 ) -> "NequIP":
     """Return NequIP (Batzner et al. 2022) with gates, without its chemistry.
@@ -54,15 +56,17 @@ def build(
     for 0o and sigmoid gates for the rest. R has a value for each path and channel; it takes a
     log-spaced basis, 0.01 to 100 in the units of the points, and the scalars of the pair. There
     are `channels` features of each l up to `degree` in both parities; `PAPER` is the full
-    configuration of the authors' repository. The senders of an object are all others, or its
-    nearest `neighbours`. `kernel` is the backend that computes the products: own, e3nn,
-    cuequivariance or openequivariance; e3nn makes its tables in torch's default dtype. Takes irreps
-    up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and
-    for a kernel that is unknown or not installed.
+    configuration of the authors' repository. The senders of an object are all others, its nearest
+    `neighbours`, or those within the `cutoff`, towards which they fade out; in a cell, where points
+    are no features, images send as well. `kernel` is the backend that computes the products: own,
+    e3nn, cuequivariance or openequivariance; e3nn makes its tables in torch's default dtype. Takes
+    irreps up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for
+    others, and for a kernel that is unknown or not installed.
     """
     lmax_sh = degree if has_points(signature.inputs) else 0
     spec = TensorProductSpec(degree, channels, lmax_sh)
-    return NequIP(signature, spec, layers, neighbours, kernel)
+    reach = limit_reach(signature, neighbours, cutoff, "nequip")
+    return NequIP(signature, spec, layers, reach, kernel)
 
 
 def count_irreps(types: Types, spec: TensorProductSpec) -> dict[Irrep, int]:
@@ -180,11 +184,11 @@ class NequIP(nn.Module):
         signature: Signature,
         spec: TensorProductSpec,
         depth: int,
-        neighbours: int | None,
+        reach: Reach,
         backend: str,
     ) -> None:
         super().__init__()
-        self.signature, self.lmax, self.neighbours = signature, spec.lmax, neighbours
+        self.signature, self.lmax, self.reach = signature, spec.lmax, reach
         check_points(signature, "nequip")
         self.apart, self.lmax_sh = has_points(signature.inputs), spec.lmax_sh
         radial_width = self.apart * RADIAL_BASIS + count_pair_scalars(signature.inputs, "nequip")
@@ -205,7 +209,7 @@ class NequIP(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
-        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), self.neighbours)
+        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), *self.reach)
         geometry = Geometry(edges, spherical_harmonics(edges.vectors, self.lmax_sh), {})
         lengths = edges.lengths()
         radial = edges.append_features(radial_basis(lengths) if self.apart else lengths[..., :0])
@@ -221,9 +225,10 @@ class NequIP(nn.Module):
         """Return features by irrep; the lengths of all that turns or flips count among 0e."""
         parts = split_by_irrep(inputs, self.signature.inputs, centre)
         lengths = [x.norm(dim=2, keepdim=True) for irrep, x in parts.items() if irrep != SCALAR]
-        batch, n = next(iter(parts.values())).shape[:2]
+        batch, n = block_shape(inputs)
         scalars = [parts[SCALAR]] if SCALAR in parts else []
-        parts[SCALAR] = torch.cat([*scalars, *lengths], -1)
+        nothing = [] if parts else [centre.new_zeros(batch, n, 1, 0)]
+        parts[SCALAR] = torch.cat([*scalars, *lengths, *nothing], -1)
         empty = {(l, p): parts[SCALAR].new_zeros(batch, n, 2 * l + 1, 0) for l, p in self.irreps}
         filled = empty | parts
         return [embed(filled[irrep]) for irrep, embed in zip(self.irreps, self.embed, strict=True)]
