@@ -15,9 +15,9 @@ from models.layers.fields import (
     check_points,
     coordinates,
     count_pair_scalars,
+    feature_fields,
     has_points,
     join_by_l,
-    object_fields,
     origins,
     pack,
     split_irreps,
@@ -72,7 +72,7 @@ def build(
 def count_irreps(types: Types, spec: TensorProductSpec) -> dict[Irrep, int]:
     """Return the multiplicities of the irreps; `ValueError` for an l too high."""
     muls = dict.fromkeys(spec.irreps, 0)
-    for name, rep in object_fields(types).items():
+    for name, rep in feature_fields(types).items():
         for mul, *irrep in rep.chunks:
             if tuple(irrep) not in muls:
                 allowed = f"irreps up to l = {spec.lmax}"

@@ -8,9 +8,9 @@ from torch import Tensor
 from models.layers import search
 from models.layers.edges import Edges
 from models.layers.fields import pack_pairs
-from models.layers.samples import BATCH, CELL, EDGE_INDEX, SHIFT, has_cell, number_samples
+from models.layers.samples import CELL, has_cell, number_samples
 from models.layers.search import Pairs
-from remul.fields import MASK, Fields, Types
+from remul.fields import BATCH, EDGE_INDEX, MASK, SHIFT, Fields, Types
 
 SPARE = 1.5  # times the edges, room that is taken for one row for each object
 

@@ -4,18 +4,18 @@ import torch
 from torch import Tensor
 
 from models.layers.samples import (
-    BATCH,
     CELL,
     apply_mask,
     as_block,
     block_shape,
+    check_ragged,
     from_block,
     has_cell,
     mean_around,
     mean_objects,
     spread,
 )
-from remul.fields import MASK, Fields, Rep, Signature, Types, zero_padding
+from remul.fields import BATCH, MASK, Fields, Rep, Signature, Types, zero_padding
 
 
 def object_fields(types: Types) -> dict[str, Rep]:
@@ -98,8 +98,10 @@ def broadcast_to_objects(inputs: Fields, types: Types) -> Fields:
 def centroid(inputs: Fields, types: Types) -> Tensor:
     """Return the mean of all points of real objects, (batch, n or 1, 3), or the origin without any.
 
-    In a cell, which has no centre, it is the first point of each object itself.
+    In a cell, which has no centre, it is the first point of each object itself. Every network asks
+    for it first: raises `ValueError` for ragged fields that do not fit.
     """
+    check_ragged(inputs, types)
     fields = broadcast_to_objects(inputs, types)
     points = [x for name, x in fields.items() if types[name].affine]
     if not points:

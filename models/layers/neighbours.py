@@ -10,9 +10,9 @@ from torch import Tensor
 from models.layers.edge_lists import Reach, list_edges
 from models.layers.edges import Edges, gather_rows
 from models.layers.fields import pack_pairs
-from models.layers.samples import BATCH, has_cell
+from models.layers.samples import has_cell
 from models.layers.search import can_read, find_nearest
-from remul.fields import MASK, Fields, Signature, Types
+from remul.fields import BATCH, MASK, Fields, Signature, Types
 
 FEW = 32  # objects up to which all pairs of a sample are faster than a list of those within reach
 

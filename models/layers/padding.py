@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.layers.samples import BATCH, EDGE_INDEX
-from remul.fields import MASK, Fields, Signature, Types
+from models.layers.samples import check_ragged
+from remul.fields import BATCH, EDGE_INDEX, MASK, Fields, Signature, Types
 
 
 class Padding(NamedTuple):
@@ -48,6 +48,7 @@ def call_padded(
     """Return the outputs of a function of padded samples, for ragged inputs ragged as well."""
     if BATCH not in inputs:
         return function(inputs)
+    check_ragged(inputs, signature.inputs)
     padding = find_padding(inputs[BATCH])
     outputs = function(_pad_fields(inputs, signature.inputs, padding))
     return {

@@ -7,9 +7,9 @@ width); what concerns a sample, its sums and its own fields, goes through the fu
 import torch
 from torch import Tensor
 
-from remul.fields import MASK, Fields, Rep, Types
+from remul.checks import check
+from remul.fields import BATCH, INDICES, MASK, UNTYPED, Fields, Rep, Types
 
-BATCH, EDGE_INDEX, SHIFT = "batch", "edge_index", "shift"
 CELL, LATTICE = "cell", Rep("3x1o", objects=0)
 
 
@@ -18,6 +18,12 @@ def has_cell(types: Types) -> bool:
     if types.get(CELL, LATTICE) != LATTICE:
         raise ValueError(f"field {CELL!r} has to be {LATTICE}, got {types[CELL]}")
     return CELL in types
+
+
+def check_ragged(inputs: Fields, types: Types) -> None:
+    """Raise `ValueError` that names the field where ragged fields or indices do not fit."""
+    if not inputs.keys().isdisjoint(INDICES):
+        check({name: x for name, x in inputs.items() if name in {*types, *UNTYPED}}, types)
 
 
 def block_shape(inputs: Fields) -> tuple[int, int]:
