@@ -196,7 +196,7 @@ class NequIP(nn.Module):
         muls_in[SCALAR] = sum(muls_in.values())
         self.irreps = spec.irreps
         ins, outs = ({i for i, r in enumerate(self.irreps) if m[r]} for m in (muls_in, muls_out))
-        used = find_used(spec, ins, outs, depth)
+        used = find_used(spec, ins | {0}, outs, depth)  # 0e at least has a bias
         self.embed, self.readout = nn.ModuleList(), nn.ModuleList()
         for index, irrep in enumerate(self.irreps):
             width_in, width_out = (spec.channels * (index in ls) for ls in (used[0], used[-1]))
