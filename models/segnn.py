@@ -14,6 +14,7 @@ from models.layers.fields import (
     multiplicities,
     split_by_l,
 )
+from models.layers.lengths import log_squared_length
 from models.layers.mlp import linear
 from models.layers.neighbours import Reach, find_all_edges, limit_reach
 from models.layers.samples import max_objects
@@ -67,6 +68,8 @@ def clear_round_off(inputs: Fields, vectors: Tensor) -> Tensor:
 
     An object in the centre of a symmetric shape has no direction from it, and shall get none.
     """
+    if not vectors.numel():
+        return vectors
     lengths = vectors.norm(dim=-1, keepdim=True)
     round_off = ROUND_OFF * torch.finfo(vectors.dtype).eps * max_objects(inputs, lengths)
     return torch.where(lengths > round_off, vectors, 0)
@@ -83,7 +86,7 @@ class EdgeAttributes:
     def __init__(self, edges: Edges, coupling: Coupling) -> None:
         self.edges, self.attribute = edges, spherical_harmonics(edges.vectors, coupling.lmax_sh)
         self.matrices = steer(coupling, self.attribute)
-        squared = edges.vectors.square().sum(-1, keepdim=True).log1p()
+        squared = log_squared_length(edges.vectors)
         invariants = edges.append_features(squared if coupling.apart else squared[..., :0])
         self.sent, self.received = [], []
         for l in range(coupling.lmax + 1):

@@ -46,6 +46,7 @@ from remul.metrics import (
     mean_error,
 )
 from remul.penalties import Constant, Penalty, Ramp
+from remul.pose_differences import PoseDifferences, pose_differences
 from remul.spectrum import error_spectrum
 from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
@@ -74,6 +75,7 @@ __all__ = [
     "Model",
     "Penalty",
     "Permutation",
+    "PoseDifferences",
     "PoseShift",
     "Ramp",
     "Rep",
@@ -103,6 +105,7 @@ __all__ = [
     "lie_error_by_layer",
     "loss_terms",
     "mean_error",
+    "pose_differences",
     "pose_shift",
     "rotations_by_angle",
     "wigner",

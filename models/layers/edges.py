@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from models.layers.lengths import smooth_length
+
 TINY = 1e-30  # below any sum of powers, the largest of which is 1
 
 
@@ -38,7 +40,7 @@ class Edges:
 
     def lengths(self) -> Tensor:
         """Return |x_i - x_j|, (batch, rows, k, 1), never zero, so that it has a derivative."""
-        return (self.vectors.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+        return smooth_length(self.vectors)
 
     def append_features(self, x: Tensor) -> Tensor:
         """Return values of edges, (batch, rows, k, c), with the fields of pairs behind them."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from models.layers.edges import Edges
+from models.layers.lengths import log_squared_length, smooth_length
 
 
 def build_frames(x: Tensor, edge_vectors: Tensor, edges: Edges) -> Tensor:
@@ -18,7 +19,7 @@ def build_frames(x: Tensor, edge_vectors: Tensor, edges: Edges) -> Tensor:
 
 def shorten(x: Tensor) -> Tensor:
     """Return vectors over their length + 1, smooth at zero."""
-    return x / (1 + (x.square().sum(-1, keepdim=True) + 1e-12).sqrt())
+    return x / (1 + smooth_length(x))
 
 
 def scalarize(frames: Tensor, v: Tensor, edges: Edges) -> Tensor:
@@ -40,9 +41,9 @@ def scalarize(frames: Tensor, v: Tensor, edges: Edges) -> Tensor:
 
 def edge_invariants(x: Tensor, edge_vectors: Tensor, edges: Edges) -> Tensor:
     """Return log(1 + d^2) and a soft cosine as seen from the centroid, (batch, rows, k, 2)."""
-    squared, short = edge_vectors.square().sum(-1), shorten(x)
+    squared, short = log_squared_length(edge_vectors, keepdim=False), shorten(x)
     if edges.senders is None:
         cosines = short @ short.mT
     else:
         cosines = (edges.gather_receivers(short) * edges.gather_senders(short)).sum(-1)
-    return torch.stack([squared.log1p(), cosines], -1)
+    return torch.stack([squared, cosines], -1)

@@ -90,7 +90,7 @@ def mean_weights(inputs: Fields, x: Tensor) -> Tensor:
         counts = inputs[BATCH].bincount()
         return (1 / counts.to(x))[inputs[BATCH]].view(1, -1, 1)
     if MASK not in inputs:
-        return x.new_full((1, x.shape[1], 1), 1 / x.shape[1])
+        return x.new_full((1, x.shape[1], 1), 1 / max(1, x.shape[1]))
     mask = inputs[MASK].to(x)
     return mask / mask.sum(1, keepdim=True).clamp_min(1)
 

@@ -77,6 +77,9 @@ SAMPLES = {  # numbers of each sample, or of all
     ).log(),
     "error_by_axis": lambda f: remul.error_by_axis(network, f.inputs, f.signature, draw(), 1),
     "pose_shift": lambda f: remul.pose_shift(network, f.inputs, f.signature, draw(), 1).errors,
+    "pose_differences": lambda f: torch.cat(
+        [*remul.pose_differences(network, f.inputs, f.signature, draw(), [9]).mean.values()]
+    ).sum(0),
     "lie_derivative_error": lambda f: remul.lie_derivative_error(network, f.inputs, f.signature),
     "lie_error_by_layer": lambda f: remul.lie_error_by_layer(Chain(f), f.inputs, f.signature, "z"),
     "error_spectrum": lambda f: remul.error_spectrum(network, f.inputs, f.signature, 1),
