@@ -15,10 +15,12 @@ from models.layers.fields import (
     object_fields,
     origins,
     pack_pairs,
+    refuse_cell,
     split_by_l,
 )
 from models.layers.mlp import linear, scale_weights
 from models.layers.multivectors import SUMS, Columns, MultivectorLinear, normalise
+from models.layers.padding import call_padded
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True
@@ -41,8 +43,9 @@ def build(
     code. A point is e123 and its place from the centroid as trivector, a vector the same without
     e123; the centroid itself is a point. Each reflection turns the sign of a join; the authors undo
     that by a reference multivector, here the parities of the channels take it up. Takes 0e and 1o,
-    of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps, for an odd number
-    of multivectors and without a head.
+    of pairs 0e; fields are (batch, n, dim), ragged ones are padded inside. Raises `ValueError` for
+    other irreps, for an odd number of multivectors, without a head, and for a cell, which has no
+    centroid.
     """
     multivectors = 2 * (channels // 8) if multivectors is None else multivectors
     if multivectors < 2 or multivectors % 2 or heads < 1:
@@ -178,6 +181,7 @@ class GATr(nn.Module):
         super().__init__()
         self.signature = signature
         check_points(signature, "gatr")
+        refuse_cell(signature, "gatr")
         scalars, vectors = multiplicities(signature.inputs, 1, "gatr").values()
         muls_out = multiplicities(signature.outputs, 1, "gatr")
         pair_scalars = count_pair_scalars(signature.inputs, "gatr")
@@ -193,6 +197,10 @@ class GATr(nn.Module):
         self.scalars = linear(channels, muls_out[0])
 
     def forward(self, inputs: Fields) -> Fields:
+        return call_padded(self.attend, inputs, self.signature)
+
+    def attend(self, inputs: Fields) -> Fields:
+        """Return the outputs of padded samples."""
         x, s, size = self.encode(inputs)
         pairs = pack_pairs(inputs, self.signature.inputs)
         real = inputs[MASK].bool().mT if MASK in inputs else None  # (batch, 1, n)
