@@ -1,5 +1,6 @@
 """Records to rows: means and spreads over seeds, speed-ups within a session."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -142,21 +143,32 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
+    exact = table[claimed & is_exact(table)]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
-def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
-    """Return the median ratio over the rounds of one session, else by the row beside both.
+def is_exact(row: Any) -> Any:  # noqa: ANN401 - a row, or all of a table
+    """Return whether the error of a row, or of each of a table, is round-off."""
+    return row["equivariance_error_test"] < EXACT
 
-    None where one of both was disturbed, or nothing relates their sessions.
+
+def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
+    ratios = [] if best is None else time_ratios(best, row, kind)
+    return median(ratios) if ratios else None
+
+
+def time_ratios(best: Mapping[str, Any], row: Mapping[str, Any], kind: str) -> list[float]:
+    """Return how many times faster a row is than the best one, in each round of their session.
+
+    Of two sessions that one row relates there is one number; none where one of both was disturbed,
+    or nothing relates their sessions.
     """
-    if best is None or "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
-        return None
+    if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
+        return []
     if best["session"] != row["session"]:
         related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
-        return best[f"{kind}_ratio"] / row[f"{kind}_ratio"] if related else None
+        return [best[f"{kind}_ratio"] / row[f"{kind}_ratio"]] if related else []
     if row["session"] is None or not row[f"{kind}_samples"]:
-        return None
+        return []
     pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
-    return median(theirs / ours for theirs, ours in pairs)
+    return [theirs / ours for theirs, ours in pairs]
