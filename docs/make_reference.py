@@ -14,6 +14,7 @@ PAGE = Path(__file__).with_name("reference.md")
 MODULES = [  # in the order of reading
     *(
         "fields",
+        "batches",
         "elements",
         "actions",
         "groups",
@@ -22,7 +23,7 @@ MODULES = [  # in the order of reading
         "penalties",
         "adaptive_penalties",
     ),
-    *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation"),
+    *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation", "adapters"),
 ]
 SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n", re.MULTILINE)
 ITEM = re.compile(r"^(\w+): (.*(?:\n +.*)*)", re.MULTILINE)

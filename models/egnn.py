@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars
+from models.layers.lengths import log_squared_length
 from models.layers.mlp import SiLU, linear, mlp, small_init
 from models.layers.neighbours import Edges, find_edges
 from remul.fields import Fields, Signature
@@ -54,7 +55,7 @@ class Layer(nn.Module):
 
     def meet(self, h: Tensor, edge_vectors: Tensor, edges: Edges) -> Tensor:
         """Return the first linear layer of phi_e, (batch, n, k, channels)."""
-        squared = edge_vectors.square().sum(-1, keepdim=True).log1p()
+        squared = log_squared_length(edge_vectors)
         invariants = edges.append_features(squared if self.motion.apart else squared[..., :0])
         hidden = edges.gather_senders(self.send(h))  # a fresh tensor
         hidden = hidden.add_(self.receive(h)[:, :, None])

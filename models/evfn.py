@@ -10,6 +10,7 @@ from torch.nn.functional import silu
 
 from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars, pack_pairs
+from models.layers.lengths import log_squared_length, smooth_length
 from models.layers.mlp import linear, mlp, small_init
 from models.layers.neighbours import pair_mean_weights
 from remul.fields import Fields, Signature
@@ -44,7 +45,7 @@ def build_frames(x: Tensor) -> Tensor:
 
 def shorten(x: Tensor) -> Tensor:
     """Return vectors over their length + 1, smooth at zero."""
-    return x / (1 + (x.square().sum(-1, keepdim=True) + 1e-12).sqrt())
+    return x / (1 + smooth_length(x))
 
 
 def scalarize(frames: Tensor, v: Tensor) -> Tensor:
@@ -61,9 +62,9 @@ def scalarize(frames: Tensor, v: Tensor) -> Tensor:
 
 def pair_invariants(x: Tensor) -> Tensor:
     """Return log(1 + d^2) and a soft cosine as seen from the centroid, (batch, n, n, 2)."""
-    squared = (x[:, :, None] - x[:, None]).square().sum(-1)
+    squared = log_squared_length(x[:, :, None] - x[:, None], keepdim=False)
     short = shorten(x)
-    return torch.stack([squared.log1p(), short @ short.mT], -1)
+    return torch.stack([squared, short @ short.mT], -1)
 
 
 class Layer(nn.Module):

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, pad
 
 from models.layers import geometric_algebra as algebra
+from models.layers.attention import attend
 from models.layers.fields import (
     centroid,
     check_points,
@@ -75,7 +76,7 @@ class Attention(nn.Module):
         # As they share key and value, the heads are more objects to one head: (batch, 1, n heads).
         q, k, v = (part.reshape(size[0], 1, -1, part.shape[-1]) for part in self.split_heads(x, s))
         bias = self.attention_bias(size, pairs, real)
-        values = scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        values = attend(q, k, v, bias)
         values = values.reshape(len(s), self.heads, -1)  # (objects, heads, multivectors, scalars)
         x, s = values.split([32 * self.columns.channels, s.shape[-1]], -1)
         x = x.unflatten(-1, (8, -1)).permute(2, 0, 1, 3).flatten(2)  # (8, objects, columns)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import hardtanh
 
 from models.layers.fields import (
     centroid,
@@ -22,6 +23,7 @@ from models.layers.fields import (
     origins,
     split_by_l,
 )
+from models.layers.lengths import smooth_length
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import Edges, find_all_edges
 from remul.fields import Fields, Signature
@@ -30,6 +32,7 @@ EQUIVARIANT = True
 VERSION = 2
 PAPER = {"channels": 128, "layers": 3}
 GAUSSIANS, RADIAL_FUNCTIONS = 16, 4
+MOST, LONGEST = 1e4, 1e9  # of features: where they are bounded, out of reach of any that learn
 
 Sent = tuple[Tensor, Tensor]  # by each object, and the mix of filters it passes
 Sums = tuple[Tensor, Tensor | None]
@@ -134,6 +137,7 @@ class Layer(nn.Module):
         self.a = mlp((1 + vectors) * channels, channels, parts * channels)
 
     def forward(self, s: Tensor, v: Tensor, aggregate: Aggregate) -> tuple[Tensor, Tensor]:
+        s = hardtanh(s, -MOST, MOST)  # or products of products overflow
         ds, dv = aggregate(*self.send(s), v)
         return self.update(s + ds, v if dv is None else v + dv)
 
@@ -150,11 +154,15 @@ class Layer(nn.Module):
         if self.u is None:
             return s + self.a(s), v
         u_v, v_v = self.u(v), self.v(v)  # (batch, n, 3, channels)
-        length = (v_v.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
+        length = smooth_length(v_v, 2, keepdim=False)
         a = self.a(torch.cat([s, length.log1p()], -1)).split(s.shape[-1], -1)
         if self.uses.scalars_used:
             s = s + a[0] + a[1] * (u_v * v_v).sum(2) / (1 + length)
-        return s, v + a[-1].unsqueeze(2) * u_v if self.uses.vectors_used else v
+        if self.uses.vectors_used:
+            v = torch.addcmul(v, a[-1].unsqueeze(2), u_v) / (
+                1 + length.detach() / LONGEST
+            ).unsqueeze(2)
+        return s, v
 
 
 class PaiNN(nn.Module):

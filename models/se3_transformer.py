@@ -16,6 +16,7 @@ from models.layers.fields import (
     count_pair_scalars,
     has_points,
 )
+from models.layers.lengths import narrow, smooth_length, widen
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import find_all_edges
 from models.layers.tensor_products import (
@@ -70,7 +71,8 @@ class Attention(nn.Module):
         self, widths: list[int], sent: list[int], heads: int, coupling: Coupling, radial_width: int
     ) -> None:
         super().__init__()
-        self.coupling, self.heads, self.sent = coupling, heads, sent
+        # A tuple, as the tables are registered once, by the network.
+        self.couplings, self.heads, self.sent = (coupling,), heads, sent
         keys = [coupling.count_products(sent, l) for l in range(len(widths))]
         self.radial = mlp(radial_width, 2 * RADIAL_BASIS, sum(sent))
         self.query, self.send = (
@@ -92,13 +94,13 @@ class Attention(nn.Module):
         per_head = self.sent[0] // self.heads
         attention = attention.repeat_interleave(per_head, -1).unsqueeze(3)
         weighted = [attention * m if m.shape[-1] else m for m in messages]
-        return self.coupling.aggregate(weighted, embedding.angular)
+        return self.couplings[0].aggregate(weighted, embedding.angular)
 
     def weights(self, x: list[Tensor], messages: list[Tensor], embedding: EdgeEmbedding) -> Tensor:
         """Return how much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
         queries = [query(part) for query, part in zip(self.query, x, strict=True)]
         # <q_i, k_ij> with keys C m, C the angular matrix, is <C^T q_i, m>: no key is ever made.
-        rows = self.coupling.order_as_rows(queries, self.sent)
+        rows = self.couplings[0].order_as_rows(queries, self.sent)
         products = sum(
             ((angular @ row).view_as(m) * m).sum(3)
             for angular, row, m in zip(embedding.angular, rows, messages, strict=True)
@@ -143,7 +145,7 @@ class Layer(nn.Module):
         values = self.attention(x, embedding)
         both = [torch.cat([part, *parts], -1) for part, parts in zip(x, values, strict=True)]
         mixed = [mix(part) for mix, part in zip(self.mix, both, strict=True)]
-        lengths = [(part.square().sum(2) + TINY).sqrt() for part in mixed[1:]]
+        lengths = [smooth_length(part, 2, keepdim=False) for part in mixed[1:]]
         invariants = torch.cat([x[0].squeeze(2), mixed[0].squeeze(2), *lengths], -1)
         gates = self.gate(invariants).unsqueeze(2).chunk(len(self.used), -1)
         gates = dict(zip(self.used, gates, strict=True))
@@ -152,9 +154,9 @@ class Layer(nn.Module):
 
 def normalise(h: list[Tensor]) -> list[Tensor]:
     """Return the features of each object over their root mean square."""
-    squared = sum(part.square().sum((2, 3), keepdim=True) for part in h)
+    squared = sum(widen(part).square().sum((2, 3), keepdim=True) for part in h)
     scale = (squared / sum(part.shape[2] * part.shape[3] for part in h) + TINY).rsqrt()
-    return [scale * part for part in h]
+    return [narrow(scale, part.dtype) * part for part in h]
 
 
 class SE3Transformer(nn.Module):

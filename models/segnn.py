@@ -13,6 +13,7 @@ from models.layers.fields import (
     multiplicities,
     split_by_l,
 )
+from models.layers.lengths import log_squared_length
 from models.layers.mlp import linear
 from models.layers.neighbours import ROUND_OFF, Edges, find_all_edges
 from models.layers.steerable import (
@@ -61,6 +62,8 @@ def clear_round_off(vectors: Tensor) -> Tensor:
 
     An object in the centre of a symmetric shape has no direction from it, and shall get none.
     """
+    if not vectors.numel():
+        return vectors
     lengths = vectors.norm(dim=-1, keepdim=True)
     round_off = ROUND_OFF * torch.finfo(vectors.dtype).eps * lengths.amax(1, keepdim=True)
     return torch.where(lengths > round_off, vectors, 0)
@@ -77,7 +80,7 @@ class EdgeAttributes:
     def __init__(self, edges: Edges, coupling: Coupling) -> None:
         self.edges, self.attribute = edges, spherical_harmonics(edges.vectors, coupling.lmax_sh)
         self.matrices = steer(coupling, self.attribute)
-        squared = edges.vectors.square().sum(-1, keepdim=True).log1p()
+        squared = log_squared_length(edges.vectors)
         invariants = edges.append_features(squared if coupling.apart else squared[..., :0])
         self.sent, self.received = [], []
         for l in range(coupling.lmax + 1):

@@ -69,7 +69,8 @@ class Layer(nn.Module):
         radial_width: int,
     ) -> None:
         super().__init__()
-        self.coupling, self.widths, self.ls = coupling, widths, sorted(ls)
+        # A tuple, as the tables are registered once, by the network.
+        self.couplings, self.widths, self.ls = (coupling,), widths, sorted(ls)
         self.radial = mlp(radial_width, RADIAL_BASIS, sum(widths))
         self.mix = nn.ModuleDict(
             {
@@ -92,7 +93,8 @@ class Layer(nn.Module):
         radial = self.radial(embedding.radial).unsqueeze(3).split(self.widths, -1)
         senders = zip(radial, embedding.gather_senders(h), strict=True)
         messages = [r * x if x.shape[-1] else x for r, x in senders]
-        sums = self.coupling.aggregate(messages, embedding.angular, max(self.ls, default=0))
+        lmax_out = max(self.ls, default=0)
+        sums = self.couplings[0].aggregate(messages, embedding.angular, lmax_out)
         return [torch.cat(parts, -1) for parts in sums]
 
 

@@ -2,8 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, scaled_dot_product_attention
+from torch.nn.functional import layer_norm
 
+from models.layers.attention import attend
 from models.layers.fields import (
     centroid,
     check_outputs,
@@ -50,10 +51,9 @@ class Block(nn.Module):
         return x + self.mlp(layer_norm(x, x.shape[-1:]))
 
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        by_head = (part.unflatten(-1, (self.heads, -1)) for part in self.to_qkv(x).chunk(3, -1))
-        q, k, v = (part.transpose(1, 2) for part in by_head)  # (batch, heads, n, channels / heads)
-        values = scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return values.transpose(1, 2).flatten(2)
+        by_head = self.to_qkv(x).unflatten(-1, (3 * self.heads, -1))  # (batch, n, 3 heads, width)
+        q, k, v = (part.transpose(1, 2) for part in by_head.chunk(3, 2))
+        return attend(q, k, v, bias).transpose(1, 2).flatten(2)
 
 
 class Transformer(nn.Module):

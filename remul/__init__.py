@@ -15,11 +15,13 @@ The examples of its functions go on from these lines:
 """
 
 from remul.actions import Elements, act, wigner
+from remul.adapters import adapt
 from remul.adaptive_penalties import Dual, GradNorm
+from remul.batches import Batch
 from remul.distances import Distance, field_distance
 from remul.elements import Element, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
-from remul.fields import POINT, SCALAR, VECTOR, Batch, Fields, Model, Rep, Signature, Types
+from remul.fields import POINT, SCALAR, VECTOR, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
 from remul.lie import (
     Stages,
@@ -81,6 +83,7 @@ __all__ = [
     "Types",
     "about_axis",
     "act",
+    "adapt",
     "canonicalise",
     "consistency_loss",
     "consistency_terms",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from remul.checks import holds, shape_of
+from remul.values import holds, shape_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Permutation:
     Fields (batch, n, k) and `mask` are reordered, pair fields (batch, n, n, k) along both axes,
     fields without objects (batch, k) stay; `g @ h` acts with h first. Losses and measures read the
     mask before the action: give them permutations that leave padded objects in place, as those of
-    `groups.permutations` do.
+    `groups.permutations` do. Of ragged samples n is the largest size; a smaller one has its own
+    objects first in its row, the rest in place. Edges keep their rows, `edge_index` follows.
 
     Args:
         order: Whole numbers, `(batch, n)`: object `order[i]` comes to place i.

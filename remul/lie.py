@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from remul.actions import act
-from remul.checks import check_inputs, predict
+from remul.actions import transform
+from remul.checks import check, check_inputs, predict
 from remul.elements import Element
-from remul.fields import MASK, Fields, Model, Rep, Signature, Types
+from remul.fields import UNTYPED, Fields, Model, Rep, Signature, Types
+from remul.layouts import layout_of
 from remul.metrics import flatten
 from remul.rotations import AXES, EXACT, rotation_about_axis
 
@@ -107,7 +108,9 @@ def lie_error_by_field(
         >>> list(lie_error_by_field(offset, inputs, signature))
         ['x']
     """
-    rest = {n: _keep_invariants(x, signature.inputs[n]) for n, x in inputs.items() if n != MASK}
+    check(inputs, signature.inputs)
+    typed = inputs.keys() - UNTYPED
+    rest = {n: _keep_invariants(inputs[n], signature.inputs[n]) for n in inputs if n in typed}
     stages, generators = _as_one_stage(model, signature), list(generators)
     return {
         name: _mean_square(stages, inputs | rest | {name: inputs[name]}, signature, generators)
@@ -172,11 +175,13 @@ def _mean_square(
     layer: str = "model",
 ) -> Tensor:
     """Return the mean square over real entries of the derivatives, summed over the generators."""
-    mask, squares = inputs.get(MASK), []
+    layout, types, squares = layout_of(inputs), [*stages.values()][-1][1], []
     for generator in generators:
         derivative = _differentiate(stages, inputs, signature, generator, layer)
-        entries = flatten({k: torch.ones_like(x) for k, x in derivative.items()}, mask).sum(-1)
-        squares.append(flatten(derivative, mask).square().sum(-1) / entries.clamp_min(1))
+        ones = {name: torch.ones_like(x) for name, x in derivative.items()}
+        entries = flatten(ones, types, layout).sum(-1)
+        square = flatten(derivative, types, layout).square().sum(-1)
+        squares.append(square / entries.clamp_min(1))
     if not squares:
         raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
     return sum(squares[1:], start=squares[0])
@@ -190,15 +195,15 @@ def _differentiate(
         raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
-    check_inputs(inputs, signature.inputs)
+    layout = check_inputs(inputs, signature.inputs)
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs
         g = Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
         for name, (stage, types_out) in stages.items():
             turned = name == layer
-            fields = stage(act(g, fields, types) if turned else fields)
-            fields = act(g.inverse(), fields, types_out) if turned else fields
+            fields = stage(transform(g, fields, types, layout) if turned else fields)
+            fields = transform(g.inverse(), fields, types_out, layout) if turned else fields
             types = types_out
         return fields
 

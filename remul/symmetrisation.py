@@ -9,11 +9,12 @@ from functools import partial
 import torch
 from torch import nn
 
-from remul.actions import act, check_elements, list_elements
+from remul.actions import check_elements, list_elements, transform
 from remul.checks import check, predict
 from remul.elements import Element
-from remul.fields import Fields, Model, Signature, batch_size
+from remul.fields import Fields, Model, Signature
 from remul.frames import Frames, canonical_frame, principal_frames
+from remul.layouts import batch_size, layout_of
 
 ROWS = 4096  # turned samples in one forward pass
 
@@ -121,17 +122,22 @@ class Symmetrised(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         """Return the weighted mean over the frames of each sample of g^-1 f(g x)."""
-        check(inputs, self.signature.inputs)
+        layout = check(inputs, types := self.signature.inputs)
+        objects = {name: rep.objects for name, rep in types.items()}
         total: Fields = {}
         chunks = (x.split(ROWS) for x in self.frames(inputs, self.signature))
         for sample, weight, rotation, translation in zip(*chunks, strict=True):
             g = Element(rotation, translation)
-            turned = act(g, {k: x[sample] for k, x in inputs.items()}, self.signature.inputs)
+            part = layout.take(inputs, objects, sample)
+            there = layout_of(part)
+            turned = transform(g, part, types, there)
             output = predict(self.model, turned, self.signature.outputs)
-            for name, y in act(g.inverse(), output, self.signature.outputs).items():
-                share = y * weight.to(y).view(-1, *(1,) * (y.dim() - 1))
-                sums = total.get(name, y.new_zeros(batch_size(inputs), *y.shape[1:]))
-                total[name] = sums.index_add(0, sample, share)
+            back = transform(g.inverse(), output, self.signature.outputs, there)
+            for name, y in back.items():
+                kind = self.signature.outputs[name].objects
+                share = there.spread(weight.to(y), kind).view(-1, *(1,) * (y.dim() - 1))
+                sums = total.get(name, y.new_zeros(layout.count(kind), *y.shape[1:]))
+                total[name] = sums.index_add(0, layout.rows(sample, kind), y * share)
         return total
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import mse_loss, one_hot
 
 from bench.core.contracts import Task
 from bench.data import motion
-from bench.data.cache import Arrays
+from bench.data.archive import Arrays
 from remul import POINT, SO3, VECTOR, Batch, Rep, Signature
 
 BOND = 1.6  # Å: heavy atoms nearer than this in the first frame are bonded

@@ -15,6 +15,7 @@ from bench.records.run_record import RunRecord
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
+OWN = "score_"  # of the columns of scores that a task brings itself
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
@@ -30,6 +31,12 @@ def splits(data: pd.DataFrame) -> list[str]:
     scores = {name.removeprefix("mse_") for name in data if name.startswith("mse_")}
     others = {name for name in scores if not name.endswith("_std")} - {"val", "test"}
     return ["test", *sorted(others)]
+
+
+def own_scores(data: pd.DataFrame) -> list[str]:
+    """Return the columns of scores that tasks bring themselves, in alphabetical order."""
+    names = {name.removesuffix("_std") for name in data if name.startswith(OWN)}
+    return sorted(names)
 
 
 def frame(records: list[RunRecord]) -> pd.DataFrame:
@@ -67,9 +74,14 @@ def _row(record: RunRecord, current: bool) -> dict[str, Any]:
         },
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
-        **record.scores,
+        **{_name_score(name): score for name, score in record.scores.items()},
         **_timings(record),
     }
+
+
+def _name_score(name: str) -> str:
+    standard = name == "best_step" or name.startswith(tuple(f"{kind}_" for kind in KINDS))
+    return name if standard else OWN + name
 
 
 def task_of(run: Run) -> Plugin:
@@ -107,7 +119,8 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
     A configuration without a finished run has its status instead.
     """
     values = {name: data[name].to_numpy() for name in data}  # by place: a group's frame is slow
-    scores = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
+    standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
+    scores = [*standard, *own_scores(data)]
     rows = []
     for configuration, places in data.groupby(CONFIGURATION).indices.items():
         done = places[values["status"][places] == "done"]

@@ -93,7 +93,7 @@ def coordinates(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
 def mean_weights(inputs: Fields, x: Tensor) -> Tensor:
     """Return the weights of the objects in a mean over the real ones, (batch or 1, n, 1)."""
     if MASK not in inputs:
-        return x.new_full((1, x.shape[1], 1), 1 / x.shape[1])
+        return x.new_full((1, x.shape[1], 1), 1 / max(1, x.shape[1]))
     mask = inputs[MASK].to(x)
     return mask / mask.sum(1, keepdim=True).clamp_min(1)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from models.layers import geometric_algebra as algebra
+from models.layers.lengths import narrow, widen
 from models.layers.mlp import linear
 
 PARITIES = torch.eye(2, dtype=torch.float32)
@@ -94,5 +95,6 @@ def _invariants(x: Tensor, even: int) -> Tensor:
 def normalise(x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     """Return multivectors over the root mean square of their norms, scalars by LayerNorm."""
     half = x.shape[-1] // 2  # the columns without e0, which has no part in the inner product
-    squared = x[..., :half].square().sum((0, 2)) / half
-    return x * squared.clamp_min(1e-2).rsqrt()[:, None], layer_norm(s, s.shape[-1:])
+    squared = widen(x[..., :half]).square().sum((0, 2)) / half
+    scale = narrow(squared.clamp_min(1e-2).rsqrt()[:, None], x.dtype)
+    return x * scale, layer_norm(s, s.shape[-1:])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from models.layers.fields import pack_pairs
+from models.layers.lengths import smooth_length
 from remul.fields import MASK, Fields, Types
 
 ROUND_OFF = 8  # of distances after a motion, in units of the precision times the farthest point
@@ -29,7 +30,7 @@ class Edges:
 
     def lengths(self) -> Tensor:
         """Return |x_i - x_j|, (batch, n, k, 1), never zero, so that it has a derivative."""
-        return (self.vectors.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+        return smooth_length(self.vectors)
 
     def append_features(self, x: Tensor) -> Tensor:
         """Return values of edges, (batch, n, k, c), with the fields of pairs behind them."""

@@ -15,6 +15,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from models.layers.lengths import smooth_length
 from models.layers.neighbours import Edges
 
 Irrep = tuple[int, int]
@@ -240,5 +241,5 @@ def import_library(name: str) -> ModuleType:
 
 def spherical_harmonics(x: Tensor, lmax: int) -> Tensor:
     """Return harmonics of the directions x, (..., (lmax + 1)^2), by l; 1, 0, 0, ... at x = 0."""
-    unit = x / (x.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-    return o3.spherical_harmonics(list(range(lmax + 1)), unit, False, normalization="component")
+    degrees = list(range(lmax + 1))
+    return o3.spherical_harmonics(degrees, x / smooth_length(x), False, normalization="component")

@@ -12,6 +12,7 @@ from bench.core.config import Plugin, Run
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
+from bench.training import selection
 
 
 @pytest.mark.parametrize("kind", plugins.FOLDERS)
@@ -68,11 +69,20 @@ MISTAKES = {
     "sweep": (["run", "quik"], "no sweep 'quik'; did you mean 'quick'?"),
     "option": (["run", "quick", "--stepz", "3"], "--stepz"),
     "number": (["run", "quick", "--steps", "many"], "invalid int value: 'many'"),
-    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number from 1, got 0"),
+    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number from 1 to"),
     "seeds": (["run", "quick", "--seeds", "0"], "seeds has to be at least 1"),
     "jobs": (["run", "quick", "--jobs", "0"], "--jobs has to be at least 1"),
     "device": (["run", "quick", "--device", "tpu"], "no device 'tpu'; there are cpu, cuda"),
     "key": (["run", "quick", "--only", "modell=x"], "no key 'modell'"),
+    "many seeds": (["run", "quick", "--seeds", "1000000000"], "gives more than 100,000 runs"),
+    "a large size": (["speed", "--size", "1000000000"], "a number of parameters up to 100,000,000"),
+    "a way out of a folder": (["speed", "--models", "../bench/tasks/md17"], "no model '../bench"),
+    "a newline": (["table", "--results", "/no\nwhere\x1b[31m"], r"under /no\x0awhere\x1b[31m"),
+    "a name in another script": (["speed", "--models", "drıft\ud800"], "did you mean 'drift'?"),
+    "a set": (
+        ["run", "--task", "nbody_gravity:val={1}", "--models", "drift", "--methods", "plain"],
+        "plug-in 'nbody_gravity', option 'val': JSON cannot hold a set",
+    ),
     "glob": (["run", "quick", "--only", "model=resnet"], "model is one of drift"),
     "condition": (["run", "quick", "--only", "drift"], "--only takes key=glob"),
     "shard": (["run", "quick", "--shard", "4/3"], "--shard takes i/n"),
@@ -114,15 +124,73 @@ def test_a_bad_sweep_is_one_line_and_exit_code_2(change, words, tmp_path, capsys
     assert shown.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["runs = 3\n", "import nowhere\n", "def runs(): yield 'egnn'\n", "def runs(): yield Run(1)\n"],
-)
+@pytest.mark.parametrize("text", ["runs = 3\n", "def runs(): yield 'egnn'\n"])
 def test_a_file_that_is_no_sweep_is_named(text, tmp_path, capsys):
     file = tmp_path / "odd.py"
     file.write_text(text)
     assert main(["run", str(file)]) == 2
     assert f"{file} is no sweep: " in capsys.readouterr().err
+
+
+RUN = "from bench import Plugin, Run\nRUN = Run(Plugin('nbody_gravity'), Plugin('drift'), "
+RAISING = {
+    "import nowhere": "line 1: ModuleNotFoundError: No module named 'nowhere'",
+    "def runs(): yield Run(1)": "line 1: NameError",
+    "def runs():\n    raise StopIteration\n    yield": "line 2: RuntimeError: generator",
+    "def runs(): raise MemoryError": "line 1: MemoryError",
+    "def fall(): fall()\nfall()": "line 1: RecursionError",
+    "class Odd(BaseException): pass\nraise Odd('no')": "line 2: Odd: no",
+    "import sys\ndef runs():\n    sys.exit(7)": "line 3: SystemExit: 7",
+    "raise ValueError('a\\nb \\x1b[31m\\ud800')": "line 1: ValueError: a",
+    RUN
+    + "Plugin('remul', {'beta': {1}}))": "plug-in 'remul', option 'beta': JSON cannot hold a set",
+    RUN + "Plugin('remul', {'beta': len}))": "a builtin_function_or_method",
+    RUN + "Plugin('remul', {'beta': float('nan')}))": "float nan",
+    RUN + "Plugin('remul', {'beta': 10 ** 5000}))": "JSON cannot hold int <int>",
+    RUN + "Plugin('remul', {'beta': {1: 2, 'a': 3}}))": "JSON cannot hold int 1 as a name",
+    RUN + "Plugin('remul', {'beta': '\\ud800'}))": r"JSON cannot hold str '\ud800'",
+    "c = {}\nc['c'] = c\n" + RUN + "Plugin('remul', c))": "JSON cannot hold what contains itself",
+    "c = 1\nfor _ in range(99999): c = [c]\n" + RUN + "Plugin('remul', {'c': c}))": "nested deeper",
+    RUN + "Plugin('remul'), lr=10 ** 400)": "lr has to be positive",
+    RUN + "Plugin(3))": "a plug-in's name has to be a word or a path, got 3",
+    RUN + "'remul')": "method has to be a Plugin, got 'remul'",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), RAISING.items(), ids=range(len(RAISING)))
+def test_what_a_sweep_raises_is_one_line_with_its_place(text, words, tmp_path, capsys):
+    file = tmp_path / "odd.py"
+    file.write_text(text)
+    assert main(["run", str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert f"{file}, line " in shown
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("while True: pass", "it took more than 0.1 s to list its runs"),
+        ("def runs():\n    while True: yield RUN", "gives more than 5 runs"),
+        ("def runs(): return []", "gives no runs"),
+    ],
+)
+def test_a_sweep_without_end_is_one_line(text, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(selection, "LISTING_S", 0.1)
+    monkeypatch.setattr(selection, "MOST_RUNS", 5)
+    file = tmp_path / "endless.py"
+    file.write_text(f"{RUN}Plugin('plain'))\n{text}\n")
+    assert main(["run", str(file)]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", ["\ufeff", "# -*- coding: latin-1 -*-\n# \xe9\n"])
+def test_a_sweep_in_another_encoding_is_read(head, tmp_path):
+    file = tmp_path / "sweep.py"
+    file.write_text(f"{head}{RUN}Plugin('plain'))\ndef runs(): yield RUN\n",
+                    encoding="utf-8" if head == "\ufeff" else "latin-1")  # fmt: skip
+    assert len(selection.load_sweep(str(file))) == 1
 
 
 def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):

@@ -174,7 +174,12 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     timing = Timing(median_ms=1.0, samples_ms=[1.0], quality="A", session="s")
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
     RunStore(root).write(structs.replace(blank_record(only), **parts))
-    monkeypatch.setattr(pool, "serve", lambda requests, _, told, __: told(0, Died("killed")))
+
+    def die(requests, jobs, on_reply, *_):
+        for index, _ in requests:
+            on_reply(index, Died("killed"))
+
+    monkeypatch.setattr(pool, "serve", die)
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
 

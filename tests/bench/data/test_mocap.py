@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 from bench.cli import main
 from bench.core import plugins
+from bench.data.archive import read_npz
 from bench.data.asf_amc import forward_kinematics, read_motion, read_skeleton, rotations
-from bench.data.cache import read_npz
 from bench.system.checkout import ROOT
 
 MOCAP = plugins.load("tasks", "mocap")

@@ -105,6 +105,15 @@ def test_every_split_has_a_column(tmp_path):
     assert "| FAR MSE x 1e3 |" in shown([record], tmp_path)
 
 
+def test_scores_of_the_task_have_columns_with_their_spread(tmp_path):
+    found = [made("egnn", seed, 1.0, 1.0) for seed in (0, 1)]
+    for record, value in zip(found, (0.1, 0.3), strict=True):
+        record.scores["partition_distance"] = value
+    text = shown(found, tmp_path)
+    assert "| partition_distance |" in text
+    assert "| 0.200 ± 0.141 |" in text
+
+
 def test_rows_of_one_name_are_told_apart():
     small = made("egnn", 0, 1.0, 1.0)
     large = made("egnn", 0, 1.0, 1.0, channels=128)
