@@ -182,3 +182,11 @@ def test_claims_of_scale_need_the_papers_scale(error, gpu, verdict):
 
 def test_ten_times_faster_is_confirmed_by_twelve():
     assert judge(published(1e-3, "H100"), "REMUL is up to 10 times").verdict == CONFIRMED
+
+
+def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
+    lines = findings.format_findings(findings.find(make_rows(1, egnn=1e-3, gnn=5e-3))).splitlines()
+    assert lines[0] == "nbody_gravity(val=500)"
+    assert "  Is an unconstrained network as accurate as the best exact one? UNDECIDED" in lines
+    assert any(line.startswith("    to settle it: ") for line in lines)
+    assert findings.format_findings([]) == ""
