@@ -96,7 +96,7 @@ class EdgeAttributes:
 
     def mean(self, messages: Tensor) -> Tensor:
         """Return means over j: (batch, n, k, 2 l + 1, c) to (batch, n, 2 l + 1, c)."""
-        weights = self.edges.mean_weights.mT.expand(len(messages), -1, -1, -1)
+        weights = self.edges.mean_weights.mT.expand(messages.shape[0], -1, -1, -1)
         return (weights @ messages.flatten(3)).squeeze(2).unflatten(-1, messages.shape[3:])
 
 

@@ -120,7 +120,7 @@ def _index_others(x: Tensor) -> Tensor:
     n = x.shape[1]
     objects = torch.arange(n, device=x.device)
     index = (objects[:, None] + objects[1:]) % n
-    return index.expand(len(x), -1, -1)
+    return index.expand(x.shape[0], -1, -1)
 
 
 def _rank_others(x: Tensor, real: Tensor, count: int) -> tuple[Tensor, Tensor]:

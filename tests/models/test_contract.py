@@ -145,8 +145,6 @@ def effects(model, signature, draw):
 @pytest.mark.parametrize("kind", LIVING)
 @pytest.mark.parametrize("name", plugins.names("models"))
 def test_no_weight_is_without_effect(name, kind, hparams, draw):
-    if name == "gatr":
-        pytest.xfail("gatr still has blades that reach no output")
     taken = inspect.signature(load(name).build).parameters
     if not hparams.keys() <= taken.keys():
         pytest.skip(f"{name} has no {[*hparams]}")
