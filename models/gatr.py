@@ -19,6 +19,7 @@ from models.layers.fields import (
     split_by_l,
 )
 from models.layers.geometric_mlp import GeoMLP
+from models.layers.lengths import narrow, widen
 from models.layers.mlp import linear, scale_weights
 from models.layers.multivectors import Columns, MultivectorLinear, normalise
 from remul.fields import MASK, Fields, Signature, Types
@@ -86,9 +87,11 @@ class Attention(nn.Module):
         batch, n = size
         q, k, v = (
             part.reshape(batch, 1, n * part.shape[1], part.shape[2])
-            for part in self.split_heads(x, s)
+            for part in self.split_heads(widen(x), widen(s))
         )
-        values = attend(q, k, v, self.attention_bias(size, pairs, real))
+        bias = self.attention_bias(size, pairs, real, q.dtype)
+        with torch.autocast(q.device.type, enabled=False):  # float16 has no squared distances
+            values = narrow(attend(q, k, v, bias), s.dtype)
         values = values.reshape(s.shape[0], self.heads, values.shape[-1])
         # Of each object and head multivectors, then scalars.
         x, s = values.split([32 * self.columns.channels, s.shape[-1]], -1)
@@ -102,7 +105,7 @@ class Attention(nn.Module):
         euclidean, distance = x[:, :, :-1, 0], algebra.distance_query(x[:, :, :-1])
         distance_q = distance[:, :, :-1]
         if self.log_distance_weights is not None:
-            distance_q = distance_q * self.log_distance_weights.exp()
+            distance_q = distance_q * narrow(self.log_distance_weights.exp(), x.dtype)
         distance_k = algebra.distance_key(distance[:, :, -1:])
         q = _components_last(torch.cat([euclidean[:, :, :-1], distance_q]))
         k = _components_last(torch.cat([euclidean[:, :, -1:], distance_k]))
@@ -114,7 +117,7 @@ class Attention(nn.Module):
         )
 
     def attention_bias(
-        self, size: torch.Size, pairs: Tensor | None, real: Tensor | None
+        self, size: torch.Size, pairs: Tensor | None, real: Tensor | None, dtype: torch.dtype
     ) -> Tensor | None:
         """Return what to add to the logits, (batch, 1, n heads, n), or the mask of real senders."""
         if self.bias is None:
@@ -122,7 +125,7 @@ class Attention(nn.Module):
         bias = self.bias(pairs).transpose(2, 3)  # (batch, n, heads, n)
         if real is not None:
             bias = bias.masked_fill(~real[:, None], -torch.inf)
-        return bias.flatten(1, 2).unsqueeze(1)
+        return narrow(bias.flatten(1, 2).unsqueeze(1), dtype)
 
 
 def _components_last(x: Tensor) -> Tensor:
@@ -153,7 +156,7 @@ class GATr(nn.Module):
         self, signature: Signature, channels: int, half: int, depth: int, heads: int
     ) -> None:
         super().__init__()
-        self.signature, self.half = signature, half
+        self.signature = signature
         check_points(signature, "gatr")
         scalars, vectors = multiplicities(signature.inputs, 1, "gatr").values()
         muls_out = multiplicities(signature.outputs, 1, "gatr")
@@ -199,7 +202,7 @@ class GATr(nn.Module):
     def decode(self, inputs: Fields, x: Tensor, s: Tensor, size: torch.Size) -> Fields:
         """Return the output fields, vectors from the odd components of grades 1 and 2 of space."""
         grade, axis, item, e0, channel = range(5)
-        odd = x[1:7].view(2, 3, s.shape[0], 2, 2, self.half)[..., 1, :]
+        odd = x[1:7].view(2, 3, s.shape[0], 2, 2, x.shape[-1] // 4)[..., 1, :]
         odd = odd.permute(item, axis, grade, e0, channel)
         odd = odd.flatten(2)
         odd = odd if len(self.read) == odd.shape[2] else odd[..., self.read]

@@ -6,6 +6,7 @@ from torch.nn.functional import gelu
 
 from models.layers import geometric_algebra as algebra
 from models.layers.blades import Uses
+from models.layers.lengths import narrow, widen
 from models.layers.multivectors import SUMS, Columns, MultivectorLinear
 
 
@@ -52,7 +53,8 @@ class GeoMLP(nn.Module):
         blade, item, group, e0, channel = range(5)
         x = x.view(8, -1, 4, 2, 2 * self.half).permute(group, e0, blade, item, channel)
         a, b = x.reshape(2, 2, 16, -1)  # each (product or join, components, objects x channels)
-        y = algebra.multiply(self.left, self.right, self.result, a, b)
+        y = algebra.multiply(self.left, self.right, self.result, widen(a), widen(b))
+        y = narrow(y, x.dtype)
         group, e0, blade, item, channel = range(5)
         y = y.view(2, 2, 8, -1, 2 * self.half).permute(blade, item, group, e0, channel)
         return y.flatten(2)

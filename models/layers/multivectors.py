@@ -109,10 +109,10 @@ class MultivectorLinear(nn.Module):
         y = torch.bmm(x, self.matrices())
         if self.lifted:
             groups, channels = self.columns_out
-            lifted = self.lift(s).view(s.shape[0], -1, groups, 1, channels).transpose(0, 1)
+            lifted = self.lift(s).view(s.shape[0], len(self.lifted), groups, 1, channels)
             invariants = _invariants(self.columns_out.split(y), self.even_out)
             first, last = self.lifted[0], self.lifted[-1] + 1
-            invariants[first:last].add_(lifted)
+            invariants[first:last].add_(lifted.transpose(0, 1))
         return y
 
     def join(self, x: Tensor, s: Tensor) -> Tensor:
