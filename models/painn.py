@@ -47,7 +47,8 @@ def build(
 
     What departs: messages are means over the other objects, not sums. Vectors start from those of
     the inputs, points counting as vectors from the centroid. Lengths enter as log(1 + |v|) and
-    inner products over 1 + |v|, or float32 would lose digits in products of products. There is no
+    inner products over 1 + |v|, or float32 would lose digits in products of products. Scalars are
+    cut at 1e4 and vectors fall off from 1e9, so that no coordinates overflow. There is no
     cutoff: each layer has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in
     the units of the points, and from the scalars of the pair. The senders of an object are all
     others, or its nearest `neighbours`. Takes 0e and 1o; fields are (batch, n, dim). Raises
