@@ -155,7 +155,8 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
+    known = (table["equivariance_error_test"] < EXACT) & table["mse_test"].notna()
+    exact = table[claimed & known]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
