@@ -13,9 +13,10 @@ from mutations import changed_json, get
 from bench.cli import main
 from bench.system.checkout import ROOT
 
+pytestmark = pytest.mark.slow
 PUBLISHED = ROOT / "results" / "published"
-EXAMPLES = {"run": (40, 3000), "speed": (40, 2200), "peer": (10, 400), "compare": (30, 1600)}
-EXAMPLES |= {"noise": (10, 300), "surface": (4, 60), "page": (4, 160), "place": (10, 200)}
+EXAMPLES = {"run": (30, 1200), "speed": (30, 2200), "peer": (10, 400), "compare": (20, 1600)}
+EXAMPLES |= {"noise": (10, 300), "surface": (2, 60), "page": (2, 160)}
 SHOWN = {  # numbers that a table shows of the first seed
     "run": [("scores", "mse_test"), ("scores", "expected_error_test"), ("counters", "parameters"),
             ("counters", "flops"), ("timings", "inference", "median_ms"), ("run", "steps")],
