@@ -162,7 +162,7 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & is_exact(table)]
+    exact = table[claimed & is_exact(table) & table["mse_test"].notna()]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 

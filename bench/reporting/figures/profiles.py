@@ -40,7 +40,7 @@ def pose_shift(profiles: list[Profile], title: str) -> Figure | None:
 def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile]:
     """Return the profile of the most accurate row of each family, averaged over its seeds."""
     profiles, palette = [], colours(table)
-    trained = table[~table["method"].str.contains(AND, regex=False)]
+    trained = table[~table["method"].str.contains(AND, regex=False) & table["mse_test"].notna()]
     families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
     for name, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()]
