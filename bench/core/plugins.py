@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+NAME = re.compile(r"(\w+/)?\w+")  # a file of the folder, or of a folder in it
 OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
@@ -47,7 +49,7 @@ def find(kind: str, name: str) -> Path:
     Raises `ValueError` with the nearest name if there is none.
     """
     path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
-    bare = path.parent == FOLDERS[kind] or not is_named(name)
+    bare = NAME.fullmatch(name) or not is_named(name)
     if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)

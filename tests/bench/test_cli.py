@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
+from bench.data import cache
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system import signals
@@ -273,3 +275,55 @@ def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
     record_in(tmp_path).write_text("{")
     assert main([command, "--results", str(tmp_path)]) == 2
     assert "no record that can be read" in capsys.readouterr().err
+
+
+STREAMS = {
+    "full": ("table {} > /dev/full", 2, b"error: system: No space left on device\n"),
+    "both full": ("table {} > /dev/full 2> /dev/full", 2, b""),
+    "closed": ("table {} >&-", 0, b""),
+    "all closed": ("run nowhere <&- >&- 2>&-", 2, b""),
+    "a pipe that ends": ("table {} | true; exit ${{PIPESTATUS[0]}}", 2, b""),
+    "ascii": ("table {} > /dev/null", 0, b""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "code", "said"), STREAMS.values(), ids=STREAMS)
+def test_streams_may_be_anything(line, code, said, tmp_path):
+    record_in(tmp_path)
+    line = line.format(f"--results {tmp_path}")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m bench {line}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_an_error_of_ours_has_a_code_of_its_own(monkeypatch, capsys):
+    monkeypatch.setattr(plugins, "names", lambda kind: 1 / 0)
+    assert main(["list"]) == 70
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_terminal_obeys_no_name(capsys, tmp_path):
+    (tmp_path / "\x1b[31m" / "runs" / "t").mkdir(parents=True)
+    (tmp_path / "\x1b[31m" / "runs" / "t" / "\x1b]0;x\x07.json").write_text("{")
+    assert main(["table", "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"\x1b[31m" in shown.err
+
+
+def test_a_results_folder_is_a_machine_only_with_records(capsys):
+    before = {*(ROOT / "bench").rglob("*")}
+    assert main(["table", "--results", str(ROOT)]) == 2
+    assert {*(ROOT / "bench").rglob("*")} == before
+
+
+def test_the_tilde_of_a_folder_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REMUL_DATA", "~/x")
+    assert cache.folder() == tmp_path / "x"

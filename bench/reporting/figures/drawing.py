@@ -72,9 +72,11 @@ def _plain(shown: pd.DataFrame | Struct) -> Any:  # noqa: ANN401 - as JSON holds
 def read_fingerprint(file: Path) -> str | None:
     """Return the fingerprint that a PNG carries; None without the file, or without one in it."""
     try:
+        if not file.is_file():
+            return None
         with Image.open(file) as image:
             return image.info.get(FINGERPRINT)
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
 

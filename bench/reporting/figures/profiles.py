@@ -25,7 +25,9 @@ def pose_shift(profiles: list[Profile], title: str) -> Figure | None:
         angles, errors = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
         left.plot(angles, errors, **style)  # without 0 degrees, where no model errs
         energy = profile["energy_by_degree"]
-        right.plot(range(len(energy)), [e / sum(energy) for e in energy], marker="o", **style)
+        right.plot(
+            range(len(energy)), [e / (sum(energy) or 1.0) for e in energy], marker="o", **style
+        )
     left.set(xlabel="rotation by an angle, degrees", ylabel="equivariance error E'", yscale="log")
     right.set(xlabel="degree l", ylabel="share of the energy of f", yscale="log")
     left.set_xticks(range(0, 181, 45))
@@ -39,7 +41,8 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
     """Return the profile of the most accurate row of each family, averaged over its seeds."""
     profiles, palette = [], colours(table)
     trained = table[~table["method"].str.contains(AND, regex=False)]
-    for name, rows in trained.groupby(trained.apply(family, axis=1)):
+    families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
+    for name, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()]
         seeds = [r.profiles for r in records if r.key == best["key"] and r.profiles]
         seeds = [profile for profile in seeds if profile.angles_deg]

@@ -74,6 +74,19 @@ DAMAGES = {
         "*/speed/*.json", ["timings", "inference", "ratios", 0], 0.0, "ratios[0]"
     ),
     "no ratios": ("*/speed/*.json", ["timings", "inference", "ratios"], [], "ratios"),
+    "rounds beyond counting": (
+        "*/speed/*.json", ["timings", "inference", "rounds"], 10**400, "rounds"
+    ),
+    "a median that is not that of its samples": (
+        "*/speed/*.json", ["timings", "inference", "median_ms"], 1e3, "its samples say"
+    ),
+    "an escape code": ("*/speed/*.json", ["reasons"], {"inference": "\x1b[31m"}, "terminal obeys"),
+    "a counter of its own": ("*/speed/*.json", ["counters", "model"], 3, "counters"),
+    "a field of its own": ("*/speed/*.json", ["cellar"], 3, "cellar"),
+    "a score of its own": ("*/runs/*/*[0-9].json", ["scores", "status"], 1.0, "scores: 'status'"),
+    "a negative error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], -1.0, "mse_test"),
+    "an endless error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], 10**400, "mse_test"),
+    "a key of other letters": ("*/runs/*/*[0-9].json", ["key"], "../../ab", "key"),
     "a negative time": ("*/speed/*.json", ["timings", "inference", "median_ms"], -1.0, "median_ms"),
     "a quality of its own": ("*/speed/*.json", ["timings", "inference", "quality"], "D", "quality"),
     "a count in words": ("*/speed/*.json", ["counters", "flops"], "many", "counters"),

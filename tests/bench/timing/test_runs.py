@@ -164,3 +164,27 @@ def test_a_disturbed_row_relates_nothing():
     quiet, disturbed = (Timing(median_ms=3.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
     assert runs.relate(quiet, disturbed, "k").ratios == []
     assert runs.relate(disturbed, quiet, "k").ratios == [1.0, 1.0]
+
+
+def test_a_record_has_no_file_run_that_nobody_named(store, stand_in, tmp_path):
+    file = tmp_path / "theirs.py"
+    file.write_text("1 / 0\ndef build(signature): ...\n")
+    for part in ("model", "method"):
+        store.write(blank_record(replace(PLAIN, **{part: Plugin(str(file))})))
+    runs.measure_runs(RUNS, store, "cpu")
+    timed = [target.run for part in stand_in.parts for target in part.values()]
+    names = {plugin.name for run in timed for plugin in run.plugins.values()}
+    assert names == {"nbody_gravity", "egnn", "drift", "plain", "remul"}
+
+
+def test_a_file_that_was_named_is_timed_where_it_is_now(store, stand_in, tmp_path):
+    (tmp_path / "there").mkdir()
+    here, there = tmp_path / "mine.py", tmp_path / "there" / "mine.py"
+    for file in (here, there):
+        file.write_text("def build(signature): ...\n")
+    before, now = (replace(PLAIN, model=Plugin(str(file))) for file in (there, here))
+    store.write(blank_record(before))
+    runs.measure_runs([now], store, "cpu")
+    paths = {target.run.model.name for part in stand_in.parts for target in part.values()}
+    assert str(here) in paths
+    assert str(there) not in paths

@@ -67,3 +67,8 @@ def test_seeds_override_those_of_the_sweep():
 def test_an_unknown_way_to_symmetrise_is_refused():
     with pytest.raises(ValueError, match="symmetrise has to be one of none, frame_average"):
         replace(RUN, symmetrise="average")
+
+
+def test_equal_runs_are_one():
+    other = replace(RUN, steps=9)
+    assert selection.distinct([RUN, other, replace(RUN)]) == [RUN, other]
