@@ -170,11 +170,9 @@ def plain_rows(
 
 def family(row: Mapping[str, Any]) -> str:
     """Return what a reader filters by: exactly equivariant networks, or one of the others."""
-    if not row["key"]:
-        return "published only"
-    if row["equivariant"]:
-        return "trivial" if row["trivial"] else "exactly equivariant"
-    return row["network"]
+    exact = "trivial" if row["trivial"] else "exactly equivariant"
+    own = exact if row["equivariant"] else row["network"]
+    return own if row["key"] else "published only"
 
 
 def _colour(row: Mapping[str, Any]) -> str:

@@ -82,9 +82,9 @@ Row = dict[str, Any]
 Rows = list[Row]
 
 
-def network_colour(name: str, equivariant: bool, trivial: bool = False) -> str:
+def network_colour(name: str, exact: bool, trivial: bool = False) -> str:
     """Return the colour of a network's family: exact ones share one, each backbone has its own."""
-    if equivariant:
+    if exact:
         return TRIVIAL if trivial else EXACT
     known = [n for n in plugins.names("models") if not plugins.claims_equivariance(n)]
     own = len(known) + crc32(name.encode()) % (len(FREE) - len(known))
