@@ -2,6 +2,10 @@
 
 import sys
 
-from bench.cli import main
+from bench.system import signals
 
-sys.exit(main(sys.argv[1:]))
+signals.end_at_once()  # while there is nothing to clean up
+
+from bench.cli import enter  # noqa: E402 - takes a while
+
+sys.exit(enter(sys.argv[1:]))

@@ -1,27 +1,23 @@
 """A worker process: reads one request per line on stdin, answers in lines of JSON on stdout.
 
-It lives as long as its parent holds the pipes: a parent that is killed takes it along, and what
-it had finished is on disk. `bench.system.protocol` has the messages; the path of this module is
-part of them.
+It lives as long as its parent does, which `bench.system.guard` sees to, and what it had finished
+is on disk. `bench.system.protocol` has the messages; the path of this module is part of them.
 """
 
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from bench.core.cases import target_from_plain
 from bench.core.config import run_from_plain
-from bench.core.outcomes import outcome
+from bench.core.outcomes import UNWRITABLE, outcome
 from bench.records.run_store import RunStore
-from bench.system import protocol
+from bench.system import environment, protocol
 from bench.system.protocol import (
     PROTOCOL,
     Count,
@@ -49,31 +45,23 @@ from bench.timing.sampler import Sampler, measure_ceilings
 from bench.training import multi_seed
 from bench.training.execute import execute
 
+MEMORY = 0.5  # share of the free memory of the machine that one training may take
 Send = Callable[[Reply], None]
 
 
 def main() -> None:
     """Answer requests until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    send = _claim_stdout()
+    requests, send = _claim_pipes()
     torch.set_num_threads(1)
-    lines: SimpleQueue[bytes] = SimpleQueue()
-    Thread(target=_listen, args=(lines,), daemon=True).start()
     sampler = Sampler()
-    while True:
+    for line in requests:
         try:
-            request = protocol.decode_request(lines.get())
+            request = protocol.decode_request(line)
         except ValueError as error:
             send(Failed("failed", str(error)))
         else:
             respond(request, sampler, send)
-
-
-def _listen(lines: SimpleQueue) -> None:
-    """Queue what the parent asks for; a parent that is gone ends the worker at once."""
-    for line in sys.stdin.buffer:
-        lines.put(line)
-    os._exit(1)
 
 
 def respond(request: Request, sampler: Sampler, send: Send) -> None:
@@ -88,14 +76,22 @@ def respond(request: Request, sampler: Sampler, send: Send) -> None:
 
 def train(request: Train, send: Send) -> None:
     """Train, score and write one record, and what lies beside it."""
+    if request.device == "cpu":
+        environment.spare_memory(MEMORY)
     trained = execute(run_from_plain(request.run), request.device, lambda step: send(Step(step)))
-    RunStore(Path(request.root)).keep(*trained)
+    try:
+        RunStore(Path(request.root)).keep(*trained)
+    except OSError as error:
+        send(Failed(UNWRITABLE, f"{error.filename}: {error.strerror}"))
+        return
     status, reason = trained.record.status, trained.record.reason
     send(Done() if status == "done" else Failed(status, reason or ""))
 
 
 def train_seeds(request: TrainSeeds, send: Send) -> None:
     """Train several seeds of one configuration at once, if that is faster; say either way."""
+    if request.device == "cpu":
+        environment.spare_memory(MEMORY)
     runs = [run_from_plain(run) for run in request.runs]
     name = f"{runs[0].model} {runs[0].method}"
     try:
@@ -108,7 +104,7 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
         for index, trained in enumerate(seeds):
             RunStore(Path(request.root)).keep(*trained)
             send(Ended(index))
-    except Exception as error:
+    except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
 
@@ -117,7 +113,7 @@ def answer(request: Request, sampler: Sampler) -> Done | Failed:
     """Return the answer to a question about times or counters; what breaks is a reason."""
     try:
         return Done(_measure(request, sampler))
-    except Exception as error:
+    except BaseException as error:
         return Failed(**outcome(error))
 
 
@@ -143,19 +139,27 @@ def _measure(request: Request, sampler: Sampler) -> Any:  # noqa: ANN401 - as `p
             return measure_peer(peer, device)
 
 
-def _claim_stdout() -> Send:
-    """Keep stdout for replies: what plug-ins print goes to stderr. Ends if nobody listens."""
-    stream = os.fdopen(os.dup(1), "wb")
+def _claim_pipes() -> tuple[BinaryIO, Send]:
+    """Keep stdin and stdout for messages: plug-ins read nothing, and what they print is an error.
+
+    Ends if nobody listens, and in what a plug-in has forked.
+    """
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
+    pid = os.getpid()
 
     def send(message: Reply) -> None:
+        if os.getpid() != pid:
+            os._exit(1)
         try:
-            stream.write(protocol.encode(message))
-            stream.flush()
-        except BrokenPipeError:
+            replies.write(protocol.encode(message))
+            replies.flush()
+        except OSError:
             os._exit(1)
 
-    return send
+    return requests, send
 
 
 if __name__ == "__main__":

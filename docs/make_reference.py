@@ -14,15 +14,26 @@ PAGE = Path(__file__).with_name("reference.md")
 MODULES = [  # in the order of reading
     *(
         "fields",
+        "batches",
         "elements",
         "actions",
         "groups",
+        "matrix_groups",
+        "permutation_matrices",
         "losses",
         "distances",
         "penalties",
         "adaptive_penalties",
     ),
-    *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation"),
+    *(
+        "metrics",
+        "error_profiles",
+        "pose_differences",
+        "lie",
+        "spectrum",
+        "symmetrisation",
+        "adapters",
+    ),
 ]
 SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n", re.MULTILINE)
 ITEM = re.compile(r"^(\w+): (.*(?:\n +.*)*)", re.MULTILINE)

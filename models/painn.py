@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import hardtanh
 
+from models.layers.edges import Edges
 from models.layers.fields import (
     centroid,
     check_points,
@@ -22,14 +24,16 @@ from models.layers.fields import (
     origins,
     split_by_l,
 )
+from models.layers.lengths import smooth_length
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import Edges, find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
 VERSION = 2
 PAPER = {"channels": 128, "layers": 3}
 GAUSSIANS, RADIAL_FUNCTIONS = 16, 4
+MOST, LONGEST = 1e4, 1e9  # of features: where they are bounded, out of reach of any that learn
 
 Sent = tuple[Tensor, Tensor]  # by each object, and the mix of filters it passes
 Sums = tuple[Tensor, Tensor | None]
@@ -37,21 +41,26 @@ Aggregate = Callable[[Sent, Sent | None, Sent | None, Tensor], Sums]
 
 
 def build(
-    signature: Signature, channels: int = 64, layers: int = 3, neighbours: int | None = None
+    signature: Signature,
+    channels: int = 64,
+    layers: int = 3,
+    neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "PaiNN":
     """Return the polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
 
     What departs: messages are means over the other objects, not sums. Vectors start from those of
     the inputs, points counting as vectors from the centroid. Lengths enter as log(1 + |v|) and
-    inner products over 1 + |v|, or float32 would lose digits in products of products. There is no
-    cutoff: each layer has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in
-    the units of the points, and from the scalars of the pair. The senders of an object are all
-    others, or its nearest `neighbours`. Takes 0e and 1o; fields are (batch, n, dim). Raises
-    `ValueError` for other irreps, for pair fields that are not 0e, and without a layer.
+    inner products over 1 + |v|, or float32 would lose digits in products of products. Each layer
+    has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in the units of the
+    points, and from the scalars of the pair. The senders of an object are all others, its nearest
+    `neighbours`, or those within the `cutoff`, towards which they fade out; in a cell, where points
+    are no features, images too. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError`
+    for other irreps, for pair fields that are not 0e, and without a layer.
     """
     if layers < 1:
         raise ValueError(f"painn needs at least one layer, got {layers}")
-    return PaiNN(signature, channels, layers, neighbours)
+    return PaiNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "painn"))
 
 
 def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
@@ -77,7 +86,7 @@ def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
         if pushes is not None:
             sums = (along @ edges.gather_senders(pushes[0])).unflatten(2, (3, -1))
             dv.append((sums * pushes[1]).sum(3))
-        return ds, sum(dv) if dv else None
+        return edges.sum_rows(ds), edges.sum_rows(sum(dv)) if dv else None
 
     return aggregate
 
@@ -134,6 +143,7 @@ class Layer(nn.Module):
         self.a = mlp((1 + vectors) * channels, channels, parts * channels)
 
     def forward(self, s: Tensor, v: Tensor, aggregate: Aggregate) -> tuple[Tensor, Tensor]:
+        s = hardtanh(s, -MOST, MOST)  # or products of products overflow
         ds, dv = aggregate(*self.send(s), v)
         return self.update(s + ds, v if dv is None else v + dv)
 
@@ -150,19 +160,21 @@ class Layer(nn.Module):
         if self.u is None:
             return s + self.a(s), v
         u_v, v_v = self.u(v), self.v(v)  # (batch, n, 3, channels)
-        length = (v_v.square().sum(2) + 1e-12).sqrt()  # .norm() is slow on a middle axis
+        length = smooth_length(v_v, 2, keepdim=False)
         a = self.a(torch.cat([s, length.log1p()], -1)).split(s.shape[-1], -1)
         if self.uses.scalars_used:
             s = s + a[0] + a[1] * (u_v * v_v).sum(2) / (1 + length)
-        return s, v + a[-1].unsqueeze(2) * u_v if self.uses.vectors_used else v
+        if self.uses.vectors_used:
+            v = torch.addcmul(v, a[-1].unsqueeze(2), u_v) / (
+                1 + length.detach() / LONGEST
+            ).unsqueeze(2)
+        return s, v
 
 
 class PaiNN(nn.Module):
-    def __init__(
-        self, signature: Signature, channels: int, depth: int, neighbours: int | None
-    ) -> None:
+    def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.reach = signature, reach
         check_points(signature, "painn")
         scalars, vectors = multiplicities(signature.inputs, 1, "painn").values()
         outputs = multiplicities(signature.outputs, 1, "painn")
@@ -198,7 +210,7 @@ class PaiNN(nn.Module):
     def aggregations(self, inputs: Fields, centre: Tensor) -> list[Aggregate]:
         """Return how each layer sums messages, by its own radial functions."""
         x = coordinates(inputs, self.signature.inputs, centre)
-        edges = find_all_edges(inputs, self.signature.inputs, x, self.neighbours)
+        edges = find_all_edges(inputs, self.signature.inputs, x, *self.reach)
         distance = edges.lengths()
         basis = gaussians(distance) if self.apart else distance[..., :0]
         radial = edges.mean_weights * self.radial(edges.append_features(basis))

@@ -1,37 +1,40 @@
 """Group elements and how they act on typed fields."""
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, get_args
 
 import torch
 from torch import Tensor
 
 from remul.checks import check
 from remul.constants import constant
-from remul.elements import Element, Permutation
-from remul.fields import MASK, Fields, Rep, Types
+from remul.elements import Element, GroupElement, MatrixElement, Permutation
+from remul.fields import UNTYPED, Fields, Rep, Types
+from remul.layouts import Layout
 
-Elements = Element | Permutation | Iterable[Element | Permutation]
+Elements = GroupElement | Iterable[GroupElement]
 """Group elements: one per sample, or several such, each of which acts on all samples.
 
 Example:
     >>> elements: Elements = [SO3.sample(inputs, generator) for _ in range(3)]
 """
 
-G = TypeVar("G", bound=Element | Permutation)
+G = TypeVar("G", bound=GroupElement)
 
 
-def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
+def act(g: GroupElement, fields: Fields, types: Types) -> Fields:
     """Return the fields after g: rho(g) x for each field x.
 
     Irreps of degree l and parity p turn with D^l(R), times det(R) where p differs from (-1)^l;
     affine fields are then moved by the translation. Components follow e3nn's real basis, in which
-    D^1(R) = R. Scalars and `mask` come back as they are. Neither autocast nor TF32 rounds.
+    D^1(R) = R. Scalars, `mask` and indices come back as they are. Neither autocast nor TF32 rounds.
 
     Args:
-        g: Elements, one per sample or one for all; a `Permutation` reorders objects instead.
-        fields: Tensors `(batch, ..., dim)` of a floating dtype, which they keep.
-        types: The type of each field but `mask`.
+        g: Elements, one per sample or one for all; a `Permutation` reorders objects instead, and a
+            `MatrixElement` acts on the fields of its spaces.
+        fields: Tensors `(batch, ..., dim)` of a floating dtype, which they keep; ragged ones with
+            their `batch`, and with `edge_index` if edges are among them.
+        types: The type of each field but `mask` and indices.
 
     Returns:
         Fields of the same names and shapes.
@@ -48,12 +51,28 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
         ([[1.0, 2.0, 1.0]], [[0.0, 1.0, 0.0]])
     """
     check_elements([g])
-    check(fields, types)
+    return transform(g, fields, types, None)
+
+
+def transform(g: GroupElement, fields: Fields, types: Types, layout: Layout | None) -> Fields:
+    """Return the fields after g as `act` does, where they lie as `layout` says."""
+    layout = check(fields, types, layout)
+    if len(g) not in (1, layout.size):
+        name = next(iter(fields))
+        raise ValueError(
+            f"field {name!r} has {layout.size} samples, the group element has {len(g)}"
+        )
     if isinstance(g, Permutation):
-        return {name: _reorder(name, x, g) for name, x in fields.items()}
+        objects = {name: rep.objects for name, rep in types.items()}
+        return layout.permute(fields, objects, g.order)
+    if isinstance(g, MatrixElement):
+        return {
+            name: _multiply(name, x, types[name], g, layout) if name not in UNTYPED else x
+            for name, x in fields.items()
+        }
     blocks = _wigner_blocks(g.rotation, types)
     return {
-        name: x if name == MASK else _transform(name, x, types[name], g, blocks)
+        name: x if name in UNTYPED else _transform(name, x, types[name], g, blocks, layout)
         for name, x in fields.items()
     }
 
@@ -71,7 +90,7 @@ def list_elements(g: G | Iterable[G] | None) -> list[G]:
 
 
 def check_elements(
-    elements: Iterable[object], kinds: tuple[type, ...] = (Element, Permutation)
+    elements: Iterable[object], kinds: tuple[type, ...] = get_args(GroupElement)
 ) -> None:
     """Raise `ValueError` for what is no group element, or not of this kind."""
     for g in elements:
@@ -142,29 +161,7 @@ def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
     return torch.linalg.det(rotation).sign()[:, None, None]
 
 
-def _check_size(name: str, x: Tensor, g: Element | Permutation) -> None:
-    if len(g) not in (1, len(x)):
-        raise ValueError(f"field {name!r} has {len(x)} samples, the group element has {len(g)}")
-
-
-def _reorder(name: str, x: Tensor, g: Permutation) -> Tensor:
-    _check_size(name, x, g)
-    if x.dim() == 2:
-        return x
-    order = g.order.to(x.device)  # (batch, n)
-    if set(x.shape[1:-1]) != {order.shape[1]}:
-        raise ValueError(
-            f"field {name!r} has objects {tuple(x.shape[1:-1])}, "
-            f"the permutation is of {order.shape[1]}"
-        )
-    sample = torch.arange(len(x), device=x.device)[:, None]
-    if x.dim() == 3:
-        return x[sample, order]
-    return x[sample[:, :, None], order[:, :, None], order[:, None]]
-
-
-def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tensor:
-    _check_size(name, x, g)
+def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict, layout: Layout) -> Tensor:
     if all(chunk[1:] == (0, 1) for chunk in rep.chunks):
         return x
     if not x.is_floating_point():
@@ -172,20 +169,41 @@ def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict) -> Tens
     widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]
     wide = x.to(torch.promote_types(x.dtype, torch.float64 if x.is_cuda else torch.float32))
     parts = [
-        part if (degree, parity) == (0, 1) else _turn(part, blocks[degree, parity].to(wide))
-        for part, (_, degree, parity) in zip(wide.split(widths, -1), rep.chunks, strict=True)
+        part
+        if chunk[1:] == (0, 1)
+        else _turn(part, layout.spread(blocks[chunk[1:]].to(wide), rep.objects))
+        for part, chunk in zip(wide.split(widths, -1), rep.chunks, strict=True)
     ]
     turned = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
-    return (turned + _shift(g, wide, rep) if rep.affine else turned).to(x.dtype)
+    if rep.affine:
+        turned = turned + _shift(layout.spread(g.translation.to(wide), rep.objects), wide)
+    return turned.to(x.dtype)
+
+
+def _multiply(name: str, x: Tensor, rep: Rep, g: MatrixElement, layout: Layout) -> Tensor:
+    if not rep.space:
+        return x
+    matrix = g.matrices.get(rep.space)
+    if matrix is None or matrix.shape[-1] != rep.dim:
+        there = {space: m.shape[-1] for space, m in g.matrices.items()}
+        raise ValueError(
+            f"field {name!r} has {rep.dim} components in space {rep.space!r}, the group element "
+            f"acts on {there}"
+        )
+    if not x.is_floating_point():
+        raise ValueError(f"field {name!r} is {x.dtype}; what a matrix moves has to be floating")
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return _turn(wide, layout.spread(matrix.to(wide), rep.objects)).to(x.dtype)
 
 
 def _turn(x: Tensor, block: Tensor) -> Tensor:
     """Return D x, whatever the precision of a network's products."""
-    copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (batch, copies, 2 l + 1)
+    copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (rows, copies, 2 l + 1)
     with torch.autocast(x.device.type, enabled=False):
         return (copies @ block.mT).reshape(x.shape)
 
 
-def _shift(g: Element, x: Tensor, rep: Rep) -> Tensor:
-    shift = g.translation.to(x).repeat(1, rep.dim // 3)
-    return shift.view(len(g), *(1,) * (x.dim() - 2), rep.dim)
+def _shift(translation: Tensor, x: Tensor) -> Tensor:
+    """Return translations, (rows or 1, 3), of as many points as the last axis of x has."""
+    shift = translation.repeat(1, x.shape[-1] // 3)
+    return shift.view(len(shift), *(1,) * (x.dim() - 2), x.shape[-1])

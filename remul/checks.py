@@ -2,51 +2,63 @@
 
 from collections.abc import Mapping, Set
 
-import torch
 from torch import Tensor
 
-from remul.fields import MASK, Batch, Fields, Model, Signature, Types, batch_size, zero_padding
+from remul.batches import Batch
+from remul.fields import (
+    EDGE_INDEX,
+    INDICES,
+    MASK,
+    UNTYPED,
+    Fields,
+    Model,
+    Rep,
+    Signature,
+    Types,
+    keep_real,
+)
+from remul.layouts import Layout, layout_of
+from remul.values import has_nan, shape_of
 
 
-def check(fields: Fields, types: Types) -> None:
-    """Raise `ValueError` for fields that are not what their types say.
+def check(fields: Fields, types: Types, layout: Layout | None = None) -> Layout:
+    """Return how fields lie over samples; `ValueError` if they are not what their types say.
 
-    That is: a field undeclared, missing, of the wrong width or of another batch size, a mask that
-    is not (batch, n, 1), or an empty batch.
+    That is: a field undeclared, missing, of the wrong width or of other samples, a mask that is not
+    (batch, n, 1), indices that do not fit, or an empty batch. Outputs lie as `layout` says.
     """
-    _check_names(fields.keys() - {MASK}, types.keys() - {MASK})
-    batch_size(fields)
+    _check_names(fields.keys() - UNTYPED, types.keys() - UNTYPED)
+    layout = layout or layout_of(fields)
     _check_mask(fields)
     for name, x in fields.items():
-        if x.dim() < 2:
-            raise ValueError(f"field {name!r} is {shape_of(x)}; it has to be (batch, ..., dim)")
-        if name in types and x.shape[-1] != types[name].dim:
-            raise ValueError(
-                f"field {name!r} has {x.shape[-1]} components, "
-                f"{types[name].irreps!r} has {types[name].dim}"
-            )
+        if name not in INDICES:
+            _check_field(name, x, types.get(name), layout)
+    return layout
 
 
-def check_inputs(inputs: Fields, types: Types) -> None:
-    """Raise `ValueError` as `check` does, and for a NaN in a real object."""
-    check(inputs, types)
+def check_inputs(inputs: Fields, types: Types) -> Layout:
+    """Return the layout as `check` does; `ValueError` for a NaN in a real object, too."""
+    layout = check(inputs, types)
     check_numbers(inputs, inputs.get(MASK))
+    return layout
 
 
-def check_labels(batch: Batch, signature: Signature) -> None:
-    """Raise `ValueError` for inputs or targets that do not match the signature or one another."""
-    check(batch.inputs, signature.inputs)
-    check(batch.targets, signature.outputs)
+def check_labels(batch: Batch, signature: Signature) -> Layout:
+    """Return the layout of a batch; `ValueError` if it does not match the signature or itself."""
+    layout = check(batch.inputs, signature.inputs)
+    check(batch.targets, signature.outputs, layout)
     for fields in (batch.inputs, batch.targets):
         check_numbers(fields, batch.inputs.get(MASK))
-    if len(batch) != batch_size(batch.targets):
-        raise ValueError(f"inputs have {len(batch)} samples, targets {batch_size(batch.targets)}")
+    return layout
 
 
 def check_alike(labelled: Fields, unlabelled: Fields) -> None:
     """Raise `ValueError` for unlabelled fields that cannot join the batch of labelled ones."""
     for name in labelled.keys() | unlabelled.keys():
-        shapes = [part[name].shape[1:] if name in part else None for part in (labelled, unlabelled)]
+        axis = 2 if name == EDGE_INDEX else 1  # after that of samples, objects or edges
+        shapes = [
+            part[name].shape[axis:] if name in part else None for part in (labelled, unlabelled)
+        ]
         if shapes[0] != shapes[1]:
             raise ValueError(f"unlabelled field {name!r} has samples unlike those of the batch")
 
@@ -57,50 +69,28 @@ def check_numbers(fields: Fields, mask: Tensor | None) -> None:
     Looks where that costs next to nothing: on a CPU, outside `torch.compile` and `vmap`.
     """
     for name, x in fields.items():
-        if has_nan(x) and has_nan(zero_padding({name: x}, mask)[name]):
+        if has_nan(x) and has_nan(keep_real(x, mask)):
             raise ValueError(f"field {name!r} holds a NaN")
 
 
-def has_nan(x: Tensor) -> bool:
-    """Tell whether a tensor holds a NaN, as far as its values are at hand."""
-    return holds(x.isnan()) if x.device.type == "cpu" else False
+def predict(model: Model, inputs: Fields, types: Mapping[str, Rep | Tensor]) -> Fields:
+    """Return the model's outputs that have a type, or those that are to fit other tensors.
 
-
-def holds(claim: Tensor) -> bool:
-    """Tell whether a claim holds anywhere, as far as its values are at hand.
-
-    They are on a CPU, outside `torch.compile` and `vmap`.
+    Raises `ValueError` if one is missing, or of other samples than the inputs.
     """
-    if torch.compiler.is_compiling() or claim.device.type != "cpu":
-        return False
-    try:
-        return bool(claim.any())
-    except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
-        return False
-
-
-def shape_of(x: object) -> tuple[int, ...]:
-    """Return the shape of a tensor; `ValueError` for anything else."""
-    if not isinstance(x, Tensor):
-        raise ValueError(f"a tensor is needed, got a {type(x).__name__}")
-    return tuple(x.shape)
-
-
-def predict(model: Model, inputs: Fields, types: Mapping[str, object]) -> Fields:
-    """Return the model's outputs that have a type, whatever else it gives.
-
-    Raises `ValueError` if one is missing, or of another batch size than the inputs.
-    """
-    outputs = model(inputs)
+    layout, outputs = layout_of(inputs), model(inputs)
     if not isinstance(outputs, Mapping):
         raise ValueError(f"the model gives a {type(outputs).__name__}, not a dict of fields")
     missing = ", ".join(sorted(types.keys() - outputs.keys()))
     if missing:
         there = ", ".join(sorted(outputs))
         raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
-    for name in types:
-        if (shape := shape_of(outputs[name]))[:1] != (size := batch_size(inputs),):
-            raise ValueError(f"the model gives field {name!r} as {shape} for {size} samples")
+    for name, like in types.items():
+        shape = shape_of(outputs[name])
+        length = layout.count(like.objects) if isinstance(like, Rep) else len(like)
+        if shape[:1] != (length,):
+            there = layout.describe(like.objects) if isinstance(like, Rep) else f"{length} targets"
+            raise ValueError(f"the model gives field {name!r} as {shape} for {there}")
     return {name: outputs[name] for name in types}
 
 
@@ -120,3 +110,15 @@ def _check_mask(fields: Fields) -> None:
         raise ValueError(
             f"field {MASK!r} is {shape}; it has to be (batch, n, 1), with the n of the objects"
         )
+
+
+def _check_field(name: str, x: Tensor, rep: Rep | None, layout: Layout) -> None:
+    objects = 1 if rep is None else rep.objects
+    if x.dim() < 2:
+        raise ValueError(f"field {name!r} is {shape_of(x)}; it has to be (batch, ..., dim)")
+    if rep and x.shape[-1] != rep.dim:
+        raise ValueError(
+            f"field {name!r} has {x.shape[-1]} components, {rep.irreps!r} has {rep.dim}"
+        )
+    if len(x) != layout.count(objects):
+        raise ValueError(f"field {name!r} has length {len(x)} for {layout.describe(objects)}")

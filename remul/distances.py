@@ -6,8 +6,8 @@ from math import frexp
 import torch
 from torch import Tensor
 
-from remul.checks import holds
 from remul.fields import Fields, real_fraction, zero_padding
+from remul.values import holds
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """The mean distance of two tensors `(batch, ..., dim)`, zero between equal ones.
@@ -24,7 +24,7 @@ def field_distance(
 
     Args:
         prediction: Fields; more than `target` has do not count.
-        target: Fields `(batch, ..., dim)`.
+        target: Fields `(batch, ..., dim)`, or ragged ones, which need no mask.
         distance: As `torch.nn.functional.mse_loss`.
         mask: 1 at real objects, `(batch, n, 1)`; where it is 0 both may hold anything.
 

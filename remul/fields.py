@@ -1,15 +1,17 @@
 """Typed fields: which named tensor is a scalar, a vector, a point or any other irreps."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 MASK = "mask"
+BATCH, EDGE_INDEX, SHIFT = "batch", "edge_index", "shift"
+INDICES = (BATCH, EDGE_INDEX, SHIFT)
+UNTYPED = {MASK, *INDICES}  # fields that say how the others lie, and come without a type
 IRREP = re.compile(r"\s*((?P<mul>\d+)\s*x\s*)?(?P<degree>\d+)\s*(?P<parity>[eoy])\s*")
 
 
@@ -34,9 +36,12 @@ class Rep:
         irreps: Irreps of O(3) as e3nn writes them, such as "0e" or "2x0e+1o"; components follow
             its real basis.
         affine: Whether it is a point, which translations move; every irrep must then be 1o.
-        objects: What one value belongs to, which networks ask and the action does not: 1 for an
-            object, `(batch, n, dim)`, 2 for a pair of them, `(batch, n, n, dim)`, 0 for the whole
-            sample, `(batch, dim)`.
+        objects: What one value belongs to: 1 for an object, `(batch, n, dim)` or ragged
+            `(N, dim)`; 2 for a pair of them, `(batch, n, n, dim)`, or an edge, `(E, dim)`; 0 for
+            the whole sample, `(batch, dim)`. A cell is `Rep("3x1o", objects=0)`, its rows the
+            lattice vectors.
+        space: Where a group that is no motion acts on the components, by the name that its
+            `MatrixGroup` or `PlanarGroup` gives it; such groups leave a field without one alone.
 
     Raises:
         ValueError: For unknown or empty irreps, an affine field not made of 1o, and `objects`
@@ -50,6 +55,7 @@ class Rep:
     irreps: str
     affine: bool = False
     objects: int = 1
+    space: str = ""
 
     def __post_init__(self) -> None:
         if self.objects not in (0, 1, 2):
@@ -97,8 +103,15 @@ Example:
 Fields = dict[str, Tensor]
 """Tensors by name, each `(batch, ..., dim)`: the last axis holds components, others objects.
 
+Samples of different size are padded to one, and `mask`, `(batch, n, 1)` of 0 and 1, marks the real
+objects; or they are ragged. Then `batch`, `(N,)`, says of which sample each of all objects is, in
+order, and fields are `(N, ..., dim)`. `edge_index`, `(2, E)`, may come along, the sender and the
+receiver of each edge, and `shift`, `(E, 3)`, by how many cells the sender is moved. These three are
+int64 and no motion changes them: positions wrap nowhere.
+
 Example:
     >>> fields: Fields = {"position": torch.zeros(2, 5, 3), "mass": torch.ones(2, 5, 1)}
+    >>> ragged: Fields = {"position": torch.zeros(7, 3), "batch": torch.tensor([0] * 5 + [1] * 2)}
 """
 
 Types = Mapping[str, Rep]
@@ -121,13 +134,13 @@ class Signature:
     """The types of a model's inputs and outputs by field name.
 
     Args:
-        inputs: Types of the inputs. A field `mask`, `(batch, n, 1)` of 0 and 1, may come along
-            without a type: it marks the real objects of padded sets, and no other may be called so.
+        inputs: Types of the inputs. Fields `mask`, or `batch`, `edge_index` and `shift`, come along
+            without a type where samples differ in size (see `Fields`): no other may be called so.
         outputs: Types of the outputs.
 
     Raises:
-        ValueError: If a side is empty, a type is no `Rep`, or the name `mask` is given to anything
-            else.
+        ValueError: If a side is empty, a type is no `Rep`, or one of these names is given to
+            anything else.
 
     Example:
         >>> signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
@@ -144,75 +157,8 @@ class Signature:
                 raise ValueError(f"the type of field {name!r} has to be a Rep, got {rep!r}")
         if self.inputs.get(MASK, SCALAR) != SCALAR or MASK in self.outputs:
             raise ValueError(f"the name {MASK!r} is kept for the input scalar that marks padding")
-
-
-@dataclass  # not frozen: Lightning casts the fields of a copy in place
-class Batch:
-    """Inputs and targets of the same samples; an index picks samples of both.
-
-    A `torch.utils.data.DataLoader` takes it as a data set and gives batches of it.
-
-    Args:
-        inputs: Fields that the model is given, first axis the batch.
-        targets: Fields that it is to predict, first axis the batch.
-
-    Example:
-        >>> batch = Batch({"x": torch.zeros(5, 4, 3)}, {"energy": torch.zeros(5, 1)})
-        >>> len(batch[:2])
-        2
-        >>> [len(part) for part in torch.utils.data.DataLoader(batch, batch_size=3)]
-        [3, 2]
-    """
-
-    inputs: Fields
-    targets: Fields
-
-    def __len__(self) -> int:
-        return batch_size(self.inputs)
-
-    def __getitem__(self, index: Tensor | slice | int) -> "Batch":
-        return self._map(lambda x: x[index])
-
-    def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
-        """Return the same samples on another device or in another floating dtype.
-
-        Fields of integers keep their dtype.
-        """
-        places = [arg for arg in args if not isinstance(arg, torch.dtype)]
-        target = {True: args, False: places}  # by whether the field is floating
-        return self._map(lambda x: x.to(*to) if (to := target[x.is_floating_point()]) else x)
-
-    def pin_memory(self) -> "Batch":
-        """Return the same samples in memory from which a GPU copies without waiting."""
-        return self._map(Tensor.pin_memory)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
-        inputs, targets = (
-            {k: function(x) for k, x in f.items()} for f in (self.inputs, self.targets)
-        )
-        return Batch(inputs, targets)
-
-
-def _collate(samples: Sequence[Batch], *, collate_fn_map: dict | None = None) -> Batch:
-    """Return single samples as a batch."""
-    sides = ([s.inputs for s in samples], [s.targets for s in samples])
-    return Batch(*(collate(list(side), collate_fn_map=collate_fn_map) for side in sides))
-
-
-default_collate_fn_map[Batch] = _collate  # torch's way to have a type of one's own collated
-
-
-def batch_size(fields: Fields) -> int:
-    """Return the length of the first axis; `ValueError` unless it is one and the same."""
-    if not isinstance(fields, Mapping):
-        raise ValueError(f"fields are tensors by name, got a {type(fields).__name__}")
-    for name, x in fields.items():
-        if not isinstance(x, Tensor) or x.dim() == 0:
-            raise ValueError(f"field {name!r} has to be a tensor (batch, ..., dim), got {x!r:.40}")
-    sizes = {name: len(x) for name, x in fields.items()}
-    if len(set(sizes.values())) != 1 or 0 in sizes.values():
-        raise ValueError(f"fields need one common batch size of at least 1, got {sizes}")
-    return next(iter(sizes.values()))
+        for name in {*INDICES} & {*self.inputs, *self.outputs}:
+            raise ValueError(f"the name {name!r} is kept for indices, which have no type")
 
 
 def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
@@ -221,9 +167,12 @@ def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
     `mask` is (batch, n, 1). A field (batch, n, ..., k) is kept where its object is real, a pair
     field, (batch, n, n, k), where both are; one without n objects, such as (batch, k), stays.
     """
-    if mask is None:
-        return fields
-    return {name: torch.where(_real_entries(x, mask), x, 0) for name, x in fields.items()}
+    return {name: keep_real(x, mask) for name, x in fields.items()}
+
+
+def keep_real(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return one field with the components of padded objects set to zero."""
+    return x if mask is None else torch.where(_real_entries(x, mask), x, 0)
 
 
 def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:

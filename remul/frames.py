@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from remul.distances import norm
-from remul.fields import MASK, Fields, Rep, Signature, batch_size, zero_padding
+from remul.fields import UNTYPED, Fields, Rep, Signature
+from remul.layouts import layout_of
 
 NEAR = 0.02  # relative gap between two spreads below which principal axes lose their weight
 TINY = 1e-30
@@ -111,13 +112,13 @@ def _centre_vectors(inputs: Fields, signature: Signature) -> tuple[Tensor, Tenso
 
     Points are from the centroid; each field is scaled to norm 1.
     """
-    size, types, mask = batch_size(inputs), signature.inputs, inputs.get(MASK)
-    kept = zero_padding(inputs, mask)
-    fields = {name: x.double() for name, x in kept.items() if name != MASK}
-    real = zero_padding({name: torch.ones_like(x) for name, x in fields.items()}, mask)
-    fields = {name: _degree_one_vectors(x, types[name]) for name, x in fields.items()}
-    real = {name: _degree_one_vectors(x, types[name]) for name, x in real.items()}
-    none = next(iter(fields.values())).new_zeros(size, 0, 3)
+    layout, types = layout_of(inputs), signature.inputs
+    typed = {name: inputs[name].double() for name in inputs if name not in UNTYPED}
+    fields, real = (
+        {n: _degree_one_vectors(layout.pad(x, types[n].objects), types[n]) for n, x in each.items()}
+        for each in (typed, {name: torch.ones_like(x) for name, x in typed.items()})
+    )
+    none = next(iter(fields.values())).new_zeros(layout.size, 0, 3)
     points = torch.cat([none, *(x for name, x in fields.items() if types[name].affine)], 1)
     counted = torch.cat([none, *(x for name, x in real.items() if types[name].affine)], 1)
     centre = (points * counted).sum(1) / counted.sum(1).clamp(min=1)

@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from remul.elements import Element, Permutation
-from remul.fields import MASK, Fields, batch_size
+from remul.fields import Fields
+from remul.layouts import batch_size, layout_of
 from remul.rotations import (
     AXES,
     CYCLE,
@@ -113,13 +114,9 @@ class Permutations:
 
         Raises `ValueError` for empty fields, different batch sizes, and fields without objects.
         """
-        size = batch_size(fields)
-        counts = [x.shape[1] for x in fields.values() if x.dim() > 2]
-        if not counts:
-            raise ValueError(f"no field has objects to permute; there are {', '.join(fields)}")
-        key = torch.rand(size, counts[0], **EXACT, generator=generator)
-        real = fields[MASK][..., 0].cpu().bool() if MASK in fields else torch.ones_like(key).bool()
-        last = 1 + torch.arange(counts[0], device="cpu")
+        real = layout_of(fields).real(fields).cpu()  # (batch, n)
+        key = torch.rand(real.shape, **EXACT, generator=generator)
+        last = 1 + torch.arange(real.shape[1], device="cpu")
         shuffled = torch.where(real, key, last).argsort(1)
         places = (~real).int().argsort(dim=1, stable=True)  # real objects first, like `shuffled`
         return Permutation(torch.empty_like(places).scatter(1, places, shuffled))

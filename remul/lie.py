@@ -8,12 +8,15 @@ from torch import Tensor
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from remul.actions import act
-from remul.checks import check_inputs, predict
-from remul.elements import Element
-from remul.fields import MASK, Fields, Model, Rep, Signature, Types
+from remul.actions import transform
+from remul.checks import check, check_inputs, predict
+from remul.elements import Element, GroupElement
+from remul.fields import UNTYPED, Fields, Model, Rep, Signature, Types
+from remul.layouts import layout_of
 from remul.metrics import flatten
 from remul.rotations import AXES, EXACT, rotation_about_axis
+
+Generator = str | Callable[[Tensor], GroupElement]
 
 Stages = dict[str, tuple[Model, Types]]
 """A network as a chain of maps by name, each with the types of what it returns.
@@ -24,7 +27,11 @@ Example:
 
 
 def lie_derivative(
-    model: Model, inputs: Fields, signature: Signature, generator: str, layer: str | None = None
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generator: Generator,
+    layer: str | None = None,
 ) -> Fields:
     """Return d/dt at t = 0 of rho(g)^-1 f(g x), g the rotation by t about an axis.
 
@@ -34,7 +41,8 @@ def lie_derivative(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generator: The axis, "x", "y" or "z".
+        generator: The axis, "x", "y" or "z", or the element by its angle, as the `rotation` of a
+            `PlanarGroup`.
         layer: If given, only that stage of `model.stages()` is turned, and its derivative carried
             to the output by those after it.
 
@@ -55,7 +63,10 @@ def lie_derivative(
 
 
 def lie_derivative_error(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> Tensor:  # (batch,)
     """Return the local equivariance error of each sample (Gruver et al. 2022).
 
@@ -66,7 +77,7 @@ def lie_derivative_error(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         `(batch,)`, in squared units of the output: in float32 outputs below 1e-22 have none, above
@@ -83,7 +94,10 @@ def lie_derivative_error(
 
 
 def lie_error_by_field(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error of each input field when only that field turns.
 
@@ -95,7 +109,7 @@ def lie_error_by_field(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         The error by field, `(batch,)` each, in squared units of the output.
@@ -107,7 +121,9 @@ def lie_error_by_field(
         >>> list(lie_error_by_field(offset, inputs, signature))
         ['x']
     """
-    rest = {n: _keep_invariants(x, signature.inputs[n]) for n, x in inputs.items() if n != MASK}
+    check(inputs, signature.inputs)
+    typed = inputs.keys() - UNTYPED
+    rest = {n: _keep_invariants(inputs[n], signature.inputs[n]) for n in inputs if n in typed}
     stages, generators = _as_one_stage(model, signature), list(generators)
     return {
         name: _mean_square(stages, inputs | rest | {name: inputs[name]}, signature, generators)
@@ -116,7 +132,10 @@ def lie_error_by_field(
 
 
 def lie_error_by_layer(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error that each stage of a network brings to the output.
 
@@ -127,7 +146,7 @@ def lie_error_by_layer(
         model: A network whose `stages()` declares it as a chain, `Stages`.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         The error by stage, `(batch,)` each, in squared units of the output.
@@ -168,41 +187,49 @@ def _mean_square(
     stages: Stages,
     inputs: Fields,
     signature: Signature,
-    generators: Iterable[str],
+    generators: Iterable[Generator],
     layer: str = "model",
 ) -> Tensor:
     """Return the mean square over real entries of the derivatives, summed over the generators."""
-    mask, squares = inputs.get(MASK), []
+    layout, types, squares = layout_of(inputs), [*stages.values()][-1][1], []
     for generator in generators:
         derivative = _differentiate(stages, inputs, signature, generator, layer)
-        entries = flatten({k: torch.ones_like(x) for k, x in derivative.items()}, mask).sum(-1)
-        squares.append(flatten(derivative, mask).square().sum(-1) / entries.clamp_min(1))
+        ones = {name: torch.ones_like(x) for name, x in derivative.items()}
+        entries = flatten(ones, types, layout).sum(-1)
+        square = flatten(derivative, types, layout).square().sum(-1)
+        squares.append(square / entries.clamp_min(1))
     if not squares:
         raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
     return sum(squares[1:], start=squares[0])
 
 
 def _differentiate(
-    stages: Stages, inputs: Fields, signature: Signature, generator: str, layer: str
+    stages: Stages, inputs: Fields, signature: Signature, generator: Generator, layer: str
 ) -> Fields:
     """Return the derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
-    if generator not in AXES:
+    if generator not in AXES and not callable(generator):
         raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
-    check_inputs(inputs, signature.inputs)
+    layout = check_inputs(inputs, signature.inputs)
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs
-        g = Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
+        g = _rotate(generator, angle)
         for name, (stage, types_out) in stages.items():
             turned = name == layer
-            fields = stage(act(g, fields, types) if turned else fields)
-            fields = act(g.inverse(), fields, types_out) if turned else fields
+            fields = stage(transform(g, fields, types, layout) if turned else fields)
+            fields = transform(g.inverse(), fields, types_out, layout) if turned else fields
             types = types_out
         return fields
 
     return _differentiate_at_zero(chain)
+
+
+def _rotate(generator: Generator, angle: Tensor) -> GroupElement:
+    if isinstance(generator, str):
+        return Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
+    return generator(angle)
 
 
 def _differentiate_at_zero(function: Callable[[Tensor], Fields]) -> Fields:

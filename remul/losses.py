@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
-from remul.actions import Elements, act, list_elements
-from remul.checks import check_alike, check_labels, check_numbers, predict
+from remul.actions import Elements, list_elements, transform
+from remul.batches import Batch
+from remul.checks import check_alike, check_inputs, check_labels, predict
 from remul.distances import Distance, field_distance, mean_distance
-from remul.elements import Element, Permutation
-from remul.fields import MASK, Batch, Fields, Model, Signature, Types, batch_size
+from remul.elements import GroupElement
+from remul.fields import MASK, Fields, Model, Signature, Types
+from remul.layouts import Layout, join, layout_of
 
 FIT, EQUIVARIANCE = "fit", "equivariance"
 
@@ -54,10 +55,10 @@ def loss_terms(
         >>> list(loss_terms(offset, batch, signature, g, mse))
         ['fit', 'equivariance']
     """
-    check_labels(batch, signature)
+    layout = check_labels(batch, signature)
     makers = {
         FIT: lambda: [batch],
-        EQUIVARIANCE: lambda: [_turn(batch, signature, h) for h in list_elements(g)],
+        EQUIVARIANCE: lambda: [_turn(batch, signature, h, layout) for h in list_elements(g)],
     }
     parts = {name: makers[name]() for name in _check_names(names)}
     inputs = [part.inputs for batches in parts.values() for part in batches]
@@ -108,9 +109,9 @@ def consistency_terms(
     elements, inputs = list_elements(g), batch.inputs if unlabelled is None else unlabelled
     check_alike(batch.inputs, inputs)
     labelled = [batch.inputs] if unlabelled is not None and FIT in names else []
-    outputs = _predict_turned(model, inputs, signature, elements, labelled)
+    layout, outputs = _predict_turned(model, inputs, signature, elements, labelled)
     mask, input_mask = batch.inputs.get(MASK), inputs.get(MASK)
-    pairs = _pair(outputs[len(labelled) :], signature, elements, stop_gradient)
+    pairs = _pair(outputs[len(labelled) :], signature, elements, layout, stop_gradient)
     makers = {
         FIT: lambda: field_distance(outputs[0], batch.targets, distance, mask),
         EQUIVARIANCE: lambda: mean_distance(pairs, distance, input_mask),
@@ -172,8 +173,8 @@ def consistency_loss(
         tensor(True)
     """
     elements = list_elements(g)
-    outputs = _predict_turned(model, inputs, signature, elements)
-    pairs = _pair(outputs, signature, elements, stop_gradient)
+    layout, outputs = _predict_turned(model, inputs, signature, elements)
+    pairs = _pair(outputs, signature, elements, layout, stop_gradient)
     return mean_distance(pairs, distance, inputs.get(MASK))
 
 
@@ -181,42 +182,45 @@ def _predict_turned(
     model: Model,
     inputs: Fields,
     signature: Signature,
-    elements: list[Element | Permutation],
+    elements: list[GroupElement],
     others: Iterable[Fields] = (),
-) -> list[Fields]:
+) -> tuple[Layout, list[Fields]]:
     """Return the outputs of other inputs, f(x) and each f(h x), from one forward pass."""
-    turned = [act(h, inputs, signature.inputs) for h in elements]
-    check_numbers(inputs, inputs.get(MASK))
-    return _predict_together(model, [*others, inputs, *turned], signature.outputs)
+    layout = check_inputs(inputs, signature.inputs)
+    turned = [transform(h, inputs, signature.inputs, layout) for h in elements]
+    return layout, _predict_together(model, [*others, inputs, *turned], signature.outputs)
 
 
 def _predict_together(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
     """Return the outputs of one forward pass over all parts, taken apart again."""
     if len(parts) == 1:
         return [predict(model, parts[0], types)]
-    joint = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    sizes = [batch_size(part) for part in parts]
-    pieces = {name: x.split(sizes) for name, x in predict(model, joint, types).items()}
+    outputs, layouts = predict(model, join(parts), types), [layout_of(part) for part in parts]
+    pieces = {
+        name: x.split([layout.count(types[name].objects) for layout in layouts])
+        for name, x in outputs.items()
+    }
     return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]
 
 
 def _pair(
     outputs: list[Fields],
     signature: Signature,
-    elements: list[Element | Permutation],
+    elements: list[GroupElement],
+    layout: Layout,
     stop_gradient: bool,
 ) -> list[tuple[Fields, Fields]]:
     """Return f(h x) and h f(x) of each element h; the first output is f(x)."""
     output, *turned = outputs
     if stop_gradient:
         output = {name: x.detach() for name, x in output.items()}
-    expected = [act(h, output, signature.outputs) for h in elements]
+    expected = [transform(h, output, signature.outputs, layout) for h in elements]
     return list(zip(turned, expected, strict=True))
 
 
-def _turn(batch: Batch, signature: Signature, g: Element | Permutation) -> Batch:
-    inputs = act(g, batch.inputs, signature.inputs)
-    return Batch(inputs, act(g, batch.targets, signature.outputs))
+def _turn(batch: Batch, signature: Signature, g: GroupElement, layout: Layout) -> Batch:
+    inputs = transform(g, batch.inputs, signature.inputs, layout)
+    return Batch(inputs, transform(g, batch.targets, signature.outputs, layout))
 
 
 def _check_names(names: Iterable[str]) -> list[str]:

@@ -8,17 +8,19 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import Elements, act, list_elements
-from remul.checks import check_inputs, has_nan, predict
+from remul.actions import Elements, list_elements, transform
+from remul.checks import check_inputs, predict
 from remul.distances import norm
-from remul.elements import Element, Permutation
-from remul.fields import MASK, Fields, Model, Signature, zero_padding
+from remul.elements import GroupElement
+from remul.fields import Fields, Model, Signature, Types
+from remul.layouts import Layout
+from remul.values import has_nan
 
 RESAMPLES = 2000
 
 
 def equivariance_error(
-    model: Model, inputs: Fields, signature: Signature, g: Element | Permutation
+    model: Model, inputs: Fields, signature: Signature, g: GroupElement
 ) -> Tensor:  # (batch,)
     """Return the relative error |f(g x) - g f(x)| / |g f(x)| of each sample.
 
@@ -199,20 +201,24 @@ def _act_before_and_after(
     model: Model, inputs: Fields, signature: Signature, elements: Elements
 ) -> tuple[Tensor, Tensor]:
     """Return f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
-    check_inputs(inputs, signature.inputs)
-    mask, types = inputs.get(MASK), signature.outputs
+    layout = check_inputs(inputs, signature.inputs)
+    types_in, types = signature.inputs, signature.outputs
     output = predict(model, inputs, types)
     pairs = [
-        (predict(model, act(g, inputs, signature.inputs), types), act(g, output, types))
+        (
+            predict(model, transform(g, inputs, types_in, layout), types),
+            transform(g, output, types, layout),
+        )
         for g in list_elements(elements)
     ]
     turned, expected = (
-        torch.stack([flatten(fields, mask) for fields in side]) for side in zip(*pairs, strict=True)
+        torch.stack([flatten(fields, types, layout) for fields in side])
+        for side in zip(*pairs, strict=True)
     )
     return turned, expected
 
 
-def flatten(fields: Fields, mask: Tensor | None) -> Tensor:  # (batch, components)
-    """Return the whole output of each sample in one row, padded objects zero."""
-    kept = zero_padding(fields, mask)
-    return torch.cat([kept[name].flatten(1) for name in sorted(kept)], -1)
+def flatten(fields: Fields, types: Types, layout: Layout) -> Tensor:  # (batch, components)
+    """Return the whole output of each sample in one row, zero where there is no object."""
+    blocks = [layout.pad(fields[name], types[name].objects) for name in sorted(types)]
+    return torch.cat([block.flatten(1) for block in blocks], -1)

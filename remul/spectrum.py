@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from remul.actions import act, wigner
+from remul.actions import transform, wigner
 from remul.checks import check_inputs, predict
 from remul.elements import Element
-from remul.fields import MASK, Fields, Model, Signature, batch_size
+from remul.fields import Fields, Model, Signature
+from remul.layouts import join, layout_of
 from remul.metrics import flatten
 from remul.rotations import EXACT, rotation_about_axis
 
@@ -87,9 +88,10 @@ def _gauss_legendre(count: int) -> tuple[Tensor, Tensor]:
 
 def _pull_back(model: Model, inputs: Fields, signature: Signature, rotation: Tensor) -> Tensor:
     """Return rho(g)^-1 f(g x) of every sample and rotation, (rotations, batch, components)."""
-    size, times = batch_size(inputs), len(rotation)
-    tiled = {name: x.repeat(times, *(1,) * (x.dim() - 1)) for name, x in inputs.items()}
-    g = Element(rotation.repeat_interleave(size, 0), rotation.new_zeros(times * size, 3))
-    output = predict(model, act(g, tiled, signature.inputs), signature.outputs)
-    back = act(g.inverse(), output, signature.outputs)
-    return flatten(back, tiled.get(MASK)).unflatten(0, (times, size))
+    tiled, types = join([inputs] * len(rotation)), signature.outputs
+    layout = layout_of(tiled)
+    size = layout.size // len(rotation)
+    g = Element(rotation.repeat_interleave(size, 0), rotation.new_zeros(layout.size, 3))
+    output = predict(model, transform(g, tiled, signature.inputs, layout), types)
+    back = flatten(transform(g.inverse(), output, types, layout), types, layout)
+    return back.unflatten(0, (-1, size))

@@ -21,10 +21,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory):
-    """Tests make their data in a folder of their own."""
+    """Tests make their data in a folder of their own, on a machine of their own."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REMUL_DATA", str(folder))
+        patch.setenv("REMUL_MACHINE", "0000")
         yield folder
 
 

@@ -1,7 +1,9 @@
 """What the pages say is so: numbers follow from records, links lead somewhere, snippets run."""
 
 import re
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 
 import pytest
 import torch
@@ -9,10 +11,11 @@ import torch
 from bench.cli import main
 from bench.core import plugins
 from bench.system.checkout import ROOT
-from remul import POINT, Batch, Signature
+from remul import POINT, Batch, Signature, lie_derivative_error
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
+GRAPHS = (ROOT / "docs" / "graphs.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
@@ -35,9 +38,9 @@ def test_links_of_a_page_lead_somewhere(page):
     assert [target for target in local if target and not (page.parent / target).exists()] == []
 
 
-def snippet(kind):
+def snippet(kind, page=EXTENDING):
     """The Python file that a section of the page shows."""
-    section = EXTENDING.split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {kind}\n")[1].split("\n## ")[0]
     return section.split("```python\n")[1].split("```")[0]
 
 
@@ -82,3 +85,96 @@ def test_the_command_of_the_page_trains(folder, capsys):
     where = ["--results", str(folder / "r"), "--no-timing"]
     assert main(["run", *task, *models, "--set", *SMALL, *where]) == 0
     assert "my_model" in capsys.readouterr().out
+
+
+def run_snippets(*kinds):
+    """What the sections of the page about graphs define, one after another."""
+    names = {}
+    for kind in kinds:
+        exec(compile(snippet(kind, GRAPHS), kind, "exec"), names)
+    return names
+
+
+ERRORS = {
+    "From a list of arrays": ([], None),
+    "PyTorch Geometric": ([], "torch_geometric"),
+    "ASE": (["A conservative potential"], "ase"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_network_is_trained_and_measured(kind):
+    before, package = ERRORS[kind]
+    if package:
+        pytest.importorskip(package)
+    errors = run_snippets(*before, kind)["errors"]
+    assert errors.isfinite().all()
+    assert errors.min() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_network_is_called_as_it_is():
+    pytest.importorskip("torch_geometric")
+    model = run_snippets("Your network as it is")["model"]
+    x = torch.ones(4, 3)
+    assert torch.equal(model({"pos": 2 * x, "z": x[:, :1]})["forces"], 2 * x)
+
+
+@pytest.fixture
+def crystal(generator):
+    """Two samples of a periodic crystal, and the potential of the page."""
+    names = run_snippets("A conservative potential")
+    inputs = {
+        "z": torch.ones(4, 1).double(),
+        "pos": torch.randn(4, 3, dtype=torch.float64, generator=generator),
+        "cell": 2 * torch.eye(3).double().view(1, 9).repeat(2, 1),
+        "batch": torch.tensor([0, 0, 1, 1]),
+        "edge_index": torch.tensor([[0, 1, 0, 2, 3], [1, 0, 0, 3, 2]]),
+        "shift": torch.tensor([[0, 0, 1], [0, 0, -1], [1, 0, 0], [0, 0, 0], [0, 0, 0]]),
+    }
+    return names["potential"].double(), inputs, names["signature"]
+
+
+def test_the_force_of_the_page_is_the_slope_of_its_energy(crystal):
+    model, inputs, _ = crystal
+    step = 1e-5 * torch.eye(12, dtype=torch.float64).view(12, 4, 3)
+    with torch.no_grad():
+        up, down = (
+            [model(inputs | {"pos": inputs["pos"] + sign * d})["energy"].sum() for d in step]
+            for sign in (1, -1)
+        )
+        slope = (torch.stack(up) - torch.stack(down)).view(4, 3) / 2e-5
+        assert torch.allclose(model(inputs)["force"], -slope, atol=1e-9)
+
+
+def test_the_force_of_the_page_is_the_same_in_inference(crystal):
+    model, inputs, _ = crystal
+    with torch.inference_mode():
+        force = model(inputs)["force"]
+    assert torch.equal(force, model(inputs)["force"])
+
+
+@pytest.mark.slow
+def test_the_potential_of_the_page_has_a_lie_derivative(crystal):
+    assert lie_derivative_error(*crystal).min() > 0
+
+
+@pytest.mark.slow
+def test_the_lightning_module_of_the_page_trains(monkeypatch):
+    """With or without the package, of which its module is an `nn.Module` here."""
+    stand_in = ModuleType("lightning")
+    stand_in.LightningModule = torch.nn.Module
+    monkeypatch.setitem(sys.modules, "lightning", stand_in)
+    names = run_snippets("From a list of arrays", "Lightning")
+    module = names["Regression"](names["model"], names["signature"])
+    optimiser = module.configure_optimizers()
+    losses = []
+    for _ in range(20):
+        losses.append(module.training_step(names["data"], 0))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert torch.stack(losses).isfinite().all()

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,18 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 PROBE = 2**16  # bytes
 
 
+def folder(text: str) -> Path:
+    """Return the path that a text is, `~` for the user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ArgumentTypeError(f"{text!r}: {error}") from None
+
+
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR",
+        "--results", type=folder, default=RESULTS, metavar="DIR",
         help="folder of records (default: results/local; ours are in results/published)",
     )  # fmt: skip
 
@@ -39,7 +48,7 @@ def task_argument(command: ArgumentParser) -> None:
 def data_argument(command: ArgumentParser) -> None:
     """`--data DIR`."""
     text = f"folder of data (default: ${DATA}, else the user's cache folder)"
-    command.add_argument("--data", type=Path, default=SUPPRESS, metavar="DIR", help=text)
+    command.add_argument("--data", type=folder, default=SUPPRESS, metavar="DIR", help=text)
 
 
 def budget_argument(command: ArgumentParser, default_s: float, text: str) -> None:
@@ -47,6 +56,14 @@ def budget_argument(command: ArgumentParser, default_s: float, text: str) -> Non
     command.add_argument(
         "--budget", type=_seconds, default=default_s, metavar="T", help=f"{text}: 90s, 30m or 2h"
     )
+
+
+def timeout_argument(command: ArgumentParser) -> None:
+    """`--timeout T`, in seconds."""
+    command.add_argument(
+        "--timeout", type=_seconds, default=inf, metavar="T",
+        help="end a run, or its timing, after this time, its process's start included",
+    )  # fmt: skip
 
 
 def _seconds(text: str) -> float:
@@ -82,7 +99,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
     """
     from bench.records.run_store import RunStore
 
-    machines = sorted(path.parent for path in options.results.glob("*/runs"))
+    machines = list_machines(options, "runs/*/*.json")
     if not machines and task is None and list_timed_machines(options):
         return {}
     if not machines:
@@ -101,8 +118,13 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
 
 def list_timed_machines(options: Namespace) -> list[Path]:
     """Return the machines that have speed records, of ours or of other packages' networks."""
-    folders = [*options.results.glob("*/speed"), *options.results.glob("*/peers")]
-    return sorted({path.parent for path in folders})
+    return list_machines(options, "speed/*.json", "peers/*.json")
+
+
+def list_machines(options: Namespace, *patterns: str) -> list[Path]:
+    """Return the folders that hold such records: not each one with a folder of that name."""
+    folders = filter(Path.is_dir, options.results.glob("*"))
+    return sorted(f for f in folders if any(next(f.glob(p), None) for p in patterns))
 
 
 def read_runs(store: RunStore) -> list[RunRecord]:

@@ -88,11 +88,12 @@ def report(options: Namespace, verdicts: list, differences: list[str], notes: li
 
 
 def exit_code(verdicts: list) -> int:
-    """Return 1 if something regressed, 3 if nothing could be compared, else 0."""
-    from bench.regression.verdicts import INCOMPARABLE
+    """Return 1 if something regressed, 3 if nothing is compared, or less than is gone, else 0."""
+    from bench.regression.verdicts import GONE, INCOMPARABLE
     from bench.regression.verdicts import REGRESSED as SLOWER
 
-    words = {row.verdict for row in verdicts}
+    words = [row.verdict for row in verdicts]
     if SLOWER in words:
         return REGRESSED
-    return OK if words - {INCOMPARABLE} else MISSING
+    gone = words.count(GONE)
+    return OK if len(words) - words.count(INCOMPARABLE) - gone > gone else MISSING

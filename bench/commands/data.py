@@ -43,9 +43,11 @@ def get(options: Namespace) -> None:
     """download what is not here, and check it"""
     from bench.core import plugins
     from bench.data import catalogue
+    from bench.data.source import read_source
 
-    source = plugins.source(options.name)
-    print(*[f"{key}: {source[key]}" for key in ("terms", "acknowledge") if key in source], sep="\n")
+    source = read_source(plugins.source(options.name))
+    told = {"terms": source.terms, "acknowledge": source.acknowledge}
+    print(*[f"{key}: {text}" for key, text in told.items() if text is not None], sep="\n")
     for path in catalogue.get(options.name, options.files):
         print(path)
 

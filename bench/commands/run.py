@@ -37,8 +37,12 @@ def arguments(command: ArgumentParser) -> None:
         help="for all runs, such as lr=1e-3 or batch_size=32",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    command.add_argument("--jobs", type=int, metavar="N", help="parallel runs (default: cores)")
+    command.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="parallel runs (default: cores); on a CPU each may take half of the free memory",
+    )  # fmt: skip
     _options.budget_argument(command, float("inf"), "start no run after this time")
+    _options.timeout_argument(command)
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
@@ -57,21 +61,26 @@ def run(options: Namespace) -> int:
 
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
-    sweep = selection.override(chosen, options.seeds, options.steps)
+    asked = selection.override(chosen, options.seeds, options.steps)
+    sweep = selection.distinct(asked)
+    if len(sweep) < len(asked):
+        print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
     store = RunStore(options.results / machine.folder(options.device))
-    own = (_jobs(options), options.budget, options.force, options.vectorise)
-    training_options = launcher.TrainingOptions(runs, store, options.device, *own)
+    limits = (options.budget, options.force, options.vectorise, options.timeout)
+    training_options = launcher.TrainingOptions(
+        runs, store, options.device, _jobs(options), *limits
+    )
     if options.dry_run:
         print(launcher.estimate(training_options))
         return OK
+    _options.check_temporary_folder()
     stages = [now()]
     training = launcher.train_missing(training_options)
     stages.append(now())
-    if not options.no_timing:
-        measure_runs(runs, store, options.device)
+    timed = options.no_timing or measure_runs(runs, store, options.device, options.timeout)
     stages.append(now())
-    complete = launcher.all_finished(training_options) and training.complete
+    complete = launcher.all_finished(training_options) and training.complete and timed
     print(write_runs_table(store.root, _options.read_runs(store), "text", None))
     print(_spent(training, stages, training_options.jobs))
     return OK if complete else FAILED

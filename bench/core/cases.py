@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.core.config import Plugin, Run, plugin_from_plain, run_from_plain
+from bench.core.config import Plugin, Run, plugin_from_plain, require, require_whole, run_from_plain
 
 STEP_METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
 CASE_KINDS = ("inference", *STEP_METHODS)
@@ -32,6 +32,14 @@ class SpeedCase:
     mode: str = "eager"
     dtype: str = "float32"
 
+    def __post_init__(self) -> None:
+        require("model", self.model, isinstance(self.model, Plugin), "a Plugin")
+        for name in ("nodes", "batch"):
+            require_whole(name, getattr(self, name), 1)
+        for name in ("mode", "dtype"):
+            value = getattr(self, name)
+            require(name, value, isinstance(value, str) and value.isidentifier(), "a word")
+
     def __str__(self) -> str:
         return f"{self.model}, {self.nodes} x {self.batch}, {self.mode}, {self.dtype}"
 
@@ -55,11 +63,6 @@ def target_from_plain(plain: Mapping[str, Any]) -> TimingTarget:
 def case_from_plain(plain: Mapping[str, Any]) -> SpeedCase:
     """Return the case that `dataclasses.asdict` took apart. Raises `ValueError` for another."""
     try:
-        case = SpeedCase(**{**plain, "model": plugin_from_plain(plain["model"])})
-    except (KeyError, TypeError) as error:
+        return SpeedCase(**{**plain, "model": plugin_from_plain(plain["model"])})
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a case: {error}") from None
-    for kind, names in {int: ("nodes", "batch"), str: ("mode", "dtype")}.items():
-        for name in names:
-            if not isinstance(getattr(case, name), kind):
-                raise ValueError(f"not a case: {name} {getattr(case, name)!r}")
-    return case

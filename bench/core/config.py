@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import PurePath
 from typing import Any
 
+from bench.system.plain import as_plain, quote
+
 DECAYS = ("exponential", "cosine")
 GROUPS = ("tetrahedral", "octahedral", "icosahedral")
+WHOLE = {
+    1: ("steps", "batch_size", "validations", "elements", "samples"),
+    0: ("seed", "surface"),
+}
+LARGEST = 10**12
 SYMMETRISE = ("none", "frame_average", "canonicalise", *(f"group_average({g})" for g in GROUPS))
 
 
@@ -18,6 +25,20 @@ class Plugin:
 
     name: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.isprintable()):
+            raise ValueError(f"a plug-in's name has to be a word or a path, got {quote(self.name)}")
+        if not isinstance(self.kwargs, Mapping):
+            raise ValueError(f"the options of {quote(self.name)} have to be a mapping")
+        kept = {}
+        for option, value in self.kwargs.items():
+            try:
+                kept |= as_plain({option: value})
+            except ValueError as error:
+                where = f"plug-in {quote(self.name)}, option {quote(option)}"
+                raise ValueError(f"{where}: JSON cannot hold {error}") from None
+        object.__setattr__(self, "kwargs", kept)  # a copy: who made it may go on filling its own
 
     @property
     def stem(self) -> str:
@@ -59,17 +80,19 @@ class Run:
     surface: int = 0
 
     def __post_init__(self) -> None:
-        whole = ("steps", "batch_size", "validations", "elements", "samples")
-        for name in whole:
-            value = getattr(self, name)
-            _require(name, value, lambda x: _is_whole(x) and x >= 1, "a whole number from 1")
+        for name, value in self.plugins.items():
+            require(name, value, isinstance(value, Plugin), "a Plugin")
+        for first, names in WHOLE.items():
+            for name in names:
+                require_whole(name, getattr(self, name), first)
         for name in ("lr", "clip"):
-            _require(name, getattr(self, name), lambda x: x > 0 and isfinite(x), "positive")
-        for name in ("seed", "surface"):
             value = getattr(self, name)
-            _require(name, value, lambda x: _is_whole(x) and x >= 0, "a whole number from 0")
+            number = _is_whole(value) or isinstance(value, float)
+            require(name, value, number and 0 < value <= LARGEST and isfinite(value), "positive")
         for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
-            _require(name, getattr(self, name), known.__contains__, "one of " + ", ".join(known))
+            value = getattr(self, name)
+            wanted = "one of " + ", ".join(known)
+            require(name, value, isinstance(value, str) and value in known, wanted)
 
     @property
     def plugins(self) -> dict[str, Plugin]:
@@ -81,18 +104,22 @@ def _is_whole(value: Any) -> bool:  # noqa: ANN401 - any value
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _require(name: str, value: Any, holds: Any, wanted: str) -> None:  # noqa: ANN401 - any value
-    try:
-        good = holds(value)
-    except TypeError:
-        good = False
-    if not good:
-        raise ValueError(f"{name} has to be {wanted}, got {value!r}")
+def require_whole(name: str, value: Any, first: int) -> None:  # noqa: ANN401 - any value
+    """Raise `ValueError` for what is no whole number from the first one on, or absurdly large."""
+    holds = _is_whole(value) and first <= value <= LARGEST
+    require(name, value, holds, f"a whole number from {first} to {LARGEST:,}")
+
+
+def require(name: str, value: Any, holds: bool, wanted: str) -> None:  # noqa: ANN401 - any value
+    """Raise `ValueError` that says what the value of that name is and has to be, unless it is."""
+    if not holds:
+        raise ValueError(f"{name} has to be {wanted}, got {quote(value)}")
 
 
 def canonical(run: Run) -> str:
     """Return the run as JSON with sorted keys: equal runs give equal text."""
-    return json.dumps(asdict(run), sort_keys=True)
+    parts = {part: {"name": p.name, "kwargs": dict(p.kwargs)} for part, p in run.plugins.items()}
+    return json.dumps(vars(run) | parts, sort_keys=True)  # ten times as fast as by `asdict`
 
 
 def run_from_plain(plain: Mapping[str, Any]) -> Run:
@@ -100,16 +127,16 @@ def run_from_plain(plain: Mapping[str, Any]) -> Run:
     try:
         parts = {name: plugin_from_plain(plain[name]) for name in ("task", "model", "method")}
         return Run(**{**plain, **parts})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a run: {error}") from None
 
 
 def plugin_from_plain(plain: Mapping[str, Any]) -> Plugin:
-    """Return the plug-in that `dataclasses.asdict` took apart. Raises `TypeError` for another."""
-    plugin = Plugin(**plain)
-    if not (isinstance(plugin.name, str) and isinstance(plugin.kwargs, Mapping)):
-        raise TypeError(f"a name has to be a string, and kwargs a mapping, got {plain}")
-    return plugin
+    """Return the plug-in that `dataclasses.asdict` took apart.
+
+    Raises `TypeError` or `ValueError` for another.
+    """
+    return Plugin(**plain)
 
 
 def without_folders(run: Run) -> Run:

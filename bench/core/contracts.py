@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Generator, Tensor, nn
 
+    from bench.core.config import Run
     from remul import Batch, Distance, Model, Signature, Terms
+
+Score = Callable[["nn.Module"], float | None]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What `load(seed, **options)` of a task file returns: typed data and how it is scored."""
+    """What `load(seed, **options)` of a task file returns: typed data and how it is scored.
+
+    `scores` are the task's own, by name: functions of the trained model, None for a model that has
+    no such thing.
+    """
 
     signature: Signature
     train: Batch
@@ -22,6 +29,7 @@ class Task:
     test: Batch
     distance: Distance
     more: Mapping[str, Batch] = field(default_factory=dict)
+    scores: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Batch]:
@@ -35,8 +43,17 @@ class Method:
 
     `terms(model, batch, generator)` draws its group elements from the generator alone. Training
     that is `constrained` keeps its last state, which meets the constraint, not its best one.
+
+    A method that trains in its own way has neither: `train(run, task, model)` takes one step
+    whenever it is asked for the next of its `run.steps` losses, and is `constrained`, too, where it
+    ends in a state that steps before do not have.
     """
 
-    terms: Callable[[Model, Batch, Generator], Terms]
-    penalty: Callable[[Terms], Tensor]
+    terms: Callable[[Model, Batch, Generator], Terms] | None = None
+    penalty: Callable[[Terms], Tensor] | None = None
     constrained: bool = False
+    train: Callable[[Run, Task, nn.Module], Iterator[Tensor]] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.terms is None) == (self.train is None):
+            raise ValueError("a method has terms and a penalty, or else its own train")

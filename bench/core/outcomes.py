@@ -1,18 +1,45 @@
 """How a run or a timing ends, and why."""
 
+from contextlib import suppress
+from pathlib import PurePath
+from traceback import walk_tb
+
+from bench.system.plain import one_line
+
 TORCH_FULL = "OutOfMemoryError"  # known by its name, since verdicts and tables do without torch
 CPU_FULL = "can't allocate memory"  # an allocation that fails on a CPU is a plain RuntimeError
+BY_PATH = "plugin_"  # begins the names of modules that were loaded by their path
+UNWRITABLE = "unwritable"  # the status of a run whose record cannot be kept
+LONGEST = 1000  # letters of a reason
 
 
 class DivergedError(RuntimeError):
     """A loss or a score is not a finite number."""
 
 
-def outcome(error: Exception) -> dict[str, str]:
-    """Return the status that a record keeps of an error, "oom" or "failed", and the reason."""
-    reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+def outcome(error: BaseException) -> dict[str, str]:
+    """Return the status that a record keeps of an error, "oom" or "failed", and the reason.
+
+    The reason ends with the place in the file of a plug-in that was given by its path.
+    """
     full = isinstance(error, MemoryError) or type(error).__name__ == TORCH_FULL
-    return {"status": "oom" if full or CPU_FULL in str(error) else "failed", "reason": reason}
+    reason = explain(error) + locate(error)
+    return {"status": "oom" if full or CPU_FULL in reason else "failed", "reason": reason}
+
+
+def explain(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says, in letters fit to print."""
+    text = ""
+    with suppress(Exception):  # an error of somebody's own may not be able to say it
+        text = str(error).strip().partition("\n")[0][:LONGEST]
+    return one_line(f"{type(error).__name__}: {text}".rstrip(": "))
+
+
+def locate(error: BaseException) -> str:
+    """Return the last line of a plug-in given by its path that an error passed; or nothing."""
+    frames = [(f.f_globals.get("__name__", ""), f, n) for f, n in walk_tb(error.__traceback__)]
+    places = [(f.f_code.co_filename, n) for name, f, n in frames if name.startswith(BY_PATH)]
+    return f" ({PurePath(places[-1][0]).name}, line {places[-1][1]})" if places else ""
 
 
 def status_of(death: str) -> str:

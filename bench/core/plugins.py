@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
+import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
+from bench.core import syntax
 from bench.core.config import Plugin
+from bench.core.outcomes import BY_PATH, explain
 from bench.system.checkout import ROOT
+from bench.system.plain import quote
 
 FOLDERS = {
     "tasks": ROOT / "bench" / "tasks",
@@ -22,8 +28,8 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-OFFERED = {"tasks": "load", "models": "build", "methods": "build"}
+NAME = re.compile(r"(\w+/)?\w+")  # a file of the folder, or of a folder in it
+OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
 
@@ -42,30 +48,58 @@ def find(kind: str, name: str) -> Path:
 
     Raises `ValueError` with the nearest name if there is none.
     """
-    path = Path(name) if name.endswith(".py") else FOLDERS[kind] / f"{name}.py"
-    if path.is_file() and not path.name.startswith("_"):
+    path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
+    bare = NAME.fullmatch(name) or not is_named(name)
+    if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    raise ValueError(f"no {kind[:-1]} {name!r}; {hint}")
+    raise ValueError(f"no {kind[:-1]} {quote(name)}; {hint}")
+
+
+def is_named(name: str) -> bool:
+    """Return whether a plug-in is one of ours by its name, and no path to anywhere."""
+    return not name.endswith(".py")
 
 
 def load(kind: str, name: str) -> ModuleType:
     """Return the imported plug-in.
 
-    Raises `ValueError` if there is none, if it does not parse, or lacks the function of its kind.
+    Raises `ValueError` if there is none, if it does not parse, raises or exits, with file and line,
+    or lacks the function of its kind.
     """
     path = find(kind, name)
-    _read_syntax(path)
-    if name.endswith(".py"):
-        module = _load_path(path)
-    else:
-        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    syntax.read_syntax(path)
+    with blaming(path):
+        if is_named(name):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            module = importlib.import_module(".".join(parts))
+        else:
+            module = _load_path(path)
     wanted = OFFERED.get(kind)
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
     return module
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Raise what a plug-in's code raises, `SystemExit` too, as `ValueError` with its file and line.
+
+    An interruption, and what is an error of ours already, go through.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        frames = extract_tb((error.__cause__ or error).__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        line = f", line {lines[-1]}" if lines else ""
+        if not lines and isinstance(error, ValueError | OSError):
+            raise
+        raise ValueError(f"{path}{line}: {explain(error)}") from error
 
 
 def parse(kind: str, text: str) -> Plugin:
@@ -92,15 +126,15 @@ def parse(kind: str, text: str) -> Plugin:
 def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text itself
     """Return the Python literal that a text is, or the text."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        return syntax.read_literal(text)
+    except ValueError:
         return text
 
 
 def _options(kind: str, name: str) -> dict[str, Any]:
     """Return the options of a plug-in with their defaults, read without importing it."""
     shared = SHARED.get(kind, {})
-    for node in _read_syntax(find(kind, name)).body:
+    for node in syntax.read_syntax(find(kind, name)).body:
         if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
             names = [argument.arg for argument in node.args.args][1:]
             values = [getattr(default, "value", None) for default in node.args.defaults]
@@ -111,12 +145,12 @@ def _options(kind: str, name: str) -> dict[str, Any]:
 
 def describe(kind: str, name: str) -> str:
     """Return the first line of the plug-in's docstring, read without importing it."""
-    return (ast.get_docstring(_read_syntax(find(kind, name))) or "").partition("\n")[0]
+    return (ast.get_docstring(syntax.read_syntax(find(kind, name))) or "").partition("\n")[0]
 
 
 def version(kind: str, name: str) -> int:
     """Return the plug-in's declared `VERSION`, 1 if it declares none, read without importing it."""
-    return _read_constant(_read_syntax(find(kind, name)), "VERSION", 1)
+    return syntax.read_constant(find(kind, name), "VERSION", 1, int)
 
 
 def group_claim(model: str) -> str | None:
@@ -124,7 +158,8 @@ def group_claim(model: str) -> str | None:
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
     """
-    claim = _read_constant(_read_syntax(find("models", model)), "EQUIVARIANT", None)
+    file = find("models", model)
+    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, type(None))
     return "E3" if claim is True else claim or None
 
 
@@ -135,65 +170,58 @@ def claims_equivariance(model: str) -> bool:
 
 def is_trivial(model: str) -> bool:
     """Return whether the model's file says `TRIVIAL = True`: shown in tables, never a baseline."""
-    return _read_constant(_read_syntax(find("models", model)), "TRIVIAL", False)
+    return syntax.read_constant(find("models", model), "TRIVIAL", False, bool)
 
 
 def source(task: str) -> dict[str, Any]:
     """Return a task's `SOURCE`, where its data come from, read without importing it; or nothing."""
-    return _read_constant(_read_syntax(find("tasks", task)), "SOURCE", {})
+    return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
 
 
 def package(peer: str) -> str:
     """Return the `PACKAGE` that a peer needs, by its name in the index, read without importing."""
-    return _read_constant(_read_syntax(find("peers", peer)), "PACKAGE", "")
+    return syntax.read_constant(find("peers", peer), "PACKAGE", "", str)
 
 
 def paper_options(model: str) -> dict[str, object]:
     """Return the options that a model's file declares as `PAPER`, read without importing it."""
-    return _read_constant(_read_syntax(find("models", model)), "PAPER", {})
+    return syntax.read_constant(find("models", model), "PAPER", {}, dict)
 
 
 def code_digest(kind: str, name: str) -> str:
     """Return eight hex digits of a plug-in's code: comments, layout, docstrings do not count."""
-    return _code_digest(find(kind, name).read_text())
-
-
-@cache
-def _code_digest(code: str) -> str:
-    tree = ast.parse(code)
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
-
-
-def _read_constant(tree: ast.Module, name: str, default: Any) -> Any:  # noqa: ANN401 - any literal
-    for node in tree.body:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id == name:
-                return ast.literal_eval(node.value)
-    return default
-
-
-def _read_syntax(path: Path) -> ast.Module:
-    return _parse(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _parse(path: Path, changed: int) -> ast.Module:
-    """Return the file's syntax; `changed`, its time, has an edited file read again."""
-    try:
-        return ast.parse(path.read_text())
-    except SyntaxError as error:
-        raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from None
+    return syntax.digest(find(kind, name))
 
 
 def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plugin_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    with _importing_beside(path.resolve().parent):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _importing_beside(folder: Path) -> Iterator[None]:
+    """Let a plug-in import files of its folder; another's of the same name are then its own."""
+    before = {*sys.modules}
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.reverse()
+        sys.path.remove(str(folder))
+        sys.path.reverse()
+        new = {*sys.modules} - before
+        tops = {name for name in new if _is_in(folder, name, sys.modules[name])}
+        for name in new:
+            if name.partition(".")[0] in tops:
+                del sys.modules[name]
+
+
+def _is_in(folder: Path, name: str, module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    return file in (str(folder / f"{name}.py"), str(folder / name / "__init__.py"))

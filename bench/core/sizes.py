@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from bisect import bisect_left
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.05
 REFUSALS = 64
-LARGEST = 10**9
+LARGEST = 10**8
 
 
 def options_for_size(name: str, size: str, signature: Signature) -> dict[str, object]:
@@ -33,7 +34,8 @@ def options_for_size(name: str, size: str, signature: Signature) -> dict[str, ob
 
 def check_size(size: str) -> None:
     """Raise `ValueError` for what is no size."""
-    if size not in ("default", "paper") and not (size.isdigit() and 0 < int(size) <= LARGEST):
+    number = int(size) if re.fullmatch("[1-9][0-9]{0,15}", size) else 0
+    if size not in ("default", "paper") and not 0 < number <= LARGEST:
         raise ValueError(
             f"a size is default, paper or a number of parameters up to {LARGEST:,}, not {size!r}"
         )

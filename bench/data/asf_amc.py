@@ -8,6 +8,7 @@ import numpy as np
 
 ROOT = "root"
 ANGLES = ("rx", "ry", "rz")
+LARGEST = 1e9  # of a number, in degrees or any unit of length
 ROOT_ORDER = ["tx", "ty", "tz", "rx", "ry", "rz"]
 
 
@@ -42,9 +43,12 @@ def read_skeleton(file: Path) -> Skeleton:
             raise ValueError(f"root angles have to come in the order {' '.join(ROOT_ORDER)}")
         parent = {child: line[0] for line in map(str.split, hierarchy) for child in line[1:]}
         names = (ROOT, *(bone["name"][0] for bone in bones))
+        parents = [names.index(parent[name]) for name in names[1:]]
+        if any(index > joint for joint, index in enumerate(parents)):
+            raise ValueError("a joint comes before the one that it hangs on")
         return Skeleton(
             names,
-            (-1, *(names.index(parent[name]) for name in names[1:])),
+            (-1, *parents),
             np.array([[0.0, 0.0, 0.0], *map(_vector, bones)]),
             np.stack([np.eye(3), *(rotations(_floats(bone["axis"][:3])) for bone in bones)]),
             (ANGLES, *(tuple(bone.get("dof", ())) for bone in bones)),
@@ -67,7 +71,7 @@ def read_motion(file: Path, skeleton: Skeleton) -> np.ndarray:
             if freedom:
                 values = _columns(rows, skeleton.names[joint], len(freedom))
                 angles[:, joint, [ANGLES.index(angle) for angle in freedom]] = values
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise ValueError(f"{file}: not a motion of this skeleton in AMC: {error}") from None
     return forward_kinematics(skeleton, root[:, :3], angles)
 
@@ -135,8 +139,11 @@ def _vector(bone: dict[str, list[str]]) -> np.ndarray:
     return float(bone["length"][0]) * _floats(bone["direction"])
 
 
-def _floats(words: list[str]) -> np.ndarray:
-    return np.array(words, dtype=np.float64)
+def _floats(words: list[str] | list[list[str]]) -> np.ndarray:
+    numbers = np.array(words, dtype=np.float64)
+    if not (np.abs(numbers) <= LARGEST).all():
+        raise ValueError(f"numbers beyond {LARGEST:g}, or none")
+    return numbers
 
 
 def _rows(text: str) -> dict[str, list[list[str]]]:
@@ -156,4 +163,4 @@ def _columns(rows: dict[str, list[list[str]]], name: str, width: int) -> np.ndar
         raise ValueError(
             f"joint {name!r} needs {width} numbers in each of {len(rows[ROOT])} frames"
         )
-    return np.array(rows[name], dtype=np.float64)
+    return _floats(rows[name])

@@ -5,42 +5,50 @@ import json
 import os
 import shutil
 import sys
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import platformdirs
 from filelock import FileLock
 
-from bench.data.download import check, download
+from bench.data.archive import Arrays, read_npz
+from bench.data.download import check, download, forget
 
 VARIABLE = "REMUL_DATA"
 PART = ".part"  # ends the name of what is not finished
 NOTE = ".sha256"  # ends the name of a file with the hash of another
-Arrays = dict[str, np.ndarray]
 
 
 def folder() -> Path:
     """Return where data lives: `$REMUL_DATA`, else the user's cache folder."""
-    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul"))
+    where = os.environ.get(VARIABLE) or platformdirs.user_cache_dir("remul")
+    try:
+        return Path(where).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"data cannot be kept in {where}: {error}") from None
 
 
-def cache_arrays(name: str, options: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+def cache_arrays(
+    name: str,
+    options: Mapping[str, Any],
+    make: Callable[[], Arrays],
+    axes: Mapping[str, int] | None = None,
+) -> Arrays:
     """Return the arrays that `make()` gives for these options, read back if they were made before.
 
     Of several processes that want the same, one makes it and the others wait. A file that cannot
-    be read is made anew; where nothing can be written, the arrays are given all the same. Either
-    is said in one line on stderr.
+    be read, or lacks an array of so many `axes`, is made anew; where nothing can be written, the
+    arrays are given all the same. Either is said in one line on stderr.
     """
     text = json.dumps(options, sort_keys=True)
     path = folder() / name / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     with suppress(OSError, ValueError):
-        return read_npz(path)
+        return read_npz(path, axes)
     with _lock(path):
-        arrays = _read_sound(path)
+        arrays = _read_sound(path, axes)
         if arrays is None:
             arrays = make()
             _keep(path, arrays)
@@ -57,6 +65,8 @@ def fetch(
     Raises `ValueError`, saying how to place the file by hand, if no address gives it.
     """
     path = folder() / name / file
+    if not path.resolve().is_relative_to((folder() / name).resolve()):
+        raise ValueError(f"{file} would not lie within the folder of {name}")
     with _lock(path):
         if _is_whole(path, sha256, size):
             return path
@@ -71,6 +81,7 @@ def fetch(
                 if sha256 is None:
                     _write_note(part, path)
                 part.replace(path)
+                forget(part)
                 return path
     raise ValueError(
         f"{name} needs {file}, and it could not be fetched ({'; '.join(problems)}); "
@@ -87,34 +98,6 @@ def place(file: Path, name: str) -> None:
     part.replace(path)
 
 
-def read_npz(path: Path) -> Arrays:
-    """Return the arrays of an .npz file. Raises `ValueError` for damage and pickles."""
-    with path.open("rb") as file:
-        try:
-            _check_members(file)
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as members:
-                arrays = dict(members)
-            if not all(isinstance(x, np.ndarray) for x in arrays.values()):
-                raise ValueError("it holds other files than arrays")
-            return arrays
-        except Exception as error:  # a flipped byte surfaces in a dozen ways
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{path} is no sound .npz file of plain arrays: {reason}") from None
-
-
-def _check_members(file: BinaryIO) -> None:
-    """Raise for a member that is damaged, or that a damaged list of contents hides."""
-    with zipfile.ZipFile(file) as members:
-        damaged = members.testzip()
-        if damaged:
-            raise ValueError(f"its member {damaged!r} is damaged")
-        file.seek(-22 - len(members.comment), os.SEEK_END)
-        count = int.from_bytes(file.read(12)[10:], "little")  # how many the end record tells of
-        if count != len(members.namelist()):
-            raise ValueError(f"it holds {count} members and lists {len(members.namelist())}")
-
-
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Keep other processes out that would make the same file, where a lock can be had."""
@@ -126,10 +109,10 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _read_sound(path: Path) -> Arrays | None:
+def _read_sound(path: Path, axes: Mapping[str, int] | None) -> Arrays | None:
     """Return the arrays of a file; None if it is not there or, said in a line, not sound."""
     try:
-        return read_npz(path)
+        return read_npz(path, axes)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

@@ -6,8 +6,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.core import plugins
+from bench.core.outcomes import explain
 from bench.data.cache import PART, fetch, folder
+from bench.data.download import VERSION
+from bench.data.source import read_source
 
 Progress = Callable[[float, float], None]
 
@@ -19,37 +24,29 @@ def names() -> list[str]:
 
 def describe(name: str) -> str:
     """Return kind and state, then each thing that the task declares of its data, a line each."""
-    source = plugins.source(name)
-    lines = [f"{name}: {source['kind']}, {state(name)}"]
-    lines += [
-        f"  {key}: {source[key]}" for key in ("from", "terms", "acknowledge") if key in source
-    ]
-    for file, of in files(source).items():
-        size = megabytes(of["size"]) if "size" in of else "size not recorded"
-        digest = of.get("sha256", "not recorded")
-        there = _state_of_file(name, file, of.get("size"))
-        lines.append(f"  {file}: {size}, sha256 {digest}, {there}")
+    source = read_source(plugins.source(name))
+    lines = [f"{name}: {source.kind}, {state(name)}"]
+    told = {"from": source.from_, "terms": source.terms, "acknowledge": source.acknowledge}
+    lines += [f"  {key}: {text}" for key, text in told.items() if text is not None]
+    for file, of in source.files.items():
+        size = megabytes(of.size) if of.size is not None else "size not recorded"
+        digest = of.sha256 or "not recorded"
+        lines.append(f"  {file}: {size}, sha256 {digest}, {_state_of_file(name, file, of.size)}")
     return "\n".join(lines)
 
 
 def files(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what `fetch` needs to know of each file that a `SOURCE` names.
+    """Return what `fetch` needs to know of each file that a `SOURCE` names, as far as it is known.
 
-    `files` says of each its `urls`, `sha256` and `size`. `unrecorded` names files of which the
-    last two are not known; their addresses are `urls` of the source, with {file} for the name.
+    Raises `ValueError` for a `SOURCE` that is none.
     """
-    urls = source.get("urls", ())
-    unrecorded = {
-        file: {"urls": [url.format(file=file) for url in urls]}
-        for file in source.get("unrecorded", ())
-    }
-    return {**source.get("files", {}), **unrecorded}
+    return {name: msgspec.to_builtins(file) for name, file in read_source(source).files.items()}
 
 
 def state(name: str) -> str:
     """Return whether the data are on this disk, and how many bytes of them."""
     where = folder() / Path(name).stem
-    here = [file for file in where.rglob("*") if file.is_file()]
+    here = [file for file in where.rglob("*") if file.is_file() and file.suffix != VERSION]
     if not here:
         return "not here"
     source = plugins.source(name)
@@ -90,12 +87,15 @@ def make(name: str, values: Sequence[Any], options: Mapping[str, Any], progress:
     else:
         function, options = module.load, {"seed": 0, **options}
     signature = inspect.signature(function)
+    known = ", ".join(key for key in signature.parameters if key != "progress")
     try:
         signature.bind(*values, **options)
         function(*values, **options)
-    except TypeError as error:
-        known = ", ".join(key for key in signature.parameters if key != "progress")
-        raise ValueError(f"{name}: {error}; the options are {known}") from None
+    except (ValueError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        reason = error if isinstance(error, TypeError) else explain(error)
+        raise ValueError(f"{name}: {reason}; the options are {known}") from None
 
 
 def megabytes(size: int) -> str:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from bench.core import plugins
 from bench.data import catalogue
-from bench.data.cache import Arrays, fetch, read_npz
+from bench.data.archive import Arrays, read_npz
+from bench.data.cache import fetch
 
 FRAMES = {
     "aspirin": 211762,
@@ -29,12 +32,18 @@ def read(molecule: str, source: str | None) -> Arrays:
     file = f"md17_{molecule}{2017 * (molecule == 'benzene') or ''}.npz"
     known = catalogue.files(plugins.source("md17"))[file]
     path = Path(source) / file if source else fetch("md17", file, **known)
-    arrays = read_npz(path)
-    missing = ", ".join(key for key in "RzEF" if key not in arrays)
-    if missing:
-        raise ValueError(f"{path} lacks {missing}; there are {', '.join(arrays)}")
+    arrays = read_npz(path, {"R": 3, "z": 1, "F": 3})
     shape = arrays["R"].shape
-    frames = len(arrays["E"]) if source else FRAMES[molecule]
+    energies = arrays.get("E", np.zeros(0))
+    if (
+        energies.dtype.kind != "f"
+        or energies.size != len(energies)
+        or not np.isfinite(energies).all()
+    ):
+        raise ValueError(
+            f"{path}: E has to be (frames,) or (frames, 1), finite; is {energies.shape}"
+        )
+    frames = len(energies) if source else FRAMES[molecule]
     if shape != (frames, len(arrays["z"]), 3) or arrays["F"].shape != shape:
         raise ValueError(
             f"{path}: R and F have to be {(frames, len(arrays['z']), 3)}, "

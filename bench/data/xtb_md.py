@@ -10,7 +10,8 @@ from types import ModuleType
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from bench.data.cache import Arrays, cache_arrays
+from bench.data.archive import Arrays
+from bench.data.cache import cache_arrays
 
 NAME, VERSION = "md_gfn2", 1
 SMILES = {
@@ -31,6 +32,7 @@ KELVIN, DT = 500.0, 0.5
 SETTLING, FRICTION = 2000, 0.02  # steps with a thermostat, and its 1/fs
 EQUILIBRATION_ROUNDS = 4  # of one block each, at constant energy, before the first frame
 BLOCK = 1000  # frames in a file
+AXES = {"z": 1, "R": 3, "V": 3, "E": 1, "F": 3}  # of the arrays in it
 Surface = Callable[[np.ndarray], tuple[float, np.ndarray]]  # positions to energy and force
 Kick = Callable[[np.ndarray], np.ndarray]
 Progress = Callable[[float, float], None]
@@ -56,7 +58,8 @@ def load_trajectory(molecule: str, frames: int, seed: int, progress: Progress) -
         raise ValueError(f"no molecule {molecule!r}; there are {', '.join(SMILES)}")
     options = {"molecule": molecule, "seed": seed, "version": VERSION}
     count = -(-frames // BLOCK)
-    blocks = [cache_arrays(NAME, options | {"block": 0}, lambda: _equilibrate(molecule, seed))]
+    first = options | {"block": 0}
+    blocks = [cache_arrays(NAME, first, lambda: _equilibrate(molecule, seed), AXES)]
 
     def advance(index: int) -> Arrays:
         block = _continue(blocks[-1])
@@ -64,7 +67,7 @@ def load_trajectory(molecule: str, frames: int, seed: int, progress: Progress) -
         return block
 
     for index in range(1, count + 1):
-        blocks.append(cache_arrays(NAME, options | {"block": index}, partial(advance, index)))
+        blocks.append(cache_arrays(NAME, options | {"block": index}, partial(advance, index), AXES))
     joined = {key: np.concatenate([block[key] for block in blocks[1:]])[:frames] for key in "RVEF"}
     return {"z": blocks[0]["z"], **joined}
 

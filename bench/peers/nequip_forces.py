@@ -20,14 +20,13 @@ def build(
 
 class Peer(nn.Module):
     def __init__(self, neighbours: int | None, channels: int, layers: int, forces: bool) -> None:
-        from nequip import model
+        from nequip.model import NequIPGNNModel
         from nequip.utils.global_state import set_global_state
 
         super().__init__()
         self.neighbours, self.forces = neighbours, forces
         set_global_state()  # refuses to build without; sets a float64 default for this process
-        make = model.NequIPGNNModel if forces else model.NequIPGNNEnergyModel
-        self.net = make(
+        self.net = NequIPGNNModel(
             seed=0,
             model_dtype="float32",
             r_max=50.0,
@@ -36,6 +35,7 @@ class Peer(nn.Module):
             l_max=1,
             num_features=channels,
             avg_num_neighbors=16.0,
+            do_derivatives=forces,
         )
 
     def forward(self, inputs: Fields) -> Fields:

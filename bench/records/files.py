@@ -2,26 +2,59 @@
 
 import json
 import os
+import re
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from bench.system.plain import as_builtin
+from bench.system.plain import as_builtin, as_printable, one_line
 
 Record = TypeVar("Record")
+State = tuple[int, ...] | None
+PROBE = 2**16  # bytes
+LARGEST = 2**26  # bytes of a record
+OBEYED = re.compile(  # controls other than new lines and tabs, and what turns the line around
+    rb"(?<!\\)(?:\\\\)*\\(?:[bfr]|u00(?:[01]|7f|[89])|u20(?:2[89a-e]|6[6-9]))"
+    rb"|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]",
+    re.IGNORECASE,
+)
 
 
 def read_record(file: Path, parse: Callable[[Any], Record]) -> Record:
     """Return what a file of JSON holds. Raises `ValueError` that names the file and the field."""
+    plain = read_json(file)
     try:
-        return parse(msgspec.json.decode(file.read_bytes()))
+        return parse(plain)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise ValueError(f"{file}: not a record: {one_line(str(error))}") from None
+
+
+def read_json(file: Path) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON in a file. Raises `ValueError` that names the file."""
+    try:
+        return msgspec.json.decode(_read(file))
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise ValueError(f"{file}: not a record: {error}") from None
+        raise ValueError(f"{file}: not a record: {one_line(str(error))}") from None
+
+
+def _read(file: Path) -> bytes:
+    """Return what a file holds. Raises `ValueError` for what may never end, or is no text."""
+    if not (file.is_file() or file.is_dir()) and file.exists():
+        raise ValueError("it is no file")
+    if file.stat().st_size > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST:,} bytes")
+    content = file.read_bytes()
+    if OBEYED.search(content):
+        raise ValueError("its text holds letters that a terminal obeys")
+    return content
 
 
 def state(file: Path) -> tuple[int, ...]:
@@ -43,28 +76,33 @@ def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> 
             built = {name: build(plain[name]) for name, build in configs.items() if name in plain}
             plain = plain | built
         return msgspec.convert(plain, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 
 def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a record or plain JSON
     """Return a record, or plain content, as the JSON of a file."""
-    plain = msgspec.to_builtins(content, enc_hook=as_builtin)
+    plain = as_printable(msgspec.to_builtins(content, enc_hook=as_builtin))
     return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
 
 
 def write_whole(file: Path, text: str) -> Path:
     """Write a text beside its final name, flush it, and move it into place; return the file."""
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is no file that could be replaced")
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        with part.open("w") as stream:
+        with part.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
+    except OSError as error:  # writing and flushing do not say of which file
+        raise OSError(error.errno, error.strerror, str(file)) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return file
 
 
@@ -74,13 +112,18 @@ def set_aside(file: Path) -> Path:
     return file.rename(next(name for name in names if not name.exists()))
 
 
+def remove_parts(file: Path) -> None:
+    """Remove what killed processes have left of a file, and of those beside it of its name."""
+    for part in file.parent.glob(f"{escape(file.stem)}.*.part"):
+        part.unlink(missing_ok=True)
+
+
 def check_writable(root: Path) -> None:
     """Raise `ValueError` if no record could be written under the folder."""
-    probe = root / f".probe.{os.getpid()}"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=root) as probe:
+            probe.write(bytes(PROBE))
     except OSError as error:
         raise ValueError(
             f"results folder {root} cannot be written ({error.strerror}); choose another one "

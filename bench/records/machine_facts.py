@@ -1,9 +1,13 @@
 """What a record says of the machine that made it."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
-class MachineFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MachineFacts(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """Hardware, versions, commit and date (UTC); what nobody has noted is empty, and not written.
 
     `name` is that of the machine's folder under results/; `gpu`, `driver` and `commit` are None
@@ -13,7 +17,7 @@ class MachineFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     processor: str = ""
     gpu: str | None = ""
     driver: str | None = ""
-    threads: int = 0
+    threads: Annotated[int, Meta(ge=0, le=2**31)] = 0
     keeps_pages: bool | None = None
     python: str = ""
     torch: str = ""

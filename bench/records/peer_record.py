@@ -1,28 +1,30 @@
 """What is kept of another package's network: its times, and those of ours, beside the unit's."""
 
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
+from bench.records.run_record import Count
 from bench.records.timings import Timing
 
 NETWORKS = ("theirs", "ours", "unit")
 PEER_KINDS = ("inference", "training")
+Size = Annotated[int, Meta(ge=1, lt=2**31)]
 
 
-class PeerCase(Struct, frozen=True):
+class PeerCase(Struct, frozen=True, forbid_unknown_fields=True):
     """Times and counters of the three networks on `batch` clouds of `n` objects."""
 
-    n: int
-    batch: int
+    n: Size
+    batch: Size
     model: str
-    parameters: dict[str, int]
+    parameters: dict[str, Count]
     timings: dict[str, Timing]
-    flops: dict[str, int | None]
-    peak_bytes: dict[str, int]
+    flops: dict[str, Count | None]
+    peak_bytes: dict[str, Count]
 
     def __post_init__(self) -> None:
         names = {"timings": {f"{which} {kind}" for which, kind in product(NETWORKS, PEER_KINDS)}}
@@ -32,7 +34,7 @@ class PeerCase(Struct, frozen=True):
                 raise ValueError(f"{part} lacks {', '.join(sorted(lacking))}")
 
 
-class PeerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PeerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A package's version and its cases, as many as ran before the `reason` that ended them.
 
     Theirs and ours do the same `job`; where one is a smaller class of functions, `differs` says so.

@@ -1,5 +1,6 @@
 """What a run leaves: its record, and the loss surface that some runs ask for."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -12,10 +13,18 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 RUN_SCHEMA = 1
-Counters = dict[str, int | None]
+STANDARD = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
+LARGEST = 1e100  # of a score: what is beyond has no mean
+Count = Annotated[int, Meta(ge=0, lt=2**62)]
+Counter = Literal[
+    "parameters", "flops", "dispatched_ops", "moved_bytes", "peak_bytes", "graph_breaks",
+    "step_flops", "step_dispatched_ops", "step_moved_bytes", "step_peak_bytes",
+]  # fmt: skip
+Counters = dict[Counter, Count | None]
+Key = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 
 
-class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The weights that a penalty has come to, where it tells them, and its state."""
 
     alpha: float | None = None
@@ -23,7 +32,7 @@ class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: dict[str, Any] | None = None
 
 
-class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped."""
 
     angles_deg: list[float] = []
@@ -36,7 +45,7 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("angles_deg and expected_error_by_angle differ in length")
 
 
-class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a run ended, its scores, penalty, timings and counters, and the machine it ran on.
 
     `seconds` are those of training and scoring, `scoring_seconds` of scoring alone; `untimed` is
@@ -45,14 +54,14 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     schema: Literal[1]
     run: Run
-    key: str
+    key: Key
     status: Literal["done", "failed", "diverged", "oom", "timeout"]
     reason: str | None
     equivariant: bool
     trivial: bool
     scores: dict[str, int | float]
     penalty: Penalty | None = None
-    timings: dict[str, Timing]
+    timings: dict[Literal["inference", "train_step"], Timing]
     counters: Counters
     machine: MachineFacts
     traceback: list[str] | None = None
@@ -62,12 +71,16 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     untimed: str | None = None
 
     def __post_init__(self) -> None:
+        for name, score in self.scores.items():
+            smallest = 0 if STANDARD.fullmatch(name) else -LARGEST  # a task may score otherwise
+            if not (name.isidentifier() and smallest <= score <= LARGEST):
+                raise ValueError(f"scores: {name!r} is none, or cannot be {score!r:.40}")
         for kind, timing in self.timings.items():
             if not (timing.samples_ms and timing.session):
                 raise ValueError(f"timings: that of {kind!r} lacks samples_ms or session")
 
 
-class Surface(Struct, frozen=True):
+class Surface(Struct, frozen=True, forbid_unknown_fields=True):
     """The loss around a trained model at the places `at`, along a line and in a plane."""
 
     at: Annotated[list[float], Meta(min_length=1)]

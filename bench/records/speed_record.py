@@ -9,14 +9,15 @@ from bench.core.cases import SpeedCase
 from bench.core.keys import case_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
-from bench.records.run_record import Counters
+from bench.records.run_record import Counters, Key
 from bench.records.timings import Positive, Timing
 
 SPEED_SCHEMA = 1
+CaseKind = Literal["inference", "train_step", "augment_step", "remul_step"]
 Scale = Annotated[str, Meta(pattern="^(default|paper|[1-9][0-9]*)$")]
 
 
-class SpeedRecord(Struct, frozen=True, kw_only=True):
+class SpeedRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How timing a case ended, its timings by kind, and why kinds are missing.
 
     `scale` is what chose the model's size; `ceilings` are the rates of matrix products and of
@@ -26,15 +27,15 @@ class SpeedRecord(Struct, frozen=True, kw_only=True):
     schema: Literal[1]
     cell: SpeedCase
     scale: Scale
-    key: str
+    key: Key
     status: Literal["done", "failed", "oom", "refused"]
     reasons: dict[str, str]
     equivariant: bool
-    timings: dict[str, Timing]
+    timings: dict[CaseKind, Timing]
     counters: Counters
     machine: MachineFacts
     session: str | None
-    ceilings: dict[str, Positive] = {}
+    ceilings: dict[Literal["flops_per_s", "bytes_per_s"], Positive] = {}
 
 
 def parse(plain: Any) -> SpeedRecord:  # noqa: ANN401 - any JSON

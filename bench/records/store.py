@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bench.records import files
+from bench.records.files import State
 
 Config = TypeVar("Config")
 Record = TypeVar("Record")
@@ -76,6 +77,11 @@ class Store(ABC, Generic[Config, Record]):
         """Return the record of a configuration if it is finished, else None."""
         record = self.find(config)
         return record if record is not None and self.is_finished(record) else None
+
+    def state(self, config: Config) -> State:
+        """Return what changes with the record of a configuration; None where there is no file."""
+        file = self.path(config)
+        return files.state(file) if file.exists() else None
 
     def missing(self, configs: Iterable[Config]) -> list[Config]:
         """Return the configurations without a finished record."""

@@ -1,5 +1,7 @@
 """Times as every record keeps them: samples of one function, and what they come to."""
 
+from math import isclose
+from statistics import median
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -7,9 +9,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Positive = Annotated[float, Meta(gt=0)]
 Several = Annotated[list[Positive], Meta(min_length=1)]
 Quality = Literal["A", "B", "C"]
+NEAR, NEAR_MS = 1e-4, 1e-5  # samples are kept with six decimals
 
 
-class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Samples in milliseconds with their median, its interval, the best, the spread and a quality.
 
     `session` is when a run was timed beside the others of its task. A case of the speed grid has
@@ -23,7 +26,7 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     interval_ms: Annotated[list[Positive], Meta(min_length=2, max_length=2)] | None = None
     best_ms: Positive | None = None
     iqr_ms: Annotated[float, Meta(ge=0)] | None = None
-    rounds: Annotated[int, Meta(ge=1)] | None = None
+    rounds: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     samples_ms: Several = []
     quality: Quality
     reason: str | None = None
@@ -32,3 +35,18 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     x_unit: Positive | None = None
     beside: str | None = None
     energy_mj: Positive | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        if self.samples_ms:
+            self._check("median_ms", self.median_ms, median(self.samples_ms))
+            self._check("best_ms", self.best_ms, min(self.samples_ms))
+            self._check("rounds", self.rounds, len(self.samples_ms))
+        if self.ratios:
+            self._check("x_unit", self.x_unit, median(self.ratios))
+        if self.interval_ms and not self.interval_ms[0] <= self.interval_ms[1]:
+            raise ValueError("interval_ms ends before it begins")
+
+    def _check(self, name: str, kept: float | None, right: float) -> None:
+        """Raise `ValueError` for a number that does not follow from the samples beside it."""
+        if kept is not None and not isclose(kept, right, rel_tol=NEAR, abs_tol=NEAR_MS):
+            raise ValueError(f"{name} is {kept:g}, its samples say {right:g}")

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from bench.core import cases
 from bench.core.cases import SpeedCase
-from bench.records import speed_record
+from bench.records import files, speed_record
 from bench.records.run_record import Counters
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
@@ -18,6 +16,7 @@ from bench.records.timings import Timing
 from bench.regression.differences import Records, session_of
 from bench.regression.report import Verdict
 from bench.regression.verdicts import (
+    GONE,
     IMPROVED,
     INCOMPARABLE,
     INCONCLUSIVE,
@@ -43,12 +42,7 @@ def read_records(source: Path) -> dict[str, SpeedRecord]:
     Raises `ValueError` if there are none, and for a file that is not JSON.
     """
     if source.is_file():
-        try:
-            content = msgspec.json.decode(source.read_bytes())
-            many = content["cells"] if isinstance(content, dict) and "cells" in content else None
-            records = [speed_record.parse(r) for r in ([content] if many is None else list(many))]
-        except (TypeError, ValueError, msgspec.MsgspecError) as error:
-            raise ValueError(f"{source} is no file of records: {error}") from None
+        records = _read_file(source)
     else:
         store = SpeedStore(source.parent if source.name == "speed" else source)
         records, problems = store.load()
@@ -59,10 +53,37 @@ def read_records(source: Path) -> dict[str, SpeedRecord]:
     return {str(record.cell): record for record in records}
 
 
+def _read_file(source: Path) -> list[SpeedRecord]:
+    try:
+        content = files.read_json(source)
+    except ValueError as error:
+        raise ValueError(f"{source} is no file of records: {error}") from None
+    many = content["cells"] if isinstance(content, dict) and "cells" in content else [content]
+    records: dict[str, SpeedRecord] = {}
+    for index, plain in enumerate(many if isinstance(many, list) else [many]):
+        try:
+            record = speed_record.parse(plain)
+        except ValueError as error:
+            raise ValueError(f"{source} is no file of records: number {index}: {error}") from None
+        if str(record.cell) in records:
+            raise ValueError(f"{source} has two records of {record.cell}")
+        records[str(record.cell)] = record
+    return list(records.values())
+
+
 def judge_records(base: Records, new: Records, floor: float) -> list[Verdict]:
-    """Return verdicts on the cases that both sets have: counters, and times on one machine."""
+    """Return verdicts on what the base has: counters, times on one machine, and what is gone."""
     verdicts, comparisons = compare_records(base, new, floor)
-    return verdicts + judge_beside_unit(comparisons)
+    return verdicts + judge_beside_unit(comparisons) + _list_gone(base, new)
+
+
+def _list_gone(base: Records, new: Records) -> list[Verdict]:
+    """Return a verdict on each record and each timing of the base that is not in the new."""
+    gone = [(name, "record") for name in base.keys() - new.keys()]
+    for name in base.keys() & new.keys():
+        kinds = base[name].timings.keys() - new[name].timings.keys() - new[name].reasons.keys()
+        gone += [(name, kind) for kind in kinds if new[name].status == "done"]
+    return [Verdict(*place, GONE, why="the base alone has it") for place in sorted(gone)]
 
 
 def compare_records(base: Records, new: Records, floor: float) -> tuple[list[Verdict], Comparisons]:
@@ -165,9 +186,12 @@ def judge_counters(name: str, base: SpeedRecord, new: SpeedRecord) -> Verdict:
     before, after = (_select_exact(record.counters) for record in (base, new))
     if before and not after:
         return Verdict(name, "counters", REGRESSED, why="it no longer runs, or cannot be counted")
-    if not (before.keys() & after.keys()):
+    if not before:
         return Verdict(name, "counters", INCOMPARABLE, why="counters are missing")
     up, down = find_growth(before, after), find_growth(after, before)
+    lost = sorted(k for k, count in before.items() if count is not None and after.get(k) is None)
+    if lost and not up:
+        return Verdict(name, "counters", GONE, why=f"no longer counted: {', '.join(lost)}")
     verdict = REGRESSED if up else IMPROVED if down else SAME
     changed = up or {counter: pair[::-1] for counter, pair in down.items()}
     why = ", ".join(f"{counter} {a:,} to {b:,}" for counter, (a, b) in sorted(changed.items()))

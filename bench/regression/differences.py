@@ -10,6 +10,7 @@ from bench.records.timings import Timing
 Records = Mapping[str, SpeedRecord]  # by case
 FACTS = ("name", "processor", "gpu", "driver", "threads", "keeps_pages", "python", "torch",
          "e3nn", "e3nn_jit_mode", "tf32")  # fmt: skip
+FEW = 3  # names that stand for many
 NEAR = 0.1  # ceilings, or times of the unit, that are farther apart are worth a line
 
 
@@ -19,7 +20,15 @@ def list_differences(base: Records, new: Records) -> list[str]:
     return [
         *list_conditions(base, new, NEAR),
         *_list_unit_moves(base, new),
-        *[f"only in one: {name}" for name in sorted(base.keys() ^ new.keys())],
+        *[
+            f"only in {side}: {len(names)} of {total} cells ({', '.join(sorted(names)[:FEW])}"
+            + (", ...)" if len(names) > FEW else ")")
+            for side, names, total in (
+                ("the base", base.keys() - new.keys(), len(base)),
+                ("the new", new.keys() - base.keys(), len(new)),
+            )
+            if names
+        ],
         *[f"VERSION of a plug-in: {name}" for name in common if base[name].key != new[name].key],
     ]
 

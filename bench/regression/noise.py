@@ -1,7 +1,6 @@
 """`calibrate`: this checkout against itself, for the noise floor of this machine."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from itertools import cycle
 from math import ceil, log
@@ -24,6 +23,7 @@ CASES = (
     SpeedCase(Plugin("egnn"), 5, 8),
 )
 REMEDY = "'python -m bench calibrate' measures"
+LARGEST_FLOOR, MOST_ROUNDS = 1.0, 1000  # more is no floor, or no end
 ROUNDS, MINIMUM_ROUNDS, MAXIMUM_ROUNDS = 30, 20, 60
 
 
@@ -86,8 +86,8 @@ def _parse(file: Path) -> dict[str, Any]:
     if not isinstance(noise, dict):
         raise ValueError(f"{file} holds no noise floor; {REMEDY} it anew")
     floor, rounds = noise.get("floor", 0.0), noise.get("rounds", ROUNDS)
-    if type(floor) not in (int, float) or not 0 <= floor <= sys.float_info.max:
+    if type(floor) not in (int, float) or not 0 <= floor <= LARGEST_FLOOR:
         raise ValueError(f"{file}: the noise floor is {json.dumps(floor)[:40]}; {REMEDY} it anew")
-    if type(rounds) is not int or rounds < 1:
+    if type(rounds) is not int or not 1 <= rounds <= MOST_ROUNDS:
         raise ValueError(f"{file}: the rounds are {json.dumps(rounds)[:40]}; {REMEDY} them anew")
     return noise

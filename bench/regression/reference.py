@@ -137,7 +137,10 @@ def _slim(timings: dict[str, Timing]) -> dict[str, Timing]:
 
 
 def _is_here(record: SpeedRecord) -> bool:
+    """Return whether the model is one of ours: no reference has a file of its choice run."""
     try:
-        return bool(plugins.find("models", record.cell.model.name))
+        return plugins.is_named(record.cell.model.name) and bool(
+            plugins.find("models", record.cell.model.name)
+        )
     except ValueError:
         return False

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from bench.regression.verdicts import (
+    GONE,
     IMPROVED,
     INCOMPARABLE,
     INCONCLUSIVE,
@@ -11,8 +12,10 @@ from bench.regression.verdicts import (
     SAME,
     Comparison,
 )
+from bench.reporting.formats import in_markdown
 
-ORDER = (REGRESSED, IMPROVED, INCONCLUSIVE, INCOMPARABLE, SAME)
+ORDER = (REGRESSED, IMPROVED, GONE, INCONCLUSIVE, INCOMPARABLE, SAME)
+UNDECIDED = (GONE, INCONCLUSIVE, INCOMPARABLE)
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ def markdown(verdicts: list[Verdict], differences: list[str], notes: list[str]) 
     counts = {word: sum(row.verdict == word for row in verdicts) for word in ORDER}
     summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     lines = [f"**Speed: {summary or 'nothing to compare'}**", ""]
-    lines += [f"- differs: {line}" for line in differences]
-    lines += [f"- {line}" for line in notes]
+    lines += [f"- differs: {in_markdown(line)}" for line in differences]
+    lines += [f"- {in_markdown(line)}" for line in notes]
     told = [row for row in verdicts if row.verdict != SAME]
     same = [row for row in verdicts if row.verdict == SAME]
     for rows, title in ((told, None), (same, "same")):
@@ -53,22 +56,24 @@ def _table(verdicts: list[Verdict]) -> list[str]:
         numbers = (
             (f"{c.ratio:.3f}", f"{c.low:.3f} to {c.high:.3f}", f"{c.pairs}") if c else ("",) * 3
         )
-        why = _strip_controls(row.why).replace("|", "\\|")
-        lines.append("| " + " | ".join((row.case, row.measure, row.verdict, *numbers, why)) + " |")
+        cells = (row.case, row.measure, row.verdict, *numbers, _strip_controls(row.why))
+        lines.append("| " + " | ".join(map(in_markdown, cells)) + " |")
     return lines
 
 
 def junit(verdicts: list[Verdict]) -> str:
     """Return the verdicts as JUnit XML: a regression fails, what has no verdict is skipped."""
     regressed = sum(row.verdict == REGRESSED for row in verdicts)
-    skipped = sum(row.verdict in (INCONCLUSIVE, INCOMPARABLE) for row in verdicts)
+    skipped = sum(row.verdict in UNDECIDED for row in verdicts)
     counts = {"tests": str(len(verdicts)), "failures": str(regressed), "skipped": str(skipped)}
     suite = ElementTree.Element("testsuite", name="speed", errors="0", **counts)
     for row in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname=row.case, name=row.measure)
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_strip_controls(row.case), name=row.measure
+        )
         if row.verdict == REGRESSED:
             ElementTree.SubElement(case, "failure", message=_message(row))
-        elif row.verdict in (INCONCLUSIVE, INCOMPARABLE):
+        elif row.verdict in UNDECIDED:
             ElementTree.SubElement(case, "skipped", message=_message(row))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -15,7 +15,7 @@ FALSE_DISCOVERY_RATE = 0.01  # share of false verdicts among all that are not "s
 MINIMUM_PAIRS = 12  # fewer say nothing
 CONFIRMATIONS = 3  # comparisons of fresh processes, the first among them, that have to agree
 IMPROVED, SAME, REGRESSED = "improved", "same", "regressed"
-INCONCLUSIVE, INCOMPARABLE = "inconclusive", "incomparable"
+INCONCLUSIVE, INCOMPARABLE, GONE = "inconclusive", "incomparable", "gone"
 MOVED = (IMPROVED, REGRESSED)
 Name = TypeVar("Name")
 

@@ -133,10 +133,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Return the median and an interval of it by the sign test, which assumes nothing."""
     ordered = sorted(values)
-    outside = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5)) - 1
+    outside = _count_outside(len(ordered))
     if outside < 0:
         return median(ordered), -inf, inf
     return median(ordered), ordered[outside], ordered[-1 - outside]
+
+
+@cache
+def _count_outside(n: int) -> int:
+    """Return how many of n ordered values lie beyond each end, -1 if n are too few for an end."""
+    return int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1
 
 
 @cache

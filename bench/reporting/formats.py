@@ -2,18 +2,28 @@
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
 
+from bench.system.plain import one_line
+
 Row = Mapping[str, Any]
 SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}  # of the files of a table
 ABSENT = "–"
 SMALL = 1e-3
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
-LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}"}
+LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}$"}
+LATEX |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+IN_LATEX = re.compile("|".join(map(re.escape, LATEX)))
+IN_MARKDOWN = re.compile(  # an underscore within a word stays one, brackets are no link alone
+    r"[\\`*<|$~]|(?<![^\W_])_|_(?![^\W_])|\](?=\()"
+)
+FORMULA = ("=", "+", "-", "@")  # how a cell begins that a spreadsheet would compute
 DISTURBED = (  # as bench.timing.samples judges it
     "C: disturbed while timed (spread, drift or time off the processor of 20 % or more, a median "
     "50 % above the best, a GPU's clock 10 % apart or throttled)"
@@ -96,9 +106,10 @@ def thousandths(row: Row, name: str) -> str:
 def fill_table(
     title: str, columns: Sequence[Column], rows: Iterable[Row], notes: list[str]
 ) -> Table:
-    """Return the table of these rows, a cell for each column."""
-    cells = [[column.write(row, column.name) for column in columns] for row in rows]
-    return Table(title, [column.heading for column in columns], cells, notes)
+    """Return the table of these rows, a cell for each column, each text one line."""
+    cells = [[one_line(column.write(row, column.name)) for column in columns] for row in rows]
+    headings = [one_line(column.heading) for column in columns]
+    return Table(one_line(title), headings, cells, [*map(one_line, notes)])
 
 
 def format_tables(tables: Iterable[Table]) -> dict[str, str]:
@@ -116,8 +127,25 @@ def format_csv(rows: Sequence[Row], names: Iterable[str]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(names), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def csv_cell(value: Any) -> Any:  # noqa: ANN401 - any value
+    """Return the value as it is; a text in one line, and so that no spreadsheet computes it."""
+    if not isinstance(value, str):
+        return value
+    return "'" * value.startswith(FORMULA) + one_line(value)
+
+
+def in_markdown(text: str) -> str:
+    """Return the text so that Markdown shows it as it is, in a row of a table too."""
+    return IN_MARKDOWN.sub(r"\\\g<0>", one_line(text))
+
+
+def in_latex(text: str) -> str:
+    """Return the text so that LaTeX sets it as it is."""
+    return IN_LATEX.sub(lambda found: LATEX[found[0]], text)
 
 
 def _is_absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
@@ -126,14 +154,15 @@ def _is_absent(value: Any) -> bool:  # noqa: ANN401 - None, NaN or a number
 
 def _markdown(table: Table) -> str:
     rule = ["---", "---", *["---:"] * (len(table.headings) - 2)]
-    lines = ["| " + " | ".join(row) + " |" for row in (table.headings, rule, *table.cells)]
-    notes = [f"- {note}" for note in table.notes]
-    return "\n".join([f"**{table.title}**", "", *lines, "", *notes, ""])
+    headings, *cells = [[*map(in_markdown, row)] for row in (table.headings, *table.cells)]
+    lines = ["| " + " | ".join(row) + " |" for row in (headings, rule, *cells)]
+    notes = [f"- {in_markdown(note)}" for note in table.notes]
+    return "\n".join([f"**{in_markdown(table.title)}**", "", *lines, "", *notes, ""])
 
 
 def _latex(table: Table) -> str:
     def line(row: list[str]) -> str:
-        return " & ".join(map(_escape, row)) + r" \\"
+        return " & ".join(map(in_latex, row)) + r" \\"
 
     lines = [
         *[f"% {comment}" for comment in (table.title, *table.notes)],
@@ -146,12 +175,6 @@ def _latex(table: Table) -> str:
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _escape(text: str) -> str:
-    for old, new in LATEX.items():
-        text = text.replace(old, new)
-    return text
 
 
 def _text(table: Table) -> str:

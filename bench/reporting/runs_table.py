@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from bench.records.files import write_whole
 from bench.records.run_record import RunRecord
@@ -11,9 +12,11 @@ from bench.reporting import formats, published
 from bench.reporting.aggregate import (
     AND,
     COUNTS,
+    OWN,
     TIMED,
     baseline,
     frame,
+    own_scores,
     splits,
     summary,
     with_speed,
@@ -29,7 +32,7 @@ HIDDEN = [
 
 
 def columns(data: pd.DataFrame) -> list[Column]:
-    """Return the columns of a table: one of accuracy for every split that was scored."""
+    """Return the columns of a table: accuracy on every split that was scored, the task's scores."""
     others = [split for split in splits(data) if split != "test"]
     return [
         Column("model", "model", formats.word),
@@ -40,6 +43,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
+        *[Column(s.removeprefix(OWN), s, formats.spread) for s in own_scores(data)],
         Column("params", "parameters", formats.whole),
         Column("MFLOP", "flops", formats.in_units(1e6)),
         Column("step ms", "train_step_ms", formats.number),
@@ -69,7 +73,9 @@ def format_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     tables, rows = zip(*fill_tables(data, machine), strict=True)
     counts = dict.fromkeys(COUNTS, "Int64")
     csv = pd.concat(part.astype(counts).drop(columns=HIDDEN) for part in rows)
-    return formats.format_tables(tables) | {"csv": csv.to_csv(index=False, lineterminator="\n")}
+    words = {name: csv[name].map(formats.csv_cell) for name in csv if is_string_dtype(csv[name])}
+    csv = csv.assign(**words).to_csv(index=False, lineterminator="\n")
+    return formats.format_tables(tables) | {"csv": csv}
 
 
 def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.DataFrame]]:

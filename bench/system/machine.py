@@ -4,13 +4,19 @@ import hashlib
 import os
 import platform
 import re
+import secrets
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from bench.system.checkout import PACKAGES, ROOT
 from bench.system.environment import KEEP_PAGES
+
+VARIABLE = "REMUL_MACHINE"
 
 
 def folder(device: str) -> str:
@@ -69,12 +75,51 @@ def facts(device: str) -> dict[str, Any]:
 
 
 def _identity() -> str:
-    """Return four hex digits that tell machines of one processor apart."""
+    """Return four hex digits that tell machines apart, those of one image too.
+
+    They are drawn once and kept in the user's state folder: whatever an image holds, its machine-id
+    too, all hosts made of it share. `REMUL_MACHINE` gives them instead, to go on with a folder.
+    Where they cannot be kept, they are those of this start of the system.
+    """
+    given = os.environ.get(VARIABLE)
+    if given is not None:
+        return _check_digits(given, VARIABLE)
+    image = _read_text("/etc/machine-id")  # containers have none, and a node name of a day
+    name = _digest(image, platform.node() if image else "")
+    file = Path(platformdirs.user_state_dir("remul")) / f"machine-{name}"
     try:
-        name = Path("/etc/machine-id").read_text().strip()
+        return _check_digits(_read_or_draw(file), str(file))
     except OSError:
-        name = platform.node()
-    return hashlib.sha256(f"remul {name}".encode()).hexdigest()[:4]
+        return _digest(_read_text("/proc/sys/kernel/random/boot_id"), platform.node())
+
+
+def _read_or_draw(file: Path) -> str:
+    """Return what a file holds; of several processes that find none, one draws it."""
+    if not file.exists():
+        part = file.with_name(f"{file.name}.{os.getpid()}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(secrets.token_hex(2))
+        with suppress(FileExistsError):
+            os.link(part, file)
+        part.unlink()
+    return file.read_text().strip()
+
+
+def _check_digits(text: str, where: str) -> str:
+    if not re.fullmatch("[0-9a-f]{4}", text):
+        raise ValueError(f"{where} has to be four hex digits, as in 2f40, not {text!r}")
+    return text
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256(" ".join(("remul", *words)).encode()).hexdigest()[:4]
+
+
+def _read_text(file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _slug(name: str) -> str:

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from bench.system.clock import now
+from bench.system.streams import terminal
 
 SILENCE_S = 20.0  # after which a command that is at work says so once more
 Tell = Callable[[str, float], None]
@@ -51,7 +52,7 @@ class Tracker:
 @contextmanager
 def tracking(total: int) -> Iterator[Tracker]:
     """Yield a tracker for `total` training steps, its bar on stderr."""
-    console = Console(stderr=True)
+    console = Console(file=terminal())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,7 +119,7 @@ class Teller:
 @contextmanager
 def telling() -> Iterator[Tell]:
     """Yield a function to be told what is under way, and which share of all is done."""
-    console, over = Console(stderr=True), Event()
+    console, over = Console(file=terminal()), Event()
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
     bar = Progress(
         *columns, console=console, disable=not console.is_terminal, refresh_per_second=1,

@@ -134,6 +134,7 @@ class Died(Struct, frozen=True):
     """The worker is gone: what a parent says to itself."""
 
     reason: str
+    status: str = "failed"
 
 
 class Prepared(Struct):
@@ -184,6 +185,13 @@ def decode_request(line: bytes) -> Request:
 def decode_reply(line: bytes) -> Reply:
     """Return the reply of a line. Raises `ValueError` for another one."""
     return _decode(line, Reply)
+
+
+def names_files(request: Request) -> bool:
+    """Return whether a request has a plug-in run that is given by its path."""
+    runs = [getattr(request, "run", {}), *getattr(request, "runs", [])]
+    plugins = [part for run in runs for part in run.values() if isinstance(part, dict)]
+    return any(str(plugin.get("name", "")).endswith(".py") for plugin in plugins)
 
 
 def is_numbered(checkout: Path) -> bool:

@@ -9,8 +9,9 @@ from numpy.random import RandomState
 
 from bench import Task
 from bench.data import catalogue, motion
+from bench.data.archive import read_npz
 from bench.data.asf_amc import read_motion, read_skeleton
-from bench.data.cache import fetch, folder, place, read_npz
+from bench.data.cache import fetch, folder, place
 
 VERSION = 1
 HORIZON = 30  # frames, of 120 a second
@@ -159,9 +160,8 @@ def _trials(person: Subject, source: str | None) -> tuple[list[np.ndarray], list
     """Joint positions of each trial, (frames, 31, 3), and the bones as (child, parent)."""
     where = folder() / "mocap" if source is None else Path(source)
     if (where / person.prepared).is_file():
-        arrays = read_npz(where / person.prepared)
-        motions = np.split(arrays["X"], np.cumsum(arrays["lengths"])[:-1])
-        return [_find(motions, person, trial) for trial in range(len(motions))], arrays["edges"]
+        motions, edges = _read_prepared(where / person.prepared)
+        return [_find(motions, person, trial) for trial in range(len(motions))], edges
     files = catalogue.files(SOURCE)
     names = sorted(name for name in files if name.startswith(person.number))
     paths = [where / n if source else fetch("mocap", n, **files[n]) for n in names]
@@ -170,6 +170,18 @@ def _trials(person: Subject, source: str | None) -> tuple[list[np.ndarray], list
         read_motion(path, skeleton)[person.skipped.get(path.name, 0) :] for path in paths[1:]
     ]
     return [_find(motions, person, trial) for trial in range(len(motions))], skeleton.edges
+
+
+def _read_prepared(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return recordings and bones that were prepared. Raises `ValueError`, naming the file."""
+    arrays = read_npz(file, {"X": 3, "lengths": 1, "edges": 2})
+    x, lengths, edges = (arrays[name] for name in ("X", "lengths", "edges"))
+    whole = all(array.dtype.kind in "iu" for array in (lengths, edges))
+    if not whole or (lengths < 0).any() or lengths.sum() != len(x) or x.shape[2] != 3:
+        raise ValueError(f"{file}: lengths have to add up to the frames of X, (frames, joints, 3)")
+    if edges.shape[1] != 2 or ((edges < 0) | (edges >= x.shape[1])).any():
+        raise ValueError(f"{file}: edges have to be pairs of joints")
+    return np.split(x, np.cumsum(lengths)[:-1]), edges
 
 
 def _find(motions: list[np.ndarray], person: Subject, trial: int) -> np.ndarray:

@@ -5,7 +5,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import mse_loss
 
 from bench import Task
-from bench.data.cache import Arrays, cache_arrays
+from bench.data.archive import Arrays
+from bench.data.cache import cache_arrays
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature
 
 VERSION = 1
@@ -50,7 +51,8 @@ def load(
     options = {"seed": seed, "size": sum(sizes.values()), "bodies": bodies}
     options |= {"field": float(field), "wall": float(wall)}
     known = {**options, "version": VERSION}
-    arrays = cache_arrays("nbody_charged", known, lambda: _make(**options))
+    axes = dict.fromkeys(("charge", "position", "velocity", "target"), 3)
+    arrays = cache_arrays("nbody_charged", known, lambda: _make(**options), axes)
     fields = {name: torch.from_numpy(x).float() for name, x in arrays.items()}
     target = {"position": fields.pop("target")}
     order = torch.arange(len(target["position"])).split([*sizes.values()])

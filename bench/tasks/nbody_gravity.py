@@ -5,7 +5,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import mse_loss
 
 from bench import Task
-from bench.data.cache import Arrays, cache_arrays
+from bench.data.archive import Arrays
+from bench.data.cache import cache_arrays
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, rotations_by_angle
 
 VERSION = 1
@@ -44,7 +45,9 @@ def load(
     for low, high in cones.values():
         rotations_by_angle(low, high)
     known = {**options, "version": VERSION}
-    arrays = cache_arrays("nbody_gravity", known, lambda: _make(**options))
+    parts = {"inputs": SIGNATURE.inputs, "targets": SIGNATURE.outputs}
+    axes = {f"{split}/{part}/{key}": 3 for split in sizes for part in parts for key in parts[part]}
+    arrays = cache_arrays("nbody_gravity", known, lambda: _make(**options), axes)
     splits = {name: _batch(arrays, name) for name in sizes}
     more = {"ood": splits.pop("ood")}
     return Task(SIGNATURE, **splits, distance=mse_loss, more=more)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from itertools import chain, repeat
 from statistics import median
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
+from bench.core.contracts import Method, Task
 from bench.system.clock import clock_of
 from bench.timing import counters, modes
 from bench.training.build import build, symmetrise
@@ -43,16 +45,33 @@ def build_closures(
     A model without weights has no training step. The model that is returned is the eager one.
     """
     task, model, method = build(run, device)
-    trained = trainer(run, modes.apply_mode(mode, model), method) if is_trainable(model) else None
+    trained, step = modes.apply_mode(mode, model), None
     batch = next(batches_of(task.train, run.batch_size, rng("batches", run.seed)))
     resting = symmetrise(deepcopy(model).eval(), task.signature, run.symmetrise)
     called, untrained = modes.apply_mode(mode, resting), _inference_context(resting, batch[:1])
+
+    if is_trainable(model):
+        step = _step_closure(run, task, trained, method, batch)
 
     @untrained()
     def inference() -> dict[str, torch.Tensor]:
         return called(batch.inputs)
 
-    return (lambda: trained.step(batch)) if trained else None, inference, resting
+    return step, inference, resting
+
+
+def _step_closure(
+    run: Run, task: Task, model: nn.Module, method: Method, batch: Batch
+) -> Callable[[], torch.Tensor]:
+    """Return one step of training on the batch, or on its own data where a method trains itself.
+
+    Such a training begins anew when it has come to its end.
+    """
+    if method.train:
+        steps = chain.from_iterable(method.train(run, task, model) for _ in repeat(None))
+        return lambda: next(steps)
+    trained = trainer(run, model, method)
+    return lambda: trained.step(batch)
 
 
 def _inference_context(model: nn.Module, batch: Batch) -> type:

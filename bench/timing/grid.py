@@ -11,6 +11,7 @@ from msgspec import structs
 from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.records import files
+from bench.records.claims import TIMING, hold
 from bench.records.machine_facts import MachineFacts
 from bench.records.speed_record import SpeedRecord, blank_record
 from bench.records.speed_store import SpeedStore
@@ -56,6 +57,12 @@ def measure_grid(options: GridOptions) -> bool:
     Returns whether none of them failed; without time left the rest is for the same command again.
     """
     files.check_writable(options.store.root)
+    with hold(options.store.root / TIMING):
+        _measure(options)
+    return not any(map(options.store.has_failed, options.cases))
+
+
+def _measure(options: GridOptions) -> None:
     todo = options.cases if options.force else options.store.missing(options.cases)
     print(f"{len(options.cases)} cells, {len(options.cases) - len(todo)} timed before")
     started = now()
@@ -71,7 +78,6 @@ def measure_grid(options: GridOptions) -> bool:
         first = session[0]
         size = f"{first.nodes} x {first.batch}, {first.mode}, {first.dtype}"
         print(f"{size}: {len(session)} models, {rounds} rounds, {duration(now() - began)}")
-    return not any(map(options.store.has_failed, options.cases))
 
 
 def split_sessions(cases: Iterable[SpeedCase]) -> list[list[SpeedCase]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bench.core import plugins
 from bench.records import peer_record
+from bench.records.claims import TIMING, hold
 from bench.records.peer_store import PeerStore, installed_version
 from bench.system import pool
 from bench.system.protocol import MeasurePeer
@@ -14,7 +15,12 @@ def measure_peers(root: Path, device: str, force: bool) -> bool:
 
     Returns whether all of them ran; one whose package is not there is skipped with a line.
     """
-    store, complete = PeerStore(root), True
+    with hold(root / TIMING):
+        return _measure(PeerStore(root), device, force)
+
+
+def _measure(store: PeerStore, device: str, force: bool) -> bool:
+    complete = True
     for name in plugins.names("peers"):
         version = installed_version(name)
         if version is None:

@@ -1,14 +1,18 @@
 """The times of runs: what has none yet, in one session, beside a row that relates the sessions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import inf
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from bench.core import plugins
 from bench.core.cases import UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.core.keys import run_key, run_name
+from bench.records.claims import TIMING, hold
 from bench.records.run_record import RunRecord
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
@@ -22,32 +26,47 @@ SWEEP_KINDS = ("inference", "train_step")
 Configurations = dict[str, list[Run]]  # by key, the seeds of each
 
 
-def measure_runs(runs: Iterable[Run], store: RunStore, device: str) -> None:
+def measure_runs(runs: Sequence[Run], store: RunStore, device: str, limit_s: float = inf) -> bool:
     """Time each configuration of the runs that has no time, beside one row of its task.
 
-    All networks are sampled in turn, each in a fresh process. A task whose earlier times know of no
-    such row has all of its rows timed again, so that they can be compared.
+    All networks are sampled in turn, each in a fresh process, and by one process of several that
+    want to; one that answers later than the limit is given up. A task whose earlier times know of
+    no such row has all of its rows timed again, so that they can be compared. Returns whether no
+    worker died of it; what one has not timed is for the same command again.
     """
-    wanted = {run_key(run) for run in runs if store.finished(run)}
-    session, known = datetime.now(UTC).isoformat(timespec="seconds"), {}
+    if not _plan(runs, store)[1]:
+        return True
+    with hold(store.root / TIMING):
+        return _measure(*_plan(runs, store), store, device, limit_s)
+
+
+def _plan(runs: Sequence[Run], store: RunStore) -> tuple[Configurations, dict[str, str]]:
+    """Return configurations, and which of them are to be timed, each beside which."""
+    wanted, known = {run_key(run) for run in runs if store.finished(run)}, {}
     beside: dict[str, str] = {}
     for configurations in _by_task(runs, store).values():
         for seeds in configurations.values():
             _share(seeds, store)
         beside |= choose_rows(configurations, wanted, store)
         known |= configurations
-    if not beside:
-        return
+    return known, beside
+
+
+def _measure(
+    known: Configurations, beside: Mapping[str, str], store: RunStore, device: str, limit_s: float
+) -> bool:
+    session = datetime.now(UTC).isoformat(timespec="seconds")
     chosen = {key: known[key] for key in beside}
-    samples = _sample(chosen, device, len({str(seeds[0].model) for seeds in chosen.values()}))
-    for key, (timings, reasons, counters) in samples.items():
-        reference = samples[beside[key]][0]
+    samples = _sample(chosen, device, limit_s) if chosen else {}
+    for key, row in samples.items():
+        reference = samples[beside[key]].timings
         related = {
             kind: replace(relate(timing, reference.get(kind), beside[key]), session=session)
-            for kind, timing in timings.items()
+            for kind, timing in row.timings.items()
         }
-        _keep(chosen[key], related, counters, session, store)
-        _name_untimed(chosen[key][0], reasons)
+        _keep(chosen[key], row._replace(timings=related), session, store)
+        _name_untimed(chosen[key][0], row.reasons)
+    return not any(row.died for row in samples.values())
 
 
 def choose_rows(
@@ -81,16 +100,25 @@ def _choose_reference(records: Mapping[str, RunRecord | None]) -> str:
     return [*exact, *serious, *records][0]
 
 
-def _sample(
-    chosen: Configurations, device: str, networks: int
-) -> dict[str, tuple[dict[str, Timing], dict[str, str], dict]]:
-    """Return timings, reasons for those that are missing, and counters of each configuration."""
+class Row(NamedTuple):
+    """Timings, reasons for those that are missing, counters, and whether the worker has died."""
+
+    timings: dict[str, Timing]
+    reasons: dict[str, str]
+    counters: dict[str, int | None]
+    died: bool
+
+
+def _sample(chosen: Configurations, device: str, limit_s: float) -> dict[str, Row]:
+    """Return what was measured of each configuration."""
+    networks = len({str(seeds[0].model) for seeds in chosen.values()})
     print(f"timing {len(chosen)} cells in turn, {networks} networks in a process each", flush=True)
     processes: dict[str, list[str]] = {}
     for key, seeds in chosen.items():
         processes.setdefault(str(seeds[0].model), []).append(key)
     targets = [_targets({key: chosen[key][0] for key in keys}) for keys in processes.values()]
-    with timed_workers([(part, ROOT) for part in targets], device) as workers:
+    parts = [(part, ROOT) for part in targets]
+    with timed_workers(parts, device, limit_s=limit_s) as workers:
         interleave(workers, [name for part in targets for name in part], SWEEP_ROUNDS)
         return {
             key: _collect(key, chosen[key][0], worker)
@@ -111,26 +139,28 @@ def _name(kind: str, key: str) -> str:
     return f"{kind} of {key}"
 
 
-def _collect(
-    key: str, run: Run, worker: TimedWorker
-) -> tuple[dict[str, Timing], dict[str, str], dict]:
+def _collect(key: str, run: Run, worker: TimedWorker) -> Row:
     timings, names = worker.timings(), {kind: _name(kind, key) for kind in SWEEP_KINDS}
     missing = {kind: name for kind, name in names.items() if name not in timings}
-    return (
+    return Row(
         {kind: timings[name] for kind, name in names.items() if name in timings},
         {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
         worker.try_ask(Count(asdict(run), worker.device)) or {},
+        bool(worker.death),
     )
 
 
-def _keep(
-    seeds: list[Run], timings: dict[str, Timing], counters: dict, session: str, store: RunStore
-) -> None:
-    """Write times and counters into the record of each seed that has none."""
-    changes = {"timings": timings, "counters": counters} if timings else {"untimed": session}
+def _keep(seeds: list[Run], row: Row, session: str, store: RunStore) -> None:
+    """Write times and counters into the record of each seed that has none.
+
+    A row that cannot be timed is not tried again, one whose worker died is.
+    """
+    changes = {"timings": row.timings, "counters": row.counters} if row.timings else {}
+    if not row.timings and not row.died:
+        changes = {"untimed": session}
     for run in seeds:
         record = store.finished(run)
-        if record and not (_session_of(record) and _is_related(record)):
+        if changes and record and not (_session_of(record) and _is_related(record)):
             store.write(replace(record, **changes))
 
 
@@ -159,15 +189,27 @@ def _session_of(record: RunRecord) -> str | None:
     return max([*sessions, record.untimed or ""]) or None
 
 
-def _by_task(runs: Iterable[Run], store: RunStore) -> dict[str, Configurations]:
-    """Return all finished configurations of the tasks of the runs, by task, as they are today."""
-    tasks = {str(run.task) for run in runs}
-    finished = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
+def _by_task(runs: list[Run], store: RunStore) -> dict[str, Configurations]:
+    """Return all finished configurations of the tasks of the runs, by task, as they are today.
+
+    Those that the store alone knows are taken by the names of plug-ins, or paths that `runs` have:
+    a record has no file run that nobody asked for.
+    """
+    tasks, named = (
+        {str(run.task) for run in runs},
+        {p.name for r in runs for p in r.plugins.values()},
+    )
+    kept = [record.run for record in store.load()[0] if str(record.run.task) in tasks]
+    known = {run_name(run): run for run in kept if _is_known(run, named) and _is_current(run)}
+    known |= {run_name(run): run for run in runs}
     runs_of_task: dict[str, list[Run]] = {}
-    for run in finished:
-        if _is_current(run) and store.finished(run):
-            runs_of_task.setdefault(str(run.task), []).append(run)
+    for run in filter(store.finished, known.values()):
+        runs_of_task.setdefault(str(run.task), []).append(run)
     return {task: by_configuration(own) for task, own in runs_of_task.items()}
+
+
+def _is_known(run: Run, named: set[str]) -> bool:
+    return all(plugins.is_named(p.name) or p.name in named for p in run.plugins.values())
 
 
 def _is_current(run: Run) -> bool:

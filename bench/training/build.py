@@ -1,9 +1,11 @@
 """The task, model and method of a run, from its configuration and seed alone."""
 
+import random  # noqa: TID251 - seeded here for plug-ins, never drawn from
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -31,14 +33,16 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
 
     The penalty is told the model's last layer if it asks, and keeps its curve.
     """
-    loaded = plugins.load("tasks", run.task.name).load(run.seed, **run.task.kwargs)
+    module = plugins.load("tasks", run.task.name)
+    with seed_global_generators(run):
+        loaded = module.load(run.seed, **run.task.kwargs)
     if not isinstance(loaded, Task):
         raise ValueError(
             f"load of {run.task.name} has to return a Task, not {type(loaded).__name__}"
         )
     task = _move(loaded, device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
-    with seed_global_generator(run):
+    with seed_global_generators(run):
         model = build_network(run.model.name, task.signature, **run.model.kwargs).to(device)
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
@@ -52,13 +56,16 @@ def last_layer(model: nn.Module) -> list[nn.Parameter]:
 
 
 @contextmanager
-def seed_global_generator(run: Run) -> Iterator[None]:
-    """Seed the global generator for the run, and leave it as it was afterwards.
+def seed_global_generators(run: Run) -> Iterator[None]:
+    """Seed the global generators for the run, and leave PyTorch's as it was afterwards.
 
-    It is what initial weights and dropout are drawn from.
+    It is what initial weights and dropout are drawn from; plug-ins may use NumPy's and Python's.
     """
+    seed = rng("weights", run.seed).initial_seed()
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for plug-ins that draw from it
+    random.seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(rng("weights", run.seed).initial_seed())
+        torch.random.manual_seed(seed)
         yield
 
 
@@ -75,7 +82,7 @@ def check_splits(task: Task) -> None:
 def _move(task: Task, device: str) -> Task:
     splits: dict[str, Batch] = {name: getattr(task, name).to(device) for name in SPLITS}
     more = {name: batch.to(device) for name, batch in task.more.items()}
-    return Task(task.signature, **splits, distance=task.distance, more=more)
+    return replace(task, **splits, more=more)
 
 
 SPLITS = ("train", "val", "test")

@@ -17,7 +17,7 @@ from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blan
 from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
-from bench.training.build import build, check_splits, seed_global_generator, symmetrise
+from bench.training.build import build, check_splits, seed_global_generators, symmetrise
 from bench.training.loop import Progress, rng, train
 from bench.training.loss_surface import measure_surface
 from bench.training.scores import check_finite, profiles, score
@@ -53,14 +53,14 @@ def record_training(
         task, model, method = build_run()
         check_splits(task)
         points = method.penalty.points
-        with seed_global_generator(run):
+        with seed_global_generators(run):
             best = train_run(run, task, model, method)
             trained_at = now()
             parts, surface = _score(run, task, model, method, best)
             parts["scoring_seconds"] = round(now() - trained_at, 2)
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
-    except Exception as error:
+    except BaseException as error:  # a plug-in may raise SystemExit as well
         parts = outcome(error)
         if parts["status"] == "failed":
             parts["traceback"] = traceback.format_exc().splitlines()

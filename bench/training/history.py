@@ -23,21 +23,25 @@ class RecordedPenalty:
     Notes are detached tensors, so that no step waits for a device.
     """
 
-    penalty: Callable[[Terms], Tensor]
+    penalty: Callable[[Terms], Tensor] | None  # a method that trains in its own way has none
     every: int
     step: int = 0
     points: list[Point] = field(default_factory=list)
 
     def __call__(self, terms: Terms) -> Tensor:
         """Return what the penalty makes of the terms."""
+        self.note(terms)
+        return self.penalty(terms)
+
+    def note(self, terms: Terms) -> None:
+        """Count a step, and keep its terms where it is one of the curve's."""
         if self.step % self.every == 0:
             values = {name: term.detach() for name, term in terms.items()}
             self.points.append({"step": self.step + 1, **current_weights(self.penalty), **values})
         self.step += 1
-        return self.penalty(terms)
 
 
-def record_penalty(penalty: Callable[[Terms], Tensor], steps: int) -> RecordedPenalty:
+def record_penalty(penalty: Callable[[Terms], Tensor] | None, steps: int) -> RecordedPenalty:
     """Return the penalty with a curve of at most `CURVE_POINTS` points over that many steps."""
     return RecordedPenalty(penalty, ceil(steps / CURVE_POINTS))
 

@@ -1,31 +1,22 @@
-"""Hands the runs that a sweep lacks to workers, and keeps the journal of what becomes of them."""
+"""Hands the runs that a sweep lacks, and that no other process trains, to workers."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-
-from msgspec import structs
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from math import inf
+from pathlib import Path
 
 from bench.core.config import Run
-from bench.core.keys import run_name
 from bench.records import files
-from bench.records.run_record import blank_record
+from bench.records.claims import claiming
+from bench.records.files import State
 from bench.records.run_store import RunStore
 from bench.system import machine, pool, protocol
 from bench.system.clock import now
-from bench.system.progress import Tracker, duration, tracking
-from bench.system.protocol import (
-    Died,
-    Done,
-    Ended,
-    Estimate,
-    Failed,
-    Line,
-    Plain,
-    Step,
-    Train,
-    TrainSeeds,
-)
+from bench.system.progress import duration, tracking
+from bench.system.protocol import Estimate, Plain, Train, TrainSeeds
 from bench.training import selection
+from bench.training.journal import Journal, describe
 from bench.training.selection import by_configuration
 
 
@@ -40,6 +31,7 @@ class TrainingOptions:
     budget_s: float
     force: bool
     vectorise: bool = False
+    timeout_s: float = inf
 
 
 @dataclass(frozen=True)
@@ -55,11 +47,12 @@ def train_missing(options: TrainingOptions) -> Training:
     """Train and score what is missing."""
     files.check_writable(options.store.root)
     options.store.set_aside_damaged(options.runs)
+    before = {options.store.path(run): options.store.state(run) for run in options.runs}
     todo = _todo(options)
     print(f"{len(options.runs)} runs, {len(options.runs) - len(todo)} finished before")
     if not todo:
         return Training(complete=True)
-    failed = _train(todo, options)
+    failed = _train(todo, before, options)
     records = [record for run in todo if (record := options.store.find(run))]
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
     spent_s = sum(record.seconds or 0.0 for record in records)
@@ -70,7 +63,7 @@ def all_finished(options: TrainingOptions) -> bool:
     """Name the runs that have not finished; return whether none of them was tried."""
     unfinished = options.store.missing(options.runs)
     for run in unfinished:
-        print(f"not finished: {_describe(run, options.store)}")
+        print(f"not finished: {describe(run, options.store)}")
     return not any(options.store.path(run).exists() for run in unfinished)
 
 
@@ -80,7 +73,7 @@ def estimate(options: TrainingOptions) -> str:
     todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
     first = [asdict(runs[0]) for runs in configurations.values()]
     try:
-        steps = pool.ask(Estimate(first, options.device))
+        steps = pool.ask(Estimate(first, options.device), options.timeout_s)
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
@@ -105,78 +98,39 @@ def _todo(options: TrainingOptions) -> list[Run]:
     return options.runs if options.force else options.store.missing(options.runs)
 
 
-def _train(todo: list[Run], options: TrainingOptions) -> set[int]:
-    """Train in parallel workers, which write their own records; return the places of failures."""
-    started = now()
-    root, device = str(options.store.root), options.device
-    with tracking(sum(run.steps for run in todo)) as tracker:
-        journal = _Journal(todo, options.store, tracker)
+def _train(todo: list[Run], before: dict[Path, State], options: TrainingOptions) -> set[int]:
+    """Train in parallel workers, which write their own records; return the places of failures.
+
+    What other processes train is left to them, and waited for.
+    """
+    started, root, device = now(), str(options.store.root), options.device
+    with tracking(sum(run.steps for run in todo)) as tracker, claiming() as claims:
+        journal = Journal(todo, before, options.store, tracker, claims)
+
+        def in_time() -> bool:
+            return now() - started < options.budget_s
 
         def serve(groups: list[list[int]], ask: Callable[[list[Plain]], protocol.Request]) -> None:
+            handed: list[list[int]] = []
+
+            def requests() -> Iterator[tuple[int, protocol.Request]]:
+                for group in takewhile(lambda _: in_time(), groups):
+                    if own := journal.take(group):
+                        handed.append(own)
+                        yield len(handed) - 1, ask([asdict(todo[index]) for index in own])
+
             pool.serve(
-                [ask([asdict(todo[index]) for index in group]) for group in groups],
+                requests(),
                 options.jobs,
-                lambda index, message: journal.note(groups[index], message),
-                lambda: now() - started < options.budget_s,
+                lambda index, message: journal.note(handed[index], message),
+                options.timeout_s * max(map(len, groups), default=1),
             )
 
         if options.vectorise:
             groups = selection.group_seeds(todo, options.jobs)
             serve(groups, lambda runs: TrainSeeds(runs, root, device))
-        left = [[index] for index in range(len(todo)) if index not in journal.ended]
-        serve(left, lambda runs: Train(runs[0], root, device))
+        while (left := journal.left()) and in_time():
+            serve([[index] for index in left], lambda runs: Train(runs[0], root, device))
+            if in_time():
+                journal.wait()
         return journal.failed
-
-
-@dataclass
-class _Journal:
-    """What the workers have said of the runs, by their place in `todo`."""
-
-    todo: list[Run]
-    store: RunStore
-    tracker: Tracker
-    ended: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-
-    def note(self, group: list[int], message: protocol.Reply | Died) -> None:
-        """Take a message about a group of runs; one that dies is trained again, seed by seed."""
-        match message:
-            case Step(step):
-                for index in group:
-                    self.tracker.step(index, step)
-            case Line(text):
-                self.tracker.line(text)
-            case Ended(place):
-                self._end(group[place])
-            case Died(reason) if len(group) == 1:
-                record = blank_record(self.todo[group[0]])
-                self.store.keep(structs.replace(record, status="failed", reason=reason))
-                self._fail(group[0], Failed("failed", reason))
-            case Failed() if len(group) == 1:
-                self._fail(group[0], message)
-            case Done() if len(group) == 1:
-                self._end(group[0])
-
-    def _fail(self, index: int, message: Failed) -> None:
-        self.failed.add(index)
-        if self.store.finished(self.todo[index]):
-            failure = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
-            self.tracker.line(f"{failure}; its finished record stays")
-        self._end(index)
-
-    def _end(self, index: int) -> None:
-        self.ended.add(index)
-        self.tracker.step(index, self.todo[index].steps)
-        line = _describe(self.todo[index], self.store)
-        self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {line}")
-
-
-def _describe(run: Run, store: RunStore) -> str:
-    """Return how a run ended, in one line."""
-    record = store.find(run)
-    if record is None:
-        return f"{run_name(run)}: not started"
-    if record.status != "done":
-        return f"{run_name(run)}: {record.status}: {record.reason}"
-    error = record.scores["mse_test"]
-    return f"{run_name(run)}: mse_test {error:.3g} in {duration(record.seconds or 0)}"

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from math import cos, inf, isfinite, pi
 
 import torch
@@ -55,16 +56,26 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
     """
     if not is_trainable(model):
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
-    training = trainer(run, model, method)
-    batches = batches_of(task.train, run.batch_size, rng("batches", run.seed))
     checkpoint = BestCheckpoint(model, task, method.constrained)
-    for step in range(1, run.steps + 1):
-        set_lr(training.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
-        loss = training.step(next(batches))
+    for step, loss in enumerate(take_steps(run, task, model, method), 1):
         if is_checkpoint(step, run):
             checkpoint.update(step, loss)
             progress(step)
     return checkpoint.restore()
+
+
+def take_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterator[Tensor]:
+    """Yield the loss of one step after the other, as the method trains."""
+    if method.train:
+        for loss in islice(method.train(run, task, model), run.steps):
+            method.penalty.note({"fit": loss.detach()})
+            yield loss
+        return
+    training = trainer(run, model, method)
+    batches = batches_of(task.train, run.batch_size, rng("batches", run.seed))
+    for step in range(run.steps):
+        set_lr(training.optimiser, run.lr * lr_factor(run.decay, step / run.steps))
+        yield training.step(next(batches))
 
 
 @dataclass

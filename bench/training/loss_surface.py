@@ -21,8 +21,10 @@ def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> d
 
     The batch is the first `run.samples` of the training split, and every place sees the same
     group elements. `plane[i][j]` is at `at[i]` along the direction of the line and `at[j]` along
-    another.
+    another. Raises `ValueError` for a method that trains in its own way.
     """
+    if method.train:
+        raise ValueError("a loss surface needs the loss terms of a method, this one has none")
     generator = rng("scores", run.seed)
     first, second = (draw_direction(model, generator) for _ in range(2))
     batch = task.train[: run.samples]

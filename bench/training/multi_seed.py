@@ -80,6 +80,8 @@ class MultiSeedTrainer:
     def __init__(self, runs: list[Run], parts: list[Parts]) -> None:
         if not all(is_trainable(model) for _, model, _ in parts):
             raise ValueError("the model learns nothing")
+        if any(method.train for _, _, method in parts):
+            raise ValueError("the method trains in its own way")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)

@@ -38,13 +38,22 @@ def mean_squared_error(model: nn.Module, data: Batch) -> float:
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
-    """Return the scores of the record, one of each kind for each split."""
+    """Return the scores of the record, one of each kind for each split, and the task's own."""
     scores = {}
     for name, data in task.splits.items():
         scores[f"mse_{name}"] = mean_squared_error(model, data)
         errors = equivariance_errors(run, task.signature, model, data[: run.samples], generator)
         scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
-    return scores
+    return scores | own_scores(task, model)
+
+
+@torch.no_grad()
+def own_scores(task: Task, model: nn.Module) -> dict[str, float]:
+    """Return what the task itself measures of a model in evaluation, as far as that has it."""
+    model.eval()
+    scores = {name: measure(model) for name, measure in task.scores.items()}
+    model.train()
+    return {name: float(value) for name, value in scores.items() if value is not None}
 
 
 @torch.no_grad()

@@ -1,17 +1,26 @@
 """Which runs are to be done: sweeps, selection, overrides, shards, seeds of one configuration."""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
+from signal import ITIMER_REAL, SIGALRM, setitimer, signal
+from threading import current_thread, main_thread
 from typing import Any
 
 from bench.core import plugins
 from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
 from bench.core.keys import run_key
+from bench.system.plain import quote
 
+SLURM = "SLURM_ARRAY_TASK_"  # begins the names of the variables of a job array
 SEEDS = 3  # of a selection without a sweep
+MOST_RUNS = 100_000
+LISTING_S = 15
 VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "method", "seed"))
 
 
@@ -21,18 +30,55 @@ def load_sweep(name: str) -> list[Run]:
     Raises `ValueError` for unknown sweeps, tasks, models, methods.
     """
     file = plugins.find("sweeps", name)
-    try:
-        runs = list(plugins.load("sweeps", name).runs())
-    except (AttributeError, ImportError, NameError, TypeError) as error:
-        raise ValueError(f"{file} is no sweep: {error}") from None
+    with _limiting(LISTING_S, f"{file}: it took more than {LISTING_S} s to list its runs"):
+        module = plugins.load("sweeps", name)
+        with plugins.blaming(file):
+            runs = list(islice(module.runs(), MOST_RUNS + 1))
+    _check_number(len(runs), str(file))
     for run in runs:
         if not isinstance(run, Run):
-            raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {run!r}")
+            raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {quote(run)}")
     runs = [_locate(run, file.resolve().parent) for run in runs]
     for run in runs:
         for part, plugin in run.plugins.items():
             plugins.find(f"{part}s", plugin.name)
+    return runs
+
+
+def distinct(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs, equal ones once."""
     return list({canonical(run): run for run in runs}.values())
+
+
+@contextmanager
+def _limiting(seconds: float, otherwise: str) -> Iterator[None]:
+    """Raise `ValueError` if it takes longer, where alarms can be had: in the main thread."""
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:  # noqa: ANN401 - what a handler is given
+        raise _TooLongError
+
+    before = signal(SIGALRM, stop)
+    setitimer(ITIMER_REAL, seconds, 1.0)  # and again, should the file catch it
+    try:
+        yield
+    except _TooLongError:
+        raise ValueError(otherwise) from None
+    finally:
+        setitimer(ITIMER_REAL, 0)
+        signal(SIGALRM, before)
+
+
+class _TooLongError(KeyboardInterrupt):
+    """Time is over; no error that a file would handle."""
+
+
+def _check_number(runs: int, whose: str) -> None:
+    if not 1 <= runs <= MOST_RUNS:
+        number = "no runs" if not runs else f"more than {MOST_RUNS:,} runs"
+        raise ValueError(f"{whose} gives {number}")
 
 
 def _locate(run: Run, folder: Path) -> Run:
@@ -77,6 +123,7 @@ def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]
         if seeds < 1:
             raise ValueError(f"seeds has to be at least 1, got {seeds}")
         configurations = {run_key(run): run for run in runs}.values()
+        _check_number(seeds * len(configurations), f"--seeds {quote(seeds)}")
         runs = [replace(run, seed=seed) for seed in range(seeds) for run in configurations]
     return runs if steps is None else [replace(run, steps=steps) for run in runs]
 
@@ -104,11 +151,11 @@ def select(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
 def shard(runs: list[Run], part: str | None) -> list[Run]:
     """Return part i of n of the runs, `i/n` from 1 on; without it Slurm's variables decide."""
     if part is None:
-        part = _slurm_part()
-    if part is None:
-        return runs
+        index, count = _read_slurm()
+        return runs[index::count]
     index, slash, count = part.partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+    numbers = slash and all(re.fullmatch("[0-9]{1,9}", number) for number in (index, count))
+    if not (numbers and 1 <= int(index) <= int(count)):
         raise ValueError(f"--shard takes i/n with 1 <= i <= n, got {part!r}")
     return runs[int(index) - 1 :: int(count)]
 
@@ -146,10 +193,21 @@ def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value
     return asdict(run)[key]
 
 
-def _slurm_part() -> str | None:
-    names = ("ID", "MIN", "STEP", "COUNT")
-    values = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
-    if "" in values:
-        return None
-    index, low, step, count = map(int, values)
-    return f"{(index - low) // step + 1}/{count}"
+def _read_slurm() -> tuple[int, int]:
+    """Return the place of this task in Slurm's array, from 0, and the number of its tasks.
+
+    Raises `ValueError`, naming the variable, for one that Slurm would not set so.
+    """
+    if f"{SLURM}ID" not in os.environ:
+        return 0, 1
+    least = {"ID": 0, "MIN": 0, "STEP": 1, "COUNT": 1}
+    values = {name: os.environ.get(f"{SLURM}{name}", "") for name in least}
+    for name, text in values.items():
+        if not (re.fullmatch("[0-9]{1,9}", text) and int(text) >= least[name]):
+            wanted = f"a whole number from {least[name]}, or --shard given"
+            raise ValueError(f"{SLURM}{name} has to be {wanted}, got {text!r}")
+    number, low, step, count = (int(text) for text in values.values())
+    index, rest = divmod(number - low, step)
+    if rest or not 0 <= index < count:
+        raise ValueError(f"{SLURM}ID {number} is none of {count} from {low} in steps of {step}")
+    return index, count

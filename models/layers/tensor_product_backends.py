@@ -15,7 +15,8 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models.layers.neighbours import Edges
+from models.layers.edges import Edges
+from models.layers.lengths import smooth_length
 
 Irrep = tuple[int, int]
 Triple = tuple[int, int, int]
@@ -129,7 +130,7 @@ class Dense(nn.Module):
         ):
             sender = senders[triple[0]].narrow(-1, start * channels, count * channels)
             sums = geometry.matrices[triple] @ (weight * sender).flatten(2, 3)
-            aggregated += sums.split(channels, -1)
+            aggregated += geometry.edges.sum_rows(sums).split(channels, -1)
         return aggregated
 
 
@@ -159,8 +160,9 @@ class LibraryProduct(nn.Module):
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
-        mean_weights = edges.mean_weights.mT.expand(len(x), -1, -1, -1)
-        aggregated = (mean_weights @ messages.unflatten(0, weights.shape[:3])).squeeze(2)
+        mean_weights = edges.mean_weights.mT.expand(weights.shape[0], -1, -1, -1)
+        sums = mean_weights @ messages.unflatten(0, weights.shape[:3])
+        aggregated = edges.sum_rows(sums.squeeze(2))
         irreps, channels = self.spec.irreps, self.spec.channels
         dims = [2 * irreps[out][0] + 1 for _, _, out in self.spec.paths]
         parts = aggregated.split([dim * channels for dim in dims], -1)
@@ -240,5 +242,5 @@ def import_library(name: str) -> ModuleType:
 
 def spherical_harmonics(x: Tensor, lmax: int) -> Tensor:
     """Return harmonics of the directions x, (..., (lmax + 1)^2), by l; 1, 0, 0, ... at x = 0."""
-    unit = x / (x.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-    return o3.spherical_harmonics(list(range(lmax + 1)), unit, False, normalization="component")
+    degrees = list(range(lmax + 1))
+    return o3.spherical_harmonics(degrees, x / smooth_length(x), False, normalization="component")

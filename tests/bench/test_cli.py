@@ -1,5 +1,7 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
+import os
+import signal
 import subprocess
 import sys
 from resource import RUSAGE_CHILDREN, getrusage
@@ -9,9 +11,12 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
+from bench.data import cache
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
+from bench.system import signals
 from bench.system.checkout import ROOT
+from bench.training import selection
 
 
 @pytest.mark.parametrize("kind", plugins.FOLDERS)
@@ -35,6 +40,41 @@ def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     assert f"example: python -m bench {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("streams", "lines"),
+    [(">&-", 1), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full", 1), (">/dev/full 2>/dev/full", 0)],
+)
+def test_streams_that_take_nothing_are_a_mistake(streams, lines):
+    command = f"{sys.executable} -m bench list models {streams}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, lines, "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_ends_a_command_in_one_line(sent, code, times):
+    waiting = (
+        "from bench.commands import list as command; import signal\n"
+        "def wait(options): print(flush=True); signal.pause()\ncommand.run = wait\n"
+        "from bench.cli import enter; raise SystemExit(enter(['list']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", waiting],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
+    )
+    process.stdout.readline()
+    for _ in range(times):
+        process.send_signal(sent)
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (code, f"{signals.STOPPED}\n")
 
 
 def bad_sweep(folder, **changes):
@@ -68,11 +108,20 @@ MISTAKES = {
     "sweep": (["run", "quik"], "no sweep 'quik'; did you mean 'quick'?"),
     "option": (["run", "quick", "--stepz", "3"], "--stepz"),
     "number": (["run", "quick", "--steps", "many"], "invalid int value: 'many'"),
-    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number from 1, got 0"),
+    "steps": (["run", "quick", "--steps", "0"], "steps has to be a whole number from 1 to"),
     "seeds": (["run", "quick", "--seeds", "0"], "seeds has to be at least 1"),
     "jobs": (["run", "quick", "--jobs", "0"], "--jobs has to be at least 1"),
     "device": (["run", "quick", "--device", "tpu"], "no device 'tpu'; there are cpu, cuda"),
     "key": (["run", "quick", "--only", "modell=x"], "no key 'modell'"),
+    "many seeds": (["run", "quick", "--seeds", "1000000000"], "gives more than 100,000 runs"),
+    "a large size": (["speed", "--size", "1000000000"], "a number of parameters up to 100,000,000"),
+    "a way out of a folder": (["speed", "--models", "../bench/tasks/md17"], "no model '../bench"),
+    "a newline": (["table", "--results", "/no\nwhere\x1b[31m"], r"under /no\x0awhere\x1b[31m"),
+    "a name in another script": (["speed", "--models", "drıft\ud800"], "did you mean 'drift'?"),
+    "a set": (
+        ["run", "--task", "nbody_gravity:val={1}", "--models", "drift", "--methods", "plain"],
+        "plug-in 'nbody_gravity', option 'val': JSON cannot hold a set",
+    ),
     "glob": (["run", "quick", "--only", "model=resnet"], "model is one of drift"),
     "condition": (["run", "quick", "--only", "drift"], "--only takes key=glob"),
     "shard": (["run", "quick", "--shard", "4/3"], "--shard takes i/n"),
@@ -81,6 +130,8 @@ MISTAKES = {
     "network": (["speed", "--models", "egn"], "did you mean 'egnn'?"),
     "sides": (["compare", "one"], "compare takes two folders or files, or --base REF"),
     "revision": (["compare", "--base", "nowhere"], "no revision 'nowhere'"),
+    "an option as revision": (["compare", "--base=--lock"], "no revision '--lock'"),
+    "nobody's home": (["table", "--results", "~nobody-here/x"], "'~nobody-here/x'"),
     "format": (["table", "--format", "pdf"], "invalid choice: 'pdf'"),
     "results": (["table", "--results", "/nowhere"], "no records under /nowhere"),
     "folder": (["run", "quick", "--results", "/proc/results"], "cannot be written"),
@@ -114,10 +165,7 @@ def test_a_bad_sweep_is_one_line_and_exit_code_2(change, words, tmp_path, capsys
     assert shown.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["runs = 3\n", "import nowhere\n", "def runs(): yield 'egnn'\n", "def runs(): yield Run(1)\n"],
-)
+@pytest.mark.parametrize("text", ["runs = 3\n", "def runs(): yield 'egnn'\n"])
 def test_a_file_that_is_no_sweep_is_named(text, tmp_path, capsys):
     file = tmp_path / "odd.py"
     file.write_text(text)
@@ -125,11 +173,78 @@ def test_a_file_that_is_no_sweep_is_named(text, tmp_path, capsys):
     assert f"{file} is no sweep: " in capsys.readouterr().err
 
 
+RUN = "from bench import Plugin, Run\nRUN = Run(Plugin('nbody_gravity'), Plugin('drift'), "
+RAISING = {
+    "import nowhere": "line 1: ModuleNotFoundError: No module named 'nowhere'",
+    "def runs(): yield Run(1)": "line 1: NameError",
+    "def runs():\n    raise StopIteration\n    yield": "line 2: RuntimeError: generator",
+    "def runs(): raise MemoryError": "line 1: MemoryError",
+    "def fall(): fall()\nfall()": "line 1: RecursionError",
+    "class Odd(BaseException): pass\nraise Odd('no')": "line 2: Odd: no",
+    "import sys\ndef runs():\n    sys.exit(7)": "line 3: SystemExit: 7",
+    "raise ValueError('a\\nb \\x1b[31m\\ud800')": "line 1: ValueError: a",
+    RUN
+    + "Plugin('remul', {'beta': {1}}))": "plug-in 'remul', option 'beta': JSON cannot hold a set",
+    RUN + "Plugin('remul', {'beta': len}))": "a builtin_function_or_method",
+    RUN + "Plugin('remul', {'beta': float('nan')}))": "float nan",
+    RUN + "Plugin('remul', {'beta': 10 ** 5000}))": "JSON cannot hold int <int>",
+    RUN + "Plugin('remul', {'beta': {1: 2, 'a': 3}}))": "JSON cannot hold int 1 as a name",
+    RUN + "Plugin('remul', {'beta': '\\ud800'}))": r"JSON cannot hold str '\ud800'",
+    "c = {}\nc['c'] = c\n" + RUN + "Plugin('remul', c))": "JSON cannot hold what contains itself",
+    "c = 1\nfor _ in range(99999): c = [c]\n" + RUN + "Plugin('remul', {'c': c}))": "nested deeper",
+    RUN + "Plugin('remul'), lr=10 ** 400)": "lr has to be positive",
+    RUN + "Plugin(3))": "a plug-in's name has to be a word or a path, got 3",
+    RUN + "'remul')": "method has to be a Plugin, got 'remul'",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), RAISING.items(), ids=range(len(RAISING)))
+def test_what_a_sweep_raises_is_one_line_with_its_place(text, words, tmp_path, capsys):
+    file = tmp_path / "odd.py"
+    file.write_text(text)
+    assert main(["run", str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert f"{file}, line " in shown
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("while True: pass", "it took more than 0.1 s to list its runs"),
+        ("def runs():\n    while True: yield RUN", "gives more than 5 runs"),
+        ("def runs(): return []", "gives no runs"),
+    ],
+)
+def test_a_sweep_without_end_is_one_line(text, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(selection, "LISTING_S", 0.1)
+    monkeypatch.setattr(selection, "MOST_RUNS", 5)
+    file = tmp_path / "endless.py"
+    file.write_text(f"{RUN}Plugin('plain'))\n{text}\n")
+    assert main(["run", str(file)]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", ["\ufeff", "# -*- coding: latin-1 -*-\n# \xe9\n"])
+def test_a_sweep_in_another_encoding_is_read(head, tmp_path):
+    file = tmp_path / "sweep.py"
+    file.write_text(f"{head}{RUN}Plugin('plain'))\ndef runs(): yield RUN\n",
+                    encoding="utf-8" if head == "\ufeff" else "latin-1")  # fmt: skip
+    assert len(selection.load_sweep(str(file))) == 1
+
+
 def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     file = tmp_path / "torn.py"
     file.write_text("def runs(:\n")
     assert main(["run", str(file)]) == 2
     assert f"{file}, line 1" in capsys.readouterr().err
+
+
+def test_folders_of_the_checkout_are_no_machines(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["table", "--results", "."]) == 2
+    assert "no records under ." in capsys.readouterr().err
 
 
 def record_in(results):
@@ -159,3 +274,55 @@ def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
     record_in(tmp_path).write_text("{")
     assert main([command, "--results", str(tmp_path)]) == 2
     assert "no record that can be read" in capsys.readouterr().err
+
+
+STREAMS = {
+    "full": ("table {} > /dev/full", 2, b"error: system: No space left on device\n"),
+    "both full": ("table {} > /dev/full 2> /dev/full", 2, b""),
+    "closed": ("table {} >&-", 0, b""),
+    "all closed": ("run nowhere <&- >&- 2>&-", 2, b""),
+    "a pipe that ends": ("table {} | true; exit ${{PIPESTATUS[0]}}", 2, b""),
+    "ascii": ("table {} > /dev/null", 0, b""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "code", "said"), STREAMS.values(), ids=STREAMS)
+def test_streams_may_be_anything(line, code, said, tmp_path):
+    record_in(tmp_path)
+    line = line.format(f"--results {tmp_path}")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m bench {line}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_an_error_of_ours_has_a_code_of_its_own(monkeypatch, capsys):
+    monkeypatch.setattr(plugins, "names", lambda kind: 1 / 0)
+    assert main(["list"]) == 70
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_terminal_obeys_no_name(capsys, tmp_path):
+    (tmp_path / "\x1b[31m" / "runs" / "t").mkdir(parents=True)
+    (tmp_path / "\x1b[31m" / "runs" / "t" / "\x1b]0;x\x07.json").write_text("{")
+    assert main(["table", "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"\x1b[31m" in shown.err
+
+
+def test_a_results_folder_is_a_machine_only_with_records(capsys):
+    before = {*(ROOT / "bench").rglob("*")}
+    assert main(["table", "--results", str(ROOT)]) == 2
+    assert {*(ROOT / "bench").rglob("*")} == before
+
+
+def test_the_tilde_of_a_folder_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REMUL_DATA", "~/x")
+    assert cache.folder() == tmp_path / "x"

@@ -315,7 +315,7 @@ def test_a_prediction_of_another_shape_is_named(batch):
 
 def test_targets_are_as_many_as_inputs(batch):
     uneven = Batch(batch.inputs, {"y": batch.targets["y"][:3]})
-    with pytest.raises(ValueError, match="inputs have 5 samples, targets 3"):
+    with pytest.raises(ValueError, match="field 'y' has length 3 for 5 samples"):
         loss_terms(shifted, uneven, SIGNATURE, G, mse_loss)
 
 

@@ -93,13 +93,15 @@ def _plain(shown: pd.DataFrame | Struct) -> Any:  # noqa: ANN401 - as JSON holds
 def read_fingerprint(file: Path) -> str | None:
     """Return the fingerprint that a PNG or SVG carries; None without the file, or any in it."""
     try:
+        if not file.is_file():
+            return None
         if file.suffix == ".svg":
             with file.open(encoding="utf-8", errors="replace") as stream:
                 found = re.search("<dc:identifier>(.*?)<", stream.read(HEAD))
             return found[1] if found else None
         with Image.open(file) as image:
             return image.info.get(FINGERPRINTS["png"])
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
 

@@ -19,12 +19,13 @@ LEVELS = 12
 
 def read_surfaces(root: Path, records: list[RunRecord], label: str) -> dict[str, Surface]:
     """Return the loss surfaces of a task by model and method; of several seeds, the lowest."""
-    runs = [record.run for record in records if record.status == "done"]
-    runs = [run for run in runs if run.surface and str(task_of(run)) == label]
+    runs = [(record.run, record.key) for record in records if record.status == "done"]
+    runs = [(run, key) for run, key in runs if run.surface and str(task_of(run)) == label]
     store, surfaces = RunStore(root), {}
-    for run in sorted(runs, key=lambda run: (run.model.name, str(run.method), -run.seed)):
+    runs.sort(key=lambda pair: (pair[0].model.name, str(pair[0].method), -pair[0].seed))
+    for run, key in runs:
         try:
-            loss = store.read_surface(run)
+            loss = store.read_surface(run, key)
         except ValueError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue

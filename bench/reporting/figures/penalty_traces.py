@@ -62,7 +62,7 @@ def _curves(
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
-            curve = _read(RunStore(root).curve_path(run))
+            curve = _read(RunStore(root).curve_path(run, record.key))
             if curve is not None:
                 groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
     return groups
@@ -71,7 +71,9 @@ def _curves(
 def _read(file: Path) -> pd.DataFrame | None:
     """Return the curve in a file; None, and a line that names it, if it is none."""
     try:
-        return pd.read_csv(file)[["step", "alpha", *PANELS]]
+        if not file.is_file():
+            raise OSError
+        return pd.read_csv(file, dtype=float)[["step", "alpha", *PANELS]]
     except (OSError, KeyError, ValueError):
         print(f"skipped: {file}: not a curve", file=sys.stderr)
         return None

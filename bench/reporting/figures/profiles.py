@@ -25,7 +25,9 @@ def pose_shift(profiles: list[Profile], title: str) -> Figure | None:
     for profile in shown:
         style = {"color": profile["colour"], "linestyle": line(profile["method"])}
         angles, error = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
-        energy = [e / sum(profile["energy_by_degree"]) for e in profile["energy_by_degree"]]
+        energy = [
+            e / (sum(profile["energy_by_degree"]) or 1.0) for e in profile["energy_by_degree"]
+        ]
         errors.plot(angles, error, **style)  # without 0 degrees, where no model errs
         energies.plot(range(len(energy)), energy, marker="o", markersize=3, **style)
         for labels, x, y in zip(ends, (angles, range(len(energy))), (error, energy), strict=True):
@@ -72,8 +74,8 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
         if record.profiles and record.profiles.angles_deg:
             seeds_of.setdefault(record.key, []).append(record.profiles)
     trained = table[~table["method"].str.contains(AND, regex=False)]
-    families = [family(row) for _, row in trained.iterrows()]
-    for _, rows in trained.groupby(families) if families else ():
+    families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
+    for _, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None
         seeds = [] if best is None else seeds_of.get(best["key"], [])
         if seeds and best["expected_error_test"] > ROUND_OFF:

@@ -16,6 +16,7 @@ from bench.reporting.findings.evidence import (
     collect_evidence,
 )
 from bench.reporting.findings.speed import find_speed_up, measure_symmetry
+from bench.reporting.findings.text import format_findings
 
 __all__ = [
     "CONFIRMED",
@@ -29,6 +30,7 @@ __all__ = [
     "Number",
     "claims",
     "find",
+    "format_findings",
 ]
 
 

@@ -9,13 +9,15 @@ import resource
 import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
 
 from bench.data import cache
-from bench.data.cache import cache_arrays, fetch, folder, read_npz
+from bench.data.archive import read_npz
+from bench.data.cache import cache_arrays, fetch, folder
 
 ARRAYS = {"x": np.arange(5.0), "odd/name": np.zeros((0, 3), np.int64)}
 CONTENT = bytes(range(256)) * 400
@@ -113,6 +115,31 @@ BROKEN = {
     "array": alone(np.ones(3)),
     "member": zipped("x.npy", b"not an array"),
 }
+
+
+def test_what_unpacks_to_a_thousand_times_its_size_is_not_unpacked(tmp_path):
+    file = tmp_path / "zeros.npz"
+    np.savez_compressed(file, x=np.zeros(2**24))
+    with pytest.raises(ValueError, match=r"its [\d,]+ bytes would unpack to 134,"):
+        read_npz(file)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{}, {"x": np.ones(2)}, {"x": np.array([["a"]])}, {"x": np.ones((2, 2)) * 1j},
+     {"x": np.full((2, 2), np.nan)}],
+    ids=["missing", "axes", "words", "complex", "nan"],
+)  # fmt: skip
+def test_arrays_of_another_kind_are_named(arrays, tmp_path):
+    (tmp_path / "a.npz").write_bytes(packed(**arrays))
+    with pytest.raises(ValueError, match=r"a\.npz is no sound .*: (it lacks )?x"):
+        read_npz(tmp_path / "a.npz", {"x": 2})
+
+
+def test_a_cached_file_that_lacks_an_array_is_made_anew(data, capsys):
+    cache_arrays("t", {}, lambda: {"y": np.ones(1)})
+    assert same(cache_arrays("t", {}, lambda: {"x": np.ones(1)}, {"x": 1}), {"x": np.ones(1)})
+    assert "lacks x" in lines(capsys)[0]
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
@@ -215,7 +242,7 @@ def test_of_processes_that_want_the_same_one_makes_it(data):
 class Server(ThreadingHTTPServer):
     """Serves `content` at every path; counts requests; can be told to misbehave."""
 
-    content, ranges, cut = CONTENT, True, None
+    content, ranges, cut, tag, shift, headers = CONTENT, True, None, '"1"', 0, {}
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -228,15 +255,22 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        wanted = self.headers["Range"] if self.server.ranges else None
+        known = self.headers["If-Range"] in (None, self.server.tag)
+        wanted = self.headers["Range"] if self.server.ranges and known else None
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
         self.server.starts.append(start)
-        if start >= len(self.server.content):
+        if wanted and start >= len(self.server.content):
             self.send_error(416)
             return
         content = self.server.content[start:]
         self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(content)))
+        whole, first = len(self.server.content), start + self.server.shift
+        headers = {"Content-Length": str(len(content)), "ETag": self.server.tag}
+        if wanted:
+            headers["Content-Range"] = f"bytes {first}-{whole - 1}/{whole}"
+        for name, value in (headers | self.server.headers).items():
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content[: self.server.cut])
 
@@ -333,10 +367,59 @@ def test_a_broken_download_of_an_unrecorded_file_is_continued(serve):
 def test_an_unrecorded_file_that_was_left_unfinished_but_whole_is_begun_anew(serve, data):
     (data / "t").mkdir(parents=True)
     (data / "t" / "file.bin.part").write_bytes(CONTENT)
-    server = serve()
-    with pytest.raises(ValueError, match="416"):
+    assert unrecorded([serve().url]).read_bytes() == CONTENT
+
+
+def cut_off(serve, **changes):
+    """A server that ended after 1000 bytes and has changed since."""
+    server = serve(cut=1000)
+    with pytest.raises(ValueError, match="ended after 1000"):
         unrecorded([server.url])
-    assert unrecorded([server.url]).read_bytes() == CONTENT
+    vars(server).update(cut=None, **changes)
+    return server
+
+
+def test_a_file_that_changed_while_it_came_is_no_mixture(serve):
+    changed = cut_off(serve, content=CONTENT[::-1], tag='"2"')
+    assert unrecorded([changed.url]).read_bytes() == CONTENT[::-1]
+
+
+def test_without_a_word_for_its_state_a_file_is_begun_anew(serve):
+    server = serve(cut=1000, tag=None)
+    with pytest.raises(ValueError, match="ended after 1000"):
+        unrecorded([server.url])
+    vars(server).update(cut=None, content=CONTENT[::-1])
+    assert unrecorded([server.url]).read_bytes() == CONTENT[::-1]
+
+
+def test_other_bytes_than_were_asked_for_are_refused(serve, data):
+    server = cut_off(serve, shift=10)
+    with pytest.raises(ValueError, match="asked for bytes from 1000 on, the server sent others"):
+        unrecorded([server.url])
+    assert files(data) == []
+
+
+ANSWERS = {
+    "it is empty": {"content": b"", "ranges": False},
+    "it is a page of HTML": {"content": b"\n<!DOCTYPE html><title>Log in</title>"},
+    "a page of HTML comes": {"headers": {"Content-Type": "text/html; charset=utf-8"}},
+    "it comes as gzip": {"headers": {"Content-Encoding": "gzip"}},
+    "it is compressed": {"content": b"\x1f\x8b" + CONTENT},
+    "does not say how long it is": {"headers": {"Content-Length": None}},
+}
+
+
+@pytest.mark.parametrize(("words", "answer"), ANSWERS.items(), ids=ANSWERS)
+def test_what_is_no_file_is_refused_where_no_hash_tells(words, answer, serve, data):
+    with pytest.raises(ValueError, match=words):
+        unrecorded([serve(**answer).url])
+    assert files(data) == []
+
+
+def test_a_file_of_a_name_that_leads_elsewhere_is_not_written(data):
+    for name in ("../x", "/tmp/x", "a/../../x"):
+        with pytest.raises(ValueError, match="would not lie within the folder"):
+            fetch("t", name, [NOWHERE])
 
 
 def test_without_a_network_the_message_says_what_to_place_where(data):
@@ -361,3 +444,8 @@ def test_a_full_disk_ends_a_download_without_a_trace(serve, data):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert files(data) == []
+
+
+def test_a_home_in_the_variable_is_no_folder_of_that_name(monkeypatch):
+    monkeypatch.setenv("REMUL_DATA", "~/data")
+    assert folder() == Path.home() / "data"

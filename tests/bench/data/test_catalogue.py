@@ -167,3 +167,26 @@ def test_workers_keep_data_in_the_folder_chosen(tmp_path):
 def test_unrecorded_files_have_the_addresses_of_their_source():
     source = {"urls": ["http://a/{file:.2}/{file}"], "unrecorded": ["09_01.amc"]}
     assert catalogue.files(source) == {"09_01.amc": {"urls": ["http://a/09/09_01.amc"]}}
+
+
+SOURCES = [
+    [], 3, {"files": 3}, {"files": ["a"]}, {"files": {"a": 3}}, {"files": {"a": {"urls": 3}}},
+    {"files": {"a": {}}}, {"files": {"a": {"urls": [], "size": "big"}}}, {"kind": 3, "files": {}},
+    {"files": {3: {"urls": []}}}, {"unrecorded": "ab"}, {"unrecorded": [3], "urls": []},
+    {"unrecorded": ["a"], "urls": ["http://{0}/{x}"]}, {"urls": ["{file.no}"], "unrecorded": ["a"]},
+    {"files": {"a": {"urls": ["file:///etc/passwd"]}}},
+    *[{"files": {name: {"urls": ["http://127.0.0.1:9/a"]}}}
+      for name in ("../../x", "/tmp/x", "", ".", "a/../../b", "..\\x", "a\n", "a/")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+@pytest.mark.parametrize("command", ["get", "make"])
+def test_a_source_that_is_none_is_one_line(source, command, folder, tmp_path, capsys):
+    file = tmp_path / "odd.py"
+    file.write_text(f'"""Odd."""\nSOURCE = {source!r}\ndef load(seed): 1 / 0\n')
+    assert main(["data", command, str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert not folder.exists()

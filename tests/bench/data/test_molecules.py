@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from bench.cli import main
 from bench.core import plugins
 from bench.data import md17, molecules, motion, xtb_md
-from bench.data.cache import read_npz
+from bench.data.archive import read_npz
 from bench.data.xtb_md import State, drift, load_trajectory, temperature
 from bench.system.checkout import ROOT
 

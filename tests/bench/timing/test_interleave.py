@@ -3,7 +3,6 @@
 import platform
 import subprocess
 import sys
-from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 
@@ -13,7 +12,6 @@ from msgspec.structs import replace
 
 from bench.system import environment, machine
 from bench.system.checkout import ROOT
-from bench.system.pool import Worker
 from bench.system.protocol import (
     PROTOCOL,
     Count,
@@ -66,6 +64,15 @@ def test_a_dead_worker_is_asked_no_more():
     assert log == ["a"]
 
 
+def test_a_worker_that_does_not_answer_is_given_up():
+    silent, killed = worker([], "a", SAMPLE), []
+    silent.worker.send = lambda *_: None
+    silent.worker.kill = lambda: killed.append("a")
+    silent.limit_s = 0.01
+    interleave([silent], ["inference"], 3)
+    assert (silent.death, killed) == ("no answer within 0.01 s", ["a"])
+
+
 def test_a_reason_is_raised_and_the_worker_lives():
     lively = worker([], "a", {Count: Failed("failed", "too large"), **SAMPLE})
     with pytest.raises(RuntimeError, match="too large"):
@@ -94,14 +101,6 @@ def test_a_worker_of_ours_may_die_later_as_well(reply):
 def test_the_clock_of_a_gpu_is_told_by_its_extremes():
     samples = [replace(TAKE, mhz=mhz) for mhz in (1980, 1800, 1980)]
     assert summarise_samples(samples).reason == "clock 10%"
-
-
-def test_what_a_worker_compiles_goes_with_it():
-    worker = Worker(SimpleQueue())
-    folder = Path(worker.compiled.name)
-    assert folder.is_dir()
-    worker.kill()
-    assert not folder.exists()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")

@@ -5,8 +5,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from bench.core.config import Plugin, Run
+from bench.records import claims
+from bench.records.claims import Claims
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
@@ -31,7 +34,7 @@ def store(tmp_path):
     return RunStore(tmp_path)
 
 
-def worker(targets, lost):
+def worker(targets, lost, died=()):
     """A worker of which the closures of some networks cannot be run."""
     parts = {name: (target.run.model.name, target.training) for name, target in targets.items()}
     reasons = {name: lost[part] for name, part in parts.items() if part in lost}
@@ -41,18 +44,19 @@ def worker(targets, lost):
         facts=SimpleNamespace(reasons=reasons),
         device="cpu",
         try_ask=lambda *_, **__: {"flops": 1},
+        death="killed" if {part[0] for part in parts.values()} & {*died} else "",
     )
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
     """What each worker is given once `measure` has run, and which closures cannot be run."""
-    found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"})
+    found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"}, died=set())
 
     @contextmanager
-    def timed_workers(parts, _):
+    def timed_workers(parts, _, limit_s):
         found.parts.extend(timed for timed, _ in parts)
-        yield [worker(targets, found.lost) for targets in found.parts]
+        yield [worker(targets, found.lost, found.died) for targets in found.parts]
 
     monkeypatch.setattr(runs, "timed_workers", timed_workers)
     monkeypatch.setattr(runs, "interleave", lambda *_: None)
@@ -101,6 +105,34 @@ def test_a_session_is_not_taken_twice(store, stand_in, lost):
     assert stand_in.parts == []
 
 
+def test_a_row_whose_worker_died_is_timed_again(store, stand_in):
+    stand_in.lost["drift", False] = "the worker ended with code -9"
+    stand_in.died.add("drift")
+    assert not runs.measure_runs(RUNS, store, "cpu")
+    stand_in.lost.clear()
+    stand_in.died.clear()
+    stand_in.parts.clear()
+    assert runs.measure_runs(RUNS, store, "cpu")
+    assert "drift" in {target.run.model.name for part in stand_in.parts for target in part.values()}
+    assert store.finished(RUNS[-1]).timings
+
+
+def test_a_session_waits_for_that_of_another_process(store, stand_in, monkeypatch):
+    other, target, said = Claims(), store.root / claims.TIMING, []
+    other.owner = structs.replace(other.owner, host="elsewhere")
+    assert other.take(target)
+
+    def say(line, **_):
+        said.append(line)
+        other.release(target)
+
+    monkeypatch.setattr(claims, "print", say, raising=False)
+    monkeypatch.setattr(claims, "LOOK_S", 0.01)
+    assert runs.measure_runs(RUNS, store, "cpu")
+    assert said == [f"waiting for another process, which has claimed {target}"]
+    assert store.finished(PLAIN).timings
+
+
 NEW = replace(PLAIN, model=Plugin("gnn"))
 
 
@@ -129,6 +161,30 @@ def test_a_later_seed_has_the_times_of_its_row(store, stand_in):
 
 
 def test_a_disturbed_row_relates_nothing():
-    quiet, disturbed = (Timing(median_ms=2.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
+    quiet, disturbed = (Timing(median_ms=3.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
     assert runs.relate(quiet, disturbed, "k").ratios == []
     assert runs.relate(disturbed, quiet, "k").ratios == [1.0, 1.0]
+
+
+def test_a_record_has_no_file_run_that_nobody_named(store, stand_in, tmp_path):
+    file = tmp_path / "theirs.py"
+    file.write_text("1 / 0\ndef build(signature): ...\n")
+    for part in ("model", "method"):
+        store.write(blank_record(replace(PLAIN, **{part: Plugin(str(file))})))
+    runs.measure_runs(RUNS, store, "cpu")
+    timed = [target.run for part in stand_in.parts for target in part.values()]
+    names = {plugin.name for run in timed for plugin in run.plugins.values()}
+    assert names == {"nbody_gravity", "egnn", "drift", "plain", "remul"}
+
+
+def test_a_file_that_was_named_is_timed_where_it_is_now(store, stand_in, tmp_path):
+    (tmp_path / "there").mkdir()
+    here, there = tmp_path / "mine.py", tmp_path / "there" / "mine.py"
+    for file in (here, there):
+        file.write_text("def build(signature): ...\n")
+    before, now = (replace(PLAIN, model=Plugin(str(file))) for file in (there, here))
+    store.write(blank_record(before))
+    runs.measure_runs([now], store, "cpu")
+    paths = {target.run.model.name for part in stand_in.parts for target in part.values()}
+    assert str(here) in paths
+    assert str(there) not in paths

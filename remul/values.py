@@ -1,0 +1,29 @@
+"""What a check may ask of tensors: their shape, and their values as far as these are at hand."""
+
+import torch
+from torch import Tensor
+
+
+def has_nan(x: Tensor) -> bool:
+    """Tell whether a tensor holds a NaN, as far as its values are at hand."""
+    return holds(x.isnan()) if x.device.type == "cpu" else False
+
+
+def holds(claim: Tensor) -> bool:
+    """Tell whether a claim holds anywhere, as far as its values are at hand.
+
+    They are on a CPU, outside `torch.compile` and `vmap`.
+    """
+    if torch.compiler.is_compiling() or claim.device.type != "cpu":
+        return False
+    try:
+        return bool(claim.any())
+    except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
+        return False
+
+
+def shape_of(x: object) -> tuple[int, ...]:
+    """Return the shape of a tensor; `ValueError` for anything else."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"a tensor is needed, got a {type(x).__name__}")
+    return tuple(x.shape)
