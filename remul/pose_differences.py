@@ -79,13 +79,7 @@ def pose_differences(
         output = predict(model, transform(g, inputs, signature.inputs, layout), signature.outputs)
         poses.append(transform(g.inverse(), output, signature.outputs, layout))
     found = {
-        name: torch.stack(
-            [
-                _measure(after[name] - before[name], rep.objects, inputs, layout)
-                for before, after in pairwise(poses)
-            ],
-            1,
-        )
+        name: _compare([pose[name] for pose in poses], rep.objects, inputs, layout)
         for name, rep in signature.outputs.items()
     }
     return PoseDifferences(
@@ -93,6 +87,12 @@ def pose_differences(
         {name: mean for name, (mean, _) in found.items()},
         {name: largest for name, (_, largest) in found.items()},
     )
+
+
+def _compare(poses: list[Tensor], objects: int, inputs: Fields, layout: Layout) -> Tensor:
+    """Return the mean and the largest change of a field at each turn, (2, turns, batch)."""
+    changes = [after - before for before, after in pairwise(poses)]
+    return torch.stack([_measure(x, objects, inputs, layout) for x in changes], 1)
 
 
 def _measure(difference: Tensor, objects: int, inputs: Fields, layout: Layout) -> Tensor:
