@@ -31,7 +31,7 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
     row = {
         "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
         "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record.status,
-        "scale": record.scale,
+        "scale": record.scale, "key": record.key,
         "equivariant": record.equivariant, "session": record.session,
         "why": "; ".join(sorted(set(record.reasons.values()))), **record.counters,
         **record.ceilings,
@@ -146,7 +146,9 @@ def write_speed_table(root: Path, form: str) -> str:
 def forms(root: Path) -> dict[str, str]:
     """Return the table of a machine's speed records in every form."""
     table, rows = fill_table(root)
-    names = dict.fromkeys(name for row in rows for name in row if not name.endswith("_shares"))
+    names = dict.fromkeys(
+        name for row in rows for name in row if not name.endswith("_shares") and name != "key"
+    )
     return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
 
 
