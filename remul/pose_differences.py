@@ -77,13 +77,7 @@ def pose_differences(
         output = predict(model, turned, signature.outputs)
         poses.append(transform(g.inverse(), output, signature.outputs, layout))
     found = {
-        name: torch.stack(
-            [
-                _measure(after[name] - before[name], rep.objects, inputs, layout)
-                for before, after in pairwise(poses)
-            ],
-            1,
-        )
+        name: _compare([pose[name] for pose in poses], rep.objects, inputs, layout)
         for name, rep in signature.outputs.items()
     }
     return PoseDifferences(
@@ -100,6 +94,12 @@ def _turn(turns_deg: list[float], inputs: Fields, generator: Generator) -> Itera
     for angle in turns_deg:
         g = rotations_by_angle(angle, angle).sample(inputs, generator) @ g
         yield g
+
+
+def _compare(poses: list[Tensor], objects: int, inputs: Fields, layout: Layout) -> Tensor:
+    """Return the mean and the largest change of a field at each turn, (2, turns, batch)."""
+    changes = [after - before for before, after in pairwise(poses)]
+    return torch.stack([_measure(x, objects, inputs, layout) for x in changes], 1)
 
 
 def _measure(difference: Tensor, objects: int, inputs: Fields, layout: Layout) -> Tensor:
