@@ -18,6 +18,8 @@ MODULES = [  # in the order of reading
         "elements",
         "actions",
         "groups",
+        "matrix_groups",
+        "permutation_matrices",
         "losses",
         "distances",
         "penalties",

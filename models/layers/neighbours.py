@@ -99,4 +99,4 @@ def _index_others(x: Tensor) -> Tensor:
     n = x.shape[1]
     objects = torch.arange(n, device=x.device)
     index = (objects[:, None] + objects[1:]) % n
-    return index.expand(len(x), -1, -1)
+    return index.expand(x.shape[0], -1, -1)

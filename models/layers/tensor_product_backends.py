@@ -160,7 +160,7 @@ class LibraryProduct(nn.Module):
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
-        mean_weights = edges.mean_weights.mT.expand(len(weights), -1, -1, -1)
+        mean_weights = edges.mean_weights.mT.expand(weights.shape[0], -1, -1, -1)
         sums = mean_weights @ messages.unflatten(0, weights.shape[:3])
         aggregated = edges.sum_rows(sums.squeeze(2))
         irreps, channels = self.spec.irreps, self.spec.channels
