@@ -16,6 +16,7 @@ from remul import POINT, Batch, Signature, lie_derivative_error
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
 GRAPHS = (ROOT / "docs" / "graphs.md").read_text()
+NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
@@ -178,3 +179,12 @@ def test_the_lightning_module_of_the_page_trains(monkeypatch):
         losses[-1].backward()
         optimiser.step()
     assert torch.stack(losses).isfinite().all()
+
+
+def test_the_network_of_the_page_takes_crystals():
+    names = {}
+    exec(snippet("Molecules, crystals, clouds", NETWORKS), names)
+    assert {name: x.shape for name, x in names["outputs"].items()} == {
+        "energy": (2, 1),
+        "force": (5, 3),
+    }
