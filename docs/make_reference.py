@@ -18,12 +18,22 @@ MODULES = [  # in the order of reading
         "elements",
         "actions",
         "groups",
+        "matrix_groups",
+        "permutation_matrices",
         "losses",
         "distances",
         "penalties",
         "adaptive_penalties",
     ),
-    *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation", "adapters"),
+    *(
+        "metrics",
+        "error_profiles",
+        "pose_differences",
+        "lie",
+        "spectrum",
+        "symmetrisation",
+        "adapters",
+    ),
 ]
 SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n", re.MULTILINE)
 ITEM = re.compile(r"^(\w+): (.*(?:\n +.*)*)", re.MULTILINE)

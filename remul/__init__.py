@@ -19,7 +19,7 @@ from remul.adapters import adapt
 from remul.adaptive_penalties import Dual, GradNorm
 from remul.batches import Batch
 from remul.distances import Distance, field_distance
-from remul.elements import Element, Permutation
+from remul.elements import Element, MatrixElement, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
@@ -37,6 +37,7 @@ from remul.losses import (
     equivariance_loss,
     loss_terms,
 )
+from remul.matrix_groups import MatrixGroup, PlanarGroup
 from remul.metrics import (
     Interval,
     equivariance_error,
@@ -46,6 +47,8 @@ from remul.metrics import (
     mean_error,
 )
 from remul.penalties import Constant, Penalty, Ramp
+from remul.permutation_matrices import cyclic, dihedral, quarter_turns, shifts, symmetric
+from remul.pose_differences import PoseDifferences, pose_differences
 from remul.spectrum import error_spectrum
 from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
@@ -71,9 +74,13 @@ __all__ = [
     "GradNorm",
     "Group",
     "Interval",
+    "MatrixElement",
+    "MatrixGroup",
     "Model",
     "Penalty",
     "Permutation",
+    "PlanarGroup",
+    "PoseDifferences",
     "PoseShift",
     "Ramp",
     "Rep",
@@ -87,6 +94,8 @@ __all__ = [
     "canonicalise",
     "consistency_loss",
     "consistency_terms",
+    "cyclic",
+    "dihedral",
     "equivariance_error",
     "equivariance_loss",
     "error_by_axis",
@@ -103,7 +112,11 @@ __all__ = [
     "lie_error_by_layer",
     "loss_terms",
     "mean_error",
+    "pose_differences",
     "pose_shift",
+    "quarter_turns",
     "rotations_by_angle",
+    "shifts",
+    "symmetric",
     "wigner",
 ]

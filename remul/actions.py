@@ -1,28 +1,28 @@
 """Group elements and how they act on typed fields."""
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, get_args
 
 import torch
 from torch import Tensor
 
 from remul.checks import check
 from remul.constants import constant
-from remul.elements import Element, Permutation
+from remul.elements import Element, GroupElement, MatrixElement, Permutation
 from remul.fields import UNTYPED, Fields, Rep, Types
 from remul.layouts import Layout
 
-Elements = Element | Permutation | Iterable[Element | Permutation]
+Elements = GroupElement | Iterable[GroupElement]
 """Group elements: one per sample, or several such, each of which acts on all samples.
 
 Example:
     >>> elements: Elements = [SO3.sample(inputs, generator) for _ in range(3)]
 """
 
-G = TypeVar("G", bound=Element | Permutation)
+G = TypeVar("G", bound=GroupElement)
 
 
-def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
+def act(g: GroupElement, fields: Fields, types: Types) -> Fields:
     """Return the fields after g: rho(g) x for each field x.
 
     Irreps of degree l and parity p turn with D^l(R), times det(R) where p differs from (-1)^l;
@@ -30,7 +30,8 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
     D^1(R) = R. Scalars, `mask` and indices come back as they are. Neither autocast nor TF32 rounds.
 
     Args:
-        g: Elements, one per sample or one for all; a `Permutation` reorders objects instead.
+        g: Elements, one per sample or one for all; a `Permutation` reorders objects instead, and a
+            `MatrixElement` acts on the fields of its spaces.
         fields: Tensors `(batch, ..., dim)` of a floating dtype, which they keep; ragged ones with
             their `batch`, and with `edge_index` if edges are among them.
         types: The type of each field but `mask` and indices.
@@ -53,9 +54,7 @@ def act(g: Element | Permutation, fields: Fields, types: Types) -> Fields:
     return transform(g, fields, types, None)
 
 
-def transform(
-    g: Element | Permutation, fields: Fields, types: Types, layout: Layout | None
-) -> Fields:
+def transform(g: GroupElement, fields: Fields, types: Types, layout: Layout | None) -> Fields:
     """Return the fields after g as `act` does, where they lie as `layout` says."""
     layout = check(fields, types, layout)
     if len(g) not in (1, layout.size):
@@ -66,6 +65,11 @@ def transform(
     if isinstance(g, Permutation):
         objects = {name: rep.objects for name, rep in types.items()}
         return layout.permute(fields, objects, g.order)
+    if isinstance(g, MatrixElement):
+        return {
+            name: _multiply(name, x, types[name], g, layout) if name not in UNTYPED else x
+            for name, x in fields.items()
+        }
     blocks = _wigner_blocks(g.rotation, types)
     return {
         name: x if name in UNTYPED else _transform(name, x, types[name], g, blocks, layout)
@@ -86,7 +90,7 @@ def list_elements(g: G | Iterable[G] | None) -> list[G]:
 
 
 def check_elements(
-    elements: Iterable[object], kinds: tuple[type, ...] = (Element, Permutation)
+    elements: Iterable[object], kinds: tuple[type, ...] = get_args(GroupElement)
 ) -> None:
     """Raise `ValueError` for what is no group element, or not of this kind."""
     for g in elements:
@@ -174,6 +178,22 @@ def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict, layout:
     if rep.affine:
         turned = turned + _shift(layout.spread(g.translation.to(wide), rep.objects), wide)
     return turned.to(x.dtype)
+
+
+def _multiply(name: str, x: Tensor, rep: Rep, g: MatrixElement, layout: Layout) -> Tensor:
+    if not rep.space:
+        return x
+    matrix = g.matrices.get(rep.space)
+    if matrix is None or matrix.shape[-1] != rep.dim:
+        there = {space: m.shape[-1] for space, m in g.matrices.items()}
+        raise ValueError(
+            f"field {name!r} has {rep.dim} components in space {rep.space!r}, the group element "
+            f"acts on {there}"
+        )
+    if not x.is_floating_point():
+        raise ValueError(f"field {name!r} is {x.dtype}; what a matrix moves has to be floating")
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return _turn(wide, layout.spread(matrix.to(wide), rep.objects)).to(x.dtype)
 
 
 def _turn(x: Tensor, block: Tensor) -> Tensor:

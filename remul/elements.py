@@ -1,5 +1,6 @@
 """Elements of groups: motions of space, and permutations of objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -102,7 +103,56 @@ class Permutation:
         return Permutation(self.order.argsort(1))
 
 
-def _check_pair(g: Element | Permutation, h: Element | Permutation) -> None:
+@dataclass(frozen=True)
+class MatrixElement:
+    """Elements of a group that is no motion, by the matrices with which they act on each space.
+
+    They act on the last axis of the fields whose type names the space; the others stay. `g @ h`
+    acts with h first. Matrices are kept in float64 and cast when they act.
+
+    Args:
+        matrices: By space, orthogonal matrices `(batch, d, d)`, of batch 1 if they serve all
+            samples.
+
+    Raises:
+        ValueError: For other shapes, and spaces of different batch sizes.
+
+    Example:
+        >>> swap = MatrixElement({"pair": torch.tensor([[[0.0, 1], [1, 0]]])})
+        >>> act(swap, {"x": torch.tensor([[5.0, 7]])}, {"x": Rep("2x0e", space="pair")})
+        {'x': tensor([[7., 5.]])}
+    """
+
+    matrices: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        shapes = {space: shape_of(m) for space, m in self.matrices.items()}
+        square = all(len(shape) == 3 and shape[1] == shape[2] for shape in shapes.values())
+        if not square or len({shape[0] for shape in shapes.values()}) != 1:
+            raise ValueError(
+                f"an element is matrices (batch, d, d) by space, all of one batch; got {shapes}"
+            )
+
+    def __matmul__(self, other: "MatrixElement") -> "MatrixElement":
+        if not isinstance(other, MatrixElement):
+            return NotImplemented
+        _check_pair(self, other)
+        return MatrixElement(
+            {space: m @ other.matrices[space] for space, m in self.matrices.items()}
+        )
+
+    def __len__(self) -> int:
+        return len(next(iter(self.matrices.values())))
+
+    def inverse(self) -> "MatrixElement":
+        """Return the elements that undo these: the transposed matrices."""
+        return MatrixElement({space: m.mT for space, m in self.matrices.items()})
+
+
+GroupElement = Element | Permutation | MatrixElement
+
+
+def _check_pair(g: GroupElement, h: GroupElement) -> None:
     if len(g) != len(h) and 1 not in (len(g), len(h)):
         raise ValueError(f"elements of {len(g)} and of {len(h)} samples have no product")
 

@@ -40,6 +40,8 @@ class Rep:
             `(N, dim)`; 2 for a pair of them, `(batch, n, n, dim)`, or an edge, `(E, dim)`; 0 for
             the whole sample, `(batch, dim)`. A cell is `Rep("3x1o", objects=0)`, its rows the
             lattice vectors.
+        space: Where a group that is no motion acts on the components, by the name that its
+            `MatrixGroup` or `PlanarGroup` gives it; such groups leave a field without one alone.
 
     Raises:
         ValueError: For unknown or empty irreps, an affine field not made of 1o, and `objects`
@@ -53,6 +55,7 @@ class Rep:
     irreps: str
     affine: bool = False
     objects: int = 1
+    space: str = ""
 
     def __post_init__(self) -> None:
         if self.objects not in (0, 1, 2):

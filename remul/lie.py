@@ -10,11 +10,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import transform
 from remul.checks import check, check_inputs, predict
-from remul.elements import Element
+from remul.elements import Element, GroupElement
 from remul.fields import UNTYPED, Fields, Model, Rep, Signature, Types
 from remul.layouts import layout_of
 from remul.metrics import flatten
 from remul.rotations import AXES, EXACT, rotation_about_axis
+
+Generator = str | Callable[[Tensor], GroupElement]
 
 Stages = dict[str, tuple[Model, Types]]
 """A network as a chain of maps by name, each with the types of what it returns.
@@ -25,7 +27,11 @@ Example:
 
 
 def lie_derivative(
-    model: Model, inputs: Fields, signature: Signature, generator: str, layer: str | None = None
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generator: Generator,
+    layer: str | None = None,
 ) -> Fields:
     """Return d/dt at t = 0 of rho(g)^-1 f(g x), g the rotation by t about an axis.
 
@@ -35,7 +41,8 @@ def lie_derivative(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generator: The axis, "x", "y" or "z".
+        generator: The axis, "x", "y" or "z", or the element by its angle, as the `rotation` of a
+            `PlanarGroup`.
         layer: If given, only that stage of `model.stages()` is turned, and its derivative carried
             to the output by those after it.
 
@@ -56,7 +63,10 @@ def lie_derivative(
 
 
 def lie_derivative_error(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> Tensor:  # (batch,)
     """Return the local equivariance error of each sample (Gruver et al. 2022).
 
@@ -67,7 +77,7 @@ def lie_derivative_error(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         `(batch,)`, in squared units of the output: in float32 outputs below 1e-22 have none, above
@@ -84,7 +94,10 @@ def lie_derivative_error(
 
 
 def lie_error_by_field(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error of each input field when only that field turns.
 
@@ -96,7 +109,7 @@ def lie_error_by_field(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         The error by field, `(batch,)` each, in squared units of the output.
@@ -119,7 +132,10 @@ def lie_error_by_field(
 
 
 def lie_error_by_layer(
-    model: Model, inputs: Fields, signature: Signature, generators: Iterable[str] = ("x", "y", "z")
+    model: Model,
+    inputs: Fields,
+    signature: Signature,
+    generators: Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error that each stage of a network brings to the output.
 
@@ -130,7 +146,7 @@ def lie_error_by_layer(
         model: A network whose `stages()` declares it as a chain, `Stages`.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation.
+        generators: Axes of rotation, or as in `lie_derivative`.
 
     Returns:
         The error by stage, `(batch,)` each, in squared units of the output.
@@ -171,7 +187,7 @@ def _mean_square(
     stages: Stages,
     inputs: Fields,
     signature: Signature,
-    generators: Iterable[str],
+    generators: Iterable[Generator],
     layer: str = "model",
 ) -> Tensor:
     """Return the mean square over real entries of the derivatives, summed over the generators."""
@@ -188,10 +204,10 @@ def _mean_square(
 
 
 def _differentiate(
-    stages: Stages, inputs: Fields, signature: Signature, generator: str, layer: str
+    stages: Stages, inputs: Fields, signature: Signature, generator: Generator, layer: str
 ) -> Fields:
     """Return the derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
-    if generator not in AXES:
+    if generator not in AXES and not callable(generator):
         raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
@@ -199,7 +215,7 @@ def _differentiate(
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs
-        g = Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
+        g = _rotate(generator, angle)
         for name, (stage, types_out) in stages.items():
             turned = name == layer
             fields = stage(transform(g, fields, types, layout) if turned else fields)
@@ -208,6 +224,12 @@ def _differentiate(
         return fields
 
     return _differentiate_at_zero(chain)
+
+
+def _rotate(generator: Generator, angle: Tensor) -> GroupElement:
+    if isinstance(generator, str):
+        return Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
+    return generator(angle)
 
 
 def _differentiate_at_zero(function: Callable[[Tensor], Fields]) -> Fields:

@@ -8,7 +8,7 @@ from remul.actions import Elements, list_elements, transform
 from remul.batches import Batch
 from remul.checks import check_alike, check_inputs, check_labels, predict
 from remul.distances import Distance, field_distance, mean_distance
-from remul.elements import Element, Permutation
+from remul.elements import GroupElement
 from remul.fields import MASK, Fields, Model, Signature, Types
 from remul.layouts import Layout, join, layout_of
 
@@ -182,7 +182,7 @@ def _predict_turned(
     model: Model,
     inputs: Fields,
     signature: Signature,
-    elements: list[Element | Permutation],
+    elements: list[GroupElement],
     others: Iterable[Fields] = (),
 ) -> tuple[Layout, list[Fields]]:
     """Return the outputs of other inputs, f(x) and each f(h x), from one forward pass."""
@@ -206,7 +206,7 @@ def _predict_together(model: Model, parts: list[Fields], types: Types) -> list[F
 def _pair(
     outputs: list[Fields],
     signature: Signature,
-    elements: list[Element | Permutation],
+    elements: list[GroupElement],
     layout: Layout,
     stop_gradient: bool,
 ) -> list[tuple[Fields, Fields]]:
@@ -218,7 +218,7 @@ def _pair(
     return list(zip(turned, expected, strict=True))
 
 
-def _turn(batch: Batch, signature: Signature, g: Element | Permutation, layout: Layout) -> Batch:
+def _turn(batch: Batch, signature: Signature, g: GroupElement, layout: Layout) -> Batch:
     inputs = transform(g, batch.inputs, signature.inputs, layout)
     return Batch(inputs, transform(g, batch.targets, signature.outputs, layout))
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from remul.actions import Elements, list_elements, transform
 from remul.checks import check_inputs, predict
 from remul.distances import norm
-from remul.elements import Element, Permutation
+from remul.elements import GroupElement
 from remul.fields import Fields, Model, Signature, Types
 from remul.layouts import Layout
 from remul.values import has_nan
@@ -20,7 +20,7 @@ RESAMPLES = 2000
 
 
 def equivariance_error(
-    model: Model, inputs: Fields, signature: Signature, g: Element | Permutation
+    model: Model, inputs: Fields, signature: Signature, g: GroupElement
 ) -> Tensor:  # (batch,)
     """Return the relative error |f(g x) - g f(x)| / |g f(x)| of each sample.
 

@@ -5,22 +5,24 @@ All three wrappers compute sum_k w_k g_k^-1 f(g_k x). They differ in the g_k and
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
 
-from remul.actions import check_elements, list_elements, transform
+from remul.actions import act, check_elements, list_elements, transform
 from remul.checks import check, predict
-from remul.elements import Element
-from remul.fields import Fields, Model, Signature
+from remul.elements import Element, MatrixElement
+from remul.fields import Fields, Model, Signature, Types
 from remul.frames import Frames, canonical_frame, principal_frames
 from remul.layouts import batch_size, layout_of
 
+Averaged = Element | MatrixElement
 ROWS = 4096  # turned samples in one forward pass
 
 
 def group_average(
-    model: Model, signature: Signature, elements: Element | Iterable[Element]
+    model: Model, signature: Signature, elements: Averaged | Iterable[Averaged]
 ) -> nn.Module:
     """Wrap a model in its mean over M group elements: x -> mean_k g_k^-1 f(g_k x).
 
@@ -47,8 +49,10 @@ def group_average(
         tensor(True)
     """
     g = list_elements(elements)
+    if all(isinstance(h, MatrixElement) for h in g):
+        return OrbitMean(model, signature, cast("list[MatrixElement]", g))
     check_elements(g, (Element,))
-    return Symmetrised(model, signature, partial(_repeat, g))
+    return Symmetrised(model, signature, partial(_repeat, cast("list[Element]", g)))
 
 
 def frame_average(model: Model, signature: Signature) -> nn.Module:
@@ -139,6 +143,28 @@ class Symmetrised(nn.Module):
                 sums = total.get(name, y.new_zeros(layout.count(kind), *y.shape[1:]))
                 total[name] = sums.index_add(0, layout.rows(sample, kind), y * share)
         return total
+
+
+class OrbitMean(nn.Module):
+    """A model averaged over matrices that act on spaces, one after the other."""
+
+    def __init__(self, model: Model, signature: Signature, elements: list[MatrixElement]) -> None:
+        super().__init__()
+        self.model, self.signature, self.elements = model, signature, elements
+
+    def forward(self, inputs: Fields) -> Fields:
+        """Return the mean over the elements of g^-1 f(g x)."""
+        total: Fields = {}
+        for g in self.elements:
+            output = predict(self.model, act(g, inputs, self.signature.inputs), self.types)
+            for name, y in act(g.inverse(), output, self.types).items():
+                total[name] = total[name] + y if name in total else y
+        return {name: y / len(self.elements) for name, y in total.items()}
+
+    @property
+    def types(self) -> Types:
+        """The types of the outputs."""
+        return self.signature.outputs
 
 
 def _check_vectors(signature: Signature) -> None:

@@ -74,10 +74,11 @@ def run(options: Namespace) -> int:
     if options.dry_run:
         print(launcher.estimate(training_options))
         return OK
+    _options.check_temporary_folder()
     stages = [now()]
     training = launcher.train_missing(training_options)
     stages.append(now())
-    timed = options.no_timing or measure_runs(runs, store, options.device)
+    timed = options.no_timing or measure_runs(runs, store, options.device, options.timeout)
     stages.append(now())
     complete = launcher.all_finished(training_options) and training.complete and timed
     print(write_runs_table(store.root, _options.read_runs(store), "text", None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ FOLDERS = {
     "sweeps": ROOT / "bench" / "sweeps",
     "peers": ROOT / "bench" / "peers",
 }
+NAME = re.compile(r"(\w+/)?\w+")  # a file of the folder, or of a folder in it
 OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
@@ -47,7 +49,7 @@ def find(kind: str, name: str) -> Path:
     Raises `ValueError` with the nearest name if there is none.
     """
     path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
-    bare = path.parent == FOLDERS[kind] or not is_named(name)
+    bare = NAME.fullmatch(name) or not is_named(name)
     if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
         return path
     known = names(kind)
@@ -116,8 +118,9 @@ def parse(kind: str, text: str) -> Plugin:
         if key not in defaults:
             there = ", ".join(defaults) or "none"
             raise ValueError(f"{kind[:-1]} {name!r} has no option {key!r}; there are {there}")
-        kind_of = float if isinstance(defaults[key], float) else lambda value: value
-        given[key] = kind_of(parse_value(value))
+        given[key] = parse_value(value)
+        if isinstance(defaults[key], float):
+            given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
     return Plugin(name, given)
 
 
@@ -127,6 +130,13 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
         return syntax.read_literal(text)
     except ValueError:
         return text
+
+
+def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
 
 
 def _options(kind: str, name: str) -> dict[str, Any]:

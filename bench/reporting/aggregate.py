@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.core.config import Plugin, Run, canonical, without_seed
 from bench.core.keys import run_key
-from bench.records.run_record import RunRecord
+from bench.records.run_record import STANDARD, RunRecord
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
@@ -74,14 +74,9 @@ def _row(record: RunRecord, current: bool) -> dict[str, Any]:
         },
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
-        **{_name_score(name): score for name, score in record.scores.items()},
+        **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
     }
-
-
-def _name_score(name: str) -> str:
-    standard = name == "best_step" or name.startswith(tuple(f"{kind}_" for kind in KINDS))
-    return name if standard else OWN + name
 
 
 def task_of(run: Run) -> Plugin:
@@ -170,7 +165,7 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & is_exact(table)]
+    exact = table[claimed & is_exact(table) & table["mse_test"].notna()]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
@@ -195,7 +190,8 @@ def time_ratios(best: Mapping[str, Any], row: Mapping[str, Any], kind: str) -> l
     if best["session"] != row["session"]:
         related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
         return [best[f"{kind}_ratio"] / row[f"{kind}_ratio"]] if related else []
-    if row["session"] is None or not row[f"{kind}_samples"]:
+    sides = [side[f"{kind}_samples"] for side in (best, row)]
+    rounds = {len(samples) if isinstance(samples, list) else 0 for samples in sides}
+    if row["session"] is None or len(rounds) > 1 or rounds == {0}:  # not timed, or not in turn
         return []
-    pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
-    return [theirs / ours for theirs, ours in pairs]
+    return [theirs / ours for theirs, ours in zip(*sides, strict=True)]

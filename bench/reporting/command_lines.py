@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from bench.core.config import Plugin, Run
+from bench.records.speed_record import SpeedRecord
 
 WRITTEN = ("task", "model", "method", "steps", "seed")  # by flags of their own
 MODELS = "MODELS"
@@ -47,3 +48,13 @@ def _write(plugin: Plugin) -> str:
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - any option
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def write_speed_command(record: SpeedRecord) -> str:
+    """Return the command that times a case of the speed grid again."""
+    case = record.cell
+    words = ["speed", "--models", case.model.name, "--nodes", f"{case.nodes}"]
+    words += ["--batch", f"{case.batch}", "--modes", case.mode, "--dtypes", case.dtype]
+    words += ["--size", record.scale] if record.scale != "default" else []
+    words += ["--device", "cuda"] if record.machine.gpu else []
+    return shlex.join(["python", "-m", "bench", *words, "--force"])

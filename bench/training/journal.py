@@ -24,11 +24,11 @@ from bench.system.protocol import Died, Done, Ended, Failed, Line, Step
 class Journal:
     """What has become of the runs, by their place in `todo`, and which of them are ours.
 
-    `before` is the state of each run's record when it was found to be missing.
+    `before` is the state of each run's record, by its path, when it was found to be missing.
     """
 
     todo: list[Run]
-    before: list[State]
+    before: dict[Path, State]
     store: RunStore
     tracker: Tracker
     claims: Claims
@@ -45,7 +45,7 @@ class Journal:
         own = [i for i in group if self.claims.take(self._path(i))]
         for index in own:
             files.remove_parts(self._path(index))
-        trained = [i for i in own if self.store.state(self.todo[i]) != self.before[i]]
+        trained = [i for i in own if self.store.state(self.todo[i]) != self.before[self._path(i)]]
         for index in trained:
             record = self.store.find(self.todo[index])
             if record is None or record.status != "done":

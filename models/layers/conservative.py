@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import apply_mask
+from models.layers.samples import apply_mask, as_block, sum_objects
 from remul.fields import SCALAR, Fields, Rep, Signature
 
 ENERGY, FORCE = Rep("0e", objects=0), Rep("1o")
@@ -35,11 +35,11 @@ class Conservative(nn.Module):
         return {self.energy: energy, self.force: force}
 
     def differentiate(self, inputs: Fields, differentiable: bool) -> tuple[Tensor, Tensor]:
-        """Return the energy, (batch, 1), and the forces, (batch, n, 3)."""
+        """Return the energy, (batch, 1), and the forces, (batch, n, 3) or ragged (N, 3)."""
         x = inputs[self.point]
         x = x if x.requires_grad else x.detach().requires_grad_()
         by_object = self.network(inputs | {self.point: x})[self.energy]
-        energy = apply_mask(inputs, by_object).sum(1)
+        energy = sum_objects(inputs, apply_mask(inputs, as_block(inputs, by_object)))
         (gradient,) = torch.autograd.grad(energy.sum(), x, create_graph=differentiable)
         return energy, -gradient
 

@@ -99,6 +99,9 @@ IN_UNITS = {
     "lie_derivative": lambda x: remul.lie_derivative(skewed, x, TYPED, "z"),
     "pose_shift": lambda x: remul.pose_shift(skewed, x, TYPED, generator(), count=1).errors,
     "error_by_axis": lambda x: remul.error_by_axis(skewed, x, TYPED, generator(), count=1),
+    "pose_differences": lambda x: (
+        remul.pose_differences(skewed, x, TYPED, generator(), [50]).largest
+    ),
     "frame_average": lambda x: remul.frame_average(skewed, TYPED)(x),
     "canonicalise": lambda x: remul.canonicalise(skewed, TYPED)(x),
     "field_distance": lambda x: remul.field_distance(
@@ -125,7 +128,7 @@ OTHERS = {
 }
 CALLS = RELATIVE | IN_UNITS | OTHERS
 NO_FIELDS = {"wigner", "interval", "GradNorm", "Dual", "Ramp", "Constant"}
-DRAWS = {"pose_shift", "error_by_axis", "interval"}  # which vmap lets nobody do
+DRAWS = {"pose_shift", "pose_differences", "error_by_axis", "interval"}  # which vmap lets nobody do
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
@@ -159,7 +162,7 @@ def in_double(value):
 
 def test_every_function_is_called():
     functions = {name for name in remul.__all__ if name[0].islower()}
-    assert functions - {"about_axis", "rotations_by_angle"} <= CALLS.keys()
+    assert functions - {"about_axis", "adapt", "rotations_by_angle"} <= CALLS.keys()
 
 
 @calls_but("error_over_floor")  # which counts in round-off of the precision

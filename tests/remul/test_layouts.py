@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from forms import draw_forms, network
+from forms import draw_forms, exact, network
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
@@ -77,6 +77,9 @@ SAMPLES = {  # numbers of each sample, or of all
     ).log(),
     "error_by_axis": lambda f: remul.error_by_axis(network, f.inputs, f.signature, draw(), 1),
     "pose_shift": lambda f: remul.pose_shift(network, f.inputs, f.signature, draw(), 1).errors,
+    "pose_differences": lambda f: torch.cat(
+        [*remul.pose_differences(network, f.inputs, f.signature, draw(), [9]).mean.values()]
+    ).sum(0),
     "lie_derivative_error": lambda f: remul.lie_derivative_error(network, f.inputs, f.signature),
     "lie_error_by_layer": lambda f: remul.lie_error_by_layer(Chain(f), f.inputs, f.signature, "z"),
     "error_spectrum": lambda f: remul.error_spectrum(network, f.inputs, f.signature, 1),
@@ -211,6 +214,32 @@ def test_gradients_in_the_fields_are_finite(ragged):
     error = remul.expected_error(network, inputs, ragged.signature, elements(ragged)).sum()
     grads = torch.autograd.grad(error, [inputs["p"], inputs["cell"]])
     assert all(grad.isfinite().all() for grad in grads)
+
+
+MOTIONS = {"E3": E3, "permutations": remul.groups.permutations}
+
+
+@pytest.mark.parametrize("group", MOTIONS.values(), ids=MOTIONS)
+def test_an_exact_network_has_no_error_in_any_sample(group, ragged):
+    g = group.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(exact, ragged.inputs, ragged.signature, g).max() < 1e-12
+
+
+def test_a_broken_network_has_one_in_every_sample(ragged):
+    g = E3.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(network, ragged.inputs, ragged.signature, g).min() > 1e-3
+
+
+def test_a_broken_network_has_one_in_every_sample_that_is_permuted(ragged):
+    g = remul.groups.permutations.sample(ragged.inputs, draw())
+    error = remul.equivariance_error(network, ragged.inputs, ragged.signature, g)
+    assert torch.equal(error > 1e-6, (g.order != torch.arange(4)).any(1))
+
+
+@pytest.mark.parametrize("wrap", [remul.frame_average, remul.canonicalise])
+def test_frames_make_ragged_networks_exact(wrap, ragged):
+    model, g = wrap(network, ragged.signature), remul.SE3.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(model, ragged.inputs, ragged.signature, g).max() < 1e-10
 
 
 def test_a_cell_turns_along(ragged):

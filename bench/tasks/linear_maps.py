@@ -1,0 +1,111 @@
+"""A noisy linear map, circulant or not: which symmetry have its weights?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import mse_loss
+
+from bench import Task
+from bench.data.partitions import partition_distance
+from remul import Batch, Rep, Signature
+
+
+def load(
+    seed: int,
+    n: int = 8,
+    kind: str = "circulant",
+    train: int = 40,
+    val: int = 100,
+    test: int = 1000,
+    noise: float = 0.3,
+    weights: str = "normal",
+) -> Task:
+    """y = W x + noise with x from N(0, 1)^n: W is "circulant", "unstructured" or "mixed".
+
+    Its `weights` are from N(0, 1), or -(n - 1), ..., n - 1 in "steps" of 2, in random order. A
+    mixed W is a circulant one plus 0.3 of an unstructured one. Scores: "excess_mse", the mean
+    squared error against the map itself, "of_least_squares" that as a share of what least squares
+    in training has, and "partition_distance" of models that tell which weights they share.
+
+    Known answers. Least squares has an excess of about noise^2 n / (train - n - 1) for every
+    output; who knows that W is circulant has n times less. Raises `ValueError` for other kinds and
+    weights and sizes below 1.
+    """
+    if kind not in KINDS or weights not in WEIGHTS:
+        raise ValueError(f"no {kind!r} map of {weights!r} weights; there are {', '.join(KINDS)} "
+                         f"of {', '.join(WEIGHTS)}")  # fmt: skip
+    if min(n, train, val, test) < 1:
+        raise ValueError(f"sizes have to be at least 1, got {(n, train, val, test)}")
+    generator = Generator().manual_seed(seed)
+    matrix = KINDS[kind](n, WEIGHTS[weights], generator)
+    splits = {}
+    for name, size in {"train": train, "val": val, "test": test}.items():
+        x = torch.randn(size, n, generator=generator)
+        y = x @ matrix.mT + noise * torch.randn(size, n, generator=generator)
+        splits[name] = Batch({"x": x}, {"y": y})
+    rep = Rep(f"{n}x0e", objects=0)
+    signature = Signature({"x": rep}, {"y": rep})
+    scores = _scores(matrix, kind, splits["train"])
+    return Task(signature, **splits, distance=mse_loss, scores=scores)
+
+
+def _scores(matrix: Tensor, kind: str, train: Batch) -> dict:
+    n = len(matrix)
+    found = torch.linalg.lstsq(train.inputs["x"], train.targets["y"]).solution.mT
+    shared = circulant_labels(n) if kind == "circulant" else torch.arange(n * n)
+
+    def excess(weight: Tensor) -> float:
+        return float((weight - matrix).square().sum() / n)
+
+    def distance(model: nn.Module) -> float | None:
+        return (
+            partition_distance(model.partition(), shared) if hasattr(model, "partition") else None
+        )
+
+    return {
+        "excess_mse": lambda model: excess(matrix_of(model, n)),
+        "of_least_squares": lambda model: excess(matrix_of(model, n)) / excess(found),
+        "partition_distance": distance,
+    }
+
+
+def matrix_of(model: nn.Module, n: int) -> Tensor:
+    """Return the matrix of a model of a linear map: what it makes of the unit vectors."""
+    x = torch.cat([torch.eye(n), torch.zeros(1, n)])
+    y = model({"x": x})["y"]
+    return (y[:n] - y[n:]).mT
+
+
+def circulant_labels(n: int) -> Tensor:
+    """Return which weights of a circulant matrix are the same, row by row."""
+    place = torch.arange(n)
+    return ((place[:, None] - place) % n).flatten()
+
+
+def _circulant(n: int, draw: Draw, generator: Generator) -> Tensor:
+    return draw(n, n, generator)[circulant_labels(n)].view(n, n)
+
+
+def _unstructured(n: int, draw: Draw, generator: Generator) -> Tensor:
+    return draw(n * n, n, generator).view(n, n)
+
+
+def _mixed(n: int, draw: Draw, generator: Generator) -> Tensor:
+    return _circulant(n, draw, generator) + 0.3 * _unstructured(n, draw, generator)
+
+
+def _normal(count: int, _: int, generator: Generator) -> Tensor:
+    return torch.randn(count, generator=generator)
+
+
+def _steps(count: int, n: int, generator: Generator) -> Tensor:
+    """The numbers -(n - 1), ..., n - 1 in steps of 2, each as often as another, in random order."""
+    return (2.0 * (torch.randperm(count, generator=generator) % n) - (n - 1)).float()
+
+
+Draw = Callable[[int, int, Generator], Tensor]
+KINDS = {"circulant": _circulant, "unstructured": _unstructured, "mixed": _mixed}
+WEIGHTS = {"normal": _normal, "steps": _steps}

@@ -1,0 +1,116 @@
+"""What generates groups that permute places: a ring, a set, a grid, each as matrices."""
+
+import torch
+from torch import Tensor
+
+from remul.rotations import EXACT
+
+
+def cyclic(n: int) -> list[Tensor]:
+    """Return what generates the shifts of n places on a ring.
+
+    Args:
+        n: Places, 1 or more.
+
+    Returns:
+        One permutation matrix `(n, n)`.
+
+    Raises:
+        ValueError: For fewer places than 1.
+
+    Example:
+        >>> len(MatrixGroup({"ring": cyclic(6)}))
+        6
+    """
+    return [_permutation(torch.arange(_check_count(n)).roll(1))]
+
+
+def dihedral(n: int) -> list[Tensor]:
+    """Return what generates the shifts and reversals of n places on a ring.
+
+    Args:
+        n: Places, 1 or more.
+
+    Returns:
+        Two permutation matrices `(n, n)`.
+
+    Raises:
+        ValueError: For fewer places than 1.
+
+    Example:
+        >>> len(MatrixGroup({"ring": dihedral(4)}))
+        8
+    """
+    return [*cyclic(n), _permutation(torch.arange(n).flip(0))]
+
+
+def symmetric(n: int) -> list[Tensor]:
+    """Return what generates all permutations of n places.
+
+    Args:
+        n: Places, 1 or more; the group has n! elements, so no more than 6.
+
+    Returns:
+        Two permutation matrices `(n, n)`: a cycle and the exchange of two places.
+
+    Raises:
+        ValueError: For fewer places than 1.
+
+    Example:
+        >>> len(MatrixGroup({"objects": symmetric(3)}))
+        6
+    """
+    exchange = torch.arange(_check_count(n))
+    exchange[:2] = exchange[:2].flip(0)
+    return [*cyclic(n), _permutation(exchange)]
+
+
+def shifts(height: int, width: int) -> list[Tensor]:
+    """Return what generates the shifts of a grid whose edges are joined, pixels row by row.
+
+    Args:
+        height: Rows, 1 or more.
+        width: Columns, 1 or more.
+
+    Returns:
+        Two permutation matrices `(height width, height width)`: one row down, one column right.
+
+    Raises:
+        ValueError: For fewer rows or columns than 1.
+
+    Example:
+        >>> len(MatrixGroup({"image": shifts(3, 4)}))
+        12
+    """
+    grid = torch.arange(_check_count(height) * _check_count(width)).view(height, width)
+    return [_permutation(grid.roll(1, axis).flatten()) for axis in (0, 1)]
+
+
+def quarter_turns(side: int) -> list[Tensor]:
+    """Return what generates the rotations of a square grid by right angles, pixels row by row.
+
+    Args:
+        side: Rows and columns, 1 or more.
+
+    Returns:
+        One permutation matrix `(side^2, side^2)`.
+
+    Raises:
+        ValueError: For fewer rows than 1.
+
+    Example:
+        >>> len(MatrixGroup({"image": quarter_turns(5)}))
+        4
+    """
+    grid = torch.arange(_check_count(side) ** 2).view(side, side)
+    return [_permutation(grid.rot90().flatten())]
+
+
+def _permutation(order: Tensor) -> Tensor:
+    return torch.eye(len(order), **EXACT)[order]
+
+
+def _check_count(n: int) -> int:
+    if n < 1:
+        raise ValueError(f"there has to be at least one place, got {n}")
+    return n
