@@ -10,6 +10,7 @@ import torch
 
 from bench.cli import main
 from bench.core import plugins
+from bench.reporting import leaderboard
 from bench.system.checkout import ROOT
 from remul import POINT, Batch, Signature, lie_derivative_error
 
@@ -26,6 +27,11 @@ def test_the_answer_of_the_readme_follows_from_the_records():
     spec.loader.exec_module(make_readme)
     page = (ROOT / "README.md").read_text()
     assert make_readme.fill(page) == page
+
+
+def test_the_leaderboard_follows_from_the_records():
+    page = (ROOT / "docs" / "leaderboard.md").read_text()
+    assert leaderboard.write_page(ROOT / "results" / "published") == page
 
 
 def test_the_readme_is_read_in_five_minutes():
