@@ -118,8 +118,9 @@ def parse(kind: str, text: str) -> Plugin:
         if key not in defaults:
             there = ", ".join(defaults) or "none"
             raise ValueError(f"{kind[:-1]} {name!r} has no option {key!r}; there are {there}")
-        kind_of = float if isinstance(defaults[key], float) else lambda value: value
-        given[key] = kind_of(parse_value(value))
+        given[key] = parse_value(value)
+        if isinstance(defaults[key], float):
+            given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
     return Plugin(name, given)
 
 
@@ -129,6 +130,13 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
         return syntax.read_literal(text)
     except ValueError:
         return text
+
+
+def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
 
 
 def options(kind: str, name: str) -> dict[str, Any]:

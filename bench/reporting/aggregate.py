@@ -126,6 +126,7 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
     values = {name: data[name].to_numpy() for name in data}  # by place: a group's frame is slow
     standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
     scores = [*standard, *own_scores(data)]
+    sessions = values.get("session", [None] * len(data))
     rows = []
     for configuration, places in data.groupby(CONFIGURATION).indices.items():
         done = places[values["status"][places] == "done"]
@@ -134,8 +135,10 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         for score in scores:
             own = values[score][seeds] if score in values else np.full(1, np.nan)
             row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
+        timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
+        places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)
         rows.append(
-            row | {name: values[name][seeds[0]] if name in values else None for name in SAME}
+            row | {n: values[n][place] if n in values else None for n, place in places_of.items()}
         )
     order = ["equivariant", "model", "method", "steps", "key"]
     table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
@@ -172,7 +175,7 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & is_exact(table)]
+    exact = table[claimed & is_exact(table) & table["mse_test"].notna()]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 

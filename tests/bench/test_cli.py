@@ -56,6 +56,7 @@ def test_streams_that_take_nothing_are_a_mistake(streams, lines):
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 @pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.slow
 def test_a_signal_ends_a_command_in_one_line(sent, code, times):
     waiting = (
         "from bench.commands import list as command; import signal\n"

@@ -10,6 +10,7 @@ from bench.system import pool
 from bench.timing import grid
 from bench.training import selection
 
+pytestmark = pytest.mark.slow
 EXAMPLES = {"sweep": (40, 1000), "bytes": (20, 500), "source": (30, 500), "option": (60, 1500)}
 HEAD = """from bench import Plugin, Run
 TASK, MODEL, METHOD = Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import changed_json, get
 
+from bench.cli import main
 from bench.system.checkout import ROOT
 
+pytestmark = pytest.mark.slow
 PUBLISHED = ROOT / "results" / "published"
-EXAMPLES = {"run": (40, 3000), "speed": (40, 2200), "peer": (10, 400), "compare": (30, 1600)}
-EXAMPLES |= {"noise": (10, 300), "surface": (4, 60), "page": (4, 160), "place": (10, 200)}
+EXAMPLES = {"run": (30, 1200), "speed": (30, 2200), "peer": (10, 400), "compare": (20, 1600)}
+EXAMPLES |= {"noise": (10, 300), "surface": (2, 60), "page": (2, 160)}
 SHOWN = {  # numbers that a table shows of the first seed
     "run": [("scores", "mse_test"), ("scores", "expected_error_test"), ("counters", "parameters"),
             ("counters", "flops"), ("timings", "inference", "median_ms"), ("run", "steps")],
@@ -91,12 +93,13 @@ def test_a_damaged_record_is_named_or_shown(kind, store, tally, long):
 def differs(old, new):
     if isinstance(new, bool) or not isinstance(new, int | float):
         return new is not None
-    return not isclose(old, new, rel_tol=1e-3)
+    return abs(new) > 1e300 or not isclose(old, new, rel_tol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["run", "speed", "surface"])
 def test_a_page_of_a_damaged_store_is_made(kind, store, tally, long):
     results, file = store(kind)
+    assert main(["report", "--results", str(results)]) == 0  # the first figure takes long to draw
 
     @examples("surface" if kind == "surface" else "page", long)
     @given(damage=changed_json(json.loads(file.read_bytes())))

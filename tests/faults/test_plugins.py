@@ -10,7 +10,6 @@ import pytest
 
 from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
-from bench.system.scratch import list_folders
 from bench.training.execute import execute
 
 pytestmark = pytest.mark.slow  # a process for each of them
@@ -26,6 +25,7 @@ class Model(torch.nn.Module):
     def forward(self, inputs):
         return {"position": self.w * inputs["position"]}
 """
+SLEEP_S = "987654"  # by which what a plug-in has started is known
 LINES = {
     "raising": 'raise ValueError("what is\\nwrong")',
     "exiting": "sys.exit(7)",
@@ -38,7 +38,7 @@ LINES = {
     "allocating": "model.kept = [torch.empty(2**28) for _ in range(2**20)]",
     "printing": 'print(\'{"says": "done"}\')',
     "forking": "os.fork()",
-    "starting": "os.spawnlp(os.P_NOWAIT, 'setsid', 'setsid', 'sleep', '987654')",
+    "starting": f"os.spawnlp(os.P_NOWAIT, 'setsid', 'setsid', 'sleep', '{SLEEP_S}')",
     "widening": "torch.set_default_dtype(torch.float64)",
     "patching": "torch.randperm = torch.randn = torch.arange = None",
     "seeding": "torch.manual_seed(1); np.random.seed(1); random.seed(1)",
@@ -72,7 +72,7 @@ BAD = [*LINES] if LONG else [*SHORT]
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """The records of good models between bad ones, by model, the exit code and stderr."""
+    """The records of good models between bad ones, by model, exit code, stderr, temporary files."""
     folder = tmp_path_factory.mktemp("mixed")
     for name in BAD:
         code = f"{MODEL}def build(signature):\n    model = Model()\n    {LINES[name]}\n"
@@ -82,10 +82,19 @@ def mixed(tmp_path_factory):
     file.write_text(SWEEP.format(models=[*bad[:2], GOOD[0], *bad[2:], GOOD[1]]))
     command = [sys.executable, "-m", "bench", "run", str(file), "--no-timing", "--timeout", "60s"]
     command += ["--jobs", "2", "--results", str(folder / "r")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     (root,) = (folder / "r").iterdir()
     records = {Path(r.run.model.name).stem: r for r in RunStore(root).load()[0]}
-    return records, done.returncode, done.stderr
+    return records, done.returncode, done.stderr, temporary
 
 
 @pytest.mark.parametrize("name", [*GOOD, "drawing"])
@@ -112,22 +121,6 @@ def test_a_sweep_with_failures_ends_with_its_code_and_no_traceback(mixed):
 
 
 def test_nothing_is_left(mixed):
-    sleeping = [
-        p for p in psutil.process_iter(["cmdline"]) if "987654" in (p.info["cmdline"] or [])
-    ]
-    assert sleeping == []
-    assert [folder for folder in list_folders() if not is_locked(folder)] == []
-
-
-def is_locked(folder):
-    """Whether a living process has the folder."""
-    import fcntl
-
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if SLEEP_S in command] == []
+    assert list(mixed[3].iterdir()) == []

@@ -35,6 +35,8 @@ def test_a_number_has_the_kind_of_its_default():
     ("text", "reason"),
     [
         ("remul:gamma=1", "method 'remul' has no option 'gamma'; there are beta, alpha"),
+        ("remul:None", "method 'remul', option 'beta' has to be a number, got None"),
+        ("remul:many", "method 'remul', option 'beta' has to be a number, got 'many'"),
         ("plain:1", "method 'plain' has no option ''; there are none"),
         ("remull", "did you mean 'remul'"),
     ],

@@ -83,7 +83,7 @@ DAMAGES = {
     "an escape code": ("*/speed/*.json", ["reasons"], {"inference": "\x1b[31m"}, "terminal obeys"),
     "a counter of its own": ("*/speed/*.json", ["counters", "model"], 3, "counters"),
     "a field of its own": ("*/speed/*.json", ["cellar"], 3, "cellar"),
-    "a score of its own": ("*/runs/*/*[0-9].json", ["scores", "status"], 1.0, "scores: 'status'"),
+    "a score of its own": ("*/runs/*/*[0-9].json", ["scores", "a-b"], 1.0, "scores: 'a-b'"),
     "a negative error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], -1.0, "mse_test"),
     "an endless error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], 10**400, "mse_test"),
     "a key of other letters": ("*/runs/*/*[0-9].json", ["key"], "../../ab", "key"),

@@ -233,3 +233,9 @@ def test_a_name_is_shown_as_it_is_in_every_form(form):
 def test_a_spreadsheet_computes_no_cell():
     text = formats.format_csv([{"a": "=1+1", "b": "@x\n", "c": -1.5, "d": "x-1"}], "abcd")
     assert text == "a,b,c,d\n'=1+1,'@x\\x0a,-1.5,x-1\n"
+
+
+def test_a_row_without_an_error_is_no_baseline():
+    egnn = made("egnn", 0, 1.0, 1.0)
+    lost = replace(egnn, scores={k: v for k, v in egnn.scores.items() if k != "mse_test"})
+    assert aggregate.baseline(aggregate.summary(aggregate.frame([lost]))) is None
