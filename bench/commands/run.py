@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands import FAILED, OK, _options
@@ -49,6 +50,9 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
     command.add_argument("--no-timing", action="store_true", help="train and score alone")
+    command.add_argument(
+        "--log-dir", type=Path, metavar="DIR", help="curves and scores for TensorBoard, run by run"
+    )
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _options.results_argument(command)
     _options.data_argument(command)
@@ -59,7 +63,7 @@ def run(options: Namespace) -> int:
     from bench.records.run_store import RunStore
     from bench.reporting.runs_table import write_runs_table
     from bench.timing.runs import measure_runs
-    from bench.training import launcher, selection
+    from bench.training import launcher, scalars, selection
 
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
@@ -69,7 +73,9 @@ def run(options: Namespace) -> int:
         print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
     store = RunStore(options.results / machine.folder(options.device))
-    limits = (options.budget, options.force, options.vectorise, options.timeout)
+    if options.log_dir:
+        scalars.check_installed()
+    limits = (options.budget, options.force, options.vectorise, options.timeout, options.log_dir)
     training_options = launcher.TrainingOptions(
         runs, store, options.device, _jobs(options), *limits
     )

@@ -109,7 +109,7 @@ def parse(kind: str, text: str) -> Plugin:
     for an unknown plug-in or option.
     """
     name, _, written = text.partition(":")
-    defaults = _options(kind, name)
+    defaults = options(kind, name)
     given = {}
     for word in filter(None, written.split(",")):
         key, equals, value = word.partition("=")
@@ -139,7 +139,7 @@ def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
         raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
 
 
-def _options(kind: str, name: str) -> dict[str, Any]:
+def options(kind: str, name: str) -> dict[str, Any]:
     """Return the options of a plug-in with their defaults, read without importing it."""
     shared = SHARED.get(kind, {})
     for node in syntax.read_syntax(find(kind, name)).body:

@@ -22,7 +22,17 @@ TIMED = ("train_step", "inference")
 TIMINGS = [
     f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
 ]
-SAME = ["network", "label", "status", "equivariant", "trivial", *COUNTS[2:], "session", *TIMINGS]
+SAME = [
+    "network",
+    "label",
+    "status",
+    "equivariant",
+    "trivial",
+    "batch_size",
+    *COUNTS[2:],
+    "session",
+]
+SAME += TIMINGS
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 

@@ -11,8 +11,10 @@ from bench.records import files
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
+from bench.reporting.choice import choose
 from bench.reporting.formats import Column, Row, Table
 
+HIDDEN = ("key", "batch_size")  # from CSV
 SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
@@ -36,6 +38,7 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
         "why": "; ".join(sorted(set(record.reasons.values()))), **record.counters,
         **record.ceilings,
     }  # fmt: skip
+    row["batch_size"] = cell.batch
     row["rung"] = f"{cell.mode}, {cell.dtype}"
     for kind in CASE_KINDS:
         timing = record.timings.get(kind)
@@ -111,6 +114,8 @@ def columns() -> list[Column]:
         Column("step MB", "step_peak_bytes", formats.in_units(1e6)),
         Column("step mJ", "train_step_energy_mj", _energy),
         Column("of peak", "train_step_shares", _percent),
+        Column("step samples/s", "train_step_ms", formats.per_second),
+        Column("infer samples/s", "inference_ms", formats.per_second),
     ]
 
 
@@ -149,7 +154,7 @@ def forms(root: Path) -> dict[str, str]:
     names = dict.fromkeys(
         name for row in rows for name in row if not name.endswith("_shares") and name != "key"
     )
-    return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
+    return formats.format_tables([choose(table)]) | {"csv": formats.format_csv(rows, names)}
 
 
 def fill_table(root: Path) -> tuple[Table, list[dict[str, Any]]]:

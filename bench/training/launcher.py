@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 from bench.core.config import Run
+from bench.core.keys import run_name
 from bench.records import files
 from bench.records.claims import claiming
 from bench.records.files import State
@@ -32,6 +33,7 @@ class TrainingOptions:
     force: bool
     vectorise: bool = False
     timeout_s: float = inf
+    log_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def _train(todo: list[Run], before: dict[Path, State], options: TrainingOptions)
     What other processes train is left to them, and waited for.
     """
     started, root, device = now(), str(options.store.root), options.device
-    with tracking(sum(run.steps for run in todo)) as tracker, claiming() as claims:
-        journal = Journal(todo, before, options.store, tracker, claims)
+    lengths = [run.steps for run in todo]
+    with tracking([*map(run_name, todo)], lengths) as tracker, claiming() as claims:
+        journal = Journal(todo, before, options.store, tracker, claims, options.log_dir)
 
         def in_time() -> bool:
             return now() - started < options.budget_s
