@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from bench import Task
 from bench.data.partitions import partition_distance
-from remul import Batch, Rep, Signature
+from remul import Batch, MatrixGroup, Rep, Signature, cyclic
 
 
 def load(
@@ -46,10 +46,11 @@ def load(
         x = torch.randn(size, n, generator=generator)
         y = x @ matrix.mT + noise * torch.randn(size, n, generator=generator)
         splits[name] = Batch({"x": x}, {"y": y})
-    rep = Rep(f"{n}x0e", objects=0)
+    rep = Rep(f"{n}x0e", objects=0, space="ring")
     signature = Signature({"x": rep}, {"y": rep})
     scores = _scores(matrix, kind, splits["train"])
-    return Task(signature, **splits, distance=mse_loss, scores=scores)
+    ring = MatrixGroup({"ring": cyclic(n)})
+    return Task(signature, **splits, distance=mse_loss, scores=scores, group=ring)
 
 
 def _scores(matrix: Tensor, kind: str, train: Batch) -> dict:
