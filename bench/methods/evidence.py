@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ def build(
     every: int = 1,
     updates: int = 1,
     rate: float = 0.1,
+    precision: float = 1.0,
 ) -> Method:
     """Maximum posterior weights, with prior precisions of most Laplace evidence.
 
@@ -27,8 +29,8 @@ def build(
     `burn_in` steps, `every` so many, the logarithms of the precision of each group of weights
     and, where the `likelihood` is "gaussian" and not "categorical", of the variance of the noise
     take `updates` steps of Adam at `rate` uphill on the evidence, with the full Gauss-Newton
-    matrix: for networks of a few thousand weights. Unless they `learn`, precisions stay at 1.
-    Groups are the model's `pathways()`, or each of its tensors. The model is told `precision` and
+    matrix: for networks of a few thousand weights. Precisions begin at `precision`, and stay
+    there unless they `learn`. Groups are the model's `pathways()`, or each of its tensors. The model is told `precision` and
     `dimension`, the number of weights that the data determine, by group, its noise `sigma` and
     `log_evidence` per sample. Raises `ValueError` for other likelihoods.
     """
@@ -38,7 +40,7 @@ def build(
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         data = task.train
         problem, weights, group, names = problem_of(model, data.inputs, data.targets, likelihood)
-        priors = Priors.flat(len(names), likelihood, rate)
+        priors = Priors.flat(len(names), likelihood, rate, precision)
         optimiser = torch.optim.Adam([weights.requires_grad_()], lr=run.lr)
         for step in range(1, run.steps + 1):
             if newton:
@@ -67,9 +69,10 @@ class Priors:
     optimiser: torch.optim.Optimizer
 
     @classmethod
-    def flat(cls, groups: int, likelihood: str, rate: float) -> "Priors":
-        """Return precisions of 1 and noise of variance 1, which categories do not have."""
-        log_precision = torch.zeros(groups, dtype=torch.float64, requires_grad=True)
+    def flat(cls, groups: int, likelihood: str, rate: float, precision: float) -> "Priors":
+        """Return precisions all alike and noise of variance 1, which categories do not have."""
+        log_precision = torch.full((groups,), log(precision), dtype=torch.float64)
+        log_precision.requires_grad_()
         gaussian = likelihood == "gaussian"
         log_variance = torch.zeros((), dtype=torch.float64, requires_grad=gaussian)
         learned = [log_precision, *([log_variance] if gaussian else [])]

@@ -7,9 +7,9 @@ from bench import Plugin, Run
 SEEDS = 5
 SIZE = {"validations": 1, "elements": 5, "samples": 100}
 KINDS = ("circulant", "unstructured", "mixed")
-LEARNED = {"likelihood": "categorical", "newton": False, "burn_in": 100, "every": 50}
-METHODS = ({**LEARNED, "updates": 6, "rate": 0.3}, {**LEARNED, "learn": False})
-NET = {"channels": 2, "layers": 2, "kernel": 4}
+FIXED = {"likelihood": "categorical", "newton": False, "precision": 0.1, "learn": False}
+LEARNED = {**FIXED, "learn": True, "burn_in": 100, "every": 50, "updates": 6, "rate": 0.3}
+NET = {"channels": 5, "kernel": 4}
 
 
 def runs() -> Iterator[Run]:
@@ -28,6 +28,5 @@ def runs() -> Iterator[Run]:
 
 def cells() -> list[tuple[list[str], dict]]:
     """Each path alone and both with fixed priors, and both with priors that are learned."""
-    learned, fixed = METHODS
     both = ["conv", "free"]
-    return [(["conv"], fixed), (["free"], fixed), (both, fixed), (both, learned)]
+    return [(["conv"], FIXED), (["free"], FIXED), (both, FIXED), (both, LEARNED)]

@@ -13,7 +13,7 @@ PATTERNS = 0  # the seed of the digits, which are the same for every task
 
 def load(
     seed: int, where: bool = False, train: int = 64, val: int = 200, test: int = 1000,
-    noise: float = 0.3,
+    noise: float = 0.2,
 ) -> Task:  # fmt: skip
     """One of ten patterns of 4 pixels in one of 4 quadrants of a ring of 16, and noise.
 
