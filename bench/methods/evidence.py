@@ -32,7 +32,7 @@ def build(
     matrix: for networks of a few thousand weights. Precisions begin at `precision`, and stay
     there unless they `learn`. Groups are the model's `pathways()`, or each of its tensors. The
     model is told `precision` and `dimension`, the number of weights that the data determine, by
-    group, its noise `sigma` and `log_evidence` per sample. Raises `ValueError` for other likelihoods.
+    group, its noise `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
     if likelihood not in LIKELIHOODS:
         raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")

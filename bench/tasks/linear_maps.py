@@ -33,8 +33,9 @@ def load(
 
     Its `weights` are from N(0, 1), or -(n - 1), ..., n - 1 in "steps" of 2, in random order.
     Scores: "excess_mse", the mean squared error against the map itself, "of_least_squares" that as
-    a share of what least squares in training has; "partition_distance" of models that tell which weights they share; "sigma" and
-    by path "..._dimension" and "..._precision" of models that are told these in training.
+    a share of what least squares in training has; "partition_distance" of models that tell which
+    weights they share; "sigma" and by path "..._dimension" and "..._precision" of models that are
+    told these in training.
 
     Known answers. Least squares has an excess of about noise^2 n / (train - n - 1) for every
     output; who knows that W is circulant has n times less. Raises `ValueError` for other kinds and
