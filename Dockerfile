@@ -2,6 +2,8 @@
 FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /remul
+# who this machine is stays in the folder that is mounted, so that the next container continues
+ENV XDG_STATE_HOME=/remul/results/local/.state
 COPY . .
 RUN pip install --no-cache-dir -c constraints.txt -e '.[bench]'
 CMD ["sh", "-c", "python -m bench run quick --vectorise && python -m bench report"]

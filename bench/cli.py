@@ -12,8 +12,8 @@ from bench.system import signals
 from bench.system.streams import complain, complain_at_length, give_up, plain_streams
 
 COMMANDS = (
-    "list", "run", "try", "table", "plot", "report", "speed", "check", "compare", "calibrate",
-    "data",
+    "list", "run", "try", "table", "plot", "report", "recommend", "explain", "verify", "merge",
+    "publish", "speed", "check", "compare", "calibrate", "data",
 )  # fmt: skip
 
 

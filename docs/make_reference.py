@@ -17,6 +17,7 @@ MODULES = [  # in the order of reading
         "batches",
         "elements",
         "actions",
+        "symmetric_matrices",
         "groups",
         "matrix_groups",
         "permutation_matrices",
@@ -25,7 +26,15 @@ MODULES = [  # in the order of reading
         "penalties",
         "adaptive_penalties",
     ),
-    *("metrics", "error_profiles", "lie", "spectrum", "symmetrisation", "adapters"),
+    *(
+        "metrics",
+        "error_profiles",
+        "pose_differences",
+        "lie",
+        "spectrum",
+        "symmetrisation",
+        "adapters",
+    ),
 ]
 SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n", re.MULTILINE)
 ITEM = re.compile(r"^(\w+): (.*(?:\n +.*)*)", re.MULTILINE)

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from models.layers.edges import Edges
 from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars
 from models.layers.lengths import log_squared_length
 from models.layers.mlp import SiLU, linear, mlp, small_init
-from models.layers.neighbours import Edges, find_edges
+from models.layers.neighbours import Reach, find_edges, limit_reach
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -16,17 +17,22 @@ PAPER = {"channels": 64, "layers": 4}
 
 
 def build(
-    signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
+    signature: Signature,
+    channels: int = 64,
+    layers: int = 4,
+    neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "EGNN":
     """Return EGNN with velocities (Satorras et al. 2021, equations 3 to 7), means instead of sums.
 
     Squared distances enter as log(1 + d^2), which keeps wide clouds from blowing up. Invariant
     features are the scalars and the lengths of all vectors; the coordinates that move are those of
     the first point field. Points also count as vectors from the centroid. Fields of pairs are edge
-    attributes. The senders of an object are all others, or its nearest `neighbours`.
+    attributes. The senders of an object are all others, its nearest `neighbours`, or those within
+    the `cutoff`, towards which they fade out; in a cell, where points are no features, images too.
     Takes 0e and 1o, of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps.
     """
-    return EGNN(signature, channels, layers, neighbours)
+    return EGNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "egnn"))
 
 
 class Layer(nn.Module):
@@ -45,7 +51,7 @@ class Layer(nn.Module):
         self.velocity_weights = small_init(mlp(channels, channels, vectors))  # phi_v
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-        edge_vectors = x[:, :, None] - edges.gather_senders(x)  # (batch, n, k, 3)
+        edge_vectors = edges.subtract(x)  # (batch, n, k, 3)
         messages = self.message(self.meet(h, edge_vectors, edges))
         if self.motion.moves and self.motion.apart:
             x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
@@ -58,7 +64,7 @@ class Layer(nn.Module):
         squared = log_squared_length(edge_vectors)
         invariants = edges.append_features(squared if self.motion.apart else squared[..., :0])
         hidden = edges.gather_senders(self.send(h))  # a fresh tensor
-        hidden = hidden.add_(self.receive(h)[:, :, None])
+        hidden = hidden.add_(edges.gather_receivers(self.receive(h)))
         if invariants.shape[-1] == 0:
             return hidden
         if hidden.dtype == invariants.dtype == self.edge.weight.dtype:  # not so under autocast
@@ -68,11 +74,9 @@ class Layer(nn.Module):
 
 
 class EGNN(nn.Module):
-    def __init__(
-        self, signature: Signature, channels: int, depth: int, neighbours: int | None
-    ) -> None:
+    def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
-        self.types, self.neighbours = signature.inputs, neighbours
+        self.types, self.reach = signature.inputs, reach
         self.encoder = Encoder(signature, channels, "egnn")
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "egnn")
         motions = plan_motions(signature, depth, "egnn")
@@ -83,7 +87,7 @@ class EGNN(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.encoder(inputs)
-        x, edges = start, find_edges(inputs, self.types, start, self.neighbours)
+        x, edges = start, find_edges(inputs, self.types, start, *self.reach)
         for layer in self.layers:
             h, x = layer(h, x, v, edges)
         return self.decoder(inputs, h, x - start, v)

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from models.layers.edges import Edges
 from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
-from models.layers.fields import count_pair_scalars, pack_pairs
-from models.layers.lengths import log_squared_length, smooth_length
+from models.layers.fields import count_pair_scalars, refuse_cell
+from models.layers.frames import build_frames, edge_invariants, scalarize
 from models.layers.mlp import linear, mlp, small_init
-from models.layers.neighbours import pair_mean_weights
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = "SE3"
@@ -20,7 +21,13 @@ VERSION = 2
 PAPER = {"channels": 64, "layers": 4}
 
 
-def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EVFN":
+def build(
+    signature: Signature,
+    channels: int = 64,
+    layers: int = 4,
+    neighbours: int | None = None,
+    cutoff: float | None = None,
+) -> "EVFN":
     """Return the equivariant vector field network (Du et al. 2022, later ClofNet), means, not sums.
 
     Every pair has a frame e1 = x_i - x_j, e2 = x_i x x_j, e3 = e1 x e2 about the centroid, each of
@@ -28,43 +35,12 @@ def build(signature: Signature, channels: int = 64, layers: int = 4) -> "EVFN":
     components in it. Vectorization: they move x_i by a mix of its axes; vectors also move their own
     object. Lengths and scalars are the first features; squared distances enter as log(1 + d^2) and
     components as asinh, which keeps wide clouds from blowing up. The coordinates that move are
-    those of the first point field; points also count as vectors from the centroid. Takes 0e and 1o;
-    fields are (batch, n, dim). Raises `ValueError` for other irreps and for pair fields that are
-    not 0e.
+    those of the first point field; points also count as vectors from the centroid. The senders of
+    an object are all others, its nearest `neighbours`, or those within the `cutoff`, towards which
+    they fade out. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError` for other
+    irreps, for pair fields that are not 0e, and for a cell, which has no centroid.
     """
-    return EVFN(signature, channels, layers)
-
-
-def build_frames(x: Tensor) -> Tensor:
-    """Return the axes e1, e2, e3 of each pair of points (batch, n, 3): (batch, n, n, 3 axes, 3)."""
-    x_i, x_j = torch.broadcast_tensors(x[:, :, None], x[:, None])
-    e1 = shorten(x_i - x_j)
-    e2 = shorten(torch.linalg.cross(x_i, x_j))
-    return torch.stack([e1, e2, torch.linalg.cross(e1, e2)], 3)
-
-
-def shorten(x: Tensor) -> Tensor:
-    """Return vectors over their length + 1, smooth at zero."""
-    return x / (1 + smooth_length(x))
-
-
-def scalarize(frames: Tensor, v: Tensor) -> Tensor:
-    """Return the components of the vectors (batch, n, k, 3) of i and of j in the frame of i and j.
-
-    Those of i come first: (batch, n, n, 6 k).
-    """
-    of_i = (frames.flatten(2, 3) @ v.mT).unflatten(2, (-1, 3))  # (batch, n, n, 3 axes, k)
-    # The frame of j and i is that of i and j with e1 and e2 reversed, so the components of j's
-    # vectors are those of i's, transposed, up to signs.
-    reversed_axes, kept_axis = of_i.transpose(1, 2).split([2, 1], 3)
-    return torch.cat([of_i.flatten(3), -reversed_axes.flatten(3), kept_axis.flatten(3)], -1)
-
-
-def pair_invariants(x: Tensor) -> Tensor:
-    """Return log(1 + d^2) and a soft cosine as seen from the centroid, (batch, n, n, 2)."""
-    squared = log_squared_length(x[:, :, None] - x[:, None], keepdim=False)
-    short = shorten(x)
-    return torch.stack([squared, short @ short.mT], -1)
+    return EVFN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "evfn"))
 
 
 class Layer(nn.Module):
@@ -84,38 +60,42 @@ class Layer(nn.Module):
         vectors = vectors if motion.moves else 0
         self.velocity_weights = small_init(mlp(channels, channels, vectors))
 
-    def forward(
-        self, h: Tensor, x: Tensor, v: Tensor, attributes: list[Tensor], mean_weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        frames = build_frames(x) if self.motion.apart else None
-        messages = self.message(silu(self.meet(h, x, v, attributes, frames)))
+    def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        attributes, frames = [] if edges.features is None else [edges.features], None
+        if self.motion.apart:
+            edge_vectors = edges.subtract(x)
+            frames = build_frames(x, edge_vectors, edges)
+            scalars = scalarize(frames, torch.cat([x.unsqueeze(2), v], 2), edges).asinh()
+            attributes = [scalars, edge_invariants(x, edge_vectors, edges), *attributes]
+        messages = self.message(silu(self.meet(h, attributes, edges)))
         if self.motion.moves:
-            x = self.move(h, x, v, mean_weights * self.axis_weights(messages), frames)
-        aggregated = (mean_weights * messages).sum(2)
+            x = x + self.displace(h, v, messages, frames, edges)
+        aggregated = edges.sum_rows((edges.mean_weights * messages).sum(2))
         return self.norm(h + self.update(torch.cat([h, aggregated], -1))), x
 
-    def meet(
-        self, h: Tensor, x: Tensor, v: Tensor, attributes: list[Tensor], frames: Tensor | None
-    ) -> Tensor:
-        """Return the first linear layer of the messages, (batch, n, n, channels)."""
-        if frames is not None:
-            scalars = scalarize(frames, torch.cat([x.unsqueeze(2), v], 2)).asinh()
-            attributes = [scalars, pair_invariants(x), *attributes]
+    def meet(self, h: Tensor, attributes: list[Tensor], edges: Edges) -> Tensor:
+        """Return the first linear layer of the messages, (batch, rows, k, channels)."""
         hidden = self.pair(torch.cat(attributes, -1)) if attributes else 0
-        return hidden + self.receive(h)[:, :, None] + self.send(h)[:, None]
+        received, sent = edges.gather_receivers(self.receive(h)), edges.gather_senders(self.send(h))
+        return hidden + received + sent
 
-    def move(self, h: Tensor, x: Tensor, v: Tensor, mix: Tensor, frames: Tensor | None) -> Tensor:
-        """Return x moved by the mixes of axes, (batch, n, n, 3), and by the object's vectors."""
-        if frames is not None:  # vectorization, one product over j and the axes
-            # (batch, n, 1, 3 n) and (batch, n, 3 n, 3)
-            x = x + (mix.flatten(2).unsqueeze(2) @ frames.flatten(2, 3)).squeeze(2)
-        return x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+    def displace(
+        self, h: Tensor, v: Tensor, messages: Tensor, frames: Tensor | None, edges: Edges
+    ) -> Tensor:
+        """Return displacements, (batch, n, 3), along axes of frames and along own vectors."""
+        displacement = (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+        if frames is None:
+            return displacement
+        # vectorization, one product over j and the axes: (batch, rows, 1, 3 k) and (..., 3 k, 3)
+        mix = (edges.mean_weights * self.axis_weights(messages)).flatten(2).unsqueeze(2)
+        return displacement + edges.sum_rows((mix @ frames.flatten(2, 3)).squeeze(2))
 
 
 class EVFN(nn.Module):
-    def __init__(self, signature: Signature, channels: int, depth: int) -> None:
+    def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
-        self.types = signature.inputs
+        self.types, self.reach = signature.inputs, reach
+        refuse_cell(signature, "evfn")
         self.encoder = Encoder(signature, channels, "evfn")
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "evfn")
         motions = plan_motions(signature, depth, "evfn")
@@ -126,9 +106,7 @@ class EVFN(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         h, start, v = self.encoder(inputs)
-        pair_features = pack_pairs(inputs, self.types)
-        attributes = [] if pair_features is None else [pair_features]
-        x, mean_weights = start, pair_mean_weights(inputs, start)
+        x, edges = start, find_all_edges(inputs, self.types, start, *self.reach)
         for layer in self.layers:
-            h, x = layer(h, x, v, attributes, mean_weights)
+            h, x = layer(h, x, v, edges)
         return self.decoder(inputs, h, x - start, v)

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad
+from torch.nn.functional import pad
 
 from models.layers import geometric_algebra as algebra
 from models.layers.attention import attend
+from models.layers.blades import CENTRE, NOTHING, ODD, POINTS, VECTORS, Uses, find_places, plan
 from models.layers.fields import (
     centroid,
     check_points,
@@ -15,15 +16,19 @@ from models.layers.fields import (
     object_fields,
     origins,
     pack_pairs,
+    refuse_cell,
     split_by_l,
 )
+from models.layers.geometric_mlp import GeoMLP
+from models.layers.lengths import narrow, widen
 from models.layers.mlp import linear, scale_weights
-from models.layers.multivectors import SUMS, Columns, MultivectorLinear, normalise
+from models.layers.multivectors import Columns, MultivectorLinear, normalise
+from models.layers.padding import call_padded
 from remul.fields import MASK, Fields, Signature, Types
 
 EQUIVARIANT = True
 PAPER = {"channels": 128, "multivectors": 16, "layers": 10, "heads": 8}
-VERSION = 2
+VERSION = 3
 RESIDUAL = 0.1  # scale of what a block adds at first: products of products grow fast
 
 
@@ -41,8 +46,9 @@ def build(
     code. A point is e123 and its place from the centroid as trivector, a vector the same without
     e123; the centroid itself is a point. Each reflection turns the sign of a join; the authors undo
     that by a reference multivector, here the parities of the channels take it up. Takes 0e and 1o,
-    of pairs 0e; fields are (batch, n, dim). Raises `ValueError` for other irreps, for an odd number
-    of multivectors and without a head.
+    of pairs 0e; fields are (batch, n, dim), ragged ones are padded inside. Raises `ValueError` for
+    other irreps, for an odd number of multivectors, without a head, and for a cell, which has no
+    centroid.
     """
     multivectors = 2 * (channels // 8) if multivectors is None else multivectors
     if multivectors < 2 or multivectors % 2 or heads < 1:
@@ -53,31 +59,44 @@ def build(
 class Attention(nn.Module):
     """Multi-query attention by invariant inner products and by distances of points."""
 
-    def __init__(self, channels: int, half: int, heads: int, pair_scalars: int) -> None:
+    def __init__(self, channels: int, half: int, heads: int, pair_scalars: int, uses: Uses) -> None:
         super().__init__()
         self.heads = heads
         width, hidden = max(2 * half // heads, 1), max(2 * channels // heads, 4)
         groups = heads + 2  # queries, then the one key and the one value of all heads
         self.columns = Columns(groups, width)
         self.project = MultivectorLinear(
-            (Columns(1, half), self.columns), (channels, groups * hidden)
+            (Columns(1, half), self.columns),
+            (channels, groups * hidden),
+            (uses.x[None], torch.stack([*[uses.queries] * (heads + 1), uses.values])),
         )
         self.join_heads = MultivectorLinear(
-            (Columns(heads, width), Columns(1, half)), (heads * hidden, channels)
+            (Columns(heads, width), Columns(1, half)),
+            (heads * hidden, channels),
+            (torch.stack([uses.values] * heads), uses.joined[None]),
         )
-        self.log_distance_weights = nn.Parameter(torch.zeros(heads, 2, width))
+        # Points of one parity alone need one weight, which also goes to the zeros of the other.
+        parities = int(find_places(uses.queries)[4, 1].sum())
+        distance_weights = torch.zeros(heads, parities, width)
+        self.log_distance_weights = nn.Parameter(distance_weights) if parities else None
         self.bias = linear(pair_scalars, heads, bias=False) if pair_scalars else None
 
     def forward(
         self, x: Tensor, s: Tensor, size: torch.Size, pairs: Tensor | None, real: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         x, s = self.project(x, s)
-        s = s.view(len(s), self.heads + 2, -1)
+        s = s.unflatten(1, (self.heads + 2, -1))
         # As they share key and value, the heads are more objects to one head: (batch, 1, n heads).
-        q, k, v = (part.reshape(size[0], 1, -1, part.shape[-1]) for part in self.split_heads(x, s))
-        bias = self.attention_bias(size, pairs, real)
-        values = attend(q, k, v, bias)
-        values = values.reshape(len(s), self.heads, -1)  # (objects, heads, multivectors, scalars)
+        batch, n = size
+        q, k, v = (
+            part.reshape(batch, 1, n * part.shape[1], part.shape[2])
+            for part in self.split_heads(widen(x), widen(s))
+        )
+        bias = self.attention_bias(size, pairs, real, q.dtype)
+        with torch.autocast(q.device.type, enabled=False):  # float16 has no squared distances
+            values = narrow(attend(q, k, v, bias), s.dtype)
+        values = values.reshape(s.shape[0], self.heads, values.shape[-1])
+        # Of each object and head multivectors, then scalars.
         x, s = values.split([32 * self.columns.channels, s.shape[-1]], -1)
         x = x.unflatten(-1, (8, -1)).permute(2, 0, 1, 3).flatten(2)  # (8, objects, columns)
         return self.join_heads(x, s.flatten(1))
@@ -87,7 +106,9 @@ class Attention(nn.Module):
         x = self.columns.split(x)
         # The inner product leaves out e0, where points have their places: hence the distances.
         euclidean, distance = x[:, :, :-1, 0], algebra.distance_query(x[:, :, :-1])
-        distance_q = distance[:, :, :-1] * self.log_distance_weights.exp()
+        distance_q = distance[:, :, :-1]
+        if self.log_distance_weights is not None:
+            distance_q = distance_q * narrow(self.log_distance_weights.exp(), x.dtype)
         distance_k = algebra.distance_key(distance[:, :, -1:])
         q = _components_last(torch.cat([euclidean[:, :, :-1], distance_q]))
         k = _components_last(torch.cat([euclidean[:, :, -1:], distance_k]))
@@ -99,7 +120,7 @@ class Attention(nn.Module):
         )
 
     def attention_bias(
-        self, size: torch.Size, pairs: Tensor | None, real: Tensor | None
+        self, size: torch.Size, pairs: Tensor | None, real: Tensor | None, dtype: torch.dtype
     ) -> Tensor | None:
         """Return what to add to the logits, (batch, 1, n heads, n), or the mask of real senders."""
         if self.bias is None:
@@ -107,7 +128,7 @@ class Attention(nn.Module):
         bias = self.bias(pairs).transpose(2, 3)  # (batch, n, heads, n)
         if real is not None:
             bias = bias.masked_fill(~real[:, None], -torch.inf)
-        return bias.flatten(1, 2).unsqueeze(1)
+        return narrow(bias.flatten(1, 2).unsqueeze(1), dtype)
 
 
 def _components_last(x: Tensor) -> Tensor:
@@ -115,50 +136,12 @@ def _components_last(x: Tensor) -> Tensor:
     return x.flatten(3).permute(1, 2, 0, 3).flatten(2)
 
 
-class GeoMLP(nn.Module):
-    """The geometric MLP: products and joins of linear maps, a gate, a linear map."""
-
-    def __init__(self, channels: int, half: int) -> None:
-        super().__init__()
-        self.half = half
-        hidden = Columns(1, 2 * half)
-        self.factors = MultivectorLinear(
-            (Columns(1, half), Columns(4, half)), (channels, 0), basis_out=SUMS
-        )
-        self.expand = MultivectorLinear(
-            (Columns(2, half), hidden), (channels, 2 * channels), basis_in=SUMS / 2
-        )
-        self.reduce = MultivectorLinear((hidden, Columns(1, half)), (2 * channels, channels))
-        factors = zip(("left", "right", "result"), algebra.product_factors(), strict=True)
-        for name, factor in factors:
-            factor = factor.to(torch.get_default_dtype(), copy=True)
-            self.register_buffer(name, factor, persistent=False)
-
-    def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        x, s = self.expand(self.products(self.factors(x, s)[0]), s)
-        gate = gelu(x[0, :, : 2 * self.half])  # the blade 1 without e0, even: invariant
-        return self.reduce(x * gate.repeat(1, 4), gelu(s))
-
-    def products(self, x: Tensor) -> Tensor:
-        """Return geometric products and joins of four groups of factors, (8, objects, columns).
-
-        Parities multiply like signs, so sums and differences of even and odd go each by itself:
-        they are more channels.
-        """
-        blade, item, group, e0, channel = range(5)
-        x = x.view(8, -1, 4, 2, 2 * self.half).permute(group, e0, blade, item, channel)
-        a, b = x.reshape(2, 2, 16, -1)  # each (product or join, components, objects x channels)
-        y = algebra.multiply(self.left, self.right, self.result, a, b)
-        group, e0, blade, item, channel = range(5)
-        y = y.view(2, 2, 8, -1, 2 * self.half).permute(blade, item, group, e0, channel)
-        return y.flatten(2)
-
-
 class Block(nn.Module):
-    def __init__(self, channels: int, half: int, heads: int, pair_scalars: int) -> None:
+    def __init__(self, channels: int, half: int, heads: int, pair_scalars: int, uses: Uses) -> None:
         super().__init__()
-        self.attention = Attention(channels, half, heads, pair_scalars)
-        self.mlp = GeoMLP(channels, half)
+        self.scalars = uses.scalars
+        self.attention = Attention(channels, half, heads, pair_scalars, uses)
+        self.mlp = GeoMLP(channels, half, uses)
         scale_weights(self.attention.join_heads, RESIDUAL)
         scale_weights(self.mlp.reduce, RESIDUAL)
 
@@ -168,7 +151,7 @@ class Block(nn.Module):
         dx, ds = self.attention(*normalise(x, s), size, pairs, real)
         x, s = x + dx, s + ds
         dx, ds = self.mlp(*normalise(x, s))
-        return x + dx, s + ds
+        return x + dx, s + ds if self.scalars else s
 
 
 class GATr(nn.Module):
@@ -178,21 +161,32 @@ class GATr(nn.Module):
         super().__init__()
         self.signature = signature
         check_points(signature, "gatr")
+        refuse_cell(signature, "gatr")
         scalars, vectors = multiplicities(signature.inputs, 1, "gatr").values()
         muls_out = multiplicities(signature.outputs, 1, "gatr")
         pair_scalars = count_pair_scalars(signature.inputs, "gatr")
         e123 = torch.tensor(_weights_of_e123(signature.inputs))
         self.register_buffer("e123", e123, persistent=False)
+        ins = [POINTS if affine else VECTORS for affine in e123[:-1]]
+        ins = torch.stack([*ins, CENTRE])
+        outs = ODD if muls_out[1] else NOTHING
+        uses, first, last = plan(ins, outs, muls_out[0] > 0, depth)
         self.embed = MultivectorLinear(
-            (Columns(1, vectors + 1), Columns(1, half)), (scalars, channels)
+            (Columns(vectors + 1, 1), Columns(1, half)),
+            (scalars, channels * (depth > 0 or muls_out[0] > 0)),
+            (ins, first[None]),
         )
-        self.blocks = nn.ModuleList(
-            Block(channels, half, heads, pair_scalars) for _ in range(depth)
-        )
-        self.vectors = scale_weights(linear(4 * half, muls_out[1], bias=False), 1e-2)
+        self.blocks = nn.ModuleList(Block(channels, half, heads, pair_scalars, use) for use in uses)
+        read = last[1:7:3, :, 1, None].expand(-1, -1, half).flatten()  # grade x e0 x channel
+        self.register_buffer("read", read.nonzero().squeeze(1), persistent=False)
+        self.vectors = scale_weights(linear(len(self.read), muls_out[1], bias=False), 1e-2)
         self.scalars = linear(channels, muls_out[0])
 
     def forward(self, inputs: Fields) -> Fields:
+        return call_padded(self.attend, inputs, self.signature)
+
+    def attend(self, inputs: Fields) -> Fields:
+        """Return the outputs of padded samples."""
         x, s, size = self.encode(inputs)
         pairs = pack_pairs(inputs, self.signature.inputs)
         real = inputs[MASK].bool().mT if MASK in inputs else None  # (batch, 1, n)
@@ -205,20 +199,22 @@ class GATr(nn.Module):
         types = self.signature.inputs
         scalars, vectors = split_by_l(inputs, types, centroid(inputs, types), 1).values()
         size, s = vectors.shape[:2], scalars.flatten(0, 1).squeeze(-1)
-        weights = self.e123.expand(1, len(s), 1, 1, -1)
-        places = vectors.flatten(0, 1).permute(2, 0, 1)[:, :, None, None]
-        # To (blade, object, e0, parity, channel), of even multivectors, whose components with e0
+        weights = self.e123.expand(1, s.shape[0], -1)[..., None, None]
+        places = vectors.flatten(0, 1).permute(2, 0, 1)[..., None, None]
+        # To (blade, object, vector, e0, parity), of even multivectors, whose components with e0
         # are kept under the odd parity; not in place, as vmap may have batches of one alone.
-        x = pad(weights, (0, 0, 0, 1, 0, 1, 0, 0, 7, 0))
-        x = x + pad(places, (0, 1, 1, 0, 1, 0, 0, 0, 4, 1))
+        x = pad(weights, (0, 1, 0, 1, 0, 0, 0, 0, 7, 0))
+        x = x + pad(places, (1, 0, 1, 0, 0, 1, 0, 0, 4, 1))
         return *self.embed(x.flatten(2), s), size
 
     def decode(self, inputs: Fields, x: Tensor, s: Tensor, size: torch.Size) -> Fields:
         """Return the output fields, vectors from the odd components of grades 1 and 2 of space."""
         grade, axis, item, e0, channel = range(5)
-        odd = x[1:7].view(2, 3, len(s), 2, 2, -1)[..., 1, :]
+        odd = x[1:7].view(2, 3, s.shape[0], 2, 2, x.shape[-1] // 4)[..., 1, :]
         odd = odd.permute(item, axis, grade, e0, channel)
-        vectors = self.vectors(odd.flatten(2)).mT  # (objects, outputs, 3)
+        odd = odd.flatten(2)
+        odd = odd if len(self.read) == odd.shape[2] else odd[..., self.read]
+        vectors = self.vectors(odd).mT  # (objects, outputs, 3)
         values = {0: self.scalars(s).unsqueeze(-1), 1: vectors}
         values = {l: value.unflatten(0, size) for l, value in values.items()}
         return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))

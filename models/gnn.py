@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from models.layers.edges import Edges
 from models.layers.fields import (
     centroid,
     check_outputs,
@@ -12,24 +13,31 @@ from models.layers.fields import (
     unpack,
     width,
 )
-from models.layers.mlp import SiLU, mlp
-from models.layers.neighbours import Edges, find_edges
+from models.layers.mlp import SiLU, linear, mlp
+from models.layers.neighbours import Reach, find_edges, limit_reach
+from models.layers.samples import has_cell
 from remul.fields import Fields, Signature
 
 PAPER = {"channels": 64, "layers": 4}
 
 
 def build(
-    signature: Signature, channels: int = 64, layers: int = 4, neighbours: int | None = None
+    signature: Signature,
+    channels: int = 64,
+    layers: int = 4,
+    neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "GNN":
     """Return the GNN baseline of the EGNN paper (Satorras et al. 2021) with means of messages.
 
     Points enter relative to the centroid, so it commutes with translations and permutations but
-    not with rotations. The senders of an object are all others, or its nearest `neighbours`. Takes
-    any irreps of objects, pairs and the whole sample; fields are (batch, n, dim). Raises
-    `ValueError` for fields of pairs among the outputs.
+    not with rotations. The senders of an object are all others, its nearest `neighbours`, or those
+    within the `cutoff`, towards which they fade out. In a cell, where there is no centroid and
+    images send as well, the vectors of edges are features instead of points. Takes any irreps of
+    objects, pairs and the whole sample; fields are (batch, n, dim). Raises `ValueError` for fields
+    of pairs among the outputs.
     """
-    return GNN(signature, channels, layers, neighbours)
+    return GNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "gnn"))
 
 
 class Layer(nn.Module):
@@ -42,24 +50,23 @@ class Layer(nn.Module):
         self.update = mlp(2 * channels, channels, channels)
         self.edge = nn.Linear(attributes, channels, bias=False) if attributes else None
 
-    def forward(self, h: Tensor, edges: Edges) -> Tensor:
+    def forward(self, h: Tensor, edges: Edges, attributes: Tensor | None) -> Tensor:
         hidden = edges.gather_senders(self.send(h))  # (batch, n, k, channels), a fresh tensor
-        hidden.add_(self.receive(h)[:, :, None])
+        hidden.add_(edges.gather_receivers(self.receive(h)))
         if self.edge is not None:
-            hidden = hidden + self.edge(edges.features)
+            hidden = hidden + self.edge(attributes)
         aggregated = edges.aggregate(edges.mean_weights, self.message(hidden))
         return h + self.update(torch.cat([h, aggregated], -1))
 
 
 class GNN(nn.Module):
-    def __init__(
-        self, signature: Signature, channels: int, depth: int, neighbours: int | None
-    ) -> None:
+    def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.reach = signature, reach
         check_outputs(signature, "gnn")
-        attributes = pair_width(signature.inputs)
-        self.embed = nn.Linear(width(signature.inputs), channels)
+        self.in_cell = has_cell(signature.inputs)
+        attributes = pair_width(signature.inputs) + 3 * self.in_cell
+        self.embed = linear(width(signature.inputs), channels)
         self.layers = nn.ModuleList(Layer(channels, attributes) for _ in range(depth))
         self.readout = mlp(channels, channels, width(signature.outputs))
 
@@ -67,7 +74,8 @@ class GNN(nn.Module):
         types = self.signature.inputs
         centre = centroid(inputs, types)
         h = self.embed(pack(inputs, types, centre))
-        edges = find_edges(inputs, types, coordinates(inputs, types, centre), self.neighbours)
+        edges = find_edges(inputs, types, coordinates(inputs, types, centre), *self.reach)
+        attributes = edges.append_features(edges.vectors) if self.in_cell else edges.features
         for layer in self.layers:
-            h = layer(h, edges)
+            h = layer(h, edges, attributes)
         return unpack(inputs, self.readout(h), self.signature.outputs, centre)

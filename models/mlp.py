@@ -10,10 +10,12 @@ from models.layers.fields import (
     pack,
     pack_pairs,
     pair_width,
+    refuse_cell,
     unpack,
     width,
 )
 from models.layers.mlp import mlp
+from models.layers.padding import call_padded
 from remul.fields import MASK, Fields, Signature
 
 PAPER = {"channels": 680, "layers": 3}
@@ -26,8 +28,9 @@ def build(
 
     There is a place for each of up to `objects` objects; empty places and padded objects enter as
     zeros beside a presence flag. Points are relative to the centroid. Takes any irreps of objects,
-    pairs and the whole sample; fields are (batch, n, dim). Raises `ValueError` for fields of pairs
-    among the outputs, and in the forward pass for more than `objects` objects.
+    pairs and the whole sample; fields are (batch, n, dim), ragged ones are padded inside. Raises
+    `ValueError` for fields of pairs among the outputs, for a cell, which has no centroid, and in
+    the forward pass for more than `objects` objects.
     """
     return ObjectsMLP(signature, channels, layers, objects)
 
@@ -37,10 +40,15 @@ class ObjectsMLP(nn.Module):
         super().__init__()
         self.signature, self.objects = signature, objects
         check_outputs(signature, "mlp")
+        refuse_cell(signature, "mlp")
         width_in = width(signature.inputs) + 1 + objects * pair_width(signature.inputs)
         self.net = mlp(objects * width_in, *[channels] * depth, objects * width(signature.outputs))
 
     def forward(self, inputs: Fields) -> Fields:
+        return call_padded(self.fill_places, inputs, self.signature)
+
+    def fill_places(self, inputs: Fields) -> Fields:
+        """Return the outputs of padded samples."""
         centre = centroid(inputs, self.signature.inputs)
         x = pack(inputs, self.signature.inputs, centre)  # (batch, n, width)
         n = x.shape[1]

@@ -15,15 +15,16 @@ from models.layers.fields import (
     check_points,
     coordinates,
     count_pair_scalars,
+    feature_fields,
     has_points,
     join_by_l,
-    object_fields,
     origins,
     pack,
     split_irreps,
 )
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
+from models.layers.samples import block_shape
 from models.layers.tensor_product_backends import (
     Geometry,
     Irrep,
@@ -46,6 +47,7 @@ def build(
     layers: int = 2,
     degree: int = 1,
     neighbours: int | None = None,
+    cutoff: float | None = None,
     kernel: str = "own",
 ) -> "NequIP":
     """Return NequIP (Batzner et al. 2022) with gates, without its chemistry.
@@ -54,21 +56,23 @@ def build(
     for 0o and sigmoid gates for the rest. R has a value for each path and channel; it takes a
     log-spaced basis, 0.01 to 100 in the units of the points, and the scalars of the pair. There
     are `channels` features of each l up to `degree` in both parities; `PAPER` is the full
-    configuration of the authors' repository. The senders of an object are all others, or its
-    nearest `neighbours`. `kernel` is the backend that computes the products: own, e3nn,
-    cuequivariance or openequivariance; e3nn makes its tables in torch's default dtype. Takes irreps
-    up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others, and
-    for a kernel that is unknown or not installed.
+    configuration of the authors' repository. The senders of an object are all others, its nearest
+    `neighbours`, or those within the `cutoff`, towards which they fade out; in a cell, where points
+    are no features, images send as well. `kernel` is the backend that computes the products: own,
+    e3nn, cuequivariance or openequivariance; e3nn makes its tables in torch's default dtype. Takes
+    irreps up to `degree`, and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for
+    others, and for a kernel that is unknown or not installed.
     """
     lmax_sh = degree if has_points(signature.inputs) else 0
     spec = TensorProductSpec(degree, channels, lmax_sh)
-    return NequIP(signature, spec, layers, neighbours, kernel)
+    reach = limit_reach(signature, neighbours, cutoff, "nequip")
+    return NequIP(signature, spec, layers, reach, kernel)
 
 
 def count_irreps(types: Types, spec: TensorProductSpec) -> dict[Irrep, int]:
     """Return the multiplicities of the irreps; `ValueError` for an l too high."""
     muls = dict.fromkeys(spec.irreps, 0)
-    for name, rep in object_fields(types).items():
+    for name, rep in feature_fields(types).items():
         for mul, *irrep in rep.chunks:
             if tuple(irrep) not in muls:
                 allowed = f"irreps up to l = {spec.lmax}"
@@ -180,11 +184,11 @@ class NequIP(nn.Module):
         signature: Signature,
         spec: TensorProductSpec,
         depth: int,
-        neighbours: int | None,
+        reach: Reach,
         backend: str,
     ) -> None:
         super().__init__()
-        self.signature, self.lmax, self.neighbours = signature, spec.lmax, neighbours
+        self.signature, self.lmax, self.reach = signature, spec.lmax, reach
         check_points(signature, "nequip")
         self.apart, self.lmax_sh = has_points(signature.inputs), spec.lmax_sh
         radial_width = self.apart * RADIAL_BASIS + count_pair_scalars(signature.inputs, "nequip")
@@ -192,7 +196,7 @@ class NequIP(nn.Module):
         muls_in[SCALAR] = sum(muls_in.values())
         self.irreps = spec.irreps
         ins, outs = ({i for i, r in enumerate(self.irreps) if m[r]} for m in (muls_in, muls_out))
-        used = find_used(spec, ins, outs, depth)
+        used = find_used(spec, ins | {0}, outs, depth)  # 0e at least has a bias
         self.embed, self.readout = nn.ModuleList(), nn.ModuleList()
         for index, irrep in enumerate(self.irreps):
             width_in, width_out = (spec.channels * (index in ls) for ls in (used[0], used[-1]))
@@ -205,7 +209,7 @@ class NequIP(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
-        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), self.neighbours)
+        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), *self.reach)
         geometry = Geometry(edges, spherical_harmonics(edges.vectors, self.lmax_sh), {})
         lengths = edges.lengths()
         radial = edges.append_features(radial_basis(lengths) if self.apart else lengths[..., :0])
@@ -221,9 +225,10 @@ class NequIP(nn.Module):
         """Return features by irrep; the lengths of all that turns or flips count among 0e."""
         parts = split_by_irrep(inputs, self.signature.inputs, centre)
         lengths = [x.norm(dim=2, keepdim=True) for irrep, x in parts.items() if irrep != SCALAR]
-        batch, n = next(iter(parts.values())).shape[:2]
+        batch, n = block_shape(inputs)
         scalars = [parts[SCALAR]] if SCALAR in parts else []
-        parts[SCALAR] = torch.cat([*scalars, *lengths], -1)
+        nothing = [] if parts else [centre.new_zeros(batch, n, 1, 0)]
+        parts[SCALAR] = torch.cat([*scalars, *lengths, *nothing], -1)
         empty = {(l, p): parts[SCALAR].new_zeros(batch, n, 2 * l + 1, 0) for l, p in self.irreps}
         filled = empty | parts
         return [embed(filled[irrep]) for irrep, embed in zip(self.irreps, self.embed, strict=True)]

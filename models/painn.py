@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import hardtanh
 
+from models.layers.edges import Edges
 from models.layers.fields import (
     centroid,
     check_points,
@@ -25,7 +26,7 @@ from models.layers.fields import (
 )
 from models.layers.lengths import smooth_length
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import Edges, find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True
@@ -35,26 +36,33 @@ GAUSSIANS, RADIAL_FUNCTIONS = 16, 4
 MOST, LONGEST = 1e4, 1e9  # of features: where they are bounded, out of reach of any that learn
 
 Sent = tuple[Tensor, Tensor]  # by each object, and the mix of filters it passes
+MaybeSent = Sent | None  # named, as a compiler evaluates the annotations of inner functions
 Sums = tuple[Tensor, Tensor | None]
-Aggregate = Callable[[Sent, Sent | None, Sent | None, Tensor], Sums]
+Aggregate = Callable[[Sent, MaybeSent, MaybeSent, Tensor], Sums]
 
 
 def build(
-    signature: Signature, channels: int = 64, layers: int = 3, neighbours: int | None = None
+    signature: Signature,
+    channels: int = 64,
+    layers: int = 3,
+    neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "PaiNN":
     """Return the polarizable atom interaction network (Schütt et al. 2021, equations 7 to 10).
 
     What departs: messages are means over the other objects, not sums. Vectors start from those of
     the inputs, points counting as vectors from the centroid. Lengths enter as log(1 + |v|) and
-    inner products over 1 + |v|, or float32 would lose digits in products of products. There is no
-    cutoff: each layer has four radial functions, learned from log-spaced Gaussians, 0.01 to 100 in
-    the units of the points, and from the scalars of the pair. The senders of an object are all
-    others, or its nearest `neighbours`. Takes 0e and 1o; fields are (batch, n, dim). Raises
-    `ValueError` for other irreps, for pair fields that are not 0e, and without a layer.
+    inner products over 1 + |v|, or float32 would lose digits in products of products. Scalars are
+    cut at 1e4 and vectors fall off from 1e9, so that no coordinates overflow. Each layer has four
+    radial functions, learned from log-spaced Gaussians, 0.01 to 100 in the units of the points, and
+    from the scalars of the pair. The senders of an object are all others, its nearest `neighbours`,
+    or those within the `cutoff`, towards which they fade out; in a cell, where points are no
+    features, images too. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError` for other
+    irreps, for pair fields that are not 0e, and without a layer.
     """
     if layers < 1:
         raise ValueError(f"painn needs at least one layer, got {layers}")
-    return PaiNN(signature, channels, layers, neighbours)
+    return PaiNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "painn"))
 
 
 def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
@@ -71,7 +79,7 @@ def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
     rows = radial.mT  # (batch, n, k, senders)
     along = (directions.mT.unsqueeze(3) * rows.unsqueeze(2)).flatten(2, 3)  # (..., 3 k, senders)
 
-    def aggregate(scalars: Sent, scales: Sent | None, pushes: Sent | None, v: Tensor) -> Sums:
+    def aggregate(scalars: Sent, scales: MaybeSent, pushes: MaybeSent, v: Tensor) -> Sums:
         ds, dv = (rows @ edges.gather_senders(scalars[0]) * scalars[1]).sum(2), []
         if scales is not None:
             scaled = (scales[0].unsqueeze(2) * v).flatten(2)
@@ -80,7 +88,7 @@ def aggregation(edges: Edges, radial: Tensor, directions: Tensor) -> Aggregate:
         if pushes is not None:
             sums = (along @ edges.gather_senders(pushes[0])).unflatten(2, (3, -1))
             dv.append((sums * pushes[1]).sum(3))
-        return ds, sum(dv) if dv else None
+        return edges.sum_rows(ds), edges.sum_rows(sum(dv)) if dv else None
 
     return aggregate
 
@@ -92,7 +100,7 @@ def _aggregation_of_all(radial: Tensor, directions: Tensor) -> Aggregate:
     by_vector = radial[:, :, None] * directions.mT.unsqueeze(-1)  # (batch, n, 3, n, k)
     by_vector = by_vector.reshape(batch, 3 * n, n * k)
 
-    def aggregate(scalars: Sent, scales: Sent | None, pushes: Sent | None, v: Tensor) -> Sums:
+    def aggregate(scalars: Sent, scales: MaybeSent, pushes: MaybeSent, v: Tensor) -> Sums:
         ds, dv = by_scalar @ filter_senders(*scalars), None
         if scales is not None:
             scaled = (scales[0].unsqueeze(2) * v).flatten(2)  # (batch, n, 3 channels)
@@ -141,7 +149,7 @@ class Layer(nn.Module):
         ds, dv = aggregate(*self.send(s), v)
         return self.update(s + ds, v if dv is None else v + dv)
 
-    def send(self, s: Tensor) -> tuple[Sent, Sent | None, Sent | None]:
+    def send(self, s: Tensor) -> tuple[Sent, MaybeSent, MaybeSent]:
         """Return the parts of phi that go to scalars, scale vectors and go along directions."""
         parts = (x.chunk(self.parts, -1) for x in (self.phi(s), self.filters))
         sent = zip(*parts, strict=True)
@@ -166,11 +174,9 @@ class Layer(nn.Module):
 
 
 class PaiNN(nn.Module):
-    def __init__(
-        self, signature: Signature, channels: int, depth: int, neighbours: int | None
-    ) -> None:
+    def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.reach = signature, reach
         check_points(signature, "painn")
         scalars, vectors = multiplicities(signature.inputs, 1, "painn").values()
         outputs = multiplicities(signature.outputs, 1, "painn")
@@ -191,8 +197,10 @@ class PaiNN(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.signature.inputs)
         s, v = self.encode(inputs, centre)
-        for layer, aggregate in zip(self.layers, self.aggregations(inputs, centre), strict=True):
-            s, v = layer(s, v, aggregate)
+        edges, radial, directions = self.embed_edges(inputs, centre)
+        functions = radial.chunk(len(self.layers), -1)
+        for layer, g in zip(self.layers, functions, strict=True):
+            s, v = layer(s, v, aggregation(edges, g, directions))
         values = {0: self.scalars(s).unsqueeze(-1), 1: self.vectors(v).mT}
         return join_by_l(inputs, values, self.signature.outputs, origins(inputs, self.signature))
 
@@ -203,15 +211,14 @@ class PaiNN(nn.Module):
         embed_scalars, embed_vectors = self.embed
         return embed_scalars(invariants), embed_vectors(vectors.mT)
 
-    def aggregations(self, inputs: Fields, centre: Tensor) -> list[Aggregate]:
-        """Return how each layer sums messages, by its own radial functions."""
+    def embed_edges(self, inputs: Fields, centre: Tensor) -> tuple[Edges, Tensor, Tensor]:
+        """Return edges with the radial functions of all layers, and directions from i to j."""
         x = coordinates(inputs, self.signature.inputs, centre)
-        edges = find_all_edges(inputs, self.signature.inputs, x, self.neighbours)
+        edges = find_all_edges(inputs, self.signature.inputs, x, *self.reach)
         distance = edges.lengths()
         basis = gaussians(distance) if self.apart else distance[..., :0]
         radial = edges.mean_weights * self.radial(edges.append_features(basis))
-        directions = edges.vectors / -distance  # from i to j
-        return [aggregation(edges, g, directions) for g in radial.chunk(len(self.layers), -1)]
+        return edges, radial, edges.vectors / -distance
 
 
 def gaussians(distance: Tensor) -> Tensor:

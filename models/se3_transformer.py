@@ -18,7 +18,7 @@ from models.layers.fields import (
 )
 from models.layers.lengths import narrow, smooth_length, widen
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
 from models.layers.tensor_products import (
     RADIAL_BASIS,
     Coupling,
@@ -45,6 +45,7 @@ def build(
     heads: int = 4,
     degree: int = 2,
     neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "SE3Transformer":
     """Return an SE(3)-Transformer (Fuchs et al. 2020, equations 10, 11), norm-gated and residual.
 
@@ -54,14 +55,16 @@ def build(
     (l_in, l_sh, l_out). The functions R of distance and pair scalars are shared by key and value.
     The mixes M, one for each, act on the query and on the sum over j instead of on edges, which is
     the same, and makes no kernel of channels by channels for an edge. `degree` is the highest l:
-    the paper's 4 degrees are `degree=3`. The senders of an object are all others, or its nearest
-    `neighbours`. Takes irreps of parity (-1)^l up to `degree`, and 0e of pairs; fields are
-    (batch, n, dim). Raises `ValueError` for others, and without a head. `PAPER` is the baseline of
-    Brehmer et al. 2023 for N-body.
+    the paper's 4 degrees are `degree=3`. The senders of an object are all others, its nearest
+    `neighbours`, or those within the `cutoff`, towards which they fade out; in a cell, where points
+    are no features, images send as well. Takes irreps of parity (-1)^l up to `degree`, and 0e of
+    pairs; fields are (batch, n, dim). Raises `ValueError` for others, and without a head. `PAPER`
+    is the baseline of Brehmer et al. 2023 for N-body.
     """
     if heads < 1:
         raise ValueError(f"se3_transformer needs at least one head, got {heads}")
-    return SE3Transformer(signature, (channels, layers, heads, degree), neighbours)
+    reach = limit_reach(signature, neighbours, cutoff, "se3_transformer")
+    return SE3Transformer(signature, (channels, layers, heads, degree), reach)
 
 
 class Attention(nn.Module):
@@ -94,7 +97,7 @@ class Attention(nn.Module):
         per_head = self.sent[0] // self.heads
         attention = attention.repeat_interleave(per_head, -1).unsqueeze(3)
         weighted = [attention * m if m.shape[-1] else m for m in messages]
-        return self.couplings[0].aggregate(weighted, embedding.angular)
+        return self.couplings[0].aggregate(weighted, embedding)
 
     def weights(self, x: list[Tensor], messages: list[Tensor], embedding: EdgeEmbedding) -> Tensor:
         """Return how much i attends to j, (batch, n, k, heads); zero for itself and for padding."""
@@ -102,15 +105,12 @@ class Attention(nn.Module):
         # <q_i, k_ij> with keys C m, C the angular matrix, is <C^T q_i, m>: no key is ever made.
         rows = self.couplings[0].order_as_rows(queries, self.sent)
         products = sum(
-            ((angular @ row).view_as(m) * m).sum(3)
+            ((angular @ embedding.edges.to_rows(row)).view_as(m) * m).sum(3)
             for angular, row, m in zip(embedding.angular, rows, messages, strict=True)
             if m.shape[-1]
         )  # (batch, n, k, channels)
         logits = products.unflatten(-1, (self.heads, -1)).sum(-1) / self.terms**0.5
-        real_others = embedding.edges.mean_weights > 0
-        # -inf would give an object without real others a softmax of NaN.
-        lowest = torch.finfo(logits.dtype).min
-        return torch.where(real_others, logits, lowest).softmax(2) * real_others
+        return embedding.edges.softmax(logits)
 
 
 def count_hidden(channels: int, heads: int) -> int:
@@ -161,10 +161,10 @@ def normalise(h: list[Tensor]) -> list[Tensor]:
 
 class SE3Transformer(nn.Module):
     def __init__(
-        self, signature: Signature, sizes: tuple[int, int, int, int], neighbours: int | None
+        self, signature: Signature, sizes: tuple[int, int, int, int], reach: Reach
     ) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.reach = signature, reach
         check_points(signature, "se3_transformer")
         channels, depth, heads, lmax = sizes
         self.coupling = coupling = Coupling(lmax, has_points(signature.inputs))
@@ -185,7 +185,7 @@ class SE3Transformer(nn.Module):
         types = self.signature.inputs
         centre = centroid(inputs, types)
         x = coordinates(inputs, types, centre)
-        embedding = self.coupling.embed(find_all_edges(inputs, types, x, self.neighbours))
+        embedding = self.coupling.embed(find_all_edges(inputs, types, x, *self.reach))
         h = self.embed(inputs, centre)
         for layer in self.layers:
             h = layer(h, embedding)

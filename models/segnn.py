@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from models.layers.edges import Edges
 from models.layers.fields import (
     centroid,
     check_points,
@@ -15,7 +16,9 @@ from models.layers.fields import (
 )
 from models.layers.lengths import log_squared_length
 from models.layers.mlp import linear
-from models.layers.neighbours import ROUND_OFF, Edges, find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
+from models.layers.samples import max_objects
+from models.layers.search import ROUND_OFF
 from models.layers.steerable import (
     Couplings,
     Degrees,
@@ -41,6 +44,7 @@ def build(
     layers: int = 3,
     degree: int = 1,
     neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "SEGNN":
     """Return a steerable E(3)-equivariant graph network (Brandstetter et al. 2022).
 
@@ -50,14 +54,16 @@ def build(
     from the centroid. Its scalar is 1. Messages are two such maps with gates of (h_i, h_j,
     log(1 + d^2), scalars of the pair), their mean and h_i give the update by two more. `channels`
     is the number of features of each l up to `degree`; the paper's 64 hidden features balance to 32
-    of l = 0 and 1. The senders of an object are all others, or its nearest `neighbours`. Takes
-    irreps of parity (-1)^l up to `degree` and 0e of pairs; fields are (batch, n, dim). Raises
-    `ValueError` for others.
+    of l = 0 and 1. The senders of an object are all others, its nearest `neighbours`, or those
+    within the `cutoff`, towards which they fade out; in a cell, where points are no features,
+    images send as well. Takes irreps of parity (-1)^l up to `degree` and 0e of pairs; fields are
+    (batch, n, dim). Raises `ValueError` for others.
     """
-    return SEGNN(signature, channels, layers, degree, neighbours)
+    reach = limit_reach(signature, neighbours, cutoff, "segnn")
+    return SEGNN(signature, channels, layers, degree, reach)
 
 
-def clear_round_off(vectors: Tensor) -> Tensor:
+def clear_round_off(inputs: Fields, vectors: Tensor) -> Tensor:
     """Return vectors (batch, n, k, 3), zero where round-off of the longest is as large.
 
     An object in the centre of a symmetric shape has no direction from it, and shall get none.
@@ -65,7 +71,7 @@ def clear_round_off(vectors: Tensor) -> Tensor:
     if not vectors.numel():
         return vectors
     lengths = vectors.norm(dim=-1, keepdim=True)
-    round_off = ROUND_OFF * torch.finfo(vectors.dtype).eps * lengths.amax(1, keepdim=True)
+    round_off = ROUND_OFF * torch.finfo(vectors.dtype).eps * max_objects(inputs, lengths)
     return torch.where(lengths > round_off, vectors, 0)
 
 
@@ -96,8 +102,8 @@ class EdgeAttributes:
 
     def mean(self, messages: Tensor) -> Tensor:
         """Return means over j: (batch, n, k, 2 l + 1, c) to (batch, n, 2 l + 1, c)."""
-        weights = self.edges.mean_weights.mT.expand(len(messages), -1, -1, -1)
-        return (weights @ messages.flatten(3)).squeeze(2).unflatten(-1, messages.shape[3:])
+        means = self.edges.aggregate(self.edges.mean_weights, messages.flatten(3))
+        return means.unflatten(-1, messages.shape[3:])
 
 
 class SteerablePairLinear(nn.Module):
@@ -131,7 +137,7 @@ class SteerablePairLinear(nn.Module):
         outputs = []
         for l, weights in enumerate(self.invariant_weights):
             x = torch.cat([received[l], weights.expand(*h[l].shape[:2], -1, -1)], 2)
-            y = (attributes.received[l] @ x).unflatten(2, (-1, 2 * l + 1))
+            y = (attributes.received[l] @ attributes.edges.to_rows(x)).unflatten(2, (-1, 2 * l + 1))
             y += self.couple_senders(sent[l], attributes, l)
             outputs.append(y)
         return outputs
@@ -185,10 +191,10 @@ class Layer(nn.Module):
 
 class SEGNN(nn.Module):
     def __init__(
-        self, signature: Signature, channels: int, depth: int, lmax: int, neighbours: int | None
+        self, signature: Signature, channels: int, depth: int, lmax: int, reach: Reach
     ) -> None:
         super().__init__()
-        self.signature, self.types, self.neighbours = signature, signature.inputs, neighbours
+        self.signature, self.types, self.reach = signature, signature.inputs, reach
         check_points(signature, "segnn")
         apart = has_points(self.types)
         invariants = apart + count_pair_scalars(self.types, "segnn")
@@ -212,7 +218,7 @@ class SEGNN(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         centre = centroid(inputs, self.types)
         x = coordinates(inputs, self.types, centre)
-        edges = find_all_edges(inputs, self.types, x, self.neighbours)
+        edges = find_all_edges(inputs, self.types, x, *self.reach)
         attributes = EdgeAttributes(edges, self.coupling)
         matrices = self.steer_objects(inputs, attributes, centre)
         h = self.embed(inputs, centre)
@@ -222,13 +228,14 @@ class SEGNN(nn.Module):
 
     def steer_objects(self, inputs: Fields, attributes: EdgeAttributes, centre: Tensor) -> Matrices:
         """Return the matrices of each object's attribute, (batch, n, 2 l_out + 1, 2 l_in + 1)."""
-        attribute = (attributes.edges.mean_weights * attributes.attribute).sum(2)
+        edges = attributes.edges
+        attribute = edges.sum_rows((edges.mean_weights * attributes.attribute).sum(2))
         lmax = self.coupling.lmax
         width = (self.coupling_of_objects.lmax_sh + 1) ** 2
         attribute = pad(attribute, (0, width - attribute.shape[-1]))
         vectors = split_by_l(inputs, self.types, centre, lmax).get(1)
         if vectors is not None and vectors.shape[2]:
-            vectors = clear_round_off(vectors)
+            vectors = clear_round_off(inputs, vectors)
             attribute = (attribute + spherical_harmonics(vectors, lmax).mean(2)) / 2
         matrices = steer(self.coupling_of_objects, attribute.unsqueeze(1))
         return {path: matrix.squeeze(1) for path, matrix in matrices.items()}

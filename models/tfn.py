@@ -17,7 +17,8 @@ from models.layers.fields import (
     has_points,
 )
 from models.layers.mlp import linear, mlp
-from models.layers.neighbours import find_all_edges
+from models.layers.neighbours import Reach, find_all_edges, limit_reach
+from models.layers.samples import as_block, from_block
 from models.layers.tensor_products import (
     RADIAL_BASIS,
     Coupling,
@@ -42,6 +43,7 @@ def build(
     layers: int = 3,
     degree: int = 2,
     neighbours: int | None = None,
+    cutoff: float | None = None,
 ) -> "TFN":
     """Return a tensor field network (Thomas et al. 2018) with gates, residuals and mean messages.
 
@@ -50,11 +52,13 @@ def build(
     distance for all paths from l_in, and the mix M acts after the sum over the senders, so that no
     kernel of channels by channels is made for an edge. R takes a log-spaced basis, 0.01 to 100 in
     the units of the points, and the scalars of the pair. The senders of an object are all others,
-    or its nearest `neighbours`. Takes irreps of parity (-1)^l up to `degree`, and 0e of pairs;
-    fields are (batch, n, dim). Raises `ValueError` for others. `PAPER` is the baseline of Satorras
-    et al.'s N-body study: 64 features, half of them scalars and half vectors.
+    its nearest `neighbours`, or those within the `cutoff`, towards which they fade out; in a cell,
+    where points are no features, images send as well. Takes irreps of parity (-1)^l up to `degree`,
+    and 0e of pairs; fields are (batch, n, dim). Raises `ValueError` for others. `PAPER` is the
+    baseline of Satorras et al.'s N-body study: 64 features, half of them scalars and half vectors.
     """
-    return TFN(signature, channels, layers, degree, neighbours)
+    reach = limit_reach(signature, neighbours, cutoff, "tfn")
+    return TFN(signature, channels, layers, degree, reach)
 
 
 class Layer(nn.Module):
@@ -94,7 +98,7 @@ class Layer(nn.Module):
         senders = zip(radial, embedding.gather_senders(h), strict=True)
         messages = [r * x if x.shape[-1] else x for r, x in senders]
         lmax_out = max(self.ls, default=0)
-        sums = self.couplings[0].aggregate(messages, embedding.angular, lmax_out)
+        sums = self.couplings[0].aggregate(messages, embedding, lmax_out)
         return [torch.cat(parts, -1) for parts in sums]
 
 
@@ -117,10 +121,10 @@ class TFN(nn.Module):
         channels: int,
         depth: int,
         lmax: int,
-        neighbours: int | None,
+        reach: Reach,
     ) -> None:
         super().__init__()
-        self.signature, self.lmax, self.neighbours = signature, lmax, neighbours
+        self.signature, self.lmax, self.reach = signature, lmax, reach
         check_points(signature, "tfn")
         apart = has_points(signature.inputs)
         radial_width = apart * RADIAL_BASIS + count_pair_scalars(signature.inputs, "tfn")
@@ -146,7 +150,7 @@ class TFN(nn.Module):
         """Return what the layers need of the edges, weighted for a mean over the senders."""
         types = self.signature.inputs
         x = coordinates(inputs, types, centre)
-        edges = find_all_edges(inputs, types, x, self.neighbours)
+        edges = find_all_edges(inputs, types, x, *self.reach)
         return self.coupling.embed(edges, edges.mean_weights)
 
     def stages(self) -> Stages:
@@ -156,14 +160,14 @@ class TFN(nn.Module):
 
         def add_hidden(fields: Fields, h: list[Tensor]) -> Fields:
             fields = {name: fields[name] for name in fields if name not in hidden}
-            return fields | {name: x.mT for name, x in zip(hidden, h, strict=True) if x.shape[-1]}
+            present = {name: x.mT for name, x in zip(hidden, h, strict=True) if x.shape[-1]}
+            return fields | {name: from_block(fields, x) for name, x in present.items()}
 
         def get_hidden(fields: Fields) -> list[Tensor]:
-            batch, n = next(fields[name] for name in hidden if name in fields).shape[:2]
-            one = next(iter(fields.values()))
-            empty = [one.new_zeros(batch, n, 2 * l + 1, 0) for l in range(self.lmax + 1)]
+            one = next(as_block(fields, fields[name]) for name in hidden if name in fields)
+            empty = [one.new_zeros(*one.shape[:2], 2 * l + 1, 0) for l in range(self.lmax + 1)]
             return [
-                fields[name].mT if name in fields else x
+                as_block(fields, fields[name]).mT if name in fields else x
                 for name, x in zip(hidden, empty, strict=True)
             ]
 

@@ -11,9 +11,11 @@ from models.layers.fields import (
     pack,
     pack_pairs,
     pair_width,
+    refuse_cell,
     unpack,
     width,
 )
+from models.layers.padding import call_padded
 from remul.fields import MASK, Fields, Signature
 
 PAPER = {"channels": 384, "layers": 10, "heads": 8}
@@ -28,8 +30,9 @@ def build(
     with translations and permutations but not with rotations. MLP ratio 2, GELU, LayerNorms
     without parameters, no dropout. Fields of pairs add a learned bias to the attention of each head
     (as in Graphormer, Ying et al. 2021), the same in all layers. Takes any irreps of objects, pairs
-    and the whole sample; fields are (batch, n, dim). Raises `ValueError` if `heads` does not divide
-    `channels`, and for fields of pairs among the outputs.
+    and the whole sample; fields are (batch, n, dim), ragged ones are padded inside. Raises
+    `ValueError` if `heads` does not divide `channels`, for fields of pairs among the outputs, and
+    for a cell, which has no centroid.
     """
     if heads < 1 or channels % heads:
         raise ValueError(f"heads must divide channels, got {heads} heads, {channels} channels")
@@ -61,6 +64,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.signature = signature
         check_outputs(signature, "transformer")
+        refuse_cell(signature, "transformer")
         attributes = pair_width(signature.inputs)
         self.bias = nn.Linear(attributes, heads, bias=False) if attributes else None
         self.embed = nn.Linear(width(signature.inputs), channels)
@@ -68,6 +72,10 @@ class Transformer(nn.Module):
         self.readout = nn.Linear(channels, width(signature.outputs))
 
     def forward(self, inputs: Fields) -> Fields:
+        return call_padded(self.attend, inputs, self.signature)
+
+    def attend(self, inputs: Fields) -> Fields:
+        """Return the outputs of padded samples."""
         centre = centroid(inputs, self.signature.inputs)
         x = self.embed(pack(inputs, self.signature.inputs, centre))
         bias = self.attention_bias(inputs)

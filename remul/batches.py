@@ -50,6 +50,10 @@ class Batch:
         inputs, targets = (self._layout.take(side, self.objects, index) for side in sides)
         return Batch(inputs, targets, self.objects)
 
+    def __getitems__(self, indices: Sequence[int]) -> "Batch":
+        """Return some samples at once, as loaders ask for them."""
+        return self[torch.as_tensor(indices)]
+
     def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
         """Return the same samples on another device or in another floating dtype.
 
@@ -79,8 +83,10 @@ class Batch:
         return kept
 
 
-def _collate(samples: Sequence[Batch], *, collate_fn_map: dict | None = None) -> Batch:
+def _collate(samples: Batch | Sequence[Batch], *, collate_fn_map: dict | None = None) -> Batch:
     """Return single samples as a batch, ragged ones one after another."""
+    if isinstance(samples, Batch):
+        return samples
     ragged = BATCH in samples[0].inputs
     sides = ([s.inputs for s in samples], [s.targets for s in samples])
     joint = [join(s) if ragged else collate(s, collate_fn_map=collate_fn_map) for s in sides]

@@ -73,25 +73,25 @@ def check_numbers(fields: Fields, mask: Tensor | None) -> None:
             raise ValueError(f"field {name!r} holds a NaN")
 
 
-def predict(model: Model, inputs: Fields, wanted: Mapping[str, Rep | Tensor]) -> Fields:
-    """Return the model's outputs that are wanted, by their types or in place of other tensors.
+def predict(model: Model, inputs: Fields, types: Mapping[str, Rep | Tensor]) -> Fields:
+    """Return the model's outputs that have a type, or those that are to fit other tensors.
 
     Raises `ValueError` if one is missing, or of other samples than the inputs.
     """
     layout, outputs = layout_of(inputs), model(inputs)
     if not isinstance(outputs, Mapping):
         raise ValueError(f"the model gives a {type(outputs).__name__}, not a dict of fields")
-    missing = ", ".join(sorted(wanted.keys() - outputs.keys()))
+    missing = ", ".join(sorted(types.keys() - outputs.keys()))
     if missing:
         there = ", ".join(sorted(outputs))
         raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
-    for name, like in wanted.items():
+    for name, like in types.items():
         shape = shape_of(outputs[name])
         length = layout.count(like.objects) if isinstance(like, Rep) else len(like)
         if shape[:1] != (length,):
             there = layout.describe(like.objects) if isinstance(like, Rep) else f"{length} targets"
             raise ValueError(f"the model gives field {name!r} as {shape} for {there}")
-    return {name: outputs[name] for name in wanted}
+    return {name: outputs[name] for name in types}
 
 
 def _check_names(names: Set[str], declared: Set[str]) -> None:

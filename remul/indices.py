@@ -54,4 +54,6 @@ def _check_edges(edge_index: Tensor, batch: Tensor) -> None:
         return
     sender, receiver = batch[edge_index]
     if holds(sender != receiver):
-        raise ValueError(f"field {EDGE_INDEX!r} joins objects of different samples")
+        raise ValueError(
+            f"field {EDGE_INDEX!r} joins objects of different samples; keep it within one"
+        )

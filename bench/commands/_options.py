@@ -62,7 +62,7 @@ def timeout_argument(command: ArgumentParser) -> None:
     """`--timeout T`, in seconds."""
     command.add_argument(
         "--timeout", type=_seconds, default=inf, metavar="T",
-        help="end a run after this time, its process's start included: a row that says so",
+        help="end a run, or its timing, after this time, its process's start included",
     )  # fmt: skip
 
 

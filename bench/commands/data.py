@@ -12,7 +12,7 @@ def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
     _options.data_argument(command)
     command.set_defaults(action=show)
-    actions = command.add_subparsers(metavar="list | get NAME | make NAME")
+    actions = command.add_subparsers(metavar="list | get NAME | make NAME | croissant NAME")
     _action(actions, "list", show, "list")
     getting = _action(actions, "get", get, "get md17 '*ethanol*'")
     getting.add_argument("name", help="name of a task, or the path of a task file")
@@ -20,6 +20,8 @@ def arguments(command: ArgumentParser) -> None:
     making = _action(actions, "make", make, "make nbody_charged bodies=20")
     making.add_argument("name", help="name of a task, or the path of a task file")
     making.add_argument("options", nargs="*", metavar="KEY=VALUE", help="options of the task")
+    describing = _action(actions, "croissant", describe, "croissant nbody_charged")
+    describing.add_argument("name", help="name of a task, or the path of a task file")
 
 
 def run(options: Namespace) -> int:
@@ -63,6 +65,14 @@ def make(options: Namespace) -> None:
     named = {key: plugins.parse_value(text) for key, equals, text in pairs if equals}
     catalogue.make(options.name, values, named, print_progress(options.name))
     print(f"{options.name}: {catalogue.state(options.name)}")
+
+
+def describe(options: Namespace) -> None:
+    """print Croissant metadata, JSON-LD, of the arrays that are on this disk"""
+    from bench.data import croissant
+    from bench.records import files
+
+    print(files.as_text(croissant.describe(options.name)), end="")
 
 
 def _action(actions: Action, name: str, action: Callable, example: str) -> ArgumentParser:

@@ -13,10 +13,12 @@ def arguments(command: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """rebuild one HTML page per machine, tables and figures, from the records"""
+    """say what the records answer, and rebuild one HTML page per machine, tables and figures"""
+    from bench.reporting.findings import find, format_findings
     from bench.reporting.page import write_page
 
     records = _options.read_machines(options)
     for root in sorted({*records, *_options.list_timed_machines(options)}):
-        print(write_page(root, records.get(root, [])))
+        own = records.get(root, [])
+        print(*filter(None, [format_findings(find(own)), write_page(root, own)]), sep="\n\n")
     return OK

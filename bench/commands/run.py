@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands import FAILED, OK, _options
 from bench.core.config import Run
 from bench.system import machine
 from bench.system.clock import now
+from bench.system.plain import quote
 
 if TYPE_CHECKING:
     from bench.training.launcher import Training
 
+MOST_JOBS = 1000
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
 
@@ -47,6 +50,9 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
     command.add_argument("--force", action="store_true", help="run finished ones again")
     command.add_argument("--no-timing", action="store_true", help="train and score alone")
+    command.add_argument(
+        "--log-dir", type=Path, metavar="DIR", help="curves and scores for TensorBoard, run by run"
+    )
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _options.results_argument(command)
     _options.data_argument(command)
@@ -57,7 +63,7 @@ def run(options: Namespace) -> int:
     from bench.records.run_store import RunStore
     from bench.reporting.runs_table import write_runs_table
     from bench.timing.runs import measure_runs
-    from bench.training import launcher, selection
+    from bench.training import launcher, scalars, selection
 
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
@@ -67,17 +73,20 @@ def run(options: Namespace) -> int:
         print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
     store = RunStore(options.results / machine.folder(options.device))
-    limits = (options.budget, options.force, options.vectorise, options.timeout)
+    if options.log_dir:
+        scalars.check_installed()
+    limits = (options.budget, options.force, options.vectorise, options.timeout, options.log_dir)
     training_options = launcher.TrainingOptions(
         runs, store, options.device, _jobs(options), *limits
     )
     if options.dry_run:
         print(launcher.estimate(training_options))
         return OK
+    _options.check_temporary_folder()
     stages = [now()]
     training = launcher.train_missing(training_options)
     stages.append(now())
-    timed = options.no_timing or measure_runs(runs, store, options.device)
+    timed = options.no_timing or measure_runs(runs, store, options.device, options.timeout)
     stages.append(now())
     complete = launcher.all_finished(training_options) and training.complete and timed
     print(write_runs_table(store.root, _options.read_runs(store), "text", None))
@@ -108,6 +117,7 @@ def _chosen(options: Namespace) -> list[Run]:
 
 
 def _jobs(options: Namespace) -> int:
-    if options.jobs is not None and options.jobs < 1:
-        raise ValueError(f"--jobs has to be at least 1, got {options.jobs}")
+    if options.jobs is not None and not 1 <= options.jobs <= MOST_JOBS:
+        wanted = f"at least 1, and at most {MOST_JOBS:,}"
+        raise ValueError(f"--jobs has to be {wanted}, got {quote(options.jobs)}")
     return options.jobs or (machine.cores() if options.device == "cpu" else 1)

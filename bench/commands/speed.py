@@ -50,6 +50,7 @@ def run(options: Namespace) -> int:
     from bench.timing import grid
 
     root = options.results / machine.folder(options.device)
+    _options.check_temporary_folder()
     if options.peers:
         return _measure_peers(root, options)
     nodes, batch = (

@@ -109,7 +109,7 @@ def parse(kind: str, text: str) -> Plugin:
     for an unknown plug-in or option.
     """
     name, _, written = text.partition(":")
-    defaults = _options(kind, name)
+    defaults = options(kind, name)
     given = {}
     for word in filter(None, written.split(",")):
         key, equals, value = word.partition("=")
@@ -118,8 +118,9 @@ def parse(kind: str, text: str) -> Plugin:
         if key not in defaults:
             there = ", ".join(defaults) or "none"
             raise ValueError(f"{kind[:-1]} {name!r} has no option {key!r}; there are {there}")
-        kind_of = float if isinstance(defaults[key], float) else lambda value: value
-        given[key] = kind_of(parse_value(value))
+        given[key] = parse_value(value)
+        if isinstance(defaults[key], float):
+            given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
     return Plugin(name, given)
 
 
@@ -131,7 +132,14 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
         return text
 
 
-def _options(kind: str, name: str) -> dict[str, Any]:
+def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
+
+
+def options(kind: str, name: str) -> dict[str, Any]:
     """Return the options of a plug-in with their defaults, read without importing it."""
     shared = SHARED.get(kind, {})
     for node in syntax.read_syntax(find(kind, name)).body:

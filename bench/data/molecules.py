@@ -1,16 +1,17 @@
 """What the tasks of molecules share: the heavy atoms later on, or energy and forces now."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.random import default_rng
 from torch.nn.functional import mse_loss, one_hot
 
-from bench.core.contracts import Task
+from bench.core.contracts import Score, Task
 from bench.data import motion
 from bench.data.archive import Arrays
-from remul import POINT, SO3, VECTOR, Batch, Rep, Signature
+from remul import POINT, SO3, VECTOR, Batch, Model, Rep, Signature, pose_differences
 
 BOND = 1.6  # Å: heavy atoms nearer than this in the first frame are bonded
 ELEMENTS = (1, 6, 7, 8)
@@ -18,6 +19,7 @@ FORCES = Signature(
     {"position": POINT, "element": Rep("4x0e")},
     {"energy": Rep("0e", objects=0), "force": VECTOR},
 )
+TURNED = 50  # samples that are turned for the scores
 Starts = Mapping[str, np.ndarray]  # frames by split
 
 
@@ -56,8 +58,36 @@ def forces(frames: Arrays, chosen: Starts) -> Task:
             {"position": _tensor(frames["R"][at]), "element": element.expand(len(at), -1, -1)},
             {"energy": _tensor(energy), "force": _tensor(frames["F"][at])},
         )
-    ood = motion.turn(batches["test"], FORCES, SO3)
-    return Task(FORCES, **batches, distance=mse_loss, more={"ood": ood})
+    ood, test = motion.turn(batches["test"], FORCES, SO3), batches["test"]
+    scores = mean_errors(test) | errors_of_turns(test[:TURNED], FORCES)
+    return Task(FORCES, **batches, distance=mse_loss, more={"ood": ood}, scores=scores)
+
+
+def mean_errors(batch: Batch) -> Mapping[str, Score]:
+    """Return the mean absolute error of each field, by the name of its score."""
+
+    def measure(model: Model, name: str) -> float:
+        return float((model(batch.inputs)[name] - batch.targets[name]).abs().mean())
+
+    return {f"{name}_mae": partial(measure, name=name) for name in batch.targets}
+
+
+def errors_of_turns(batch: Batch, signature: Signature) -> Mapping[str, Score]:
+    """Return what turns of 1 to 180 degrees change in each field, by the name of its score.
+
+    Mean and largest over samples, turns and objects; energies are for each object.
+    """
+
+    def measure(model: Model, name: str, largest: bool) -> float:
+        draws = torch.Generator().manual_seed(0)
+        found = pose_differences(model, batch.inputs, signature, draws)
+        return float(found.largest[name].max() if largest else found.mean[name].mean())
+
+    return {
+        f"{name}_by_turn{suffix}": partial(measure, name=name, largest=bool(suffix))
+        for name in signature.outputs
+        for suffix in ("", "_max")
+    }
 
 
 def bonds(position: np.ndarray) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from models.layers.neighbours import find_nearest
+from models.layers.search import find_nearest
 from remul.fields import Fields
 
 

@@ -106,12 +106,10 @@ class Claims:
         """Return whether its owner is dead, or has not been seen to live for long."""
         beat = 0
         try:
-            beat = claim.stat().st_mtime_ns
-            owner = msgspec.json.decode(claim.read_bytes(), type=Owner)
+            beat, text = claim.stat().st_mtime_ns, claim.read_bytes()
         except FileNotFoundError:
             return False
-        except (OSError, msgspec.MsgspecError):
-            owner = None
+        owner = _read_owner(text)
         if owner and owner.host == self.owner.host:
             return owner.is_dead()
         seen, since = self.beats.setdefault(claim, (beat, now()))
@@ -119,6 +117,13 @@ class Claims:
             self.beats[claim] = beat, now()
             return False
         return now() - since > LAPSE_S
+
+
+def _read_owner(text: bytes) -> Owner | None:
+    try:
+        return msgspec.json.decode(text, type=Owner)
+    except msgspec.MsgspecError:  # it was killed before it could say
+        return None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bench.system.plain import as_builtin, one_line
+from bench.system.plain import as_builtin, as_printable, one_line
 
 Record = TypeVar("Record")
 State = tuple[int, ...] | None
@@ -76,18 +76,20 @@ def convert(plain: Any, kind: type[Record], **configs: Callable[[Any], Any]) -> 
             built = {name: build(plain[name]) for name, build in configs.items() if name in plain}
             plain = plain | built
         return msgspec.convert(plain, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 
 def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a record or plain JSON
     """Return a record, or plain content, as the JSON of a file."""
-    plain = msgspec.to_builtins(content, enc_hook=as_builtin)
+    plain = as_printable(msgspec.to_builtins(content, enc_hook=as_builtin))
     return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
 
 
 def write_whole(file: Path, text: str) -> Path:
     """Write a text beside its final name, flush it, and move it into place; return the file."""
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is no file that could be replaced")
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:

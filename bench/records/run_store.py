@@ -47,23 +47,23 @@ class RunStore(Store[Run, RunRecord]):
         if not self.is_finished(record) and self.finished(record.run):
             return False
         if curve:
-            files.write_whole(self.curve_path(record.run), curve)
+            files.write_whole(self.curve_path(record.run, record.key), curve)
         if surface:
-            files.write_whole(self.surface_path(record.run), files.as_text(surface))
+            files.write_whole(self.surface_path(record.run, record.key), files.as_text(surface))
         self.write(record)
         return True
 
-    def curve_path(self, run: Run) -> Path:
-        """Return where the curve of a run's training lives."""
-        return self.path(run).with_suffix(CURVE)
+    def curve_path(self, run: Run, key: str | None = None) -> Path:
+        """Return where the curve of a run's training lives, with the key as in `path`."""
+        return self.path(run, key).with_suffix(CURVE)
 
-    def surface_path(self, run: Run) -> Path:
-        """Return where the loss surface of a run lives."""
-        return self.path(run).with_suffix(SURFACE)
+    def surface_path(self, run: Run, key: str | None = None) -> Path:
+        """Return where the loss surface of a run lives, with the key as in `path`."""
+        return self.path(run, key).with_suffix(SURFACE)
 
-    def read_surface(self, run: Run) -> Surface:
+    def read_surface(self, run: Run, key: str | None = None) -> Surface:
         """Return the loss surface of a run that asked for one; `ValueError` as `read` raises."""
-        return files.read_record(self.surface_path(run), run_record.parse_surface)
+        return files.read_record(self.surface_path(run, key), run_record.parse_surface)
 
     def set_aside_damaged(self, runs: Iterable[Run]) -> None:
         """Move every file out of the way that stands for one of the runs and is no record."""

@@ -26,7 +26,7 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     interval_ms: Annotated[list[Positive], Meta(min_length=2, max_length=2)] | None = None
     best_ms: Positive | None = None
     iqr_ms: Annotated[float, Meta(ge=0)] | None = None
-    rounds: Annotated[int, Meta(ge=1)] | None = None
+    rounds: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     samples_ms: Several = []
     quality: Quality
     reason: str | None = None

@@ -1,13 +1,15 @@
 """Records to rows: means and spreads over seeds, speed-ups within a session."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bench.core.config import Plugin, Run, canonical
+from bench.core.config import Plugin, Run, canonical, without_seed
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
 
@@ -20,6 +22,17 @@ TIMED = ("train_step", "inference")
 TIMINGS = [
     f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
 ]
+SAME = [
+    "network",
+    "label",
+    "status",
+    "equivariant",
+    "trivial",
+    "batch_size",
+    *COUNTS[2:],
+    "session",
+]
+SAME += TIMINGS
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -41,15 +54,20 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
 
     A run that was made for its loss surface is a row only where it repeats no other.
     """
-    runs = [(record.run, record) for record in records]
-    runs.sort(key=lambda pair: -pair[0].surface)
-    distinct = {canonical(replace(run, surface=0)): record for run, record in runs}
-    rows = [_row(record) for record in distinct.values()]
+    ordered = sorted(records, key=lambda record: -record.run.surface)
+    distinct = {canonical(replace(record.run, surface=0)): record for record in ordered}
+    current: dict[str, bool] = {}  # by configuration, since keys take a while
+    rows = []
+    for record in distinct.values():
+        configuration = f"{record.key} {canonical(without_seed(record.run))}"
+        if configuration not in current:
+            current[configuration] = is_current(record)
+        rows.append(_row(record, current[configuration]))
     data = pd.DataFrame(rows)
     return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
-def _row(record: RunRecord) -> dict[str, Any]:
+def _row(record: RunRecord, current: bool) -> dict[str, Any]:
     run = record.run
     task = task_of(run)
     return {
@@ -58,7 +76,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "model": Path(run.model.name).stem,
         "network": Path(run.model.name).stem,
         "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
-        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
+        "method": method_of(run) if current else f"{method_of(run)}{AND}old version",
         "key": record.key,
         **{
             name: getattr(run, name)
@@ -105,29 +123,36 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
 
     A configuration without a finished run has its status instead.
     """
+    values = {name: data[name].to_numpy() for name in data}  # by place: a group's frame is slow
+    standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
+    scores = [*standard, *own_scores(data)]
+    sessions = values.get("session", [None] * len(data))
     rows = []
-    for configuration, runs in data.groupby(CONFIGURATION):
-        done = runs[runs["status"] == "done"]
-        seeds = done if len(done) else runs.iloc[:1]
+    for configuration, places in data.groupby(CONFIGURATION).indices.items():
+        done = places[values["status"][places] == "done"]
+        seeds = done if len(done) else places[:1]
         row = dict(zip(CONFIGURATION, configuration, strict=True)) | {"seeds": len(done)}
-        standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
-        for score in (*standard, *own_scores(data)):
-            values = seeds.get(score, pd.Series([float("nan")]))
-            row |= {score: values.mean(skipna=False), f"{score}_std": values.std(ddof=1)}
-        same = (
-            "network",
-            "label",
-            "status",
-            "equivariant",
-            "trivial",
-            *COUNTS[2:],
-            "session",
-            *TIMINGS,
+        for score in scores:
+            own = values[score][seeds] if score in values else np.full(1, np.nan)
+            row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
+        timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
+        places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)
+        rows.append(
+            row | {n: values[n][place] if n in values else None for n, place in places_of.items()}
         )
-        rows.append(row | {name: seeds[name].iloc[0] if name in seeds else None for name in same})
     order = ["equivariant", "model", "method", "steps", "key"]
     table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
     return _tell_apart(table.reset_index(drop=True))
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Return the deviation of a sample, of what is known of it."""
+    known = values[~np.isnan(values)]
+    return (
+        np.sqrt(((known - known.mean()) ** 2).sum() / (len(known) - 1))
+        if len(known) > 1
+        else np.nan
+    )
 
 
 def _tell_apart(table: pd.DataFrame) -> pd.DataFrame:
@@ -150,21 +175,33 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 def baseline(table: pd.DataFrame) -> pd.Series | None:
     """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & (table["equivariance_error_test"] < EXACT)]
+    exact = table[claimed & is_exact(table) & table["mse_test"].notna()]
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 
-def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
-    """Return the median ratio over the rounds of one session, else by the row beside both.
+def is_exact(row: Any) -> Any:  # noqa: ANN401 - a row, or all of a table
+    """Return whether the error of a row, or of each of a table, is round-off."""
+    return row["equivariance_error_test"] < EXACT
 
-    None where one of both was disturbed, or nothing relates their sessions.
+
+def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
+    ratios = [] if best is None else time_ratios(best, row, kind)
+    return median(ratios) if ratios else None
+
+
+def time_ratios(best: Mapping[str, Any], row: Mapping[str, Any], kind: str) -> list[float]:
+    """Return how many times faster a row is than the best one, in each round of their session.
+
+    Of two sessions that one row relates there is one number; none where one of both was disturbed,
+    or nothing relates their sessions.
     """
-    if best is None or "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
-        return None
+    if "C" in (best[f"{kind}_quality"], row[f"{kind}_quality"]):
+        return []
     if best["session"] != row["session"]:
         related = row[f"{kind}_beside"] and row[f"{kind}_beside"] == best[f"{kind}_beside"]
-        return best[f"{kind}_ratio"] / row[f"{kind}_ratio"] if related else None
-    if row["session"] is None or not row[f"{kind}_samples"]:
-        return None
-    pairs = zip(best[f"{kind}_samples"], row[f"{kind}_samples"], strict=True)
-    return median(theirs / ours for theirs, ours in pairs)
+        return [best[f"{kind}_ratio"] / row[f"{kind}_ratio"]] if related else []
+    sides = [side[f"{kind}_samples"] for side in (best, row)]
+    rounds = {len(samples) if isinstance(samples, list) else 0 for samples in sides}
+    if row["session"] is None or len(rounds) > 1 or rounds == {0}:  # not timed, or not in turn
+        return []
+    return [theirs / ours for theirs, ours in zip(*sides, strict=True)]

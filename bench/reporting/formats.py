@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}  # of the files of a table
 ABSENT = "–"
 SMALL = 1e-3
+SPARE = ("step samples/s", "infer samples/s")  # columns that are shown where they are asked for
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
 LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}$"}
 LATEX |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
@@ -79,6 +80,13 @@ def in_units(unit: float) -> Callable[[Row, str], str]:
 def plain(value: float, digits: int) -> str:
     """Return so many significant digits, without an exponent for large numbers."""
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def per_second(row: Row, name: str) -> str:
+    """Return samples per second from milliseconds for a batch."""
+    if _is_absent(row.get(name)):
+        return ABSENT
+    return plain(1e3 * row["batch_size"] / row[name], 3) + " C" * number(row, name).endswith("C")
 
 
 def ratio(row: Row, name: str) -> str:

@@ -22,6 +22,8 @@ RUNS = {
     "x step": "how many times faster a training step is than that of the best equivariant network "
     "(the notes name it); above 1 is faster, 1 is that network itself",
     "x infer": "the same of inference",
+    "step samples/s": "samples that training steps take in per second",
+    "infer samples/s": "samples that inference answers per second",
     "published": "mean squared errors from the literature, and how sure we are of each",
 }
 SPEED = {
@@ -40,10 +42,13 @@ SPEED = {
     "break-even": "steps after which the mode has made up for its first call",
     "step MB": "most megabytes alive at once that a step made",
     "step mJ": "energy of a step, where the device tells it",
+    "step samples/s": RUNS["step samples/s"],
+    "infer samples/s": RUNS["infer samples/s"],
     "of peak": "shares of the machine's rates of matrix products / of copying that a step reaches",
 }
 PEERS = {
     "peer": "a network of another package, and the package's version",
+    "job": "what both do: vectors, an energy, or forces from one",
     "our model": "our network of the same kind, as wide as to have as many parameters",
     "nodes x batch": SPEED["nodes x batch"],
     "their params": RUNS["params"],

@@ -1,34 +1,45 @@
-"""The report of a machine: one page with all its tables and figures, from records alone."""
+"""The report of a machine: one page with its answer, figures, tables and records, nothing else."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
+from markupsafe import Markup
 
 from bench.records import files
+from bench.records.machine_facts import MachineFacts
 from bench.records.run_record import RunRecord
+from bench.records.run_store import RunStore
+from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
-from bench.reporting import legends, peers_table, runs_table, speed_table
+from bench.reporting import legends, page_rows, peers_table, runs_table, speed_table
 from bench.reporting.aggregate import frame
+from bench.reporting.answer import LOOKS, answer
+from bench.reporting.command_lines import write_commands, write_speed_command
 from bench.reporting.figures import Drawing, draw_figures
+from bench.reporting.figures.inline import VARIABLES, inline_svg
 from bench.reporting.figures.speed import draw_speed_figures
-from bench.reporting.figures.style import slug
+from bench.reporting.figures.style import PAGE, bare, slug
 from bench.reporting.formats import Table
+from bench.reporting.page_rows import PageTable
 
 TEMPLATE = Path(__file__).with_name("page.html")
+FIRST = ("front", "pareto", "beta", "pose_shift", "crossover", "nodes", "batch")  # figures on view
+UNFINISHED = "not finished: "
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table, what its headings mean, and its figures."""
+    """A table with its figures, those on view and those behind a click, and what did not finish."""
 
     label: str
-    table: Table
-    legend: Mapping[str, str]
-    drawings: Iterable[Drawing]
+    table: PageTable
+    figures: list[Drawing]
+    more: list[Drawing]
+    unfinished: list[str]
 
     @property
     def anchor(self) -> str:
@@ -36,8 +47,18 @@ class Section:
         return slug(self.label)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A configuration among the records: its name, its command, and a file for each seed."""
+
+    key: str
+    name: str
+    command: str
+    files: list[tuple[str, str]]
+
+
 def write_page(root: Path, records: list[RunRecord]) -> Path:
-    """Draw what changed of the figures and write root/report.html, which shows all of them."""
+    """Write root/report.html, which needs no other file to be read."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
         autoescape=True,
@@ -46,61 +67,122 @@ def write_page(root: Path, records: list[RunRecord]) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    sections = list(_sections(root, records))
+    sections, timed = list(_sections(root, records)), SpeedStore(root).load()[0]
+    overviews, answers = answer(records)
+    entries = list(list_entries(root, records))
     page = environment.get_template(TEMPLATE.name).render(
         machine=root.name,
-        facts=facts(records),
         sections=sections,
-        terms_of=lambda section: _terms(section, sections),
-        size=_size,
-        root=root,
+        overviews=overviews,
+        answers=answers,
+        entries=entries,
+        names={entry.key: entry.name.partition(", ")[2] for entry in entries},
+        timed=list(_list_timed(root, timed)),
+        machines=count_machines([*records, *timed]),
+        runs=len(records),
+        svg=lambda drawing: Markup(inline_svg(drawing.file, _label(drawing))),
+        colour=VARIABLES.get,
+        anchor=slug,
+        looks=LOOKS,
     )
     return files.write_whole(root / "report.html", page)
 
 
-def facts(records: Iterable[RunRecord]) -> str:
-    """Return what the records were made with, and when."""
-    machines = [record.machine for record in records if record.machine.date]
-    if not machines:
-        return ""
-    names = ("processor", "gpu", "torch", "e3nn", "python")
-    values = {
-        name: sorted({str(getattr(m, name)) for m in machines if getattr(m, name)})
-        for name in names
-    }
-    versions = [
-        f"{name} {', '.join(some)}" if name not in ("processor", "gpu") else ", ".join(some)
-        for name, some in values.items()
-        if some
+def list_entries(root: Path, records: Iterable[RunRecord]) -> Iterator[Entry]:
+    """Yield what is to be known of each configuration to check it and to make it again."""
+    store = RunStore(root)
+    order = sorted(records, key=lambda record: (*_name(record), record.key, record.run.seed))
+    for (name, key), group in groupby(order, key=lambda record: (_name(record), record.key)):
+        own = list(group)
+        seeds = [
+            (str(record.run.seed), store.path_of(record).relative_to(root).as_posix())
+            for record in own
+        ]
+        (command,) = write_commands([own[0].run], own[-1].run.seed + 1)
+        command += " --device cuda" if own[0].machine.gpu else ""
+        yield Entry(key, ", ".join(name), command, seeds)
+
+
+def count_machines(records: Iterable[RunRecord | SpeedRecord]) -> list[dict[str, Any]]:
+    """Return the machines and versions that records were made with, how many, and when."""
+    counts: dict[tuple[str, ...], list[MachineFacts]] = {}
+    for record in records:
+        facts = record.machine
+        gpu = facts.gpu or "none"
+        names = (facts.processor, gpu, facts.python, facts.torch, facts.e3nn, facts.dtype)
+        counts.setdefault(names, []).append(facts)
+    headings = ("processor", "GPU", "Python", "torch", "e3nn", "precision")
+    return [
+        dict(zip(headings, names, strict=True))
+        | {"threads": ", ".join(sorted({str(one.threads) for one in facts}))}
+        | {"records": len(facts), "days": _days(facts)}
+        for names, facts in sorted(counts.items())
     ]
-    days = sorted(re.sub("T.*", "", machine.date) for machine in machines)
-    return "; ".join([*versions, f"{len(machines)} runs from {days[0]} to {days[-1]}"])
 
 
 def _sections(root: Path, records: list[RunRecord]) -> Iterator[Section]:
-    drawings = draw_figures(root, records)
-    for table, _ in runs_table.fill_tables(frame(records), root.name) if records else ():
-        yield Section(table.title, table, legends.RUNS, drawings.get(table.title, ()))
-    if SpeedStore(root).load()[0]:
-        table, _ = speed_table.fill_table(root)
-        yield Section("speed", table, legends.SPEED, draw_speed_figures(root))
+    drawings = draw_figures(root, records, "svg", look=PAGE)
+    for table, rows in runs_table.fill_tables(frame(records), root.name) if records else ():
+        ties, front = page_rows.mark_best(records, rows)
+        notes = [note for note in table.notes if not note.startswith(UNFINISHED)]
+        unfinished = [note for note in table.notes if note.startswith(UNFINISHED)]
+        cells = page_rows.runs_rows(table, rows, ties, front)
+        yield Section(
+            table.title,
+            PageTable(table.title, table.headings, cells, notes, legends.RUNS),
+            *_split(drawings.get(table.title, [])),
+            [note.removeprefix(UNFINISHED) for note in unfinished],
+        )
+    store = SpeedStore(root)
+    if store.files():
+        table, rows = speed_table.fill_table(root)
+        cells = page_rows.plain_rows(table, rows, _speed_filters, lambda row: f"#t-{row['key']}")
+        shown = PageTable("speed", table.headings, cells, _notes(root, table), legends.SPEED)
+        yield Section("speed", shown, *_split(draw_speed_figures(root, "svg", PAGE)), [])
     if (root / "peers").is_dir():
-        table, _ = peers_table.fill_table(root)
-        yield Section("other packages", table, legends.PEERS, ())
+        table, rows = peers_table.fill_table(root)
+        cells = page_rows.plain_rows(table, rows, _peer_filters, lambda row: f"peers/{row['file']}")
+        notes = _notes(root, table)
+        shown = PageTable("other packages", table.headings, cells, notes, legends.PEERS)
+        yield Section("other packages", shown, [], [], [])
 
 
-def _size(file: Path) -> tuple[int, int]:
-    """Return width and height of a figure in pixels."""
-    with Image.open(file) as image:
-        return image.size
+def _notes(root: Path, table: Table) -> list[str]:
+    """Return the notes of a table, files named from the page on, wherever it lies."""
+    return [note.replace(f"{root}/", "") for note in table.notes]
 
 
-def _terms(section: Section, sections: list[Section]) -> tuple[dict[str, str], Section | None]:
-    """Return what headings mean that no table of the kind above has, and the first such table."""
-    above = [
-        other for other in sections[: sections.index(section)] if other.legend is section.legend
-    ]
-    known = {heading for other in above for heading in other.table.headings}
-    new = [heading for heading in section.table.headings if heading not in known]
-    terms = {heading: section.legend[heading] for heading in new if heading in section.legend}
-    return terms, above[0] if above else None
+def _split(drawings: list[Drawing]) -> tuple[list[Drawing], list[Drawing]]:
+    first = [drawing for drawing in drawings if drawing.kind in FIRST]
+    return first, [drawing for drawing in drawings if drawing not in first]
+
+
+def _speed_filters(row: Mapping[str, Any]) -> dict[str, str]:
+    family = "exactly equivariant" if row["equivariant"] else bare(row["model"])
+    return {"family": family, "size": row["size"], "mode": row["rung"]}
+
+
+def _peer_filters(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"job": row["job"], "size": row["size"]}
+
+
+def _list_timed(root: Path, records: Iterable[SpeedRecord]) -> Iterator[Entry]:
+    store = SpeedStore(root)
+    for record in sorted(records, key=lambda record: str(record.cell)):
+        file = store.path_of(record).relative_to(root).as_posix()
+        yield Entry(record.key, str(record.cell), write_speed_command(record), [("record", file)])
+
+
+def _label(drawing: Drawing) -> str:
+    return f"{drawing.title}: {drawing.caption.partition(':')[0].partition('. ')[0]}"
+
+
+def _name(record: RunRecord) -> tuple[str, ...]:
+    run = record.run
+    after = () if run.symmetrise == "none" else (run.symmetrise,)
+    return str(run.task), f"{run.model} {run.method}", *after, f"{run.steps:,} steps"
+
+
+def _days(facts: Iterable[MachineFacts]) -> str:
+    days = sorted({one.date.partition("T")[0] for one in facts if one.date})
+    return " to ".join(dict.fromkeys([*days[:1], *days[-1:]]))

@@ -23,7 +23,7 @@ def write_peers_table(root: Path, form: str) -> str:
 def forms(root: Path) -> dict[str, str]:
     """Return the table of all peers in every form."""
     table, rows = fill_table(root)
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(name for row in rows for name in row if name != "file")
     return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
 
 
@@ -54,6 +54,7 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
         row = {
             "peer": f"{peer.peer} {peer.version}",
             "job": peer.job,
+            "file": f"{peer.peer}.json",
             "size": f"{cell.n} x {cell.batch}",
             "model": cell.model,
         }

@@ -12,6 +12,11 @@ def texts(task: str) -> dict[tuple[str, str], str]:
     return {(row["model"], row["method"]): _text(row) for row in _of(task).get("rows", [])}
 
 
+def errors(task: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what was published for each (model, method) of a task: errors and their label."""
+    return {(row["model"], row["method"]): row for row in _of(task).get("rows", [])}
+
+
 def _text(row: dict[str, Any]) -> str:
     errors = [row[name] for name in ("mse_test", "mse_ood") if name in row]
     return f"{' / '.join(f'{1e3 * error:.3g}' for error in errors)} [{row['label']}]"

@@ -21,12 +21,15 @@ from bench.reporting.aggregate import (
     summary,
     with_speed,
 )
+from bench.reporting.choice import choose
 from bench.reporting.formats import Column, Table
 
+MS = [f"{kind}_ms" for kind in TIMED]
 HIDDEN = [
     "session",
     "network",
     "label",
+    "batch_size",
     *(f"{kind}_{part}" for kind in TIMED for part in ("samples", "ratio", "beside")),
 ]
 
@@ -51,6 +54,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         Column("x step", "train_step_faster", formats.ratio),
         Column("x infer", "inference_faster", formats.ratio),
         Column("published", "published", formats.word),
+        *[Column(*column, formats.per_second) for column in zip(formats.SPARE, MS, strict=True)],
     ]
 
 
@@ -75,11 +79,11 @@ def format_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     csv = pd.concat(part.astype(counts).drop(columns=HIDDEN) for part in rows)
     words = {name: csv[name].map(formats.csv_cell) for name in csv if is_string_dtype(csv[name])}
     csv = csv.assign(**words).to_csv(index=False, lineterminator="\n")
-    return formats.format_tables(tables) | {"csv": csv}
+    return formats.format_tables([*map(choose, tables)]) | {"csv": csv}
 
 
 def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.DataFrame]]:
-    """Yield a table for each task and choice of its options, and its rows."""
+    """Yield a table for each task and choice of its options, spare columns too, and its rows."""
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
         rows = with_published(with_speed(summary(part)), label)

@@ -11,8 +11,10 @@ from bench.records import files
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
+from bench.reporting.choice import choose
 from bench.reporting.formats import Column, Row, Table
 
+HIDDEN = ("key", "batch_size")  # from CSV
 SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
@@ -31,11 +33,12 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
     row = {
         "model": str(cell.model), "size": f"{cell.nodes} x {cell.batch}", "nodes": cell.nodes,
         "batch": cell.batch, "mode": cell.mode, "dtype": cell.dtype, "status": record.status,
-        "scale": record.scale,
+        "scale": record.scale, "key": record.key,
         "equivariant": record.equivariant, "session": record.session,
         "why": "; ".join(sorted(set(record.reasons.values()))), **record.counters,
         **record.ceilings,
     }  # fmt: skip
+    row["batch_size"] = cell.batch
     row["rung"] = f"{cell.mode}, {cell.dtype}"
     for kind in CASE_KINDS:
         timing = record.timings.get(kind)
@@ -55,12 +58,14 @@ def _shares(row: Row, kind: str) -> tuple[float, float] | None:
     """
     prefix = {"inference": "", "train_step": "step_"}.get(kind)
     seconds = 1e-3 * (row[f"{kind}_ms"] or 0)
-    if prefix is None or not seconds or row["dtype"] != "float32" or "flops_per_s" not in row:
+    if prefix is None or not seconds or row["dtype"] != "float32":
         return None
-    if row.get(f"{prefix}flops") is None:
+    counts = [row.get(f"{prefix}{name}") for name in ("flops", "moved_bytes")]
+    rates = [row.get(name) for name in ("flops_per_s", "bytes_per_s")]
+    if None in (*counts, *rates):
         return None
-    flops = row[f"{prefix}flops"] / seconds / row["flops_per_s"]
-    return flops, row[f"{prefix}moved_bytes"] / seconds / row["bytes_per_s"]
+    flops, moved = (count / seconds / rate for count, rate in zip(counts, rates, strict=True))
+    return flops, moved
 
 
 def _eager_case(row: Row) -> tuple[Any, ...]:
@@ -78,6 +83,8 @@ def _break_even(row: Row, eager: Row | None) -> dict[str, float | None]:
         calls[name] = None
         ratio = f"{kind}_x_unit"
         if eager is None or eager is row or not (row[ratio] and eager[ratio]):
+            continue
+        if None in (row[f"{kind}_first_call_s"], eager[f"{kind}_first_call_s"]):
             continue
         saved_s = 1e-3 * row[f"{kind}_ms"] * (eager[ratio] / row[ratio] - 1)
         cost_s = row[f"{kind}_first_call_s"] - eager[f"{kind}_first_call_s"]
@@ -107,6 +114,8 @@ def columns() -> list[Column]:
         Column("step MB", "step_peak_bytes", formats.in_units(1e6)),
         Column("step mJ", "train_step_energy_mj", _energy),
         Column("of peak", "train_step_shares", _percent),
+        Column("step samples/s", "train_step_ms", formats.per_second),
+        Column("infer samples/s", "inference_ms", formats.per_second),
     ]
 
 
@@ -142,8 +151,10 @@ def write_speed_table(root: Path, form: str) -> str:
 def forms(root: Path) -> dict[str, str]:
     """Return the table of a machine's speed records in every form."""
     table, rows = fill_table(root)
-    names = dict.fromkeys(name for row in rows for name in row if not name.endswith("_shares"))
-    return formats.format_tables([table]) | {"csv": formats.format_csv(rows, names)}
+    names = dict.fromkeys(
+        name for row in rows for name in row if not name.endswith("_shares") and name != "key"
+    )
+    return formats.format_tables([choose(table)]) | {"csv": formats.format_csv(rows, names)}
 
 
 def fill_table(root: Path) -> tuple[Table, list[dict[str, Any]]]:

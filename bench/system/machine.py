@@ -84,7 +84,8 @@ def _identity() -> str:
     given = os.environ.get(VARIABLE)
     if given is not None:
         return _check_digits(given, VARIABLE)
-    name = _digest(_read_text("/etc/machine-id"), platform.node())
+    image = _read_text("/etc/machine-id")  # containers have none, and a node name of a day
+    name = _digest(image, platform.node() if image else "")
     file = Path(platformdirs.user_state_dir("remul")) / f"machine-{name}"
     try:
         return _check_digits(_read_or_draw(file), str(file))

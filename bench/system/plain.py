@@ -10,6 +10,7 @@ LONGEST = 80  # letters of a value that an error quotes
 LARGEST_INTEGER = 2**63
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 CONTROLS |= {code: f"\\u{code:04x}" for code in (*range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+OBEYED = {code: text for code, text in CONTROLS.items() if chr(code) not in "\n\t"}
 
 
 def as_builtin(value: Any) -> str | int | float:  # noqa: ANN401 - any option of a plug-in
@@ -34,7 +35,7 @@ def as_plain(value: Any, within: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 -
         raise ValueError(f"options nested deeper than {DEEPEST}")
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value):
+    if isinstance(value, str) and value == as_printable(value):
         return str(value)
     if isinstance(value, int) and -LARGEST_INTEGER <= value < LARGEST_INTEGER:
         return int(value)
@@ -67,6 +68,17 @@ def quote(value: Any) -> str:  # noqa: ANN401 - any value
     except Exception:  # a long integer, or a class of somebody's own
         text = f"<{type(value).__name__}>"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def as_printable(plain: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON with the codes of letters that a terminal obeys, in all of its texts."""
+    if isinstance(plain, str):
+        return plain.encode("utf-8", "replace").decode().translate(OBEYED)
+    if isinstance(plain, list):
+        return [as_printable(part) for part in plain]
+    if isinstance(plain, dict):
+        return {as_printable(key): as_printable(part) for key, part in plain.items()}
+    return plain
 
 
 def one_line(text: str) -> str:

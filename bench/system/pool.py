@@ -140,10 +140,10 @@ def _receive(
     return [worker] if spent else []
 
 
-def ask(request: Request) -> Any:  # noqa: ANN401 - whatever the worker answers
+def ask(request: Request, limit_s: float = inf) -> Any:  # noqa: ANN401 - whatever the worker answers
     """Return the answer of a fresh worker to a request. Raises `RuntimeError` without any."""
     answers: list[Reply | Died] = []
-    serve([(0, request)], 1, lambda _, message: answers.append(message))
+    serve([(0, request)], 1, lambda _, message: answers.append(message), limit_s)
     match answers[-1]:
         case Done(result):
             return result

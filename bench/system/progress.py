@@ -1,11 +1,12 @@
-"""Progress: of a sweep a bar with the time left on a terminal, of all else plain lines."""
+"""Progress: of a sweep a table and the time left on a terminal, of all else plain lines."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from threading import Event, Thread
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from bench.system.board import Board
 from bench.system.clock import now
 from bench.system.streams import terminal
 
@@ -25,11 +27,11 @@ Tell = Callable[[str, float], None]
 class Tracker:
     """Counts training steps over all runs; prints a line for every run that ends."""
 
-    def __init__(self, total: int, console: Console, bar: Progress) -> None:
-        self.console, self.bar = console, bar
-        self.steps: dict[int, int] = {}
-        self.total, self.started = total, now()
-        self.handle = bar.add_task("training", total=total)
+    def __init__(self, board: Board, console: Console, bar: Progress) -> None:
+        self.board, self.console, self.bar = board, console, bar
+        self.steps = board.steps
+        self.total, self.started = sum(board.lengths), now()
+        self.handle = bar.add_task("training", total=self.total)
 
     def step(self, index: int, step: int) -> None:
         """Note how far a run has come."""
@@ -50,8 +52,8 @@ class Tracker:
 
 
 @contextmanager
-def tracking(total: int) -> Iterator[Tracker]:
-    """Yield a tracker for `total` training steps, its bar on stderr."""
+def tracking(names: Sequence[str], lengths: Sequence[int]) -> Iterator[Tracker]:
+    """Yield a tracker of runs and their steps; on a terminal a table and a bar, on stderr."""
     console = Console(file=terminal())
     columns = (
         TextColumn("{task.description}"),
@@ -62,8 +64,10 @@ def tracking(total: int) -> Iterator[Tracker]:
         TextColumn("left"),
     )
     bar = Progress(*columns, console=console, disable=not console.is_terminal)
-    with bar:
-        yield Tracker(total, console, bar)
+    board = Board(names, lengths)
+    shown = Live(Group(board, bar), console=console, refresh_per_second=2)
+    with shown if console.is_terminal else nullcontext():
+        yield Tracker(board, console, bar)
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,7 @@ from contextlib import contextmanager, suppress
 from traceback import format_exception
 from typing import Any, TextIO
 
-from bench.system.plain import CONTROLS
-
-KEPT = "\n\t"  # of the letters that are not printed but obeyed
-OBEYED = {code: text for code, text in CONTROLS.items() if chr(code) not in KEPT}
+from bench.system.plain import CONTROLS, OBEYED
 
 
 class Plain:

@@ -5,7 +5,7 @@ from numpy.random import default_rng
 from bench import Task
 from bench.data import md17, molecules
 
-VERSION = 1
+VERSION = 2
 
 
 def load(

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import product
+from math import inf
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from msgspec import convert
@@ -38,6 +39,7 @@ class TimedWorker:
 
     worker: Worker
     device: str
+    limit_s: float = inf  # of an answer
     facts: Prepared = field(default_factory=lambda: Prepared("done", {}, {}, {}, {}))
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     death: str = ""
@@ -52,7 +54,11 @@ class TimedWorker:
         if self.death:
             raise RuntimeError(self.death)
         self.worker.send(0, request)
-        _, reply = self.worker.inbox.get()
+        try:
+            _, reply = self.worker.inbox.get(timeout=self.limit_s if self.limit_s < inf else None)
+        except Empty:
+            self.worker.kill()
+            reply = Died(f"no answer within {self.limit_s:g} s")
         if isinstance(reply, Done):
             return reply.result
         if isinstance(reply, Died):
@@ -120,16 +126,18 @@ def timed_workers(
     parts: Iterable[tuple[Mapping[str, TimingTarget], Path]],
     device: str,
     begin: Callable[[int], None] = lambda index: None,
+    limit_s: float = inf,
 ) -> Iterator[list[TimedWorker]]:
     """Yield a worker for each part and its checkout, made ready one by one; none is left behind.
 
-    `begin` is told the index of each part before it is made ready. Raises `ProtocolError` if one of
+    `begin` is told the index of each part before it is made ready; a worker that answers later than
+    the limit is given up. Raises `ProtocolError` if one of
     them speaks another protocol.
     """
     parts, workers = list(parts), []
     try:
         for _, checkout in parts:
-            workers.append(TimedWorker(Worker(SimpleQueue(), checkout), device))
+            workers.append(TimedWorker(Worker(SimpleQueue(), checkout), device, limit_s))
         for worker in workers:
             worker.greet()
         for index, (worker, (targets, _)) in enumerate(zip(workers, parts, strict=True)):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import inf
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -25,18 +26,18 @@ SWEEP_KINDS = ("inference", "train_step")
 Configurations = dict[str, list[Run]]  # by key, the seeds of each
 
 
-def measure_runs(runs: Sequence[Run], store: RunStore, device: str) -> bool:
+def measure_runs(runs: Sequence[Run], store: RunStore, device: str, limit_s: float = inf) -> bool:
     """Time each configuration of the runs that has no time, beside one row of its task.
 
     All networks are sampled in turn, each in a fresh process, and by one process of several that
-    want to. A task whose earlier times know of no such row has all of its rows timed again, so that
-    they can be compared. Returns whether no worker died of it; what one has not timed is for the
-    same command again.
+    want to; one that answers later than the limit is given up. A task whose earlier times know of
+    no such row has all of its rows timed again, so that they can be compared. Returns whether no
+    worker died of it; what one has not timed is for the same command again.
     """
     if not _plan(runs, store)[1]:
         return True
     with hold(store.root / TIMING):
-        return _measure(*_plan(runs, store), store, device)
+        return _measure(*_plan(runs, store), store, device, limit_s)
 
 
 def _plan(runs: Sequence[Run], store: RunStore) -> tuple[Configurations, dict[str, str]]:
@@ -52,11 +53,11 @@ def _plan(runs: Sequence[Run], store: RunStore) -> tuple[Configurations, dict[st
 
 
 def _measure(
-    known: Configurations, beside: Mapping[str, str], store: RunStore, device: str
+    known: Configurations, beside: Mapping[str, str], store: RunStore, device: str, limit_s: float
 ) -> bool:
     session = datetime.now(UTC).isoformat(timespec="seconds")
     chosen = {key: known[key] for key in beside}
-    samples = _sample(chosen, device) if chosen else {}
+    samples = _sample(chosen, device, limit_s) if chosen else {}
     for key, row in samples.items():
         reference = samples[beside[key]].timings
         related = {
@@ -108,7 +109,7 @@ class Row(NamedTuple):
     died: bool
 
 
-def _sample(chosen: Configurations, device: str) -> dict[str, Row]:
+def _sample(chosen: Configurations, device: str, limit_s: float) -> dict[str, Row]:
     """Return what was measured of each configuration."""
     networks = len({str(seeds[0].model) for seeds in chosen.values()})
     print(f"timing {len(chosen)} cells in turn, {networks} networks in a process each", flush=True)
@@ -116,7 +117,8 @@ def _sample(chosen: Configurations, device: str) -> dict[str, Row]:
     for key, seeds in chosen.items():
         processes.setdefault(str(seeds[0].model), []).append(key)
     targets = [_targets({key: chosen[key][0] for key in keys}) for keys in processes.values()]
-    with timed_workers([(part, ROOT) for part in targets], device) as workers:
+    parts = [(part, ROOT) for part in targets]
+    with timed_workers(parts, device, limit_s=limit_s) as workers:
         interleave(workers, [name for part in targets for name in part], SWEEP_ROUNDS)
         return {
             key: _collect(key, chosen[key][0], worker)

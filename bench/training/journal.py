@@ -18,20 +18,23 @@ from bench.records.run_store import RunStore
 from bench.system import protocol
 from bench.system.progress import Tracker, duration
 from bench.system.protocol import Died, Done, Ended, Failed, Line, Step
+from bench.training.scalars import write_scalars
 
 
 @dataclass
 class Journal:
     """What has become of the runs, by their place in `todo`, and which of them are ours.
 
-    `before` is the state of each run's record when it was found to be missing.
+    `before` is the state of each run's record, by its path, when it was found to be missing.
+    `log_dir` is where TensorBoard finds the curves of runs as they end.
     """
 
     todo: list[Run]
-    before: list[State]
+    before: dict[Path, State]
     store: RunStore
     tracker: Tracker
     claims: Claims
+    log_dir: Path | None = None
     ended: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
     waiting: bool = False
@@ -45,7 +48,7 @@ class Journal:
         own = [i for i in group if self.claims.take(self._path(i))]
         for index in own:
             files.remove_parts(self._path(index))
-        trained = [i for i in own if self.store.state(self.todo[i]) != self.before[i]]
+        trained = [i for i in own if self.store.state(self.todo[i]) != self.before[self._path(i)]]
         for index in trained:
             record = self.store.find(self.todo[index])
             if record is None or record.status != "done":
@@ -100,6 +103,10 @@ class Journal:
         self.ended.add(index)
         self.claims.release(self._path(index))
         self.tracker.step(index, self.todo[index].steps)
+        record = self.store.finished(self.todo[index])
+        self.tracker.board.end(index, record.scores if record else None)
+        if record and self.log_dir:
+            write_scalars(self.log_dir, record, self.store)
         line = describe(self.todo[index], self.store)
         self.tracker.line(f"[{len(self.ended)}/{len(self.todo)}] {line}{how}")
 

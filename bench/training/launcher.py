@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from math import inf
+from pathlib import Path
 
 from bench.core.config import Run
+from bench.core.keys import run_name
 from bench.records import files
 from bench.records.claims import claiming
 from bench.records.files import State
@@ -31,6 +33,7 @@ class TrainingOptions:
     force: bool
     vectorise: bool = False
     timeout_s: float = inf
+    log_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ def train_missing(options: TrainingOptions) -> Training:
     """Train and score what is missing."""
     files.check_writable(options.store.root)
     options.store.set_aside_damaged(options.runs)
-    before = [options.store.state(run) for run in options.runs]
+    before = {options.store.path(run): options.store.state(run) for run in options.runs}
     todo = _todo(options)
     print(f"{len(options.runs)} runs, {len(options.runs) - len(todo)} finished before")
     if not todo:
         return Training(complete=True)
-    failed = _train(todo, [before[options.runs.index(run)] for run in todo], options)
+    failed = _train(todo, before, options)
     records = [record for run in todo if (record := options.store.find(run))]
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
     spent_s = sum(record.seconds or 0.0 for record in records)
@@ -72,7 +75,7 @@ def estimate(options: TrainingOptions) -> str:
     todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
     first = [asdict(runs[0]) for runs in configurations.values()]
     try:
-        steps = pool.ask(Estimate(first, options.device))
+        steps = pool.ask(Estimate(first, options.device), options.timeout_s)
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
@@ -97,14 +100,15 @@ def _todo(options: TrainingOptions) -> list[Run]:
     return options.runs if options.force else options.store.missing(options.runs)
 
 
-def _train(todo: list[Run], before: list[State], options: TrainingOptions) -> set[int]:
+def _train(todo: list[Run], before: dict[Path, State], options: TrainingOptions) -> set[int]:
     """Train in parallel workers, which write their own records; return the places of failures.
 
     What other processes train is left to them, and waited for.
     """
     started, root, device = now(), str(options.store.root), options.device
-    with tracking(sum(run.steps for run in todo)) as tracker, claiming() as claims:
-        journal = Journal(todo, before, options.store, tracker, claims)
+    lengths = [run.steps for run in todo]
+    with tracking([*map(run_name, todo)], lengths) as tracker, claiming() as claims:
+        journal = Journal(todo, before, options.store, tracker, claims, options.log_dir)
 
         def in_time() -> bool:
             return now() - started < options.budget_s

@@ -203,7 +203,7 @@ def _read_slurm() -> tuple[int, int]:
     least = {"ID": 0, "MIN": 0, "STEP": 1, "COUNT": 1}
     values = {name: os.environ.get(f"{SLURM}{name}", "") for name in least}
     for name, text in values.items():
-        if not (text.isdecimal() and int(text) >= least[name]):
+        if not (re.fullmatch("[0-9]{1,9}", text) and int(text) >= least[name]):
             wanted = f"a whole number from {least[name]}, or --shard given"
             raise ValueError(f"{SLURM}{name} has to be {wanted}, got {text!r}")
     number, low, step, count = (int(text) for text in values.values())

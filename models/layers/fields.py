@@ -3,17 +3,38 @@
 import torch
 from torch import Tensor
 
-from remul.fields import MASK, Fields, Rep, Signature, Types, zero_padding
+from models.layers.samples import (
+    CELL,
+    apply_mask,
+    as_block,
+    block_shape,
+    check_ragged,
+    from_block,
+    has_cell,
+    mean_around,
+    mean_objects,
+    spread,
+)
+from remul.fields import BATCH, MASK, Fields, Rep, Signature, Types, zero_padding
 
 
 def object_fields(types: Types) -> dict[str, Rep]:
-    """Return the fields that an object has features of: all but the mask and those of pairs."""
-    return {name: rep for name, rep in types.items() if name != MASK and rep.objects < 2}
+    """Return the fields of objects and of samples, without the mask and the cell."""
+    return {n: rep for n, rep in types.items() if n not in (MASK, CELL) and rep.objects < 2}
+
+
+def feature_fields(types: Types) -> dict[str, Rep]:
+    """Return the fields that an object has features of.
+
+    In a cell these are no points: a place there has no meaning but by the edges.
+    """
+    points = not has_cell(types)
+    return {name: rep for name, rep in object_fields(types).items() if points or not rep.affine}
 
 
 def width(types: Types) -> int:
-    """Return the number of components per object over all fields."""
-    return sum(rep.dim for rep in object_fields(types).values())
+    """Return the number of components per object over all features."""
+    return sum(rep.dim for rep in feature_fields(types).values())
 
 
 def pair_fields(types: Types) -> dict[str, Rep]:
@@ -38,79 +59,80 @@ def count_pair_scalars(types: Types, model: str) -> int:
 
 
 def pack_pairs(inputs: Fields, types: Types) -> Tensor | None:
-    """Return the fields of pairs side by side, (batch, n, n, k), zero at padding, or None."""
+    """Return the fields of pairs side by side, zero at padding, or None.
+
+    They are (batch, n, n, k), of ragged edges (E, k).
+    """
+    check_shapes(inputs, pair_fields(types))
     fields = {name: inputs[name] for name in pair_fields(types)}
-    check_shapes(fields, types)
     return torch.cat([*zero_padding(fields, inputs.get(MASK)).values()], -1) if fields else None
 
 
 def check_shapes(inputs: Fields, types: Types) -> None:
     """Raise `ValueError` for a field with other axes than its type says."""
-    for name, x in inputs.items():
-        if x.dim() != types[name].objects + 2:
-            axes = ", ".join(["batch", *["n"] * types[name].objects, "dim"])
-            raise ValueError(f"field {name!r} is {tuple(x.shape)}, declared as ({axes})")
+    for name, rep in types.items():
+        axes = ["batch", *["n"] * rep.objects, "dim"]
+        axes = [("batch", "N", "E")[rep.objects], "dim"] if BATCH in inputs else axes
+        if inputs[name].dim() != len(axes):
+            shape = tuple(inputs[name].shape)
+            raise ValueError(f"field {name!r} is {shape}, declared as ({', '.join(axes)})")
 
 
 def broadcast_to_objects(inputs: Fields, types: Types) -> Fields:
-    """Return the fields that an object has features of, each (batch, n, dim).
+    """Return the fields of objects and of samples, each (batch, n, dim).
 
     What belongs to the whole sample is the same for each of its objects. Raises `ValueError` for
     other axes than the types say, and where no field tells the number of objects.
     """
-    fields = {name: inputs[name] for name in object_fields(types)}
-    check_shapes(fields, types)
-    n = next((x.shape[1] for x in inputs.values() if x.dim() > 2), None)
-    if n is None:
-        raise ValueError("models need an input field with a value for each object, (batch, n, dim)")
+    fields = object_fields(types)
+    check_shapes(inputs, fields)
+    n = block_shape(inputs)[1]
     return {
-        name: x if types[name].objects else x[:, None].expand(-1, n, -1)
-        for name, x in fields.items()
+        name: as_block(inputs, inputs[name])
+        if rep.objects
+        else spread(inputs, inputs[name]).expand(-1, n, -1)
+        for name, rep in fields.items()
     }
 
 
 def centroid(inputs: Fields, types: Types) -> Tensor:
-    """Return the mean of all points of real objects, (batch, 1, 3), or the origin without any."""
+    """Return the mean of all points of real objects, (batch, n or 1, 3), or the origin without any.
+
+    In a cell, which has no centre, it is the first point of each object itself. Every network asks
+    for it first: raises `ValueError` for ragged fields that do not fit.
+    """
+    check_ragged(inputs, types)
     fields = broadcast_to_objects(inputs, types)
     points = [x for name, x in fields.items() if types[name].affine]
     if not points:
         return next(iter(inputs.values())).new_zeros(1, 1, 3)
-    points = apply_mask(inputs, torch.cat(points, -1))  # (batch, n, points * 3)
-    means = (mean_weights(inputs, points) * points).sum(1)
-    return means.unflatten(-1, (-1, 3)).mean(1, keepdim=True)
+    if has_cell(types):
+        return apply_mask(inputs, points[0][..., :3])
+    means = mean_around(inputs, torch.cat(points, -1))  # (batch, n or 1, points * 3)
+    return means.unflatten(-1, (-1, 3)).mean(2)
 
 
 def coordinates(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
-    """Return the first point of each object from the centre, (batch, n, 3); zero without points."""
+    """Return the first point of each object, (batch, n, 3), or zero without points.
+
+    It is taken from the centre, but in a cell from the origin.
+    """
     fields = broadcast_to_objects(inputs, types)
     for name, x in fields.items():
         if types[name].affine:
-            return apply_mask(inputs, x[..., :3] - centre)
-    x = next(iter(fields.values()))
-    return x.new_zeros(*x.shape[:2], 3)
-
-
-def mean_weights(inputs: Fields, x: Tensor) -> Tensor:
-    """Return the weights of the objects in a mean over the real ones, (batch or 1, n, 1)."""
-    if MASK not in inputs:
-        return x.new_full((1, x.shape[1], 1), 1 / max(1, x.shape[1]))
-    mask = inputs[MASK].to(x)
-    return mask / mask.sum(1, keepdim=True).clamp_min(1)
-
-
-def apply_mask(inputs: Fields, x: Tensor) -> Tensor:
-    """Return values per object, (batch, n, k), set to zero where the object is padding."""
-    return x if MASK not in inputs else torch.where(inputs[MASK].bool(), x, 0)
+            return apply_mask(inputs, x[..., :3] if has_cell(types) else x[..., :3] - centre)
+    return centre.new_zeros(*block_shape(inputs), 3)
 
 
 def pack(inputs: Fields, types: Types, centre: Tensor) -> Tensor:
-    """Return all fields side by side, points from the centre, padding zero: (batch, n, width)."""
+    """Return all features side by side, points from the centre, padding zero: (batch, n, width)."""
+    fields = broadcast_to_objects(inputs, types)
     parts = [
-        x - torch.cat([centre] * (x.shape[-1] // 3), -1) if types[name].affine else x
-        for name, x in broadcast_to_objects(inputs, types).items()
+        fields[name] - torch.cat([centre] * (rep.dim // 3), -1) if rep.affine else fields[name]
+        for name, rep in feature_fields(types).items()
     ]
-    empty = next(x for x in inputs.values() if x.dim() == 3)[..., :0]
-    return apply_mask(inputs, torch.cat(parts or [empty], -1))
+    empty = [] if parts else [centre.new_zeros(*block_shape(inputs), 0)]
+    return apply_mask(inputs, torch.cat(parts or empty, -1))
 
 
 def unpack(inputs: Fields, x: Tensor, types: Types, centre: Tensor) -> Fields:
@@ -124,9 +146,12 @@ def unpack(inputs: Fields, x: Tensor, types: Types, centre: Tensor) -> Fields:
 
 
 def pool(inputs: Fields, fields: Fields, types: Types) -> Fields:
-    """Return the fields with those of the whole sample averaged over the real objects."""
+    """Return the output fields of those of objects in blocks, (batch, n, dim).
+
+    Those of the whole sample are averages over the real objects.
+    """
     return {
-        name: x if types[name].objects else (mean_weights(inputs, x) * apply_mask(inputs, x)).sum(1)
+        name: from_block(inputs, x) if types[name].objects else mean_objects(inputs, x)
         for name, x in fields.items()
     }
 
@@ -137,7 +162,7 @@ def multiplicities(types: Types, lmax: int, model: str) -> dict[int, int]:
     Raises `ValueError`, naming `model`, for a higher l or a parity other than (-1)^l.
     """
     muls = dict.fromkeys(range(lmax + 1), 0)
-    for name, rep in object_fields(types).items():
+    for name, rep in feature_fields(types).items():
         for mul, l, parity in rep.chunks:
             if l > lmax or parity != (-1) ** l:
                 allowed = ", ".join(f"{l}{'eo'[l % 2]}" for l in muls)
@@ -152,9 +177,18 @@ def has_points(types: Types) -> bool:
 
 
 def check_outputs(signature: Signature, model: str) -> None:
-    """Raise `ValueError`, naming `model`, for a field of pairs among the outputs."""
+    """Raise `ValueError`, naming `model`, for outputs of pairs, and for places of whole cells."""
     for name in pair_fields(signature.outputs):
         raise ValueError(f"{model} has no outputs for pairs; field {name!r} is one")
+    for name, rep in signature.outputs.items():
+        if has_cell(signature.inputs) and rep.affine and not rep.objects:
+            raise ValueError(f"a cell has no middle; field {name!r} is a point of the whole sample")
+
+
+def refuse_cell(signature: Signature, model: str) -> None:
+    """Raise `ValueError`, naming `model`, for a cell among the inputs."""
+    if has_cell(signature.inputs):
+        raise ValueError(f"{model} takes places from a centre, and a cell has none; leave it out")
 
 
 def check_points(signature: Signature, model: str) -> None:
@@ -167,7 +201,7 @@ def check_points(signature: Signature, model: str) -> None:
 
 def split_irreps(packed: Tensor, types: Types) -> list[tuple[Tensor, int, int, int]]:
     """Return the irreps of `pack`, each (batch, n, mul (2 l + 1)) with its mul, l and parity."""
-    chunks = [chunk for rep in object_fields(types).values() for chunk in rep.chunks]
+    chunks = [chunk for rep in feature_fields(types).values() for chunk in rep.chunks]
     parts = packed.split([mul * (2 * l + 1) for mul, l, _ in chunks], -1)
     return [(part, *chunk) for part, chunk in zip(parts, chunks, strict=True)]
 
@@ -209,27 +243,3 @@ def origins(inputs: Fields, signature: Signature) -> Fields:
         for name, rep in signature.outputs.items()
         if rep.affine
     }
-
-
-def carry(inputs: Fields, signature: Signature, centre: Tensor) -> Tensor:
-    """Return the outputs of an exactly equivariant map without parameters: (batch, n, width).
-
-    An output field is the input of its name and type. Without one, each of its irreps is the first
-    such irrep among the inputs, points counting as vectors from the centre, or else zero.
-    """
-    types = signature.inputs
-    packed = pack(inputs, types, centre)
-    first: dict[tuple[int, int], Tensor] = {}
-    for part, _, l, parity in split_irreps(packed, types):
-        first.setdefault((l, parity), part[..., : 2 * l + 1])
-    widths = [rep.dim for rep in object_fields(types).values()]
-    fields = dict(zip(object_fields(types), packed.split(widths, -1), strict=True))
-    parts = []
-    for name, rep in signature.outputs.items():
-        if types.get(name) == rep:
-            parts.append(fields[name])
-            continue
-        for mul, l, parity in rep.chunks:
-            zero = packed.new_zeros(*packed.shape[:2], 2 * l + 1)
-            parts += [first.get((l, parity), zero)] * mul
-    return torch.cat(parts, -1)

@@ -14,7 +14,8 @@ def mlp(*widths: int, activate_last: bool = False) -> nn.Sequential:
     """
     if not widths[-1]:
         return nn.Sequential(linear(widths[-2], 0))
-    layers = [layer for pair in pairwise(widths) for layer in (linear(*pair), SiLU())]
+    maps = [linear(*pair) for pair in pairwise(widths)]
+    layers = [layer for x in maps for layer in (x, SiLU(x))]
     return nn.Sequential(*(layers if activate_last else layers[:-1]))
 
 
@@ -40,10 +41,18 @@ def scale_weights(layer: nn.Module, scale: float) -> nn.Module:
 
 
 class SiLU(nn.Module):
-    """SiLU that overwrites its input, a fresh tensor, where no gradient will ask for it."""
+    """SiLU that overwrites its input, a fresh tensor, where no gradient or hook will ask for it.
+
+    The input is what the layer `before` returns, if any.
+    """
+
+    def __init__(self, before: nn.Module | None = None) -> None:
+        super().__init__()
+        self.before = (before,) if before else ()  # in a tuple, as it is no part of this layer
 
     def forward(self, x: Tensor) -> Tensor:
-        return silu(x, inplace=not torch.is_grad_enabled())
+        hooked = any(module._forward_hooks for module in (self, *self.before))
+        return silu(x, inplace=not (torch.is_grad_enabled() or hooked))
 
 
 class Bias(nn.Module):

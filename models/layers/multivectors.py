@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from models.layers import geometric_algebra as algebra
+from models.layers.blades import find_maps
 from models.layers.lengths import narrow, widen
 from models.layers.mlp import linear
 
@@ -42,49 +43,84 @@ class Columns(NamedTuple):
 class MultivectorLinear(nn.Module):
     """The equivariant linear map of multivectors and of scalars.
 
-    Scalars mix with the invariant components, 1 and e123 without e0 of even parity. `basis_in` and
-    `basis_out` say in which basis the two parities come and go.
+    Scalars mix with the invariant components, 1 and e123 without e0 of even parity. `kinds` are
+    those of components that come in and that are used, by group: weights between others are none.
+    `basis_in` and `basis_out` say in which basis the two parities come and go.
     """
 
     def __init__(
         self,
         columns: tuple[Columns, Columns],
         scalars: tuple[int, int],
+        kinds: tuple[Tensor, Tensor],
         basis_in: Tensor = PARITIES,
         basis_out: Tensor = PARITIES,
     ) -> None:
         super().__init__()
         self.columns_in, self.columns_out = columns
-        fan_in, fan_out = self.columns_in.width // 4, self.columns_out.width // 4
+        fan_in = self.columns_in.width // 4
+        used = find_maps(*kinds)  # (maps, groups in, groups out)
+        which = used.flatten(1).any(1)
         # b blade, e and f e0 in and out, p parity, q and r parities in their bases, m map
         maps = torch.einsum("qp,befpm,pr->beqfrm", basis_in, algebra.linear_maps(), basis_out)
-        maps = maps.reshape(-1, algebra.MAPS).to(torch.get_default_dtype())
+        maps = maps[..., which].flatten(0, -2).to(torch.get_default_dtype())
         self.register_buffer("maps", maps, persistent=False)
+        rows = used[which].flatten()
+        self.register_buffer("rows", rows.nonzero().squeeze(1), persistent=False)
+        self.all_rows = bool(rows.all())
+        size = self.columns_in.channels * self.columns_out.channels
+        self.weight = nn.Parameter(torch.randn(len(self.rows), size) / fan_in**0.5)
         # Columns of the invariants, first among the parities: in sum and difference they are both.
         self.even_in = int(basis_in[:, 0].count_nonzero())
         self.even_out = int(basis_out[0].count_nonzero())
-        self.weight = nn.Parameter(torch.randn(algebra.MAPS, fan_in * fan_out) / fan_in**0.5)
-        self.lift = linear(scalars[0], 2 * fan_out)
-        self.mix = nn.Linear(scalars[0] + 2 * fan_in, scalars[1]) if scalars[1] else None
+        ins, outs = (part[:, ::7, 0, 0] for part in kinds)  # (groups, 1 and e123)
+        self.lifted = outs.any(0).nonzero().flatten().tolist()
+        groups, channels = self.columns_out
+        self.lift = linear(scalars[0], len(self.lifted) * groups * channels)
+        taken = ins.mT[..., None].expand(-1, -1, self.columns_in.channels).flatten()
+        self.register_buffer("taken", taken.nonzero().squeeze(1), persistent=False)
+        self.all_taken = bool(taken.all())
+        width = scalars[0] + len(self.taken)
+        self.mix = linear(width, scalars[1]) if scalars[1] else None
 
     def matrices(self) -> Tensor:
         """Return the weights by blade, (8, columns in, columns out)."""
-        blocks = (self.maps @ self.weight).view(8, 4, 4, *self.columns_in, *self.columns_out)
+        (groups_in, channels_in), (groups_out, channels_out) = self.columns_in, self.columns_out
+        count, weight = self.maps.shape[1], self.weight
+        if not self.all_rows:
+            full = weight.new_zeros(count * groups_in * groups_out, weight.shape[1])
+            weight = full.index_copy(0, self.rows, weight)
+        blocks = (self.maps @ weight.view(count, -1)).view(
+            8, 4, 4, groups_in, groups_out, channels_in, channels_out
+        )
         # `part` is e0 x parity; a column is (group, part, channel), a block all channels at once.
-        blade, part_in, part_out, group_in, channel_in, group_out, channel_out = range(7)
+        blade, part_in, part_out, group_in, group_out, channel_in, channel_out = range(7)
         rows, columns = (group_in, part_in, channel_in), (group_out, part_out, channel_out)
         by_column = blocks.permute(blade, *rows, *columns)
         return by_column.reshape(8, self.columns_in.width, self.columns_out.width)
 
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        y = torch.bmm(x, self.matrices())  # (8, objects, columns out)
-        groups, channels = self.columns_out
-        lifted = self.lift(s).view(len(s), 2, groups, 1, channels).transpose(0, 1)
-        _invariants(self.columns_out.split(y), self.even_out).add_(lifted)
-        if self.mix is None:
-            return y, s
+        return self.transform(x, s), s if self.mix is None else self.mix(self.join(x, s))
+
+    def transform(self, x: Tensor, s: Tensor) -> Tensor:
+        """Return the multivectors, (8, objects, columns out), or zero where none is used."""
+        if not self.maps.shape[1]:
+            return x.new_zeros(())
+        y = torch.bmm(x, self.matrices())
+        if self.lifted:
+            groups, channels = self.columns_out
+            lifted = self.lift(s).view(s.shape[0], len(self.lifted), groups, 1, channels)
+            invariants = _invariants(self.columns_out.split(y), self.even_out)
+            first, last = self.lifted[0], self.lifted[-1] + 1
+            invariants[first:last].add_(lifted.transpose(0, 1))
+        return y
+
+    def join(self, x: Tensor, s: Tensor) -> Tensor:
+        """Return scalars and behind them the invariant components, (objects, width)."""
         invariants = _invariants(self.columns_in.split(x), self.even_in).mean(-2)
-        return y, self.mix(torch.cat([s, invariants.transpose(0, 1).flatten(1)], -1))
+        invariants = invariants.transpose(0, 1).flatten(1)
+        invariants = invariants if self.all_taken else invariants[:, self.taken]
+        return torch.cat([s, invariants], -1)
 
 
 def _invariants(x: Tensor, even: int) -> Tensor:

@@ -15,8 +15,8 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from models.layers.edges import Edges
 from models.layers.lengths import smooth_length
-from models.layers.neighbours import Edges
 
 Irrep = tuple[int, int]
 Triple = tuple[int, int, int]
@@ -130,7 +130,7 @@ class Dense(nn.Module):
         ):
             sender = senders[triple[0]].narrow(-1, start * channels, count * channels)
             sums = geometry.matrices[triple] @ (weight * sender).flatten(2, 3)
-            aggregated += sums.split(channels, -1)
+            aggregated += geometry.edges.sum_rows(sums).split(channels, -1)
         return aggregated
 
 
@@ -160,8 +160,9 @@ class LibraryProduct(nn.Module):
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
-        mean_weights = edges.mean_weights.mT.expand(len(x), -1, -1, -1)
-        aggregated = (mean_weights @ messages.unflatten(0, weights.shape[:3])).squeeze(2)
+        mean_weights = edges.mean_weights.mT.expand(weights.shape[0], -1, -1, -1)
+        sums = mean_weights @ messages.unflatten(0, weights.shape[:3])
+        aggregated = edges.sum_rows(sums.squeeze(2))
         irreps, channels = self.spec.irreps, self.spec.channels
         dims = [2 * irreps[out][0] + 1 for _, _, out in self.spec.paths]
         parts = aggregated.split([dim * channels for dim in dims], -1)

@@ -12,9 +12,9 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from models.layers.edges import Edges
 from models.layers.fields import join_by_l, multiplicities, origins, split_by_l
 from models.layers.mlp import linear
-from models.layers.neighbours import Edges
 from remul.fields import Fields, Signature, Types
 
 RADIAL_BASIS = 16
@@ -71,7 +71,7 @@ class Coupling(nn.Module):
         return [x.unflatten(-1, (2 * l + 1, -1)).flatten(2, 3) for l, x in enumerate(flat)]
 
     def aggregate(
-        self, messages: list[Tensor], angular: list[Tensor], lmax_out: int | None = None
+        self, messages: list[Tensor], embedding: EdgeEmbedding, lmax_out: int | None = None
     ) -> list[list[Tensor]]:
         """Return the products of messages by l_in, (batch, n, k, 2 l_in + 1, c), summed over j.
 
@@ -80,12 +80,13 @@ class Coupling(nn.Module):
         """
         ls_out = range((self.lmax if lmax_out is None else lmax_out) + 1)
         sums = [[] for _ in ls_out]
-        for x, matrix, paths in zip(messages, angular, self.paths, strict=True):
+        for x, matrix, paths in zip(messages, embedding.angular, self.paths, strict=True):
             if x.shape[-1] == 0:
                 continue
             sizes = [(2 * l_out + 1) * paths[l_out] for l_out in ls_out]
             rows = matrix if sum(sizes) == matrix.shape[-1] else matrix[..., : sum(sizes)]
-            for l_out, part in enumerate((rows.mT @ x.flatten(2, 3)).split(sizes, 2)):
+            products = embedding.edges.sum_rows(rows.mT @ x.flatten(2, 3))
+            for l_out, part in enumerate(products.split(sizes, 2)):
                 shape = 2 * l_out + 1, paths[l_out]
                 sums[l_out].append(part.unflatten(2, shape).flatten(3))
         return sums

@@ -1,5 +1,7 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
+import os
+import signal
 import subprocess
 import sys
 from resource import RUSAGE_CHILDREN, getrusage
@@ -9,8 +11,10 @@ import pytest
 from bench.cli import COMMANDS, main
 from bench.core import plugins
 from bench.core.config import Plugin, Run
+from bench.data import cache
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
+from bench.system import signals
 from bench.system.checkout import ROOT
 from bench.training import selection
 
@@ -36,6 +40,42 @@ def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     assert f"example: python -m bench {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("streams", "lines"),
+    [(">&-", 1), ("2>&-", 0), (">&- 2>&-", 0), (">/dev/full", 1), (">/dev/full 2>/dev/full", 0)],
+)
+def test_streams_that_take_nothing_are_a_mistake(streams, lines):
+    command = f"{sys.executable} -m bench list models {streams}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, lines, "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.slow
+def test_a_signal_ends_a_command_in_one_line(sent, code, times):
+    waiting = (
+        "from bench.commands import list as command; import signal\n"
+        "def wait(options): print(flush=True); signal.pause()\ncommand.run = wait\n"
+        "from bench.cli import enter; raise SystemExit(enter(['list']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", waiting],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
+    )
+    process.stdout.readline()
+    for _ in range(times):
+        process.send_signal(sent)
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (code, f"{signals.STOPPED}\n")
 
 
 def bad_sweep(folder, **changes):
@@ -91,6 +131,8 @@ MISTAKES = {
     "network": (["speed", "--models", "egn"], "did you mean 'egnn'?"),
     "sides": (["compare", "one"], "compare takes two folders or files, or --base REF"),
     "revision": (["compare", "--base", "nowhere"], "no revision 'nowhere'"),
+    "an option as revision": (["compare", "--base=--lock"], "no revision '--lock'"),
+    "nobody's home": (["table", "--results", "~nobody-here/x"], "'~nobody-here/x'"),
     "format": (["table", "--format", "pdf"], "invalid choice: 'pdf'"),
     "results": (["table", "--results", "/nowhere"], "no records under /nowhere"),
     "folder": (["run", "quick", "--results", "/proc/results"], "cannot be written"),
@@ -200,6 +242,12 @@ def test_a_sweep_that_does_not_parse_is_named(tmp_path, capsys):
     assert f"{file}, line 1" in capsys.readouterr().err
 
 
+def test_folders_of_the_checkout_are_no_machines(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["table", "--results", "."]) == 2
+    assert "no records under ." in capsys.readouterr().err
+
+
 def record_in(results):
     """A store with the record of one run."""
     record = blank_record(Run(Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")))
@@ -227,3 +275,55 @@ def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
     record_in(tmp_path).write_text("{")
     assert main([command, "--results", str(tmp_path)]) == 2
     assert "no record that can be read" in capsys.readouterr().err
+
+
+STREAMS = {
+    "full": ("table {} > /dev/full", 2, b"error: system: No space left on device\n"),
+    "both full": ("table {} > /dev/full 2> /dev/full", 2, b""),
+    "closed": ("table {} >&-", 0, b""),
+    "all closed": ("run nowhere <&- >&- 2>&-", 2, b""),
+    "a pipe that ends": ("table {} | true; exit ${{PIPESTATUS[0]}}", 2, b""),
+    "ascii": ("table {} > /dev/null", 0, b""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "code", "said"), STREAMS.values(), ids=STREAMS)
+def test_streams_may_be_anything(line, code, said, tmp_path):
+    record_in(tmp_path)
+    line = line.format(f"--results {tmp_path}")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m bench {line}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_an_error_of_ours_has_a_code_of_its_own(monkeypatch, capsys):
+    monkeypatch.setattr(plugins, "names", lambda kind: 1 / 0)
+    assert main(["list"]) == 70
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_terminal_obeys_no_name(capsys, tmp_path):
+    (tmp_path / "\x1b[31m" / "runs" / "t").mkdir(parents=True)
+    (tmp_path / "\x1b[31m" / "runs" / "t" / "\x1b]0;x\x07.json").write_text("{")
+    assert main(["table", "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"\x1b[31m" in shown.err
+
+
+def test_a_results_folder_is_a_machine_only_with_records(capsys):
+    before = {*(ROOT / "bench").rglob("*")}
+    assert main(["table", "--results", str(ROOT)]) == 2
+    assert {*(ROOT / "bench").rglob("*")} == before
+
+
+def test_the_tilde_of_a_folder_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REMUL_DATA", "~/x")
+    assert cache.folder() == tmp_path / "x"

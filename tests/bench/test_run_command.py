@@ -16,6 +16,7 @@ from msgspec import structs
 
 from bench.cli import main
 from bench.core.config import SYMMETRISE, Plugin, Run, run_from_plain
+from bench.core.outcomes import UNWRITABLE
 from bench.records.run_record import Penalty, blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
@@ -24,7 +25,7 @@ from bench.reporting.figures.loss_surface import read_surfaces, surface
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.system import machine, pool
 from bench.system.checkout import ROOT
-from bench.system.protocol import Died
+from bench.system.protocol import Died, Failed
 from bench.training import selection
 from bench.training.execute import execute
 
@@ -184,8 +185,29 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
 
 
+def test_a_record_that_cannot_be_kept_ends_the_sweep_in_one_line(tmp_path, monkeypatch, capsys):
+    def run_out(requests, jobs, on_reply, *_):
+        on_reply(next(iter(requests))[0], Failed(UNWRITABLE, "x.json: No space left on device"))
+
+    monkeypatch.setattr(pool, "serve", run_out)
+    assert run(tmp_path) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert line.endswith("cannot be kept: x.json: No space left on device")
+
+
+def test_processes_that_share_a_sweep_train_each_run_once(finished, tmp_path):
+    together = [started(tmp_path, "--no-timing", models=("drift", "egnn")) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1].decode() for process in together]
+    assert [process.returncode for process in together] == [0, 0]
+    ended = [line for text in said for line in text.splitlines() if line.startswith("[")]
+    assert len(ended) == 8
+    assert sum("(by another process)" in line for line in ended) == 4
+    assert scores(tmp_path) == scores(finished)
+    assert not list(tmp_path.rglob("*.claim*"))
+
+
 def test_an_estimate_survives_a_worker_that_dies(tmp_path, monkeypatch, capsys):
-    def ask(_):
+    def ask(*_):
         raise RuntimeError("the worker ended with code 9")
 
     monkeypatch.setattr(pool, "ask", ask)
@@ -297,11 +319,11 @@ def test_random_numbers_of_the_forward_pass_are_those_of_the_run(tmp_path):
     assert scores(tmp_path) == both
 
 
-def started(folder, **options):
+def started(folder, *arguments, **options):
     """The sweep as a process of its own, which heeds interrupts even where the tests do not."""
     command = [sys.executable, "-m", "bench", "run", sweep_file(folder, **options)]
     return subprocess.Popen(
-        [*command, "--results", str(folder / "r"), "--jobs", "1"],
+        [*command, "--results", str(folder / "r"), "--jobs", "1", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

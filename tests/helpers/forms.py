@@ -143,11 +143,33 @@ def unpack(inputs, there):
     }
 
 
-def pass_messages(rows, batch, place, edges, shift):
+def span(rows, batch, edges, shift):
+    """What each edge spans, periodic images among its ends, and how near they are."""
     sender, receiver = edges
     cell = rows["cell"].unflatten(-1, (3, 3))[batch[sender]]
     apart = rows["p"][sender] + (shift.unsqueeze(1) @ cell).squeeze(1) - rows["p"][receiver]
-    near = torch.exp(-apart.square().sum(-1, keepdim=True) / 4)
+    return apart, torch.exp(-apart.square().sum(-1, keepdim=True) / 4)
+
+
+def exact(inputs):
+    """A ragged network that is equivariant under E(3) and permutations."""
+    batch, edges = inputs["batch"], inputs["edge_index"]
+    apart, near = span(inputs, batch, edges, inputs["shift"].double())
+    got = torch.zeros_like(inputs["p"]).index_add(0, edges[1], near * (apart + inputs["w"][:, :3]))
+    sizes = (inputs["v"] * got).sum(-1, keepdim=True)
+    energy = inputs["t"].index_add(0, batch, sizes)
+    return {
+        "p": inputs["p"] + got,
+        "q": torch.cat([0 * got, 0 * got[:, :2], sizes * inputs["v"]], -1),
+        "bond": near * apart,
+        "energy": energy,
+        "dipole": inputs["cell"][:, 3:6].index_add(0, batch, got),
+    }
+
+
+def pass_messages(rows, batch, place, edges, shift):
+    sender, receiver = edges
+    apart, near = span(rows, batch, edges, shift)
     message = near * (apart + rows["w"][:, :3]) * (1 + rows["m"][sender] * rows["w"][:, 3:])
     got = torch.zeros_like(rows["p"]).index_add(0, receiver, message)
     tilt = torch.sin(got @ ALONG).unsqueeze(-1) * (1 + 0.1 * place.unsqueeze(-1))

@@ -5,6 +5,65 @@ import numpy as np
 from bench.core import plugins
 from bench.data import xtb_md
 
+SKELETON = """
+# made by hand
+:version 1.10
+:root
+   order TX TY TZ RX RY RZ
+   axis XYZ
+:bonedata
+  begin
+     id 1
+     name arm
+     direction 0 1 0
+     length 2
+     axis 0 0 0 XYZ
+    dof rx rz
+    limits (-160.0 20.0)
+           (-70.0 70.0)
+  end
+  begin
+     id 2
+     name Hand
+     direction 1 0 0
+     length 1
+     axis 0 0 90 XYZ
+    dof rx
+  end
+  begin
+     id 3
+     name tail
+     direction 0 0 -1
+     length 1
+     axis 0 0 0 XYZ
+  end
+:hierarchy
+  begin
+    root arm tail
+    arm Hand
+  end
+"""
+MOTION = """
+:FULLY-SPECIFIED
+:DEGREES
+1
+root 1 2 3 0 0 0
+arm 0 0
+Hand 0
+2
+root 0 0 0 0 0 90
+arm 0 0
+Hand 0
+3
+root 0 0 0 0 0 0
+arm 0 90
+Hand 0
+4
+root 0 0 0 0 0 0
+arm 0 0
+Hand 90
+"""
+
 
 def write(folder):
     """Files that the tasks of recorded data take for their own, given the folder as `source`."""

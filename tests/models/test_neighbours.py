@@ -7,11 +7,12 @@ import torch
 from torch.func import jvp
 from torch.testing import assert_close
 
+import remul
 from bench.core import plugins
 from bench.peers._adapters import edges as peer_edges
-from models.layers import neighbours as neighbours_module
+from models.layers import search
 from models.layers.neighbours import find_all_edges, find_edges
-from remul import E3, O3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
+from remul import O3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
 TYPES = {"mass": SCALAR, "position": POINT, "bond": Rep("2x0e", objects=2)}
 SIGNATURE = Signature(TYPES, {"position": POINT, "force": VECTOR})
@@ -78,7 +79,7 @@ def test_the_nearest_are_exact_for_any_number_spread_and_unit(objects, unit, gen
 def test_the_nearest_are_the_same_a_few_receivers_at_a_time(pairs_at_once, draw, monkeypatch):
     x = draw(2, 12, 3)
     expected = find_edges({}, {}, x, 3).senders
-    monkeypatch.setattr(neighbours_module, "PAIRS_AT_ONCE", pairs_at_once)
+    monkeypatch.setattr(search, "PAIRS_AT_ONCE", pairs_at_once)
     assert torch.equal(find_edges({}, {}, x, 3).senders, expected)
 
 
@@ -120,7 +121,8 @@ def test_networks_of_neighbours_are_exact_on_symmetric_shapes(name, shape, count
     inputs = symmetric(shape, draw)
     signature = Signature({"position": POINT, "velocity": VECTOR}, {"force": VECTOR})
     model = built(name, signature, neighbours=count)
-    elements = (E3.sample(inputs, generator) for _ in range(3))
+    group = getattr(remul, plugins.group_claim(name))
+    elements = (group.sample(inputs, generator) for _ in range(3))
     errors = [equivariance_error(model, inputs, signature, g).max() for g in elements]
     assert max(errors) < 1e-12
 

@@ -65,7 +65,7 @@ def test_products_are_explicit_clebsch_gordan_sums(degree, draw):
     coupling, x = Coupling(degree), draw(2, 3, 3)
     embedding = embed_edges(coupling, x)
     messages = [draw(2, 3, 3, 2 * a + 1, 2) for a in range(degree + 1)]
-    sums = [torch.cat(parts, -1) for parts in coupling.aggregate(messages, embedding.angular)]
+    sums = [torch.cat(parts, -1) for parts in coupling.aggregate(messages, embedding)]
     expected = [keys.sum(2) for keys in slow_keys(messages, embedding.edges.vectors)]
     assert_close(sums, expected, rtol=1e-12, atol=1e-12)
 

@@ -7,7 +7,8 @@ from torch.testing import assert_close
 
 from bench.core import plugins
 from models import evfn, painn
-from models.layers.neighbours import Edges
+from models.layers.edges import Edges
+from models.layers.neighbours import find_all_edges
 from remul import POINT, SCALAR, Signature
 
 BODIES = Signature({"charge": SCALAR, "position": POINT}, {"position": POINT})
@@ -49,14 +50,20 @@ def test_the_nearest_neighbours_alone_send(network, draw):
 
 def test_as_many_neighbours_as_others_are_all(network, draw):
     inputs = {"charge": draw(3, 6, 1), "position": draw(3, 6, 3)}
-    few = painn.PaiNN(BODIES, 8, 2, 5).double()
-    every = painn.PaiNN(BODIES, 8, 2, None).double()
+    few = painn.build(BODIES, 8, 2, 5).double()
+    every = painn.build(BODIES, 8, 2).double()
     every.load_state_dict(few.state_dict())
     assert_close(few(inputs), every(inputs))
 
 
+def frames_of(x):
+    """The edges between all objects, and their frames."""
+    edges = find_all_edges({}, {}, x)
+    return edges, evfn.build_frames(x, edges.vectors, edges)
+
+
 def test_frames_are_orthogonal_and_right_handed(draw):
-    axes = evfn.build_frames(draw(2, 4, 3))
+    _, axes = frames_of(draw(2, 4, 3))
     i, j = torch.triu_indices(4, 4, 1)
     e1, e2, e3 = axes[:, i, j].unbind(2)
     assert_close((e1 * e2).sum(-1), torch.zeros(2, 6).double())
@@ -64,11 +71,11 @@ def test_frames_are_orthogonal_and_right_handed(draw):
 
 
 def test_components_are_inner_products_with_the_axes_of_the_pair(draw):
-    axes, v = evfn.build_frames(draw(2, 4, 3)), draw(2, 4, 2, 3)
+    (edges, axes), v = frames_of(draw(2, 4, 3)), draw(2, 4, 2, 3)
     own = torch.einsum("zijac,zikc->zijak", axes, v)
     other = torch.einsum("zijac,zjkc->zijak", axes, v)
     expected = torch.cat([own.flatten(3), other.flatten(3)], -1)
-    assert_close(evfn.scalarize(axes, v), expected)
+    assert_close(evfn.scalarize(axes, v, edges), expected)
 
 
 def chiral(generator, size):

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from models.layers.fields import carry, centroid, check_points, unpack
+from models.layers.carry import carry
+from models.layers.fields import centroid, check_points, unpack
 from remul.fields import Fields, Signature, Types
 
 

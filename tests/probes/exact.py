@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from models.layers.fields import carry, centroid, check_points, unpack
+from models.layers.carry import carry
+from models.layers.fields import centroid, check_points, unpack
 from remul.fields import Fields, Signature
 
 EQUIVARIANT = True

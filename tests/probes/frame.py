@@ -5,7 +5,8 @@ from math import radians
 import torch
 from torch import nn
 
-from models.layers.fields import carry, centroid, check_points, unpack
+from models.layers.carry import carry
+from models.layers.fields import centroid, check_points, unpack
 from remul.actions import act
 from remul.elements import Element
 from remul.fields import Fields, Rep, Signature

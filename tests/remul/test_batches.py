@@ -1,12 +1,13 @@
 """Batches: an index and a loader pick the same samples of both sides, padded or ragged."""
 
+import pickle
 from copy import deepcopy
 
 import pytest
 import torch
 from forms import draw_forms
 from torch.testing import assert_close
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from remul import Batch
 
@@ -97,9 +98,10 @@ def test_an_index_of_ragged_samples_joins_each(index, forms):
     assert_close(batch[index].targets, together.targets)
 
 
-def test_a_loader_joins_ragged_samples(forms):
+@pytest.mark.parametrize("samples", [list, lambda batch: batch, lambda b: Subset(b, range(4))])
+def test_a_loader_joins_ragged_samples(samples, forms):
     batch = forms[1].batch
-    loaded = next(iter(DataLoader(batch, batch_size=4)))
+    loaded = next(iter(DataLoader(samples(batch), batch_size=4)))
     assert_close((loaded.inputs, loaded.targets), (batch.inputs, batch.targets))
 
 
@@ -128,3 +130,9 @@ def test_a_batch_says_what_a_ragged_value_belongs_to(objects, words):
     inputs = {"x": torch.zeros(6, 3), "batch": torch.tensor([0, 0, 0, 1, 2, 2])}
     with pytest.raises(ValueError, match=words):
         Batch(inputs, {"y": torch.zeros(3, 1)}, objects)[0]
+
+
+def test_a_ragged_batch_can_be_sent_to_a_worker(forms):
+    batch = forms[1].batch
+    sent = pickle.loads(pickle.dumps(batch))[1]
+    assert_close((sent.inputs, sent.targets), (batch[1].inputs, batch[1].targets))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from forms import draw_forms, network
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
@@ -43,6 +44,19 @@ def test_compiled_calls_give_what_eager_ones_do(name, model, generator):
     torch.compiler.reset()
     compiled = torch.compile(CALLS[name], backend="eager")(model, x, y, g)
     assert_close(compiled, CALLS[name](model, x, y, g))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_compiled_calls_take_ragged_samples(generator):
+    form = draw_forms((3, 1, 2), generator)[1]
+    g = remul.SO3.sample(form.inputs, generator)
+
+    def loss(inputs):
+        batch = Batch(inputs, form.batch.targets)
+        return remul.loss_terms(network, batch, form.signature, g, mse_loss)
+
+    torch.compiler.reset()
+    assert_close(torch.compile(loss, backend="eager")(form.inputs), loss(form.inputs))
 
 
 @pytest.mark.parametrize("name", ["loss_terms", "equivariance_error", "expected_error"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from forms import draw_forms, network
+from forms import draw_forms, exact, network
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
@@ -61,6 +61,16 @@ def permuted(form):
     return without_image(form.pad(after, after.get("edge_index")))
 
 
+def in_space(form):
+    """Fields of samples, objects and edges on which a group of the plane acts, and an element."""
+    group = remul.PlanarGroup({"tilted": (1, 0)}, reflects=True)
+    inputs, outputs = dict(form.signature.inputs), dict(form.signature.outputs)
+    inputs["v"] = remul.Rep("1o", space="tilted")
+    outputs["bond"] = remul.Rep("1o", objects=2, space="tilted")
+    outputs["dipole"] = remul.Rep("1o", objects=0, space="tilted")
+    return form.inputs, remul.Signature(inputs, outputs), [group.sample(form.inputs, draw())]
+
+
 def without_image(fields):
     """Ragged samples have `shift` instead."""
     return {name: x for name, x in fields.items() if name != "image"}
@@ -77,6 +87,9 @@ SAMPLES = {  # numbers of each sample, or of all
     ).log(),
     "error_by_axis": lambda f: remul.error_by_axis(network, f.inputs, f.signature, draw(), 1),
     "pose_shift": lambda f: remul.pose_shift(network, f.inputs, f.signature, draw(), 1).errors,
+    "pose_differences": lambda f: torch.cat(
+        [*remul.pose_differences(network, f.inputs, f.signature, draw(), [9]).mean.values()]
+    ).sum(0),
     "lie_derivative_error": lambda f: remul.lie_derivative_error(network, f.inputs, f.signature),
     "lie_error_by_layer": lambda f: remul.lie_error_by_layer(Chain(f), f.inputs, f.signature, "z"),
     "error_spectrum": lambda f: remul.error_spectrum(network, f.inputs, f.signature, 1),
@@ -98,6 +111,9 @@ SAMPLES = {  # numbers of each sample, or of all
         network, f.batch, f.signature, permutation(f), mse_loss
     ),
     "permuted": permuted,
+    "error in a space": lambda f: remul.expected_error(network, *in_space(f)),
+    "loss in a space": lambda f: remul.consistency_loss(network, *in_space(f), mse_loss),
+    "mean in a space": lambda f: remul.group_average(network, *in_space(f)[1:])(f.inputs)["energy"],
     "len": lambda f: torch.tensor(len(f.batch)),
 }
 FIELDS = {  # fields of all objects
@@ -111,7 +127,9 @@ FIELDS = {  # fields of all objects
     "canonicalise": lambda f: remul.canonicalise(network, f.signature)(f.inputs),
     "network": lambda f: network(f.inputs),
 }
-WITHOUT_FIELDS = {"about_axis", "rotations_by_angle", "interval", "wigner", "adapt"}
+GROUPS = {"about_axis", "rotations_by_angle"}
+MATRICES = {"cyclic", "dihedral", "quarter_turns", "shifts", "symmetric"}
+WITHOUT_FIELDS = GROUPS | MATRICES | {"interval", "wigner", "adapt"}
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES)
@@ -211,6 +229,32 @@ def test_gradients_in_the_fields_are_finite(ragged):
     error = remul.expected_error(network, inputs, ragged.signature, elements(ragged)).sum()
     grads = torch.autograd.grad(error, [inputs["p"], inputs["cell"]])
     assert all(grad.isfinite().all() for grad in grads)
+
+
+MOTIONS = {"E3": E3, "permutations": remul.groups.permutations}
+
+
+@pytest.mark.parametrize("group", MOTIONS.values(), ids=MOTIONS)
+def test_an_exact_network_has_no_error_in_any_sample(group, ragged):
+    g = group.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(exact, ragged.inputs, ragged.signature, g).max() < 1e-12
+
+
+def test_a_broken_network_has_one_in_every_sample(ragged):
+    g = E3.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(network, ragged.inputs, ragged.signature, g).min() > 1e-3
+
+
+def test_a_broken_network_has_one_in_every_sample_that_is_permuted(ragged):
+    g = remul.groups.permutations.sample(ragged.inputs, draw())
+    error = remul.equivariance_error(network, ragged.inputs, ragged.signature, g)
+    assert torch.equal(error > 1e-6, (g.order != torch.arange(4)).any(1))
+
+
+@pytest.mark.parametrize("wrap", [remul.frame_average, remul.canonicalise])
+def test_frames_make_ragged_networks_exact(wrap, ragged):
+    model, g = wrap(network, ragged.signature), remul.SE3.sample(ragged.inputs, draw())
+    assert remul.equivariance_error(model, ragged.inputs, ragged.signature, g).max() < 1e-10
 
 
 def test_a_cell_turns_along(ragged):

@@ -10,47 +10,63 @@ from bench.reporting.aggregate import TIMINGS, baseline, frame, summary
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.drawing import Drawing, Plot, draw_file
 from bench.reporting.figures.loss_surface import read_surfaces, surface
-from bench.reporting.figures.pareto import pareto
+from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
-from bench.reporting.figures.profiles import mean_profiles, pose_shift
-from bench.reporting.figures.style import slug
+from bench.reporting.figures.profiles import axes, mean_profiles, pose_shift
+from bench.reporting.figures.style import SCREEN, Look, slug
 from bench.reporting.figures.times import times, timings
 
+POINTS = (
+    "A point for each row of the table, with bars of one standard deviation over seeds: a circle "
+    "for plain training, a square for augmentation, a diamond for REMUL. Blue are exactly "
+    "equivariant networks, each other network has its colour; grey rows are beaten in both."
+)
 PLOTS = (
+    Plot(
+        "front",
+        front,
+        "What accuracy costs: mean squared error against the time of inference and of a training "
+        f"step. The line is the front: nothing below and left of it. {POINTS}",
+    ),
     Plot(
         "pareto",
         pareto,
-        "Mean squared error against equivariance error E', a panel for each split: lower is more "
-        "accurate, further left more nearly equivariant. A point for each row of the table; its "
-        "colour is the network, its marker the method, its bars one standard deviation over seeds.",
+        "Mean squared error against equivariance error E', for each split: lower is more accurate, "
+        "further left more nearly equivariant; exact networks share a place. Points are as in "
+        "the first figure.",
     ),
     Plot(
         "beta",
         against_beta,
-        "Mean squared error (left) and equivariance error E' (right) of networks trained with "
-        "REMUL against the weight beta of the penalty; 0 is plain training. Dashed lines: the same "
-        "network with augmentation; dotted ones: the most accurate equivariant network.",
+        "Mean squared error, and equivariance errors E' (Eq. 9) and E (Eq. 8), of networks trained "
+        "with REMUL against the weight beta of the penalty; 0 is plain training. Level lines: the "
+        "same network with augmentation, and the most accurate exactly equivariant one.",
     ),
     Plot(
         "time",
         times,
         "Time of a training step and of inference on one batch, in milliseconds: shorter is "
-        "faster. Colours are those of the networks in the first figure; a C marks a time that was "
-        "disturbed and is compared with none.",
+        "faster. A C marks a time that was disturbed and is compared with none.",
     ),
     Plot(
         "surface",
         surface,
-        "The loss around trained networks: along one random direction (left), and in the plane of "
+        "The loss around trained networks: along one random direction, and in the plane of "
         "two, a map for each network in one scale of colours. The cross is the trained network; "
         "steps are in norms of its filters.",
     ),
     Plot(
         "pose_shift",
         pose_shift,
-        "Left: equivariance error E' against the angle of the rotation. Right: how the output, as "
-        "a function of the rotation, shares its energy among degrees l; all in l = 0 is exactly "
-        "equivariant. The most accurate row of each network and method.",
+        "Equivariance error E' against the angle of the rotation, and how the output, a function "
+        "of the rotation, shares its energy among degrees l; all in l = 0 is exactly equivariant. "
+        "The most accurate row of each method and network that is not exact.",
+    ),
+    Plot(
+        "axes",
+        axes,
+        "Equivariance error E' under rotations about x, y and z alone, mean and standard deviation "
+        "over seeds: the most accurate row of each method and network that is not exact.",
     ),
     Plot(
         "penalty_traces",
@@ -62,7 +78,11 @@ PLOTS = (
 
 
 def draw_figures(
-    root: Path, records: list[RunRecord], form: str = "png", task: str | None = None
+    root: Path,
+    records: list[RunRecord],
+    form: str = "png",
+    task: str | None = None,
+    look: Look = SCREEN,
 ) -> dict[str, list[Drawing]]:
     """Draw what changed of the figures of every task, or of one, under root/figures, by task."""
     if not records:
@@ -73,21 +93,25 @@ def draw_figures(
     for label, part in shown.groupby("task"):
         rows = _rows(root, records, label, summary(part.dropna(axis="columns", how="all")))
         stem = root / "figures" / slug(label)
-        files = [draw_file(plot, rows[plot.name], label, stem, form) for plot in PLOTS]
+        files = [draw_file(plot, rows[plot.name], label, stem, form, look) for plot in PLOTS]
         drawings[label] = [drawing for drawing in files if drawing]
     return drawings
 
 
 def _rows(root: Path, records: list[RunRecord], label: str, table: pd.DataFrame) -> dict[str, Any]:
-    """Return what each plot shows; scores without times, so that new times redraw times alone."""
+    """Return what each plot shows; scores without times, so that new times redraw those alone."""
     best = baseline(table)
+    samples = [name for name in TIMINGS if not name.endswith("_ms")]
     scores = table.drop(columns=[*TIMINGS, "session"])
     scores["baseline"] = scores.index == (None if best is None else best.name)
+    profiles = mean_profiles(table, records)
     return {
+        "front": table.drop(columns=[*samples, "session"]),
         "pareto": scores,
         "beta": scores,
         "time": timings(table),
         "surface": read_surfaces(root, records, label),
-        "pose_shift": mean_profiles(table, records),
+        "pose_shift": profiles,
+        "axes": profiles,
         "penalty_traces": read_traces(root, records, label),
     }

@@ -1,64 +1,104 @@
 """Errors against the weight of the equivariance loss."""
 
-import re
-from itertools import cycle
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bench.reporting.figures.style import COLOURS, SPLITS, legend, set_plain_ticks
+from bench.reporting.aggregate import AND
+from bench.reporting.figures.labels import Label, label_ends
+from bench.reporting.figures.style import (
+    EXACT,
+    MARKERS,
+    panels,
+    row_colour,
+    set_plain_ticks,
+    shorten,
+)
+
+MSE = ("mse_test", "-", ""), ("mse_ood", "--", " OOD")  # a curve, its line, the end of its name
+EQUIVARIANCE = ("expected_error_test", "-", " E'"), ("mean_error_test", ":", " E")
+ERRORS = (("MSE x 1e3", 1e3, MSE), ("equivariance error", 1.0, EQUIVARIANCE))
 
 
 def against_beta(table: pd.DataFrame, title: str) -> Figure | None:
-    """Return errors of each model trained with REMUL against beta, plain at 0, rivals as lines."""
-    swept = table.assign(beta=table["method"].map(_beta)).dropna(subset="beta")
-    betas_of = swept[swept["beta"] > 0].groupby("model")["beta"].nunique()
-    swept = swept[swept["model"].isin(betas_of[betas_of > 1].index)]
+    """Return errors of each model and penalty against beta, 0 being plain training, and rivals."""
+    swept = sweep_beta(table)
     if swept.empty:
         return None
-    palette = cycle(COLOURS)
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for model, rows in swept.groupby("model"):
-        steps = rows["steps"].mode().max()  # the length with most betas
-        rows = rows[rows["steps"] == steps].sort_values("beta")
-        splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
-        for (split, words), colour in zip(splits.items(), palette, strict=False):
-            for ax, kind, scale in ((left, "mse", 1e3), (right, "expected_error", 1.0)):
-                score = f"{kind}_{split}"
-                _curve(ax, rows, score, scale, color=colour, label=f"{model}, {words}")
-                for rival, line in _rivals(table, model, steps):
-                    name = f"{rival['model']} {rival['method']}, {words}"
-                    style = {"color": colour, "linestyle": line, "linewidth": 1.2}
-                    ax.axhline(scale * rival[score], label=name, **style)
-    betas = sorted(set(swept["beta"]))
-    for ax, words in ((left, "mean squared error x 1e3"), (right, "equivariance error E'")):
-        ax.set(yscale="log", xlabel="beta (0: plain training)", ylabel=words)
+    figure, axes = panels(2)
+    betas = sorted({0.0, *swept["beta"]})
+    for ax, (words, scale, curves) in zip(axes, ERRORS, strict=True):
+        labels = []
+        for score, dashes, what in (curve for curve in curves if curve[0] in table):
+            for (_, mode), rows in swept.groupby(["model", "mode"]):
+                labels.append(_curve(ax, rows, mode, score, scale, dashes, what))
+            labels += _rivals(ax, table, swept, score, scale, dashes, what)
+        ax.set(yscale="log", xlabel="beta (0: plain training)", title=words)
         ax.set_xscale("symlog", linthresh=betas[1])
         ax.set_xlim(-0.3 * betas[1], 2 * betas[-1])
         ax.set_xticks(betas, [f"{beta:g}" for beta in betas])
         ax.xaxis.set_minor_locator(NullLocator())
-    set_plain_ticks(left)
-    legend(figure, left)
+        set_plain_ticks(ax.yaxis)
+        label_ends(ax, labels)
     figure.suptitle(title)
     return figure
 
 
-def _beta(method: str) -> float | None:
-    """Return the beta of a constant penalty with alpha = 1; plain training has beta = 0."""
-    constant = re.fullmatch(r"remul\(beta=([\d.e+-]+)\)", method)
-    return float(constant[1]) if constant else 0.0 if method == "plain" else None
+def sweep_beta(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models with a penalty of several betas, at the commonest steps, by beta.
+
+    `mode` is the penalty's name; plain rows, of beta 0, belong to each mode.
+    """
+    split = table["method"].map(split_method)
+    rows = table.assign(mode=split.str[0], beta=split.str[1]).dropna(subset="beta")
+    parts = []
+    for (model, _), own in rows[rows["beta"] > 0].groupby(["model", "mode"]):
+        own = own[own["steps"] == own["steps"].mode().max()]
+        if own["beta"].nunique() > 1:
+            plain = rows[(rows["model"] == model) & (rows["beta"] == 0)]
+            plain = plain[plain["steps"] == own["steps"].iloc[0]].assign(mode=own["mode"].iloc[0])
+            parts.append(pd.concat([plain, own]).drop_duplicates("beta").sort_values("beta"))
+    return pd.concat(parts) if parts else rows.iloc[:0]
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, score: str, scale: float, **style: str) -> None:
+def split_method(method: str) -> tuple[str, float | None]:
+    """Return a penalty's name and beta, if beta is all that is set of it; plain has beta 0."""
+    name, _, options = method.removesuffix(")").partition("(")
+    key, _, value = options.partition("=")
+    if AND in method or name == "plain":
+        return name, None if AND in method else 0.0
+    return name, float(value) if key == "beta" and "," not in value else None
+
+
+def _curve(
+    ax: Axes, rows: pd.DataFrame, mode: str, score: str, scale: float, dashes: str, what: str
+) -> Label:
+    last, colour = rows.iloc[-1], row_colour(rows.iloc[-1])
     y, deviation = scale * rows[score], scale * rows[f"{score}_std"].fillna(0)
-    ax.errorbar(rows["beta"], y, deviation, fmt="-D", capsize=2, **style)
+    ax.errorbar(
+        rows["beta"], y, deviation.clip(upper=0.9 * y), linestyle=dashes, color=colour, capsize=1.5,
+        marker=MARKERS.get(mode, "X"), markersize=3.5,
+    )  # fmt: skip
+    shown = "" if mode == "remul" else f" {mode}"
+    return Label(last["beta"], y.iloc[-1], f"{last['model']}{shown}{what}", colour)
 
 
-def _rivals(table: pd.DataFrame, model: str, steps: int) -> list[tuple[pd.Series, str]]:
-    """Return augmentation of the same model and length, dashed, and the baseline, dotted."""
-    same = (table["model"] == model) & (table["steps"] == steps) & (table["method"] == "augment")
-    lines = ((table[same], "--"), (table[table["baseline"]], ":"))
-    return [(row, line) for rows, line in lines for _, row in rows.iterrows()]
+def _rivals(
+    ax: Axes, table: pd.DataFrame, swept: pd.DataFrame, score: str, scale: float, dashes: str,
+    what: str,
+) -> list[Label]:  # fmt: skip
+    """Draw augmentation of the same models and lengths, and the best exact row, as level lines."""
+    steps = swept["steps"].iloc[0]
+    same = table["model"].isin(swept["model"]) & (table["method"] == "augment")
+    lines = [
+        (row, row_colour(row)) for _, row in table[same & (table["steps"] == steps)].iterrows()
+    ]
+    if score.startswith("mse"):  # an exact row's equivariance error is 0
+        lines += [(row, EXACT) for _, row in table[table["baseline"]].iterrows()]
+    labels, right = [], 2 * swept["beta"].max()
+    for row, colour in lines:
+        ax.axhline(scale * row[score], color=colour, linestyle=dashes, linewidth=0.7, alpha=0.7)
+        name = shorten(f"{row['model']} {row['method']}")
+        labels.append(Label(right, scale * row[score], f"{name}{what}", colour))
+    return labels

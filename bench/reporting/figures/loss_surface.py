@@ -11,19 +11,21 @@ from matplotlib.figure import Figure
 from bench.records.run_record import RunRecord, Surface
 from bench.records.run_store import RunStore
 from bench.reporting.aggregate import method_of, task_of
-from bench.reporting.figures.style import COLOURS
+from bench.reporting.figures.labels import Label, label_ends
+from bench.reporting.figures.style import COLOURS, panels, shorten
 
 LEVELS = 12
 
 
 def read_surfaces(root: Path, records: list[RunRecord], label: str) -> dict[str, Surface]:
     """Return the loss surfaces of a task by model and method; of several seeds, the lowest."""
-    runs = [record.run for record in records if record.status == "done"]
-    runs = [run for run in runs if run.surface and str(task_of(run)) == label]
+    runs = [(record.run, record.key) for record in records if record.status == "done"]
+    runs = [(run, key) for run, key in runs if run.surface and str(task_of(run)) == label]
     store, surfaces = RunStore(root), {}
-    for run in sorted(runs, key=lambda run: (run.model.name, str(run.method), -run.seed)):
+    runs.sort(key=lambda pair: (pair[0].model.name, str(pair[0].method), -pair[0].seed))
+    for run, key in runs:
         try:
-            loss = store.read_surface(run)
+            loss = store.read_surface(run, key)
         except ValueError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue
@@ -40,24 +42,26 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     losses = sorted(loss for loss in losses if loss > 0 and isfinite(loss))
     if len(losses) < 2:
         return None
-    figure = Figure(figsize=(3.2 + 2.6 * len(surfaces), 3.6), layout="constrained")
-    lines, *maps = figure.subplots(1, 1 + len(surfaces), width_ratios=[1.3, *[1] * len(surfaces)])
+    figure, (lines, *maps) = panels(1 + len(surfaces))
     ends = [max(filter(isfinite, map(max, each.plane))) for each in surfaces.values()]
     norm = LogNorm(losses[0], median_low(ends))
     levels = [norm.inverse(i / LEVELS) for i in range(LEVELS + 1)]
+    labels = []
     for ax, colour, (name, each) in zip(maps, COLOURS, surfaces.items(), strict=False):
-        short = name.partition(" + ")[0]
-        lines.plot(each.at, each.line, color=colour, label=short)
+        short = shorten(name)
+        lines.plot(each.at, each.line, color=colour)
+        labels.append(Label(each.at[-1], each.line[-1], short, colour))
         contours = ax.contourf(
             each.at, each.at, _transpose(each.plane), levels, norm=norm, extend="max"
         )
         ax.plot(0, 0, "+", color="white")
-        ax.set(title=short, xlabel="first direction", aspect="equal")
+        ax.set(title=short, aspect="equal")
         ax.grid(visible=False)
-    maps[0].set_ylabel("second direction")
-    lines.set(yscale="log", xlabel="first direction, in filter norms", ylabel="loss")
-    figure.legend(*lines.get_legend_handles_labels(), loc="outside lower left", ncols=4, fontsize=8)
-    figure.colorbar(contours, ax=maps, format="%.2g", label="loss")
+    lines.set(yscale="log", xlabel="first direction, in filter norms", title="loss on a line")
+    label_ends(lines, [label for label in labels if isfinite(label.y)])
+    figure.colorbar(
+        contours, ax=maps, format="%.2g", ticks=levels[::4], label="loss", location="bottom"
+    )
     figure.suptitle(title)
     return figure
 

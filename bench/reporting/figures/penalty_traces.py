@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from bench.records.run_record import RunRecord
 from bench.records.run_store import RunStore
 from bench.reporting.aggregate import task_of
-from bench.reporting.figures.style import COLOURS, legend
+from bench.reporting.figures.labels import Label, label_ends
+from bench.reporting.figures.style import COLOURS, panels, shorten
 
 PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivariance term"}
 SMOOTH = 5  # points of a curve that are averaged
@@ -33,15 +34,20 @@ def penalty_traces(traces: dict[str, Any] | None, title: str) -> Figure | None:
     """Return beta over alpha and both terms against the steps, a line for each method."""
     if traces is None:
         return None
-    figure = Figure(figsize=(11.5, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(PANELS))
+    figure, axes = panels(len(PANELS))
+    ends: dict[str, list[Label]] = {column: [] for column in PANELS}
     for colour, (method, curve) in zip(cycle(COLOURS), traces["curves"].items(), strict=False):
         curve = curve.assign(beta=curve["beta"] / curve["alpha"].where(curve["alpha"] > 0))
-        for ax, (column, words) in zip(axes, PANELS.items(), strict=True):
+        for ax, column in zip(axes, PANELS, strict=True):
             values = curve[column].rolling(SMOOTH, min_periods=1).mean()
-            ax.plot(curve["step"], values, color=colour, label=method, linewidth=1.2)
-            ax.set(xlabel="step", title=words, yscale="log")
-    legend(figure, axes[0])
+            ax.plot(curve["step"], values, color=colour, linewidth=1.0)
+            seen = values[values > 0]
+            if len(seen):
+                end = curve["step"][seen.index[-1]], seen.iloc[-1]
+                ends[column].append(Label(*end, shorten(method), colour))
+    for ax, (column, words) in zip(axes, PANELS.items(), strict=True):
+        ax.set(xlabel="step", title=words, yscale="log")
+        label_ends(ax, ends[column])
     figure.suptitle(f"{title}: {traces['run']}")
     return figure
 
@@ -56,7 +62,7 @@ def _curves(
         ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
-            curve = _read(RunStore(root).curve_path(run))
+            curve = _read(RunStore(root).curve_path(run, record.key))
             if curve is not None:
                 groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
     return groups
@@ -65,7 +71,9 @@ def _curves(
 def _read(file: Path) -> pd.DataFrame | None:
     """Return the curve in a file; None, and a line that names it, if it is none."""
     try:
-        return pd.read_csv(file)[["step", "alpha", *PANELS]]
+        if not file.is_file():
+            raise OSError
+        return pd.read_csv(file, dtype=float)[["step", "alpha", *PANELS]]
     except (OSError, KeyError, ValueError):
         print(f"skipped: {file}: not a curve", file=sys.stderr)
         return None

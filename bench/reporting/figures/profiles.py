@@ -4,51 +4,93 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from bench.records.run_record import Profiles, RunRecord
 from bench.reporting.aggregate import AND
-from bench.reporting.figures.style import colours, family, legend, line
+from bench.reporting.figures.labels import Label, label_ends
+from bench.reporting.figures.style import family, line, panels, row_colour, shorten
 
-CURVES = ("angles_deg", "expected_error_by_angle", "energy_by_degree")
+ROUND_OFF = 1e-4  # errors below are of arithmetic: nothing to see
 Profile = dict[str, Any]
 
 
 def pose_shift(profiles: list[Profile], title: str) -> Figure | None:
     """Return E' against the angle of rotation, and the energy of f over the degrees of SO(3)."""
-    if not profiles:
+    shown = [p for p in profiles if p["angles_deg"] and p["energy_by_degree"]]
+    if not shown:
         return None
-    figure = Figure(figsize=(9.4, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
-    for profile in profiles:
-        style = {"color": profile["colour"], "label": profile["row"]}
-        style["linestyle"] = line(profile["family"].split()[1])
-        angles, errors = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
-        left.plot(angles, errors, **style)  # without 0 degrees, where no model errs
-        energy = profile["energy_by_degree"]
-        right.plot(range(len(energy)), [e / sum(energy) for e in energy], marker="o", **style)
-    left.set(xlabel="rotation by an angle, degrees", ylabel="equivariance error E'", yscale="log")
-    right.set(xlabel="degree l", ylabel="share of the energy of f", yscale="log")
-    left.set_xticks(range(0, 181, 45))
-    right.set_xticks(range(len(energy)))
-    legend(figure, left)
+    figure, (errors, energies) = panels(2)
+    ends: tuple[list[Label], list[Label]] = ([], [])
+    for profile in shown:
+        style = {"color": profile["colour"], "linestyle": line(profile["method"])}
+        angles, error = profile["angles_deg"][1:], profile["expected_error_by_angle"][1:]
+        energy = [
+            e / (sum(profile["energy_by_degree"]) or 1.0) for e in profile["energy_by_degree"]
+        ]
+        errors.plot(angles, error, **style)  # without 0 degrees, where no model errs
+        energies.plot(range(len(energy)), energy, marker="o", markersize=3, **style)
+        for labels, x, y in zip(ends, (angles, range(len(energy))), (error, energy), strict=True):
+            labels.append(Label(x[-1], y[-1], profile["row"], profile["colour"]))
+    errors.set(xlabel="rotation by an angle, degrees", yscale="log", title="equivariance error E'")
+    energies.set(xlabel="degree l", yscale="log", title="share of the energy of f")
+    errors.set_xticks(range(0, 181, 90))
+    energies.set_xticks(range(len(energy)))
+    for ax, labels in zip((errors, energies), ends, strict=True):
+        label_ends(ax, labels)
+    figure.suptitle(title)
+    return figure
+
+
+def axes(profiles: list[Profile], title: str) -> Figure | None:
+    """Return E' under rotations about each axis, a group of bars for each row."""
+    shown = [p for p in profiles if p["expected_error_by_axis"]][::-1]
+    if not shown:
+        return None
+    names = list(shown[0]["expected_error_by_axis"])
+    figure, (ax,) = panels(1, 0.3 + 0.11 * len(shown))
+    high = 0.8 / len(names)
+    for k, axis in enumerate(names):
+        places = [i + (len(names) / 2 - k - 0.5) * high for i in range(len(shown))]
+        errors = [profile["expected_error_by_axis"].get(axis, 0.0) for profile in shown]
+        spreads = [profile["expected_error_by_axis_std"].get(axis, 0.0) for profile in shown]
+        bars = ax.barh(
+            places, errors, high * 0.9, xerr=spreads, alpha=1 - 0.28 * k,
+            color=[p["colour"] for p in shown], error_kw={"linewidth": 0.6},
+        )  # fmt: skip
+        ax.bar_label(bars, [axis] * len(shown), padding=2, fontsize=6)
+    ax.set_yticks(range(len(shown)), [profile["row"] for profile in shown], fontsize=7)
+    ax.set(title="E' about an axis", xlim=(0, None))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.grid(axis="y", visible=False)
     figure.suptitle(title)
     return figure
 
 
 def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile]:
-    """Return the profile of the most accurate row of each family, averaged over its seeds."""
-    profiles, palette = [], colours(table)
+    """Return the profile of the most accurate row of each family that is not exact, over seeds."""
+    profiles, seeds_of = [], {}
+    for record in records:
+        if record.profiles and record.profiles.angles_deg:
+            seeds_of.setdefault(record.key, []).append(record.profiles)
     trained = table[~table["method"].str.contains(AND, regex=False)]
-    for name, rows in trained.groupby(trained.apply(family, axis=1)):
-        best = rows.loc[rows["mse_test"].idxmin()]
-        seeds = [r.profiles for r in records if r.key == best["key"] and r.profiles]
-        seeds = [profile for profile in seeds if profile.angles_deg]
-        if seeds:
-            look = {"family": name, "colour": palette[name]}
-            look["row"] = f"{best['model']} {best['method']}"
-            profiles.append(look | {curve: _mean(seeds, curve) for curve in CURVES})
+    families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
+    for _, rows in trained.groupby(families):
+        best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None
+        seeds = [] if best is None else seeds_of.get(best["key"], [])
+        if seeds and best["expected_error_test"] > ROUND_OFF:
+            row = shorten(f"{best['model']} {best['method']}")
+            look = {"row": row, "method": best["method"], "colour": row_colour(best)}
+            profiles.append(look | _mean(seeds))
     return profiles
 
 
-def _mean(profiles: list[Profiles], name: str) -> list[float]:
-    return pd.DataFrame([getattr(profile, name) for profile in profiles]).mean().tolist()
+def _mean(seeds: list[Profiles]) -> dict[str, Any]:
+    curves = {}
+    for name in ("angles_deg", "expected_error_by_angle", "energy_by_degree"):
+        curves[name] = pd.DataFrame([getattr(profile, name) for profile in seeds]).mean().tolist()
+    by_axis = pd.DataFrame([profile.expected_error_by_axis for profile in seeds])
+    return curves | {
+        "expected_error_by_axis": by_axis.mean().to_dict(),
+        "expected_error_by_axis_std": by_axis.std().fillna(0.0).to_dict(),
+    }

@@ -1,13 +1,18 @@
-"""What the figures share: look, colours, markers, names, bars and legends."""
+"""What the figures share: looks, colours of families, panels, names, bars and axes."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from bench.core import plugins
 from bench.reporting.aggregate import AND
 
 SPLITS = {"test": "in distribution", "ood": "out of distribution"}
@@ -15,56 +20,111 @@ MARKERS = {"plain": "o", "augment": "s", "remul": "D", "ramp": "^", "gradnorm": 
 LINES = {"plain": "-", "augment": "--", "remul": "-.", "ramp": ":", "gradnorm": (0, (5, 1, 1, 1)),
          "dual": (0, (1, 3))}  # fmt: skip
 FILLS = {"": "full", "frame_average": "none", "canonicalise": "left"}
-COLOURS = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999",
-    "#882255", "#117733", "#332288", "#aa4499", "#ddcc77", "#88ccee", "#661100", "#6699cc",
-)  # fmt: skip
+SHORT = {
+    " + old version": " (old)", "frame_average": "frames", "group_average(": "group(", ", ": " ",
+}  # fmt: skip
 SPEED_KINDS = {"inference": "inference", "train_step": "training step"}
+NARROW_IN = 4.0  # a figure of one column: its panels stand one below the other
+
+INK, FAINT, GRID = "#1f2328", "#59636e", "#e4e8ed"
+EXACT, TRIVIAL = "#0b62b0", "#6e7781"  # exactly equivariant networks, predictors without weights
+FREE = ("#b54708", "#0f7a43", "#a2328a", "#6b4fbb", "#7d5a00", "#00737a", "#b3261e")
+COLOURS = (EXACT, *FREE, INK)  # of what is no network: methods, modes
+
 STYLE = {
     "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "0.9",
+    "axes.titlesize": "medium",
+    "grid.color": GRID,
     "legend.frameon": False,
+    "figure.figsize": (4.8, 3.6),
     "figure.dpi": 160,
     "pdf.fonttype": 42,
     "svg.hashsalt": "remul",  # else its identifiers are random
 }
+COLUMN = STYLE | {
+    "font.size": 8,
+    "figure.figsize": (3.35, 2.5),
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How figures are drawn, in which folder below root/figures, and whether with a title."""
+
+    folder: str
+    titled: bool
+    settings: dict[str, Any]
+
+
+SCREEN = Look("", True, STYLE)
+PAPER = Look("paper", False, COLUMN)
+PAGE = Look("page", False, COLUMN | {"svg.fonttype": "none"})  # its text stays text
 
 Row = dict[str, Any]
 Rows = list[Row]
 
 
+def network_colour(name: str, exact: bool, trivial: bool = False) -> str:
+    """Return the colour of a network's family: exact ones share one, each backbone has its own."""
+    if exact:
+        return TRIVIAL if trivial else EXACT
+    known = [n for n in plugins.names("models") if not plugins.claims_equivariance(n)]
+    own = len(known) + crc32(name.encode()) % (len(FREE) - len(known))
+    return FREE[(known.index(name) if name in known else own) % len(FREE)]
+
+
+def row_colour(row: pd.Series | Row) -> str:
+    """Return the colour of a row of a task's table."""
+    return network_colour(row["network"], bool(row["equivariant"]), bool(row["trivial"]))
+
+
+def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401 - of subplots
+    """Return a figure with panels side by side, one below the other where it is narrow."""
+    width_in, height_in = mpl.rcParams["figure.figsize"]
+    rows, columns = (count, 1) if width_in < NARROW_IN else (1, count)
+    size = (width_in * columns, height * height_in * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+
+
 def family(row: pd.Series) -> str:
     """Return model and method without options: what has one look."""
     method, plus, after = row["method"].partition(AND)
-    return f"{row['network']} {_bare(method)}{plus}{after}"
-
-
-def colours(table: pd.DataFrame) -> dict[str, str]:
-    """Return a colour for each family of rows: that of its network."""
-    networks = list(dict.fromkeys(table["network"]))
-    return {
-        family(row): COLOURS[networks.index(row["network"]) % len(COLOURS)]
-        for _, row in table.iterrows()
-    }
+    return f"{row['network']} {bare(method)}{plus}{after}"
 
 
 def marker(method: str) -> dict[str, str]:
     """Return the marker of a method, filled by what was done after training."""
     trained, _, after = method.partition(AND)
-    return {"fmt": MARKERS.get(_bare(trained), "X"), "fillstyle": FILLS.get(after, "right")}
+    return {"fmt": MARKERS.get(bare(trained), "X"), "fillstyle": FILLS.get(after, "right")}
 
 
 def line(method: str) -> Any:  # noqa: ANN401 - a name or dashes
     """Return the line of a method, without its options."""
-    return LINES.get(_bare(method), "-")
+    return LINES.get(bare(method), "-")
 
 
-def _bare(method: str) -> str:
-    return method.partition("(")[0]
+def bare(label: str) -> str:
+    """Return a plug-in's name without its options."""
+    return label.partition("(")[0]
 
 
 def name(row: pd.Series, table: pd.DataFrame) -> str:
@@ -74,24 +134,30 @@ def name(row: pd.Series, table: pd.DataFrame) -> str:
     return f"{row['model']} {row['method']}{steps}"
 
 
+def short_name(row: pd.Series, table: pd.DataFrame) -> str:
+    """Return `name` as it is written in a figure."""
+    return shorten(name(row, table))
+
+
+def shorten(text: str) -> str:
+    """Return a row's name without plain and the names of options."""
+    text = re.sub(r"\w+=", "", text).replace(" plain", "").replace(" steps", "")
+    for long, short in SHORT.items():
+        text = text.replace(long, short)
+    return text
+
+
 def bar(row: pd.Series, score: str, scale: float = 1.0) -> float | None:
     """Return the standard deviation, kept from reaching zero on a logarithmic axis."""
     deviation = row[f"{score}_std"]
     return None if pd.isna(deviation) else scale * min(deviation, 0.9 * row[score])
 
 
-def set_plain_ticks(ax: Axes) -> None:
-    """Set ticks at 1, 2 and 5 of each decade, written as plain numbers."""
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())
-
-
-def legend(figure: Figure, ax: Axes) -> None:
-    """Add one legend for all panels beside them, a line for each name; the figure grows with it."""
-    named = {name: handle for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.set_figheight(max(figure.get_figheight(), 0.2 * len(named)))
-    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=8)
+def set_plain_ticks(axis: Axis, *steps: int) -> None:
+    """Set ticks at 1, 2 and 5 of each decade, or at other steps of it, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=steps or (1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def slug(label: str) -> str:
@@ -101,12 +167,15 @@ def slug(label: str) -> str:
 
 def bare_name(row: Row) -> str:
     """Return the model of a row of the speed grid, without its options."""
-    return _bare(row["model"])
+    return bare(row["model"])
 
 
 def palette(rows: Rows) -> dict[str, str]:
     """Return the colour of each model, in order of name."""
-    return {row["model"]: row["colour"] for row in sorted(rows, key=bare_name)}
+    return {
+        row["model"]: network_colour(bare_name(row), row["equivariant"])
+        for row in sorted(rows, key=bare_name)
+    }
 
 
 def head(figure: Figure, words: str, title: str) -> None:

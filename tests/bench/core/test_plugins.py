@@ -1,5 +1,8 @@
 """Plug-ins as the command line writes them."""
 
+import re
+import sys
+
 import pytest
 
 from bench import Plugin
@@ -32,6 +35,8 @@ def test_a_number_has_the_kind_of_its_default():
     ("text", "reason"),
     [
         ("remul:gamma=1", "method 'remul' has no option 'gamma'; there are beta, alpha"),
+        ("remul:None", "method 'remul', option 'beta' has to be a number, got None"),
+        ("remul:many", "method 'remul', option 'beta' has to be a number, got 'many'"),
         ("plain:1", "method 'plain' has no option ''; there are none"),
         ("remull", "did you mean 'remul'"),
     ],
@@ -45,3 +50,47 @@ def test_a_path_may_have_options(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("def build(signature, width=8): ...\n")
     assert plugins.parse("models", f"{file}:16") == Plugin(str(file), {"width": 16})
+
+
+def with_helper(folder, value):
+    """A model's file and the file beside it that it imports."""
+    folder.mkdir(exist_ok=True)
+    (folder / "parts.py").write_text(f"WIDTH = {value}  # as it is\n")
+    file = folder / "mine.py"
+    file.write_text("import parts\ndef build(signature): return parts.WIDTH\n")
+    return str(file)
+
+
+def test_files_beside_a_plugin_are_its_own(tmp_path):
+    files = [with_helper(tmp_path / str(value), value) for value in (1, 2)]
+    assert [plugins.load("models", file).build(None) for file in files] == [1, 2]
+    assert "parts" not in sys.modules
+    assert not {str(tmp_path / "1"), str(tmp_path / "2")} & {*sys.path}
+
+
+def test_the_code_beside_a_plugin_is_part_of_it(tmp_path):
+    digests = [plugins.code_digest("models", with_helper(tmp_path / "a", v)) for v in (1, 2, 2)]
+    assert digests[0] != digests[1] == digests[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "read", "words"),
+    [
+        ("VERSION = 'two'", plugins.version, "line 1: VERSION has to be int, is str"),
+        ("VERSION = two()", plugins.version, "line 1: VERSION has to be a literal"),
+        ("VERSION = {[]: 1}", plugins.version, "line 1: VERSION has to be a literal"),
+        ("SOURCE = [1]", plugins.source, "line 1: SOURCE has to be dict, is list"),
+    ],
+)
+def test_a_constant_of_another_kind_is_named(line, read, words, tmp_path):
+    file = tmp_path / "odd.py"
+    file.write_text(line)
+    with pytest.raises(ValueError, match=re.escape(f"{file}, {words}")):
+        read(*(("tasks", str(file)) if read is plugins.version else (str(file),)))
+
+
+def test_options_are_kept_as_they_were_when_a_plugin_was_made():
+    options = {"widths": (1, 2)}
+    plugin = Plugin("mlp", options)
+    options["widths"] = 3
+    assert plugin.kwargs == {"widths": [1, 2]}

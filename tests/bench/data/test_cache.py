@@ -9,6 +9,7 @@ import resource
 import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -443,3 +444,8 @@ def test_a_full_disk_ends_a_download_without_a_trace(serve, data):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert files(data) == []
+
+
+def test_a_home_in_the_variable_is_no_folder_of_that_name(monkeypatch):
+    monkeypatch.setenv("REMUL_DATA", "~/data")
+    assert folder() == Path.home() / "data"

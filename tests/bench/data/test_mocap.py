@@ -21,64 +21,7 @@ DATA = ROOT.parent / "shared" / "data" / "cmu_mocap"
 real = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}")
 both = pytest.mark.parametrize("subject", ["walk", "run"])
 
-SKELETON = """
-# made by hand
-:version 1.10
-:root
-   order TX TY TZ RX RY RZ
-   axis XYZ
-:bonedata
-  begin
-     id 1
-     name arm
-     direction 0 1 0
-     length 2
-     axis 0 0 0 XYZ
-    dof rx rz
-    limits (-160.0 20.0)
-           (-70.0 70.0)
-  end
-  begin
-     id 2
-     name Hand
-     direction 1 0 0
-     length 1
-     axis 0 0 90 XYZ
-    dof rx
-  end
-  begin
-     id 3
-     name tail
-     direction 0 0 -1
-     length 1
-     axis 0 0 0 XYZ
-  end
-:hierarchy
-  begin
-    root arm tail
-    arm Hand
-  end
-"""
-MOTION = """
-:FULLY-SPECIFIED
-:DEGREES
-1
-root 1 2 3 0 0 0
-arm 0 0
-Hand 0
-2
-root 0 0 0 0 0 90
-arm 0 0
-Hand 0
-3
-root 0 0 0 0 0 0
-arm 0 90
-Hand 0
-4
-root 0 0 0 0 0 0
-arm 0 0
-Hand 90
-"""
+SKELETON, MOTION = recordings.SKELETON, recordings.MOTION
 POSES = {  # root, arm, hand, tail
     "rest": [[1, 2, 3], [1, 4, 3], [2, 4, 3], [1, 2, 2]],
     "root about z": [[0, 0, 0], [-2, 0, 0], [-2, 1, 0], [0, 0, -1]],

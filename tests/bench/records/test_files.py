@@ -1,6 +1,8 @@
 """Records on disk: the committed ones write back to the byte, damaged ones are named."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -32,6 +34,25 @@ def test_the_reference_writes_back_to_the_same_bytes():
     assert files.as_text({"cells": cells}, sort_keys=True) == file.read_text()
 
 
+def test_a_full_disk_is_told_by_the_file_and_leaves_nothing(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"No space left on device: '.*record\.json'"):
+        files.write_whole(tmp_path / "record.json", "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
+    left = [tmp_path / f"run-s1.{end}.12.part" for end in ("json", "curve.csv")]
+    others = [tmp_path / "run-s1.json", tmp_path / "run-s11.json.12.part"]
+    for file in left + others:
+        file.touch()
+    files.remove_parts(tmp_path / "run-s1.json")
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
 DAMAGES = {
     "another schema": ("*/runs/*/*[0-9].json", ["schema"], 2, "schema"),
     "a status of its own": ("*/runs/*/*[0-9].json", ["status"], "fine", "status"),
@@ -53,6 +74,19 @@ DAMAGES = {
         "*/speed/*.json", ["timings", "inference", "ratios", 0], 0.0, "ratios[0]"
     ),
     "no ratios": ("*/speed/*.json", ["timings", "inference", "ratios"], [], "ratios"),
+    "rounds beyond counting": (
+        "*/speed/*.json", ["timings", "inference", "rounds"], 10**400, "rounds"
+    ),
+    "a median that is not that of its samples": (
+        "*/speed/*.json", ["timings", "inference", "median_ms"], 1e3, "its samples say"
+    ),
+    "an escape code": ("*/speed/*.json", ["reasons"], {"inference": "\x1b[31m"}, "terminal obeys"),
+    "a counter of its own": ("*/speed/*.json", ["counters", "model"], 3, "counters"),
+    "a field of its own": ("*/speed/*.json", ["cellar"], 3, "cellar"),
+    "a score of its own": ("*/runs/*/*[0-9].json", ["scores", "a-b"], 1.0, "scores: 'a-b'"),
+    "a negative error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], -1.0, "mse_test"),
+    "an endless error": ("*/runs/*/*[0-9].json", ["scores", "mse_test"], 10**400, "mse_test"),
+    "a key of other letters": ("*/runs/*/*[0-9].json", ["key"], "../../ab", "key"),
     "a negative time": ("*/speed/*.json", ["timings", "inference", "median_ms"], -1.0, "median_ms"),
     "a quality of its own": ("*/speed/*.json", ["timings", "inference", "quality"], "D", "quality"),
     "a count in words": ("*/speed/*.json", ["counters", "flops"], "many", "counters"),

@@ -13,6 +13,7 @@ from bench.commands.compare import exit_code
 from bench.core import cases
 from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
+from bench.core.keys import case_key
 from bench.records import files
 from bench.records.machine_facts import MachineFacts
 from bench.records.speed_record import blank_record
@@ -64,6 +65,44 @@ CASES = {
     ),
     "nothing in common": ({"machine": {"name": "there", "torch": "2.12.0"}}, 3),
 }
+
+
+def several(tmp_path, name, count, **changes):
+    """A folder with so many records."""
+    for index in range(count):
+        cell = SpeedCase(Plugin("egnn", {"layers": index + 1}))
+        made = record(torch.Generator().manual_seed(index))
+        SpeedStore(tmp_path / name).write(replace(made, cell=cell, key=case_key(cell), **changes))
+    return str(tmp_path / name)
+
+
+@pytest.mark.parametrize(("left", "code"), [(1, 3), (4, 0)])
+def test_records_that_are_gone_are_counted(left, code, tmp_path, capsys):
+    base, new = several(tmp_path, "a", 5), several(tmp_path, "b", left)
+    assert main(["compare", base, new, "--results", str(tmp_path / "none")]) == code
+    shown = capsys.readouterr().out
+    assert f"only in the base: {5 - left} of 5 cells" in shown
+    assert f"{5 - left} gone" in shown.splitlines()[0]
+
+
+def test_timings_that_are_gone_are_counted(tmp_path, capsys):
+    base, new = several(tmp_path, "a", 3), several(tmp_path, "b", 3, timings={})
+    main(["compare", base, new, "--results", str(tmp_path / "none")])
+    assert "3 gone, 3 same" in capsys.readouterr().out
+
+
+def test_a_counter_that_is_gone_is_not_the_same(stored, tmp_path, capsys):
+    new = stored("b", counters={"dispatched_ops": None})
+    main(["compare", stored("a"), new, "--results", str(tmp_path / "none")])
+    assert "no longer counted: dispatched\\_ops" in capsys.readouterr().out.replace("d_o", "d\\_o")
+
+
+@pytest.mark.parametrize("floor", [1.5, 1e300, 10**400])
+def test_a_floor_above_all_is_refused(floor, stored, tmp_path, capsys):
+    base = stored("a")
+    (tmp_path / "a" / "noise.json").write_text(f'{{"floor": {floor}}}')
+    assert main(["compare", base, base]) == 2
+    assert "the noise floor is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("changes", "code"), CASES.values(), ids=CASES)

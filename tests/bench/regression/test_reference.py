@@ -196,3 +196,13 @@ def test_a_full_disk_of_temporary_files_is_one_line(command, tmp_path, monkeypat
     error = capsys.readouterr().err
     assert f"cannot be written to {tmp_path} (No space left on device)" in error
     assert error.count("\n") == 1
+
+
+def test_a_reference_has_no_file_of_its_choice_run(generator, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(ReferenceCheck, "time", lambda *_: {})
+    file = tmp_path / "theirs.py"
+    file.write_text("def build(signature): ...\n")
+    cell = SpeedCase(Plugin(str(file)), reference.NODES, reference.BATCH)
+    theirs = {str(cell): replace(record(generator), cell=cell)}
+    rows, _ = ReferenceCheck(theirs, "here", "cpu", 0.0).judge(60.0)
+    assert [row.why for row in rows if row.measure == "counters"] == ["the model is gone"]

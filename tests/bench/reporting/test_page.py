@@ -1,11 +1,14 @@
-"""The report: one page that shows every table and figure, the same from the same records."""
+"""The report: one page with answer, figures, tables and records, the same from the same records."""
 
 import re
 import shutil
 
 import pytest
+from msgspec.structs import replace
 
 from bench.cli import main
+from bench.records.run_store import RunStore
+from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
 
 RESULTS = ROOT / "results" / "published"
@@ -30,9 +33,9 @@ def page(root):
     return (root / "report.html").read_text()
 
 
-def test_each_task_and_speed_have_a_section(page):
-    sections = re.findall('<section id="(.*?)">', page)
-    assert sections == ["nbody_gravity-val-500", "speed"]
+def test_the_answer_comes_first_then_tasks_speed_machines_and_records(page):
+    sections = re.findall('<section id="(.*?)"', page)
+    assert sections == ["answer", "nbody_gravity-val-500", "speed", "machines", "records"]
     assert all(f'href="#{section}"' in page for section in sections)
 
 
@@ -45,19 +48,61 @@ def test_the_rows_are_those_of_the_table(root, page, capsys):
         assert cell.replace("'", "&#39;") in text
 
 
-def test_every_heading_is_explained(page):
-    headings, terms = (re.findall(f"<{tag}.*?>(.*?)</{tag}>", page) for tag in ("th", "dt"))
+def test_every_heading_of_a_table_of_rows_is_explained(page):
+    headings, terms = (set(re.findall(term, page)) for term in ('data-name="(.*?)"', "<dt>(.*?)<"))
     assert headings
-    assert set(headings) == set(terms)
+    assert headings == terms
 
 
-def test_every_figure_is_there_with_its_caption(root, page):
-    figures = re.findall('src="(.*?)"', page)
+def test_every_figure_has_its_caption_and_what_is_read_out(page):
+    figures = re.findall('<figure>\\s*<svg role="img" aria-label="[^"]{20,}"', page)
     assert figures
-    assert all((root / figure).is_file() for figure in figures)
-    assert len(re.findall("<figcaption>.{40}", page)) == len(figures)
+    assert len(re.findall("<figcaption>.{40}", page)) == len(figures) == page.count("<figure>")
 
 
-def test_a_second_report_is_the_same(root, page):
-    assert main(["report", "--results", str(root.parent)]) == 0
-    assert (root / "report.html").read_text() == page
+def test_names_in_the_page_are_unique_and_links_within_it_lead_somewhere(page):
+    names = re.findall(r'\sid="(.*?)"', page)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r'href="#(.*?)"|url\(#(.*?)\)', page)) <= {
+        pair for name in names for pair in ((name, ""), ("", name))
+    }
+
+
+def test_the_page_asks_no_network(page):
+    assert not re.findall(
+        r'src=|<link rel="stylesheet|(?<!xmlns:xlink=")(?<!xmlns=")https?://', page
+    )
+
+
+def test_records_are_linked_with_the_command_that_makes_them_again(root, page):
+    files = re.findall('<a href="((?:runs|speed)/.*?)"', page)
+    assert len(files) == len([*root.glob("runs/*/*.json"), *root.glob("speed/*.json")])
+    assert all((root / file).is_file() for file in files)
+    assert "<code>python -m bench run --task nbody_gravity:val=500 --models egnn" in page
+
+
+def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
+    other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
+    shutil.rmtree(other / "figures")
+    assert main(["report", "--results", str(other.parent)]) == 0
+    assert (other / "report.html").read_text() == page
+
+
+def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
+    records, _ = RunStore(root).load()
+    failed = [
+        replace(one, status="diverged", reason="<b>inf</b>", scores={}, timings={})
+        for one in records
+    ]
+    page = write_page(tmp_path / "machine", failed).read_text()
+    assert "No run has finished here" in page
+    assert "diverged: &lt;b&gt;inf&lt;/b&gt;" in page
+    assert "<figure>" not in page
+
+
+def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
+    (tmp_path / "machine" / "runs").mkdir(parents=True)
+    assert main(["report", "--results", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no records under")
+    assert error.count("\n") == 1

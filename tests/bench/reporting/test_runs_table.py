@@ -200,3 +200,42 @@ def test_published_numbers_have_a_source_and_a_label():
     for task in json.loads(published.FILE.read_text()).values():
         assert task["source"]
         assert all(row["label"] in "ABCD" for row in task["rows"])
+
+
+def test_a_network_without_a_step_has_a_dash_beside_a_timed_one(tmp_path):
+    exact = made("egnn", 1, 1.0, 1.0, layers=1)
+    exact = replace(exact, timings={"inference": exact.timings["inference"]})
+    for found in ([made("egnn", 0, 2.0, 1.0), exact], [made("egnn", 0, 0.5, 1.0), exact]):
+        table = runs_table.write_runs_table(tmp_path, found, "md", None)
+        (row,) = [line for line in table.splitlines() if line.startswith("| egnn(layers=1)")]
+        assert f"| {formats.ABSENT} | 1 | {formats.ABSENT} | 1 |" in row
+
+
+HOSTILE = "net(act=a|b) x^2~$\\q _y_ {z} <b> `c` *d* \x1b[31m\n](http://e)"
+
+
+@pytest.mark.parametrize("form", formats.FORMS)
+def test_a_name_is_shown_as_it_is_in_every_form(form):
+    column = formats.Column("model", "model", formats.word)
+    table = formats.fill_table(HOSTILE, [column, column], [{"model": HOSTILE}], [HOSTILE])
+    text = formats.format_tables([table])[form]
+    assert "\x1b" not in text
+    assert text.count("act=a") == 4
+    wanted = {
+        "text": r"net(act=a|b) x^2~$\q _y_ {z} <b> `c` *d* \x1b[31m\x0a](http://e)",
+        "md": r"net(act=a\|b) x^2\~\$\\q \_y\_ {z} \<b> \`c\` \*d\* \\x1b[31m\\x0a\](http://e)",
+        "latex": r"net(act=a\textbar{}b) x\textasciicircum{}2\textasciitilde{}\$\textbackslash{}q "
+        r"\_y\_ \{z\} \textless{}b\textgreater{}",
+    }
+    assert wanted[form] in text
+
+
+def test_a_spreadsheet_computes_no_cell():
+    text = formats.format_csv([{"a": "=1+1", "b": "@x\n", "c": -1.5, "d": "x-1"}], "abcd")
+    assert text == "a,b,c,d\n'=1+1,'@x\\x0a,-1.5,x-1\n"
+
+
+def test_a_row_without_an_error_is_no_baseline():
+    egnn = made("egnn", 0, 1.0, 1.0)
+    lost = replace(egnn, scores={k: v for k, v in egnn.scores.items() if k != "mse_test"})
+    assert aggregate.baseline(aggregate.summary(aggregate.frame([lost]))) is None

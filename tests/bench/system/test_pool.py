@@ -125,6 +125,7 @@ os.kill(os.getpid(), int(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_all_goes_with_a_parent_that_dies(tree, number):
     command = [sys.executable, "-c", PARENT, str(tree), str(int(number))]
@@ -142,6 +143,7 @@ def test_a_request_that_does_not_end_is_a_death_in_time(tree, monkeypatch):
     assert replies == [(7, Died("no end within 0.2 s", "timeout"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "workers"), [("mine.py", 3), ("egnn", 1)])
 def test_a_worker_that_ran_a_file_is_not_used_again(name, workers, tree, monkeypatch):
     monkeypatch.setattr(pool, "Worker", partial(Worker, checkout=tree))

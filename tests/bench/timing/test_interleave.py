@@ -64,6 +64,15 @@ def test_a_dead_worker_is_asked_no_more():
     assert log == ["a"]
 
 
+def test_a_worker_that_does_not_answer_is_given_up():
+    silent, killed = worker([], "a", SAMPLE), []
+    silent.worker.send = lambda *_: None
+    silent.worker.kill = lambda: killed.append("a")
+    silent.limit_s = 0.01
+    interleave([silent], ["inference"], 3)
+    assert (silent.death, killed) == ("no answer within 0.01 s", ["a"])
+
+
 def test_a_reason_is_raised_and_the_worker_lives():
     lively = worker([], "a", {Count: Failed("failed", "too large"), **SAMPLE})
     with pytest.raises(RuntimeError, match="too large"):

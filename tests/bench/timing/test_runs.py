@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from threading import Timer
 from types import SimpleNamespace
 
 import pytest
@@ -55,7 +54,7 @@ def stand_in(monkeypatch):
     found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"}, died=set())
 
     @contextmanager
-    def timed_workers(parts, _):
+    def timed_workers(parts, _, limit_s):
         found.parts.extend(timed for timed, _ in parts)
         yield [worker(targets, found.lost, found.died) for targets in found.parts]
 
@@ -118,14 +117,19 @@ def test_a_row_whose_worker_died_is_timed_again(store, stand_in):
     assert store.finished(RUNS[-1]).timings
 
 
-def test_a_session_waits_for_that_of_another_process(store, stand_in, capsys, monkeypatch):
-    monkeypatch.setattr(claims, "LOOK_S", 0.01)
-    other = Claims()
+def test_a_session_waits_for_that_of_another_process(store, stand_in, monkeypatch):
+    other, target, said = Claims(), store.root / claims.TIMING, []
     other.owner = structs.replace(other.owner, host="elsewhere")
-    assert other.take(store.root / claims.TIMING)
-    Timer(0.1, other.release, [store.root / claims.TIMING]).start()
+    assert other.take(target)
+
+    def say(line, **_):
+        said.append(line)
+        other.release(target)
+
+    monkeypatch.setattr(claims, "print", say, raising=False)
+    monkeypatch.setattr(claims, "LOOK_S", 0.01)
     assert runs.measure_runs(RUNS, store, "cpu")
-    assert "waiting for another process" in capsys.readouterr().out
+    assert said == [f"waiting for another process, which has claimed {target}"]
     assert store.finished(PLAIN).timings
 
 
@@ -160,3 +164,27 @@ def test_a_disturbed_row_relates_nothing():
     quiet, disturbed = (Timing(median_ms=3.0, quality=q, samples_ms=[2.0, 4.0]) for q in "AC")
     assert runs.relate(quiet, disturbed, "k").ratios == []
     assert runs.relate(disturbed, quiet, "k").ratios == [1.0, 1.0]
+
+
+def test_a_record_has_no_file_run_that_nobody_named(store, stand_in, tmp_path):
+    file = tmp_path / "theirs.py"
+    file.write_text("1 / 0\ndef build(signature): ...\n")
+    for part in ("model", "method"):
+        store.write(blank_record(replace(PLAIN, **{part: Plugin(str(file))})))
+    runs.measure_runs(RUNS, store, "cpu")
+    timed = [target.run for part in stand_in.parts for target in part.values()]
+    names = {plugin.name for run in timed for plugin in run.plugins.values()}
+    assert names == {"nbody_gravity", "egnn", "drift", "plain", "remul"}
+
+
+def test_a_file_that_was_named_is_timed_where_it_is_now(store, stand_in, tmp_path):
+    (tmp_path / "there").mkdir()
+    here, there = tmp_path / "mine.py", tmp_path / "there" / "mine.py"
+    for file in (here, there):
+        file.write_text("def build(signature): ...\n")
+    before, now = (replace(PLAIN, model=Plugin(str(file))) for file in (there, here))
+    store.write(blank_record(before))
+    runs.measure_runs([now], store, "cpu")
+    paths = {target.run.model.name for part in stand_in.parts for target in part.values()}
+    assert str(here) in paths
+    assert str(there) not in paths

@@ -24,6 +24,31 @@ def test_slurm_says_which_shard(monkeypatch):
     assert [run.seed for run in selection.shard(runs, None)] == [1, 5]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STEP", "0"),
+        ("STEP", "two"),
+        ("COUNT", ""),
+        ("ID", ""),
+        ("MIN", "²"),
+        ("ID", "9"),
+        ("ID", "3"),
+    ],
+)
+def test_a_variable_of_slurm_that_makes_no_sense_is_named(name, value, monkeypatch):
+    given = {"ID": "4", "MIN": "2", "STEP": "2", "COUNT": "3"} | {name: value}
+    for variable, text in given.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{variable}", text)
+    with pytest.raises(ValueError, match=f"SLURM_ARRAY_TASK_{name}"):
+        selection.shard([RUN], None)
+
+
+def test_without_an_array_all_runs_are_ours(monkeypatch):
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID", raising=False)
+    assert selection.shard([RUN], None) == [RUN]
+
+
 def test_only_matches_options_of_the_method():
     runs = [RUN, replace(RUN, method=Plugin("plain"))]
     assert selection.select(runs, ["method.beta=2*"]) == [RUN]
@@ -42,3 +67,8 @@ def test_seeds_override_those_of_the_sweep():
 def test_an_unknown_way_to_symmetrise_is_refused():
     with pytest.raises(ValueError, match="symmetrise has to be one of none, frame_average"):
         replace(RUN, symmetrise="average")
+
+
+def test_equal_runs_are_one():
+    other = replace(RUN, steps=9)
+    assert selection.distinct([RUN, other, replace(RUN)]) == [RUN, other]

@@ -11,24 +11,29 @@ from bench.reporting.figures.speed.crossover import crossover
 from bench.reporting.figures.speed.roofline import roofline
 from bench.reporting.figures.speed.scaling import memory, scaling
 from bench.reporting.figures.speed.variants import ladder
-from bench.reporting.figures.style import COLOURS, Rows, bare_name
+from bench.reporting.figures.style import SCREEN, Look, Rows, bare_name
 
 SCALES = {"default": "default sizes", "paper": "published sizes"}
 SCALING = (
-    "Time (above; lower is faster) and samples per second (below; higher is faster) of inference "
-    "and of a training step against {}. A line for each network, solid where it is exactly "
-    "equivariant, dashed where it is not; a hollow point is a disturbed time."
+    "{} of inference and of a training step against {}. A line for each network, solid where it "
+    "is exactly equivariant, dashed where it is not; a hollow point is a disturbed time."
 )
+TIME, RATE = "Time (lower is faster)", "Samples per second (higher is faster)"
 PLOTS = (
     Plot(
         "nodes",
         scaling("nodes", "batch"),
-        SCALING.format("nodes, the objects per sample"),
+        SCALING.format(TIME, "nodes, the objects per sample"),
     ),
     Plot(
         "batch",
         scaling("batch", "nodes"),
-        SCALING.format("the batch, the samples per call"),
+        SCALING.format(TIME, "the batch, the samples per call"),
+    ),
+    Plot(
+        "throughput",
+        scaling("batch", "nodes", throughput=True),
+        SCALING.format(RATE, "the batch, the samples per call"),
     ),
     Plot(
         "memory",
@@ -40,7 +45,8 @@ PLOTS = (
         "crossover",
         crossover,
         "Which exactly equivariant network is fastest at each size, and its time over that of the "
-        "Transformer of the same scale: below 1 it is faster than the Transformer. C: disturbed.",
+        "Transformer of the same scale: below 1 (blue) it is faster than the Transformer, above it "
+        "(brown) slower. C: disturbed.",
     ),
     Plot(
         "ladder",
@@ -57,27 +63,23 @@ PLOTS = (
 )
 
 
-def draw_speed_figures(root: Path, form: str = "png") -> list[Drawing]:
+def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> list[Drawing]:
     """Draw what changed of the figures of a machine's speed records, under root/figures."""
     rows = speed_table.make_rows(SpeedStore(root).load()[0])
-    rows = add_colours([row for row in rows if row["inference_ms"]])
+    rows = [row for row in rows if row["inference_ms"]]
     drawings = []
     for scale, plot in product(sorted({row["scale"] for row in rows}), PLOTS):
         words = SCALES[scale] if scale in SCALES else f"{int(scale):,} parameters each"
         own = shorten_names([row for row in rows if row["scale"] == scale])
         plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
         shown, title = own if plot.draw is ladder else plain, f"{words}, {root.name}"
-        drawings.append(draw_file(plot, shown, title, root / "figures" / f"speed-{scale}", form))
+        stem = root / "figures" / f"speed-{scale}"
+        drawings.append(draw_file(plot, shown, title, stem, form, look))
     drawings = [drawing for drawing in drawings if drawing]
-    for file in {*root.glob(f"figures/speed-*.{form}")} - {drawing.file for drawing in drawings}:
+    folder = root / "figures" / look.folder
+    for file in {*folder.glob(f"speed-*.{form}")} - {drawing.file for drawing in drawings}:
         file.unlink()  # of cells that are no more
     return drawings
-
-
-def add_colours(rows: Rows) -> Rows:
-    """Return the rows with a colour for each network, the same in all figures."""
-    names = sorted({bare_name(row) for row in rows})
-    return [row | {"colour": COLOURS[names.index(bare_name(row)) % len(COLOURS)]} for row in rows]
 
 
 def shorten_names(rows: Rows) -> Rows:

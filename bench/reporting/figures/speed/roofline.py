@@ -2,7 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from bench.reporting.figures.style import Rows, head, legend, palette
+from bench.reporting.figures.labels import Label, label_points
+from bench.reporting.figures.style import FAINT, Rows, head, palette, panels
 
 
 def roofline(rows: Rows, title: str) -> Figure | None:
@@ -11,17 +12,19 @@ def roofline(rows: Rows, title: str) -> Figure | None:
     if not timed:
         return None
     peak, rate = (max(row[name] for row in timed) for name in ("flops_per_s", "bytes_per_s"))
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = panels(1, 1.1)
     ridge = peak / rate
     roof = [1e-9 * min(peak, rate * x) for x in (ridge / 100, ridge, 10 * ridge)]
-    ax.plot([ridge / 100, ridge, 10 * ridge], roof, color="0.3", label="ceilings")
+    ax.plot([ridge / 100, ridge, 10 * ridge], roof, color=FAINT)
+    labels = []
     for model, colour in palette(timed).items():
         own = [row for row in timed if row["model"] == model]
         x = [row["step_flops"] / row["step_moved_bytes"] for row in own]
         y = [1e-6 * row["step_flops"] / row["train_step_ms"] for row in own]
-        ax.scatter(x, y, color=colour, s=18, label=model)
+        ax.scatter(x, y, color=colour, s=8)
+        best = max(zip(y, x, strict=True))
+        labels.append(Label(best[1], best[0], model, colour))
     ax.set(xscale="log", yscale="log", xlabel="FLOPs per byte", ylabel="GFLOP/s, training step")
-    legend(figure, ax)
+    label_points(ax, labels)
     head(figure, "Roofline", title)
     return figure

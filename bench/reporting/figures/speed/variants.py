@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from bench.core import cases
-from bench.reporting.figures.style import COLOURS, SPEED_KINDS, Rows, head, legend
+from bench.reporting.figures.style import COLOURS, SPEED_KINDS, Rows, head, panels
 
 
 def ladder(rows: Rows, title: str) -> Figure | None:
@@ -16,18 +16,25 @@ def ladder(rows: Rows, title: str) -> Figure | None:
     sizes = {(r["nodes"], r["batch"]) for r in rows if r["rung"] != "eager, float32"}
     shown = [row for row in rows if (row["nodes"], row["batch"]) == max(sizes)]
     models = sorted({row["model"] for row in shown})
-    figure = Figure(figsize=(8.4, 1.4 + 0.22 * len(models) * len(variants)), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
+    figure, axes = panels(2, 0.3 + 0.05 * len(models) * len(variants))
     high = 0.8 / len(variants)
     for ax, (kind, words) in zip(axes, SPEED_KINDS.items(), strict=True):
         for i, variant in enumerate(variants):
             own = {r["model"]: r[f"{kind}_x_unit"] for r in shown if r["rung"] == variant}
             timed = {models.index(model): ratio for model, ratio in own.items() if ratio}
             places = [y + (i - (len(variants) - 1) / 2) * high for y in timed]
-            ax.barh(places, timed.values(), high, color=COLOURS[i], label=variant)
+            bars = ax.barh(places, timed.values(), high, color=COLOURS[i])
+            ax.bar_label(
+                bars,
+                [variant.removesuffix(", float32")] * len(timed),
+                padding=2,
+                fontsize=6,
+                color=COLOURS[i],
+            )
         ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}")
         ax.set_xlabel(f"time over that of {cases.UNIT}, eager")
-    axes[0].set_yticks(range(len(models)), models)
-    legend(figure, axes[0])
+        ax.set_yticks(range(len(models)), models, fontsize=7)
+        ax.margins(x=0.3)
+        ax.grid(axis="y", visible=False)
     head(figure, "Modes and precisions", title)
     return figure

@@ -1,0 +1,53 @@
+"""The answer: findings for each task and verdicts on the paper's claims, from records alone."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.records.run_record import RunRecord
+from bench.reporting.aggregate import TIMED
+from bench.reporting.findings.accuracy import compare_backbones, compare_compute, find_best_exact
+from bench.reporting.findings.claims import CONFIRMED, OPEN, REFUTED, Claim, claims
+from bench.reporting.findings.evidence import (
+    NO,
+    UNDECIDED,
+    YES,
+    Evidence,
+    Finding,
+    Number,
+    collect_evidence,
+)
+from bench.reporting.findings.speed import find_speed_up, measure_symmetry
+from bench.reporting.findings.text import format_findings
+
+__all__ = [
+    "CONFIRMED",
+    "NO",
+    "OPEN",
+    "REFUTED",
+    "UNDECIDED",
+    "YES",
+    "Claim",
+    "Finding",
+    "Number",
+    "claims",
+    "find",
+    "format_findings",
+]
+
+
+def find(records: Sequence[RunRecord]) -> list[Finding]:
+    """Return what one machine's records answer, task by task."""
+    return [finding for evidence in collect_evidence(records) for finding in _answer(evidence)]
+
+
+def _answer(evidence: Evidence) -> Iterator[Finding]:
+    if not evidence.rows:
+        return
+    yield find_best_exact(evidence)
+    for split in evidence.splits:
+        yield compare_backbones(evidence, split)
+    for kind in reversed(TIMED):
+        if finding := find_speed_up(evidence, kind):
+            yield finding
+    if finding := measure_symmetry(evidence):
+        yield finding
+    yield from compare_compute(evidence)

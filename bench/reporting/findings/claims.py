@@ -1,0 +1,218 @@
+"""The claims of the paper's abstract, and what the records at hand say of each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf
+
+from bench.core import plugins
+from bench.core.config import Run, canonical, without_seed
+from bench.records.run_record import RunRecord
+from bench.reporting.aggregate import TIMED, time_ratios
+from bench.reporting.comparisons import MARGIN, median_interval
+from bench.reporting.findings.accuracy import base_method
+from bench.reporting.findings.evidence import (
+    PERCENT,
+    Evidence,
+    Number,
+    Row,
+    as_number,
+    collect_evidence,
+    say_ends,
+    say_interval,
+    say_margin,
+    say_ratio,
+    say_seeds,
+)
+from bench.reporting.formats import plain
+
+CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "undecided"
+CLAIMED_FASTER = {"inference": 10.0, "train_step": 2.5}
+WORDS = {"inference": "at inference", "train_step": "in training"}
+PUBLISHED = "paper_"  # sweeps of the published sizes begin so
+SCALE = "the published sizes and steps, on a GPU"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the abstract, the verdict on one task, the sentence that bears it out, and rows.
+
+    A claim of the paper's own scale is confirmed or refuted by records of that scale alone.
+    """
+
+    claim: str
+    task: str
+    verdict: str
+    sentence: str
+    rows: tuple[str, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    settles: str = ""
+
+
+def claims(records: Sequence[RunRecord]) -> list[Claim]:
+    """Return verdicts on the claims of the abstract, task by task, from one machine's records."""
+    verdicts = []
+    for evidence in collect_evidence(records):
+        remul = [row for row in evidence.free if base_method(row) == "remul"]
+        if remul:
+            verdicts += _judge(evidence, remul, records)
+    return verdicts
+
+
+def _judge(evidence: Evidence, remul: list[Row], records: Sequence[RunRecord]) -> Iterator[Claim]:
+    yield _judge_symmetry(evidence, remul)
+    yield _judge_control(evidence, remul)
+    runs = evidence.configurations
+    published, sweeps = _published(evidence, remul)
+    gpu = {record.key for record in records if record.machine.gpu}
+    rows = published or remul
+    scaled = [_judge_accuracy(evidence, rows)]
+    scaled += [_judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
+    at_scale = bool(published) and all(row["key"] in gpu for row in published)
+    command = f"python -m bench run {sweeps[0] if sweeps else 'SWEEP'} --device cuda"
+    for claim in scaled:
+        if at_scale or not claim.rows:
+            yield claim
+            continue
+        words = {CONFIRMED: "holds", REFUTED: "does not hold", OPEN: "is open"}[claim.verdict]
+        size = f"{runs[rows[0]['key']].steps:,} steps"
+        yield replace(
+            claim,
+            verdict=OPEN,
+            sentence=f"{claim.sentence} At {size} it {words}; the claim is of {SCALE}.",
+            settles=command if sweeps else f"a sweep of {SCALE}",
+        )
+
+
+def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
+    """Return whether the loss makes a network more equivariant than plain training does."""
+    claim = "Unconstrained networks learn approximate symmetry from an additional loss"
+    best = min(remul, key=lambda row: row["expected_error_test"])
+    trained_plainly = [
+        row
+        for row in evidence.free
+        if row["method"] == "plain"
+        and (row["label"], row["steps"]) == (best["label"], best["steps"])
+    ]
+    ratio = trained_plainly and evidence.compare(
+        best, trained_plainly[0], "expected_error_test", (len(remul), 1)
+    )
+    if not ratio:
+        return Claim(
+            claim, evidence.task, OPEN, "No plain training of the same network to compare."
+        )
+    verdict = CONFIRMED if ratio.is_better else REFUTED if ratio.is_worse else OPEN
+    names = evidence.name(best), evidence.name(trained_plainly[0])
+    times = f"{plain(ratio.ratio, 3)} times that of {names[1]}"
+    sentence = f"E' of {names[0]} is {times} ({say_ends(ratio)})."
+    rows = (best["key"], trained_plainly[0]["key"])
+    settles = (
+        ""
+        if verdict != OPEN
+        else evidence.settle([best, trained_plainly[0]], ratio.seeds_to_tell(1))
+    )
+    numbers = (as_number("ratio of E'", ratio),)
+    return Claim(claim, evidence.task, verdict, sentence, rows, numbers, settles)
+
+
+def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
+    """Return whether E' falls with every step of beta, on the network with the most of them."""
+    claim = "The weight beta controls how equivariant a network becomes"
+    ladders: dict[tuple, list[Row]] = {}
+    for row in remul:
+        ladders.setdefault(_without_beta(evidence.configurations[row["key"]]), []).append(row)
+    ladder = max(ladders.values(), key=len)
+    ladder.sort(key=lambda row: _beta(evidence.configurations[row["key"]]))
+    pairs = [
+        (low, high, ratio)
+        for low, high in pairwise(ladder)
+        if (ratio := evidence.compare(high, low, "expected_error_test"))
+    ]
+    if not pairs:
+        return Claim(claim, evidence.task, OPEN, "There is one beta alone.", settles="run others")
+    falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
+    betas = " < ".join(f"{_beta(evidence.configurations[row['key']]):g}" for row in ladder)
+    sentence = (
+        f"On {ladder[0]['model']}, beta = {betas}: E' falls in {falls} and rises in {rises} of "
+        f"{len(pairs)} steps ({say_seeds(min(pair[2].seeds for pair in pairs))})."
+    )
+    verdict = REFUTED if rises else CONFIRMED if falls == len(pairs) else OPEN
+    rows = tuple(row["key"] for row in ladder)
+    numbers = tuple(as_number("ratio of E'", ratio) for _, _, ratio in pairs)
+    unclear = [pair for pair in pairs if not (pair[2].is_better or pair[2].is_worse)]
+    settles = evidence.settle(unclear[0][:2], unclear[0][2].seeds_to_tell(1)) if unclear else ""
+    return Claim(claim, evidence.task, verdict, sentence, rows, numbers, settles)
+
+
+def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
+    claim = f"REMUL is as accurate as equivariant baselines (to {PERCENT})"
+    best, exact = evidence.best(remul), evidence.best(evidence.exact)
+    picked = len(remul), max(1, len(evidence.exact))
+    ratio = best and exact and evidence.compare(best, exact, "mse_test", picked)
+    if not ratio:
+        return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
+    sentence = (
+        f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}."
+    )
+    verdict = {True: CONFIRMED, False: REFUTED, None: OPEN}[ratio.is_within()]
+    settles = evidence.settle([best, exact], ratio.seeds_to_tell(1 + MARGIN))
+    numbers = (as_number("ratio of errors", ratio),)
+    return Claim(
+        claim, evidence.task, verdict, sentence, (best["key"], exact["key"]), numbers, settles
+    )
+
+
+def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
+    """Return whether the most accurate REMUL row is so many times faster than the slowest exact."""
+    target = CLAIMED_FASTER[kind]
+    claim = f"REMUL is up to {target:g} times faster {WORDS[kind]} than equivariant baselines"
+    row = evidence.best(remul) or remul[0]
+    pairs = [
+        (*median_interval(ratios), exact)
+        for exact in evidence.exact
+        if (ratios := time_ratios(exact, row, kind))
+    ]
+    if not pairs:
+        return Claim(claim, evidence.task, OPEN, "No pair of times that counts.")
+    value, low, high, exact = max(pairs, key=lambda pair: pair[0])
+    if high == inf:
+        low = high = value
+    quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
+    sentence = (
+        f"{evidence.name(row)} is {say_interval(value, low, high)} times faster than "
+        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality})."
+    )
+    verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
+    numbers = (Number(f"times faster, {kind}", value, low, high, row["seeds"], quality),)
+    return Claim(claim, evidence.task, verdict, sentence, (row["key"], exact["key"]), numbers)
+
+
+def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:
+    """Return the rows of published sizes and steps, and the sweeps of the task that have such."""
+    name = evidence.task.partition("(")[0]
+    sweeps = {
+        sweep: {canonical(without_seed(run)) for run in _runs(sweep) if run.task.stem == name}
+        for sweep in plugins.names("sweeps")
+        if sweep.startswith(PUBLISHED)
+    }
+    known = {run for runs in sweeps.values() for run in runs}
+    rows = [
+        row
+        for row in remul
+        if canonical(without_seed(evidence.configurations[row["key"]])) in known
+    ]
+    return rows, [sweep for sweep, runs in sweeps.items() if runs]
+
+
+def _runs(sweep: str) -> Iterable[Run]:
+    return plugins.load("sweeps", sweep).runs()
+
+
+def _beta(run: Run) -> float:
+    return run.method.kwargs.get("beta", 1.0)
+
+
+def _without_beta(run: Run) -> tuple:
+    rest = {key: value for key, value in run.method.kwargs.items() if key != "beta"}
+    method = replace(run.method, kwargs=rest)
+    return (canonical(without_seed(replace(run, method=method))),)

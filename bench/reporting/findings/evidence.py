@@ -1,0 +1,191 @@
+"""What a finding is, and the rows of a task that findings are made of."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import pandas as pd
+
+from bench.core.config import Run
+from bench.records.run_record import RunRecord
+from bench.reporting import aggregate, formats
+from bench.reporting.command_lines import write_commands
+from bench.reporting.comparisons import (
+    CONFIDENCE,
+    FEW_SEEDS,
+    MARGIN,
+    ErrorRatio,
+    Errors,
+    compare_errors,
+)
+
+PERCENT, LEVEL = f"{100 * MARGIN:.0f} %", f"{100 * CONFIDENCE:.0f} %"
+YES, NO, UNDECIDED = "yes", "no", "undecided"
+Row = Mapping[str, Any]  # of `aggregate.summary`
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value with its interval, over so many seeds; the quality of the clock, if it is a time."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    seeds: int
+    quality: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A question about a task, the answer in a sentence, and what it rests on.
+
+    `rows` are the keys of the records that say so, `seeds` the fewest behind a row, and `settles`
+    what to run to be sure, "" where nothing is open.
+    """
+
+    task: str
+    question: str
+    sentence: str
+    verdict: str
+    rows: tuple[str, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    seeds: int = 0
+    settles: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The finished rows of one task, with what each seed came to."""
+
+    task: str
+    rows: list[Row]
+    runs: pd.DataFrame
+    configurations: Mapping[str, Run]
+    scores: dict[str, dict[str, Errors]] = field(default_factory=dict)
+
+    @cached_property
+    def exact(self) -> list[Row]:
+        """The networks that are equivariant by construction, as far as their error bears it out."""
+        return [row for row in self._real() if row["equivariant"] and aggregate.is_exact(row)]
+
+    @cached_property
+    def free(self) -> list[Row]:
+        """The rows of unconstrained networks, however they were trained."""
+        return [row for row in self._real() if not row["equivariant"]]
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """The splits that findings are about: the test split and poses unlike those of training."""
+        return [split for split in ("test", "ood") if f"mse_{split}" in self.runs]
+
+    def best(self, rows: Sequence[Row], split: str = "test") -> Row | None:
+        """Return the row that errs least on a split, None without any."""
+        scored = [row for row in rows if row[f"mse_{split}"] == row[f"mse_{split}"]]
+        return min(scored, key=lambda row: row[f"mse_{split}"], default=None)
+
+    def errors(self, row: Row, score: str) -> Errors:
+        """Return what each seed of a row came to."""
+        return self._by_key(score).get(row["key"], {})
+
+    def compare(
+        self, row: Row, other: Row, score: str, picked: Sequence[int] = (1, 1)
+    ) -> ErrorRatio | None:
+        """Return how the errors of two rows compare; None if they share no seed."""
+        sides = self.errors(row, score), self.errors(other, score)
+        return compare_errors(*sides, picked) if sides[0].keys() & sides[1].keys() else None
+
+    @cached_property
+    def usual_steps(self) -> int:
+        """The number of steps that most rows have."""
+        return Counter(row["steps"] for row in self.rows).most_common(1)[0][0]
+
+    def name(self, row: Row) -> str:
+        """Return what a sentence calls a row: the network, how it was trained, and what is odd."""
+        method, _, after = row["method"].partition(aggregate.AND)
+        bare = method == "plain" and row["equivariant"]
+        words = row["model"] if bare else f"{row['model']} with {method}"
+        notes = [f"{row['steps']:,} steps"] if row["steps"] != self.usual_steps else []
+        notes += [after] if after else []
+        return f"{words} ({', '.join(notes)})" if notes else words
+
+    def settle(self, rows: Sequence[Row], seeds: int | None) -> str:
+        """Return the commands that bring rows to so many seeds, or that no number would do."""
+        if seeds is None:
+            return "more seeds than anybody can afford: the two are too near the limit"
+        commands = write_commands((self.configurations[row["key"]] for row in rows), seeds)
+        return f"{seeds} seeds: {'; '.join(commands)}"
+
+    def settle_steps(self, row: Row, steps: int, seeds: int) -> str:
+        """Return the command that runs a row with another number of steps."""
+        run = replace(self.configurations[row["key"]], steps=steps)
+        return "; ".join(write_commands([run], seeds))
+
+    def _real(self) -> Iterator[Row]:
+        return (row for row in self.rows if not row["trivial"])
+
+    def _by_key(self, score: str) -> dict[str, Errors]:
+        if score not in self.scores:
+            known = self.runs.dropna(subset=[score]) if score in self.runs else self.runs.iloc[:0]
+            self.scores[score] = errors = {}
+            names = [name for name in ("key", "seed", score) if name in known]
+            for key, seed, *value in known[names].itertuples(index=False):
+                errors.setdefault(key, {})[seed] = value[0]
+        return self.scores[score]
+
+
+def collect_evidence(records: Sequence[RunRecord]) -> Iterator[Evidence]:
+    """Yield what one machine's records say of each task, with these options, in order of name."""
+    data = aggregate.frame(list(records))
+    configurations = {record.key: record.run for record in records}
+    for task, part in data.groupby("task") if len(data) else ():
+        part = part.dropna(axis="columns", how="all")
+        table = aggregate.with_speed(aggregate.summary(part))
+        rows = table[table["seeds"] > 0].to_dict("records")
+        yield Evidence(task, rows, part[part["status"] == "done"], configurations)
+
+
+def say_seeds(seeds: int) -> str:
+    """Return how many seeds something rests on, and that they are few if they are."""
+    count = f"{seeds} seed{'s' * (seeds != 1)}"
+    return f"{count}: a hint, no result" if seeds < FEW_SEEDS else count
+
+
+def say_ratio(ratio: ErrorRatio, of: str) -> str:
+    """Return a ratio of errors to those of something, with its interval and its seeds."""
+    return f"errs {formats.plain(ratio.ratio, 3)} times as much as {of} ({say_ends(ratio)})"
+
+
+def say_ends(ratio: ErrorRatio) -> str:
+    """Return the interval of a ratio and its seeds."""
+    ends = "" if ratio.high == inf else f"{LEVEL} interval {_span(ratio.low, ratio.high)}; "
+    return ends + say_seeds(ratio.seeds)
+
+
+def say_interval(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, if there is one."""
+    ends = f" ({_span(low, high)})" if high not in (inf, value) else ""
+    return f"{formats.plain(value, 3)}{ends}"
+
+
+def say_margin(ratio: ErrorRatio) -> str:
+    """Return what a ratio means for the margin."""
+    words = {
+        True: f"within the margin of {PERCENT}",
+        False: f"beyond the margin of {PERCENT}",
+        None: f"whether within the margin of {PERCENT} is open",
+    }
+    better = "less, and so " if ratio.is_better else ""
+    return better + words[ratio.is_within()]
+
+
+def as_number(name: str, ratio: ErrorRatio) -> Number:
+    """Return a ratio of errors as the number of a finding."""
+    return Number(name, ratio.ratio, ratio.low, ratio.high, ratio.seeds)
+
+
+def _span(low: float, high: float) -> str:
+    return f"{formats.plain(low, 3)} to {formats.plain(high, 3)}"

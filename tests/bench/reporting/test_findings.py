@@ -1,0 +1,192 @@
+"""Findings and claims on records whose truth is planted."""
+
+import pytest
+from made_records import make, make_rows
+from msgspec.structs import replace
+
+from bench.core.config import Plugin
+from bench.reporting import findings
+from bench.reporting.findings import CONFIRMED, NO, OPEN, REFUTED, UNDECIDED, YES
+
+DRAWS = 20  # of whole records; test_comparisons draws 200 of the numbers alone
+ACCURATE, OOD = "Is an unconstrained network as accurate", "poses unlike"
+FASTER = "Is anything faster at equal accuracy, in inference"
+
+
+def answer(records, start=ACCURATE):
+    return next(f for f in findings.find(records) if f.question.startswith(start))
+
+
+def judge(records, start):
+    return next(claim for claim in findings.claims(records) if claim.claim.startswith(start))
+
+
+@pytest.mark.slow
+def test_a_planted_loss_of_three_per_cent_is_called_so():
+    """X is 3 % worse than the best exact network: never called better, and within the margin."""
+    own = [
+        answer(make_rows(5, draw=i, egnn=1e-3, transformer__remul=1.03e-3)) for i in range(DRAWS)
+    ]
+    ratios = [finding.numbers[0] for finding in own]
+    assert sum(ratio.high < 1 for ratio in ratios) <= 0.05 * DRAWS
+    assert sum(ratio.low > 1 for ratio in ratios) >= 0.8 * DRAWS
+    assert [finding.verdict for finding in own].count(YES) >= 0.95 * DRAWS
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(1e-3, YES), (5e-3, NO), (5e-4, YES)])
+def test_a_backbone_is_held_against_the_best_exact_network(error, verdict):
+    finding = answer(make_rows(5, egnn=1e-3, tfn=2e-3, gnn__augment=error))
+    assert finding.verdict == verdict
+    assert "gnn with augment" in finding.sentence
+    assert "as much as egnn" in finding.sentence
+    assert len(finding.rows) == 2
+
+
+def test_few_seeds_say_so_in_their_own_words():
+    few = answer(make_rows(3, egnn=1e-3, gnn=5e-3))
+    assert "3 seeds: a hint, no result" in few.sentence
+    assert few.settles.startswith("5 seeds: python -m bench run --task nbody_gravity:val=500 ")
+    enough = answer(make_rows(5, egnn=1e-3, gnn=5e-3))
+    assert "hint" not in enough.sentence
+    assert enough.settles == ""
+
+
+def test_one_seed_settles_nothing():
+    finding = answer(make_rows(1, egnn=1e-3, gnn=5e-3))
+    assert finding.verdict == UNDECIDED
+    assert "1 seed: a hint" in finding.sentence
+
+
+def test_exact_networks_that_are_not_told_apart_are_named():
+    finding = answer(make_rows(5, 0.1, egnn=1e-3, tfn=1.001e-3, painn=9e-3), "Which exact")
+    assert finding.verdict == UNDECIDED
+    assert "not told from it" in finding.sentence
+    assert "painn" not in finding.sentence
+
+
+def test_the_fastest_of_equal_accuracy_is_found():
+    rows = {
+        "egnn": {"error": 1e-3, "ms": 6.0},
+        "gnn": {"error": 1e-3, "ms": 2.0},
+        "mlp": {"error": 9e-3, "ms": 1.0},
+    }
+    finding = answer(make_rows(5, **rows), FASTER)
+    assert finding.verdict == YES
+    assert finding.sentence.startswith("gnn with plain is 3 ")
+    assert "clock A" in finding.sentence
+
+
+def test_what_is_faster_and_worse_is_not_of_equal_accuracy():
+    rows = {"egnn": {"error": 1e-3, "ms": 6.0}, "mlp": {"error": 9e-3, "ms": 1.0}}
+    assert answer(make_rows(5, **rows), FASTER).verdict == NO
+
+
+def test_a_disturbed_clock_decides_nothing():
+    rows = {"egnn": {"error": 1e-3}, "gnn": {"error": 1e-3, "ms": 0.5, "quality": "C"}}
+    assert answer(make_rows(5, **rows), FASTER).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.9, YES), (1.1, NO), (1.0, UNDECIDED)])
+def test_a_penalty_is_held_against_augmentation_at_twice_the_steps(factor, verdict):
+    rows = {
+        "gnn__remul": factor * 2e-3,
+        "gnn__augment": {"error": 2e-3, "steps": 3000},
+        "egnn": 1e-3,
+    }
+    assert answer(make_rows(5, **rows), "Does a penalty on gnn").verdict == verdict
+
+
+def test_augmentation_of_the_same_steps_is_no_rival():
+    finding = answer(make_rows(5, gnn__remul=1e-3, gnn__augment=2e-3), "Does a penalty on gnn")
+    assert (finding.verdict, finding.seeds) == (UNDECIDED, 0)
+    assert "--methods augment --steps 3000" in finding.settles
+
+
+def test_failures_alone_answer_nothing():
+    lost = [replace(r, status="failed", reason="x", scores={}) for r in make_rows(3, egnn=1.0)]
+    assert findings.find(lost) == []
+    assert findings.claims(lost) == []
+
+
+def test_nothing_answers_nothing():
+    assert findings.find([]) == findings.claims([]) == []
+
+
+def test_a_finished_run_without_scores_is_survived():
+    bare = [replace(record, scores={}) for record in make_rows(3, egnn=1.0, gnn__remul=1.0)]
+    assert {finding.verdict for finding in findings.find(bare)} == {UNDECIDED}
+    assert {claim.verdict for claim in findings.claims(bare)} == {OPEN}
+
+
+def test_trivial_rows_answer_nothing():
+    finding = answer(make_rows(5, drift=1e-9, egnn=1e-3, gnn=2e-3))
+    assert "drift" not in finding.sentence
+
+
+def test_the_answer_does_not_depend_on_the_order_of_records():
+    records = make_rows(5, egnn=1e-3, tfn=2e-3, gnn__augment=3e-3)
+    assert findings.find(records) == findings.find(records[::-1])
+
+
+SYMMETRIC = "Unconstrained networks learn"
+
+
+@pytest.mark.parametrize(("symmetry", "verdict"), [(0.01, CONFIRMED), (0.5, REFUTED)])
+def test_a_loss_that_brings_symmetry_confirms_the_claim(symmetry, verdict):
+    records = [
+        make("gnn", seed, 1.0, method, symmetry=(1 + 0.01 * seed) * error)
+        for method, error in (("plain", 0.1), ("remul", symmetry))
+        for seed in range(5)
+    ]
+    assert judge(records, SYMMETRIC).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"), [((0.3, 0.2, 0.1), CONFIRMED), ((0.3, 0.2, 0.4), REFUTED)]
+)
+def test_beta_controls_the_error_if_each_step_lowers_it(errors, verdict):
+    records = [
+        make("gnn", seed, 1.0, "remul", options={"beta": beta}, symmetry=(1 + 0.01 * seed) * error)
+        for beta, error in zip((0.1, 1.0, 10.0), errors, strict=True)
+        for seed in range(5)
+    ]
+    assert judge(records, "The weight beta").verdict == verdict
+
+
+def published(error, gpu):
+    """Records of Table 1's own size, REMUL against tfn."""
+    sizes = {"channels": 384, "layers": 10, "heads": 8}
+    own = {"steps": 50_000, "task": Plugin("nbody_gravity"), "machine": {"gpu": gpu}}
+    return [
+        record
+        for seed in range(5)
+        for record in (
+            make("transformer", seed, error * (1 + 0.01 * seed), "remul",
+                 hparams=sizes, options={"beta": 1.0}, **own),
+            make("tfn", seed, 1e-3 * (1 + 0.02 * seed), ms=12.0,
+                 hparams={"channels": 64, "layers": 4}, **own),
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "gpu", "verdict"),
+    [(1e-3, "H100", CONFIRMED), (5e-3, "H100", REFUTED), (1e-3, None, OPEN)],
+)
+def test_claims_of_scale_need_the_papers_scale(error, gpu, verdict):
+    claim = judge(published(error, gpu), "REMUL is as accurate")
+    assert claim.verdict == verdict
+    if verdict == OPEN:
+        assert claim.settles == "python -m bench run paper_nbody --device cuda"
+
+
+def test_ten_times_faster_is_confirmed_by_twelve():
+    assert judge(published(1e-3, "H100"), "REMUL is up to 10 times").verdict == CONFIRMED
+
+
+def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
+    lines = findings.format_findings(findings.find(make_rows(1, egnn=1e-3, gnn=5e-3))).splitlines()
+    assert lines[0] == "nbody_gravity(val=500)"
+    assert "  Is an unconstrained network as accurate as the best exact one? UNDECIDED" in lines
+    assert any(line.startswith("    to settle it: ") for line in lines)
+    assert findings.format_findings([]) == ""

@@ -1,0 +1,92 @@
+"""What to use within limits, and what to run where nothing is known."""
+
+import pytest
+from made_records import make, make_rows
+
+from bench.cli import main
+from bench.records.run_store import RunStore
+
+ROWS = {
+    "egnn": {"error": 1e-3, "ms": 6.0},
+    "painn": {"error": 1e-3, "ms": 4.0},
+    "gnn__augment": {"error": 3e-3, "ms": 2.0},
+    "mlp": {"error": 9e-3, "ms": 1.0},
+}
+
+
+@pytest.fixture
+def ask(tmp_path, capsys):
+    """Asks about records in a store; returns the exit code and the lines."""
+
+    def ask(records, *flags):
+        store = RunStore(tmp_path / "machine")
+        for record in records:
+            store.write(record)
+        code = main(["recommend", "nbody_gravity", "--results", str(tmp_path), *flags])
+        return code, capsys.readouterr().out.splitlines()
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ([], "painn"),
+        (["--max-ms", "3"], "gnn with augment"),
+        (["--max-ms", "1.5"], "mlp with plain"),
+        (["--max-error", "2e-3", "--max-ms", "5"], "painn"),
+    ],
+)
+def test_the_fastest_of_the_most_accurate_within_the_limits_is_chosen(flags, name, ask):
+    code, lines = ask(make_rows(5, **ROWS), *flags)
+    assert code == 0
+    assert lines[1].startswith(f"use {name}: MSE x 1e3 ")
+
+
+def test_the_rest_of_the_front_is_shown(ask):
+    _, lines = ask(make_rows(5, **ROWS))
+    front = lines[lines.index("also on the front of error, time and E':") + 1 :]
+    assert [line.split()[0] for line in front if line][-2:] == ["gnn", "mlp"]
+
+
+def test_nothing_within_the_limits_has_the_nearest_and_exit_code_3(ask):
+    code, lines = ask(make_rows(5, **ROWS), "--max-ms", "0.5")
+    assert code == 3
+    assert lines[1] == "nothing here is within the limits"
+    assert lines[2].endswith(" ms")
+
+
+def test_a_number_that_is_not_known_is_within_no_limit(ask):
+    code, lines = ask(make_rows(5, **ROWS), "--max-memory", "100")
+    assert code == 3
+    assert "MB not known" in lines[2]
+    assert lines[-2].startswith("to know, 5 seeds: python -m bench run --task ")
+
+
+def test_a_disturbed_time_is_within_no_limit(ask):
+    code, lines = ask(make_rows(5, egnn={"error": 1.0, "quality": "C"}), "--max-ms", "100")
+    assert (code, lines[2].split()[-3:]) == (3, ["ms", "not", "known"])
+
+
+def test_few_seeds_are_said(ask):
+    _, lines = ask(make_rows(3, **ROWS))
+    assert "3 seeds: a hint, no result" in lines[1]
+    assert lines[3].startswith("to be sure, 5 seeds: ")
+
+
+def test_another_device_is_not_known(ask):
+    code, lines = ask([make("egnn", 0, 1.0)], "--device", "cuda")
+    assert code == 3
+    assert lines[0].endswith("--methods plain remul:10 --seeds 5 --device cuda")
+
+
+def test_a_task_that_there_is_not_is_one_line(tmp_path, capsys):
+    RunStore(tmp_path / "machine").write(make("egnn", 0, 1.0))
+    assert main(["recommend", "nbody_gravty", "--results", str(tmp_path)]) == 2
+    assert "did you mean 'nbody_gravity'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["0", "nan", "inf", "-1", "much"])
+def test_a_limit_that_is_none_is_one_line(limit, capsys):
+    assert main(["recommend", "nbody_gravity", f"--max-ms={limit}"]) == 2
+    assert f"'{limit}' is no limit; write a number above 0" in capsys.readouterr().err
