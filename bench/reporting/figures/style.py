@@ -48,7 +48,7 @@ STYLE = {
     "axes.titlesize": "medium",
     "grid.color": GRID,
     "legend.frameon": False,
-    "figure.figsize": (4.8, 3.6),
+    "figure.figsize": (4.4, 3.4),
     "figure.dpi": 160,
     "pdf.fonttype": 42,
     "svg.hashsalt": "remul",  # else its identifiers are random
