@@ -17,6 +17,7 @@ MODULES = [  # in the order of reading
         "batches",
         "elements",
         "actions",
+        "symmetric_matrices",
         "groups",
         "matrix_groups",
         "permutation_matrices",

@@ -50,6 +50,7 @@ from remul.penalties import Constant, Penalty, Ramp
 from remul.permutation_matrices import cyclic, dihedral, quarter_turns, shifts, symmetric
 from remul.pose_differences import PoseDifferences, pose_differences
 from remul.spectrum import error_spectrum
+from remul.symmetric_matrices import irreps_to_matrix, matrix_to_irreps
 from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
 
@@ -106,11 +107,13 @@ __all__ = [
     "frame_average",
     "group_average",
     "interval",
+    "irreps_to_matrix",
     "lie_derivative",
     "lie_derivative_error",
     "lie_error_by_field",
     "lie_error_by_layer",
     "loss_terms",
+    "matrix_to_irreps",
     "mean_error",
     "pose_differences",
     "pose_shift",

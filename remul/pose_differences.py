@@ -1,6 +1,6 @@
 """Does a rotation of a structure change what a model says of it? Energies per atom, forces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,24 +68,16 @@ def pose_differences(
         >>> found.mean["x"].shape, bool(found.mean["x"][0].max() < found.mean["x"][1].max())
         (torch.Size([2, 5]), True)
     """
-    layout = check_inputs(inputs, signature.inputs)
-    turns_deg = [*turns_deg]
+    layout, turns_deg = check_inputs(inputs, signature.inputs), [*turns_deg]
     if not turns_deg:
         raise ValueError("pose differences need at least one turn, in degrees")
-    g = Element(torch.eye(3).double()[None], torch.zeros(1, 3).double())
-    poses = [predict(model, inputs, signature.outputs)]
-    for angle in turns_deg:
-        g = rotations_by_angle(angle, angle).sample(inputs, generator) @ g
-        output = predict(model, transform(g, inputs, signature.inputs, layout), signature.outputs)
+    poses = []
+    for g in _turn(turns_deg, inputs, generator):
+        turned = transform(g, inputs, signature.inputs, layout)
+        output = predict(model, turned, signature.outputs)
         poses.append(transform(g.inverse(), output, signature.outputs, layout))
     found = {
-        name: torch.stack(
-            [
-                _measure(after[name] - before[name], rep.objects, inputs, layout)
-                for before, after in pairwise(poses)
-            ],
-            1,
-        )
+        name: _compare([pose[name] for pose in poses], rep.objects, inputs, layout)
         for name, rep in signature.outputs.items()
     }
     return PoseDifferences(
@@ -93,6 +85,21 @@ def pose_differences(
         {name: mean for name, (mean, _) in found.items()},
         {name: largest for name, (_, largest) in found.items()},
     )
+
+
+def _turn(turns_deg: list[float], inputs: Fields, generator: Generator) -> Iterator[Element]:
+    """Yield the motion to each pose from the first."""
+    g = rotations_by_angle(0, 0).sample(inputs, generator)
+    yield g
+    for angle in turns_deg:
+        g = rotations_by_angle(angle, angle).sample(inputs, generator) @ g
+        yield g
+
+
+def _compare(poses: list[Tensor], objects: int, inputs: Fields, layout: Layout) -> Tensor:
+    """Return the mean and the largest change of a field at each turn, (2, turns, batch)."""
+    changes = [after - before for before, after in pairwise(poses)]
+    return torch.stack([_measure(x, objects, inputs, layout) for x in changes], 1)
 
 
 def _measure(difference: Tensor, objects: int, inputs: Fields, layout: Layout) -> Tensor:

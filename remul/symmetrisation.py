@@ -10,10 +10,10 @@ from typing import cast
 import torch
 from torch import nn
 
-from remul.actions import act, check_elements, list_elements, transform
+from remul.actions import check_elements, list_elements, transform
 from remul.checks import check, predict
 from remul.elements import Element, MatrixElement
-from remul.fields import Fields, Model, Signature, Types
+from remul.fields import Fields, Model, Signature
 from remul.frames import Frames, canonical_frame, principal_frames
 from remul.layouts import batch_size, layout_of
 
@@ -154,17 +154,14 @@ class OrbitMean(nn.Module):
 
     def forward(self, inputs: Fields) -> Fields:
         """Return the mean over the elements of g^-1 f(g x)."""
+        layout, types = check(inputs, self.signature.inputs), self.signature.outputs
         total: Fields = {}
         for g in self.elements:
-            output = predict(self.model, act(g, inputs, self.signature.inputs), self.types)
-            for name, y in act(g.inverse(), output, self.types).items():
+            turned = transform(g, inputs, self.signature.inputs, layout)
+            output = predict(self.model, turned, types)
+            for name, y in transform(g.inverse(), output, types, layout).items():
                 total[name] = total[name] + y if name in total else y
         return {name: y / len(self.elements) for name, y in total.items()}
-
-    @property
-    def types(self) -> Types:
-        """The types of the outputs."""
-        return self.signature.outputs
 
 
 def _check_vectors(signature: Signature) -> None:

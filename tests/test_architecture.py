@@ -80,7 +80,9 @@ def test_no_circle_hides_in_a_function():
     assert hidden == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["data"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["run", "--help"], ["data"], ["explain", "a", "b"]]
+)
 def test_torch_is_not_imported_on_the_way_to(arguments):
     assert "torch" not in modules_after(f"from bench.cli import main; main({arguments})")
 
@@ -99,8 +101,9 @@ def test_scipy_is_not_imported_by(code):
     "modules",
     [
         "reporting import runs_table, figures, page",
+        "reporting import explanation, findings, leaderboard, recommendation",
         "training import launcher",
-        "regression import compare, noise, reference, revisions",
+        "regression import compare, history, noise, reference, reproduction, revisions",
     ],
 )
 @pytest.mark.slow

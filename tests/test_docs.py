@@ -10,12 +10,14 @@ import torch
 
 from bench.cli import main
 from bench.core import plugins
+from bench.reporting import leaderboard
 from bench.system.checkout import ROOT
 from remul import POINT, Batch, Signature, lie_derivative_error
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
 GRAPHS = (ROOT / "docs" / "graphs.md").read_text()
+NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
@@ -25,6 +27,11 @@ def test_the_answer_of_the_readme_follows_from_the_records():
     spec.loader.exec_module(make_readme)
     page = (ROOT / "README.md").read_text()
     assert make_readme.fill(page) == page
+
+
+def test_the_leaderboard_follows_from_the_records():
+    page = (ROOT / "docs" / "leaderboard.md").read_text()
+    assert leaderboard.write_page(ROOT / "results" / "published") == page
 
 
 def test_the_readme_is_read_in_five_minutes():
@@ -178,3 +185,12 @@ def test_the_lightning_module_of_the_page_trains(monkeypatch):
         losses[-1].backward()
         optimiser.step()
     assert torch.stack(losses).isfinite().all()
+
+
+def test_the_network_of_the_page_takes_crystals():
+    names = {}
+    exec(snippet("Molecules, crystals, clouds", NETWORKS), names)
+    assert {name: x.shape for name, x in names["outputs"].items()} == {
+        "energy": (2, 1),
+        "force": (5, 3),
+    }

@@ -20,6 +20,11 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument("A", nargs="?", type=Path, help=f"the base: {text}")
     command.add_argument("B", nargs="?", type=Path, help=f"the new: {text}")
     command.add_argument("--base", metavar="REF", help="re-measure this git revision and today's")
+    command.add_argument(
+        "--history", nargs="?", type=Path, metavar="FILE",
+        const=_options.PUBLISHED / "reference.json",
+        help="steps over the committed revisions of a file of records (default: the reference)",
+    )  # fmt: skip
     models_argument(command)
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     _options.budget_argument(command, 600.0, "time for --base (default 10m)")
@@ -39,6 +44,8 @@ def run(options: Namespace) -> int:
     from bench.regression.noise import read_noise
     from bench.system.protocol import ProtocolError
 
+    if options.history:
+        return _follow(options)
     if (options.base is None) == (options.B is None) or (options.base and options.A):
         raise ValueError("compare takes two folders or files, or --base REF")
     if options.models and not options.base:
@@ -55,6 +62,22 @@ def run(options: Namespace) -> int:
     except ProtocolError as error:
         return report(options, [], [], [f"{options.base} {error}"])
     return report(options, verdicts, [f"code: {options.base} / this checkout"], notes)
+
+
+def _follow(options: Namespace) -> int:
+    """Print the speed over the revisions of a file; 1 if the last step of one was slower."""
+    from bench.regression import history
+    from bench.regression.noise import read_noise
+
+    if options.A or options.base or options.models or options.junit:
+        raise ValueError("--history goes with --results and --device alone")
+    noise, notes = read_noise(options.results / machine.folder(options.device))
+    revisions, problems = history.read_revisions(options.history)
+    tracks = history.follow(revisions, noise["floor"])
+    print(history.markdown(tracks, [*notes, *problems]), end="")
+    if any(track.is_slower for track in tracks.values()):
+        return REGRESSED
+    return OK if any(track.revisions > 1 for track in tracks.values()) else MISSING
 
 
 def _compare_base(options: Namespace, noise: dict) -> list:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands import MISSING, OK, _options
+from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
     from bench.records.run_record import RunRecord
 
+LEADERBOARD = ROOT / "docs" / "leaderboard.md"
 EXAMPLE = "publish --only task=nbody_gravity"
 
 
@@ -29,7 +31,9 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """copy local records into the committed evidence, if they say how they were made"""
+    from bench.records import files
     from bench.records.merging import Merger, explain_untraceable
+    from bench.reporting.leaderboard import write_page
 
     published = 0
     for root, records in _options.read_machines(options).items():
@@ -41,6 +45,8 @@ def run(options: Namespace) -> int:
         _rebuild(merger.target)
         print("\n".join(merger.describe()))
         published += merger.added + merger.known
+    if options.to == _options.PUBLISHED:
+        files.write_whole(LEADERBOARD, write_page(options.to))
     return OK if published else MISSING
 
 

@@ -11,10 +11,12 @@ from bench.commands import FAILED, OK, _options
 from bench.core.config import Run
 from bench.system import machine
 from bench.system.clock import now
+from bench.system.plain import quote
 
 if TYPE_CHECKING:
     from bench.training.launcher import Training
 
+MOST_JOBS = 1000
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
 
@@ -115,6 +117,7 @@ def _chosen(options: Namespace) -> list[Run]:
 
 
 def _jobs(options: Namespace) -> int:
-    if options.jobs is not None and options.jobs < 1:
-        raise ValueError(f"--jobs has to be at least 1, got {options.jobs}")
+    if options.jobs is not None and not 1 <= options.jobs <= MOST_JOBS:
+        wanted = f"at least 1, and at most {MOST_JOBS:,}"
+        raise ValueError(f"--jobs has to be {wanted}, got {quote(options.jobs)}")
     return options.jobs or (machine.cores() if options.device == "cpu" else 1)

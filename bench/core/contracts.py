@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
     from bench.core.config import Run
-    from remul import Batch, Distance, Model, Signature, Terms
+    from remul import Batch, Distance, Fields, Model, Signature, Terms
+    from remul.elements import GroupElement
+
+
+class Sampler(Protocol):
+    """A group that draws an element per sample, as those of `remul`."""
+
+    def sample(self, fields: Fields, generator: Generator) -> GroupElement:
+        """Draw one element per sample of the fields."""
+        ...
+
+
+def _rotations() -> Sampler:
+    from remul import SO3
+
+    return SO3
+
 
 Score = Callable[["nn.Module"], float | None]
 
@@ -20,7 +36,8 @@ class Task:
     """What `load(seed, **options)` of a task file returns: typed data and how it is scored.
 
     `scores` are the task's own, by name: functions of the trained model, None for a model that has
-    no such thing.
+    no such thing. Equivariance errors are those over the `group`, rotations unless a task says
+    otherwise; None where no group acts, and there are none.
     """
 
     signature: Signature
@@ -30,6 +47,7 @@ class Task:
     distance: Distance
     more: Mapping[str, Batch] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
+    group: Sampler | None = field(default_factory=_rotations)
 
     @property
     def splits(self) -> dict[str, Batch]:

@@ -7,7 +7,8 @@ from torch import Generator
 from torch.nn.functional import mse_loss
 
 from bench.core.contracts import Task
-from remul import Batch, Rep, Signature, act, rotations_by_angle
+from remul import Batch, Element, Rep, Signature, act, rotations_by_angle
+from remul.fields import INDICES
 
 Draw = Callable[[int, Generator], Batch]
 
@@ -34,11 +35,17 @@ def make_posed_task(
     for name, size in sizes.items():
         batch = draw(size, generator)
         g = rotations_by_angle(*angles_deg[name]).sample(batch.inputs, generator)
-        inputs = act(g, batch.inputs, signature.inputs)
-        targets = act(g, batch.targets, signature.outputs)
-        splits[name] = Batch(inputs, targets).to(torch.float32)
+        splits[name] = turn_batch(g, batch, signature).to(torch.float32)
     more = {"ood": splits.pop("ood")}
     return Task(signature, **splits, distance=mse_loss, more=more)
+
+
+def turn_batch(g: Element, batch: Batch, signature: Signature) -> Batch:
+    """Return the same samples turned, of either form."""
+    indices = {name: x for name, x in batch.inputs.items() if name in INDICES}
+    targets = act(g, batch.targets | indices, signature.outputs)
+    turned = {name: targets[name] for name in batch.targets}
+    return Batch(act(g, batch.inputs, signature.inputs), turned, batch.objects)
 
 
 def draw_from(structures: Batch, signature: Signature) -> Draw:

@@ -13,28 +13,33 @@ VARIANTS = {
     "stop_gradient": partial(consistency_terms, stop_gradient=True),
 }
 GROUPS = {"so3": SO3, "about_y": about_axis("y")}
+OWN = "task"  # the group that the task says
 
 
 def multitask(
-    task: Task, penalty: Penalty, variant: str = "label", samples: int = 1, group: str = "so3"
+    task: Task, penalty: Penalty, variant: str = "label", samples: int = 1, group: str = OWN
 ) -> Method:
     """Fit and equivariance as far as the penalty weighs them, in one forward pass.
 
     Equivariance is anchored at the "label", l(f(g x), g y), or "functional", l(f(g x), g f(x)),
     the latter with "stop_gradient" through the second part on demand; each is the mean over
-    `samples` elements per item, drawn uniformly from the `group`: "so3", or "about_y" for data with
-    an up. Raises `ValueError` for other variants and groups and fewer samples than 1.
+    `samples` elements per item, drawn uniformly from the `group`: that of the "task", all rotations
+    unless it says otherwise, "so3", or "about_y" for data with an up. Raises `ValueError` for other
+    variants and groups, a task without a group and fewer samples than 1.
     """
-    for kind, name, known in (("variant", variant, VARIANTS), ("group", group, GROUPS)):
+    for kind, name, known in (("variant", variant, VARIANTS), ("group", group, (*GROUPS, OWN))):
         if name not in known:
             raise ValueError(f"no {kind} {name!r}; there are {', '.join(known)}")
+    drawn_from = task.group if group == OWN else GROUPS[group]
+    if drawn_from is None and "equivariance" in penalty.active:
+        raise ValueError("no group acts on this task, so there is no symmetry to learn")
     if samples < 1:
         raise ValueError(f"samples needs to be at least 1, got {samples}")
 
     def terms(model: Model, batch: Batch, generator: Generator) -> Terms:
         active, g = list(penalty.active), None
         if "equivariance" in active:
-            g = [GROUPS[group].sample(batch.inputs, generator) for _ in range(samples)]
+            g = [drawn_from.sample(batch.inputs, generator) for _ in range(samples)]
         return VARIANTS[variant](model, batch, task.signature, g, task.distance, active)
 
     return Method(terms, penalty)

@@ -5,7 +5,7 @@ from bench.methods._multitask import multitask
 from remul import Constant
 
 
-def build(task: Task, group: str = "so3") -> Method:
+def build(task: Task, group: str = "task") -> Method:
     """The loss l(f(g x), g y) with a fresh Haar rotation g for each sample and step.
 
     `group` as in `multitask`. Raises `ValueError` as it does.

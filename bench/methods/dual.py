@@ -13,7 +13,7 @@ def build(
     lr: float = 0.03,
     variant: str = "functional",
     samples: int = 1,
-    group: str = "so3",
+    group: str = "task",
 ) -> Method:
     """beta from `remul.Dual`: l(f(g x), g f(x)) is to end at `level`, in units of the distance.
 

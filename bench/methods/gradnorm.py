@@ -12,7 +12,7 @@ def build(
     lr: float = 0.025,
     variant: str = "label",
     samples: int = 1,
-    group: str = "so3",
+    group: str = "task",
 ) -> Method:
     """Weights from `remul.GradNorm` on the last layer's gradients, starting at 1 and `beta`.
 

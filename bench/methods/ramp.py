@@ -13,7 +13,7 @@ def build(
     start: float = 0.0,
     variant: str = "label",
     samples: int = 1,
-    group: str = "so3",
+    group: str = "task",
 ) -> Method:
     """Weights from `remul.Ramp`: beta goes from `start` to `beta` in the first `steps` steps.
 

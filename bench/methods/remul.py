@@ -11,7 +11,7 @@ def build(
     alpha: float = 1.0,
     variant: str = "label",
     samples: int = 1,
-    group: str = "so3",
+    group: str = "task",
 ) -> Method:
     """The loss alpha l(f(x), y) + beta l(f(g x), g y), g Haar on the group (REMUL, Eq. 6).
 

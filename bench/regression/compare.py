@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.core import cases
 from bench.core.cases import SpeedCase
@@ -58,6 +59,14 @@ def _read_file(source: Path) -> list[SpeedRecord]:
         content = files.read_json(source)
     except ValueError as error:
         raise ValueError(f"{source} is no file of records: {error}") from None
+    return list(parse_records(content, source).values())
+
+
+def parse_records(content: Any, source: Path) -> dict[str, SpeedRecord]:  # noqa: ANN401 - any JSON
+    """Return the cases that JSON of a file holds, by their names.
+
+    Raises `ValueError` that names the file and the number of what is no record.
+    """
     many = content["cells"] if isinstance(content, dict) and "cells" in content else [content]
     records: dict[str, SpeedRecord] = {}
     for index, plain in enumerate(many if isinstance(many, list) else [many]):
@@ -68,7 +77,7 @@ def _read_file(source: Path) -> list[SpeedRecord]:
         if str(record.cell) in records:
             raise ValueError(f"{source} has two records of {record.cell}")
         records[str(record.cell)] = record
-    return list(records.values())
+    return records
 
 
 def judge_records(base: Records, new: Records, floor: float) -> list[Verdict]:

@@ -35,7 +35,7 @@ def load(
     signature = Signature({"one": Rep("0e", objects=0)}, {"y": Rep(f"{count}x0e", objects=0)})
     both = torch.cat([splits[name].targets["y"] for name in ("train", "val")]).mean(0)
     scores = _scores(means, labels, both)
-    return Task(signature, **splits, distance=mse_loss, scores=scores)
+    return Task(signature, **splits, distance=mse_loss, scores=scores, group=None)
 
 
 def _scores(means: Tensor, labels: Tensor, averages: Tensor) -> dict:

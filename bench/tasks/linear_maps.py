@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn.functional import mse_loss
 
 from bench import Task
 from bench.data.partitions import partition_distance
-from remul import Batch, Rep, Signature
+from remul import Batch, MatrixGroup, Rep, Signature, cyclic
 
 
 def load(
@@ -28,7 +29,8 @@ def load(
     Its `weights` are from N(0, 1), or -(n - 1), ..., n - 1 in "steps" of 2, in random order. A
     mixed W is a circulant one plus 0.3 of an unstructured one. Scores: "excess_mse", the mean
     squared error against the map itself, "of_least_squares" that as a share of what least squares
-    in training has, and "partition_distance" of models that tell which weights they share.
+    in training has; "partition_distance" of models that tell which weights they share; "sigma" and
+    by path "..._dimension" and "..._precision" of models that are told these in training.
 
     Known answers. Least squares has an excess of about noise^2 n / (train - n - 1) for every
     output; who knows that W is circulant has n times less. Raises `ValueError` for other kinds and
@@ -46,10 +48,11 @@ def load(
         x = torch.randn(size, n, generator=generator)
         y = x @ matrix.mT + noise * torch.randn(size, n, generator=generator)
         splits[name] = Batch({"x": x}, {"y": y})
-    rep = Rep(f"{n}x0e", objects=0)
+    rep = Rep(f"{n}x0e", objects=0, space="ring")
     signature = Signature({"x": rep}, {"y": rep})
     scores = _scores(matrix, kind, splits["train"])
-    return Task(signature, **splits, distance=mse_loss, scores=scores)
+    ring = MatrixGroup({"ring": cyclic(n)})
+    return Task(signature, **splits, distance=mse_loss, scores=scores, group=ring)
 
 
 def _scores(matrix: Tensor, kind: str, train: Batch) -> dict:
@@ -69,7 +72,15 @@ def _scores(matrix: Tensor, kind: str, train: Batch) -> dict:
         "excess_mse": lambda model: excess(matrix_of(model, n)),
         "of_least_squares": lambda model: excess(matrix_of(model, n)) / excess(found),
         "partition_distance": distance,
+        **{f"{way}_dimension": partial(_told, "dimension", way) for way in ("conv", "free")},
+        **{f"{way}_precision": partial(_told, "precision", way) for way in ("conv", "free")},
+        "sigma": lambda model: getattr(model, "sigma", None),
     }
+
+
+def _told(what: str, way: str, model: nn.Module) -> float | None:
+    """Return what training has told a model of one of its pathways."""
+    return getattr(model, what, {}).get(way)
 
 
 def matrix_of(model: nn.Module, n: int) -> Tensor:

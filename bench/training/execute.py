@@ -21,6 +21,7 @@ from bench.training.build import build, check_splits, seed_global_generators, sy
 from bench.training.loop import Progress, rng, train
 from bench.training.loss_surface import measure_surface
 from bench.training.scores import check_finite, profiles, score
+from remul import SO3
 
 
 class TrainedRun(NamedTuple):
@@ -75,7 +76,8 @@ def _score(
     """Return the parts of a record that scoring makes, and the surface."""
     generator = rng("scores", run.seed)
     wrapped = symmetrise(model, task.signature, run.symmetrise)
-    alone = run.symmetrise == "none"  # profiles are of the trained network
+    alone = run.symmetrise == "none"  # profiles are of the trained network, over rotations
+    alone = alone and task.group is SO3
     parts = {
         "scores": best | check_finite(score(run, task, wrapped, generator)),
         "profiles": Profiles(**profiles(task, model, generator)) if alone else Profiles(),

@@ -10,7 +10,7 @@ from torch import Generator, nn
 from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
-from remul import SO3, Batch, Signature, error_by_axis, error_spectrum, metrics, pose_shift
+from remul import Batch, error_by_axis, error_spectrum, metrics, pose_shift
 from remul.checks import predict
 from remul.fields import MASK, real_fraction, zero_padding
 
@@ -42,7 +42,7 @@ def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[
     scores = {}
     for name, data in task.splits.items():
         scores[f"mse_{name}"] = mean_squared_error(model, data)
-        errors = equivariance_errors(run, task.signature, model, data[: run.samples], generator)
+        errors = equivariance_errors(run, task, model, data[: run.samples], generator)
         scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
     return scores | own_scores(task, model)
 
@@ -58,14 +58,16 @@ def own_scores(task: Task, model: nn.Module) -> dict[str, float]:
 
 @torch.no_grad()
 def equivariance_errors(
-    run: Run, signature: Signature, model: nn.Module, data: Batch, generator: Generator
+    run: Run, task: Task, model: nn.Module, data: Batch, generator: Generator
 ) -> dict[str, float]:
-    """Return the measures over SO(3), means over samples with `run.elements` elements each."""
+    """Return the measures over the task's group, means over samples, each of `run.elements`."""
+    if task.group is None:
+        return {}
     model.eval()
     totals: dict[str, float] = {}
     for chunk in chunks(data):
-        elements = [SO3.sample(chunk.inputs, generator) for _ in range(run.elements)]
-        for kind, errors in metrics.errors(model, chunk.inputs, signature, elements).items():
+        elements = [task.group.sample(chunk.inputs, generator) for _ in range(run.elements)]
+        for kind, errors in metrics.errors(model, chunk.inputs, task.signature, elements).items():
             mean = errors.double().sum().item() / len(data)
             totals[kind] = totals.get(kind, 0.0) + mean
     model.train()

@@ -54,7 +54,7 @@ def find_nearest(x: Tensor, real: Tensor, neighbours: int) -> tuple[Tensor, Tens
     round_off = ROUND_OFF * torch.finfo(x.dtype).eps
     x = x.detach().double()  # holds differences of float32 without a loss, and squares of 1e-30
     tolerance = round_off * x.norm(dim=-1).amax(1)[:, None, None]
-    width = neighbours + 1
+    width = min(neighbours + (1 if n < TREE else 4), n - 1)  # few of many objects have ties
     while True:  # until an object that is no neighbour stands behind those of every other
         distances, index = _rank_others(x, real, width)
         limits = distances[..., neighbours - 1 : neighbours] + tolerance
@@ -143,12 +143,12 @@ def _rank_by_tree(x: Tensor, real: Tensor, count: int) -> tuple[Tensor, Tensor]:
         tree = cKDTree(points[rows])
         order = tree.indices  # one leaf after another: near points share memory
         found = tree.query(points[rows[order]], range(1, count + 2))
-        away, who = (torch.from_numpy(part) for part in found)
-        away[who == torch.from_numpy(order).unsqueeze(-1)] = torch.inf  # not itself
-        away, places = away.sort(dim=-1, stable=True)
-        who = who.gather(-1, places[:, :count]).clamp_max(len(rows) - 1)
-        distances[sample, rows[order]] = away[:, :count]
-        index[sample, rows[order]] = torch.from_numpy(rows)[who]
+        away, who = found
+        others = who != order[:, None]
+        others[others.all(-1), -1] = False  # of so many at one place that it is not among them
+        away, who = (part[others].reshape(-1, count) for part in (away, who))
+        distances[sample, rows[order]] = torch.from_numpy(away)
+        index[sample, rows[order]] = torch.from_numpy(rows[who.clip(max=len(rows) - 1)])
     return distances.to(x.device), index.to(x.device)
 
 

@@ -12,7 +12,18 @@ from bench.core import plugins
 from bench.timing.counters import peak_bytes
 from models.layers import edge_lists, edges, neighbours
 from models.layers.edge_lists import _make_rows
-from remul import POINT, SCALAR, VECTOR, Element, Rep, Signature, equivariance_error
+from remul import (
+    POINT,
+    SCALAR,
+    VECTOR,
+    Element,
+    Permutation,
+    Rep,
+    Signature,
+    act,
+    equivariance_error,
+    lie_derivative_error,
+)
 
 COUNTS = torch.tensor([5, 1, 7, 2])
 SAMPLE = torch.arange(4).repeat_interleave(COUNTS)
@@ -150,6 +161,24 @@ def test_networks_are_exact_on_ragged_samples(name, reach, ragged, network, gene
     model, fields = build(network, name, FREE, **reach), leave_out(ragged, "bond", "edge_index")
     g = group_of(name).sample(fields, generator)
     assert equivariance_error(model, fields, FREE, g).max() < 1e-12
+
+
+@reaches
+@pytest.mark.parametrize("name", [name for name in NAMES if not takes(name, "objects")])
+def test_outputs_follow_the_order_of_ragged_objects(name, reach, ragged, network, generator):
+    model, fields = build(network, name, FREE, **reach), leave_out(ragged, "bond", "edge_index")
+    places = torch.rand(4, 7, generator=generator).masked_fill(~REAL, 2).argsort(1)
+    g = Permutation(places.where(REAL, torch.arange(7)))
+    moved = model(act(g, fields, BODIES))
+    expected = act(g, model(fields) | {"batch": SAMPLE}, OUTPUTS)
+    assert_close(moved, leave_out(expected, "batch"), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own
+@pytest.mark.parametrize("reach", [{}, {"cutoff": 1.5}], ids=str)
+def test_lie_derivatives_of_ragged_samples_are_zero(reach, ragged, network):
+    model, fields = build(network, "egnn", FREE, **reach), leave_out(ragged, "bond", "edge_index")
+    assert lie_derivative_error(model, fields, FREE).max() < 1e-20
 
 
 # Cells.

@@ -61,6 +61,16 @@ def permuted(form):
     return without_image(form.pad(after, after.get("edge_index")))
 
 
+def in_space(form):
+    """Fields of samples, objects and edges on which a group of the plane acts, and an element."""
+    group = remul.PlanarGroup({"tilted": (1, 0)}, reflects=True)
+    inputs, outputs = dict(form.signature.inputs), dict(form.signature.outputs)
+    inputs["v"] = remul.Rep("1o", space="tilted")
+    outputs["bond"] = remul.Rep("1o", objects=2, space="tilted")
+    outputs["dipole"] = remul.Rep("1o", objects=0, space="tilted")
+    return form.inputs, remul.Signature(inputs, outputs), [group.sample(form.inputs, draw())]
+
+
 def without_image(fields):
     """Ragged samples have `shift` instead."""
     return {name: x for name, x in fields.items() if name != "image"}
@@ -101,6 +111,9 @@ SAMPLES = {  # numbers of each sample, or of all
         network, f.batch, f.signature, permutation(f), mse_loss
     ),
     "permuted": permuted,
+    "error in a space": lambda f: remul.expected_error(network, *in_space(f)),
+    "loss in a space": lambda f: remul.consistency_loss(network, *in_space(f), mse_loss),
+    "mean in a space": lambda f: remul.group_average(network, *in_space(f)[1:])(f.inputs)["energy"],
     "len": lambda f: torch.tensor(len(f.batch)),
 }
 FIELDS = {  # fields of all objects
@@ -114,7 +127,9 @@ FIELDS = {  # fields of all objects
     "canonicalise": lambda f: remul.canonicalise(network, f.signature)(f.inputs),
     "network": lambda f: network(f.inputs),
 }
-WITHOUT_FIELDS = {"about_axis", "rotations_by_angle", "interval", "wigner", "adapt"}
+GROUPS = {"about_axis", "rotations_by_angle"}
+MATRICES = {"cyclic", "dihedral", "quarter_turns", "shifts", "symmetric"}
+WITHOUT_FIELDS = GROUPS | MATRICES | {"interval", "wigner", "adapt"}
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES)

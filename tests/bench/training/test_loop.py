@@ -30,7 +30,11 @@ from bench.training.loop import (
 from bench.training.scores import mean_squared_error
 from remul import Batch, Constant
 
-OWN = ["sharing"]  # train in their own way, on models of their own: tests/bench/methods
+OWN = [
+    "amortise",
+    "evidence",
+    "sharing",
+]  # train in their own way, on models of their own: tests/bench/methods
 METHODS = [name for name in plugins.names("methods") if name not in OWN]
 PLAIN = Run(
     Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8}),

@@ -1,0 +1,92 @@
+"""Layers with two ways through: a circular convolution, and a free map beside it."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from remul.fields import Fields, Signature
+
+PATHS = ("conv", "free")
+
+
+def build(
+    signature: Signature,
+    channels: int = 2,
+    layers: int = 1,
+    kernel: int | None = None,
+    paths: tuple[str, ...] = PATHS,
+) -> "Pathways":
+    """Return a residual pathway network of a signal on a ring (van der Ouderaa et al. 2023).
+
+    Each layer adds a circular convolution, of `kernel` places or all of them, and a free linear
+    map of all channels and places, or has but one of these `paths`; ReLU between layers. One layer
+    without more is a linear map of a signal to a signal. If the output is of another size it is
+    probabilities of classes, from the mean over the places: with convolutions alone no shift
+    counts. Takes one input and one output of the whole sample; raises `ValueError` for others and
+    other paths.
+    """
+    sides = (signature.inputs, signature.outputs)
+    if any(len(side) != 1 or next(iter(side.values())).objects for side in sides):
+        raise ValueError("pathways takes one input and one output, each of the whole sample")
+    if not paths or not {*paths} <= {*PATHS}:
+        raise ValueError(f"paths are some of {', '.join(PATHS)}, got {paths}")
+    return Pathways(signature, channels, layers, kernel, tuple(paths))
+
+
+class Pathways(nn.Module):
+    def __init__(
+        self,
+        signature: Signature,
+        channels: int,
+        layers: int,
+        kernel: int | None,
+        paths: tuple[str, ...],
+    ) -> None:
+        super().__init__()
+        ((self.source, rep_in),) = signature.inputs.items()
+        ((self.target, rep_out),) = signature.outputs.items()
+        self.places, n = rep_in.dim, rep_in.dim
+        self.classes = rep_out.dim if rep_out.dim != n else 0
+        last = channels if self.classes else 1
+        widths = [1, *[channels] * (layers - 1), last]
+        self.layers = nn.ModuleList(Layer(a, b, n, kernel or n, paths) for a, b in pairwise(widths))
+        self.head = nn.Linear(last, self.classes) if self.classes else None
+
+    def forward(self, inputs: Fields) -> Fields:
+        x = inputs[self.source][:, None]  # (batch, channels, places)
+        for i, layer in enumerate(self.layers):
+            x = layer(relu(x) if i else x)
+        if self.head is None:
+            return {self.target: x[:, 0]}
+        return {self.target: self.head(relu(x).mean(-1)).softmax(-1)}
+
+    def pathways(self) -> dict[str, list[str]]:
+        """Return which weights share a prior: those of a path in a layer, and the head's."""
+        ways = {name: [name] for name, _ in self.named_parameters() if "head" not in name}
+        if len(self.layers) == 1:
+            ways = {name.rpartition(".")[2]: own for name, own in ways.items()}
+        if self.head is not None:
+            ways["head"] = ["head.weight", "head.bias"]
+        return ways
+
+
+class Layer(nn.Module):
+    def __init__(
+        self, width_in: int, width_out: int, places: int, kernel: int, paths: tuple[str, ...]
+    ) -> None:
+        super().__init__()
+        conv = torch.randn(width_out, width_in, kernel) / (width_in * kernel) ** 0.5
+        free = torch.randn(width_out, places, width_in, places) / (width_in * places) ** 0.5
+        self.conv = nn.Parameter(conv) if "conv" in paths else None
+        self.free = nn.Parameter(free) if "free" in paths else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = []
+        if self.conv is not None:
+            around = pad(x, (0, self.conv.shape[-1] - 1), mode="circular")
+            parts.append(nn.functional.conv1d(around, self.conv))
+        if self.free is not None:
+            parts.append(torch.einsum("bip,oqip->boq", x, self.free))
+        return sum(parts[1:], start=parts[0])
