@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-SIZE = 7.0  # points
 WIDE = 0.54  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
@@ -30,15 +30,16 @@ def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> No
     """Write each name level with its point: right of the axes, or of the place `at` on them."""
     labels = sorted(labels, key=lambda label: (label.y, label.text))
     heights = [_fraction(ax, label.x, label.y)[1] for label in labels]
-    gap = 1.15 * SIZE / _size(ax)[1]
+    gap = 1.15 * _font() / _size(ax)[1]
     places = spread(heights, gap)
     if at is not None and places:  # on the axes, above their lower end
         places = [y + max(0.0, gap / 2 - places[0]) for y in places]
     x, across = (1.05, ax.transAxes) if at is None else (at, ax.transData)
+    beside = blended_transform_factory(across, ax.transAxes)
     for label, y in zip(labels, places, strict=True):
         ax.annotate(
-            label.text, (label.x, label.y), (x, y), va="center", color=label.colour, fontsize=SIZE,
-            textcoords=blended_transform_factory(across, ax.transAxes), annotation_clip=False,
+            label.text, (label.x, label.y), (x, y), textcoords=beside, annotation_clip=False,
+            va="center", color=label.colour, fontsize=_font(),
             arrowprops=LEADER | {"color": label.colour},
         )  # fmt: skip
 
@@ -72,7 +73,7 @@ def label_points(ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = ()) -
         offset = ((left + right) / 2 - x, (low + top) / 2 - y)
         ax.annotate(
             label.text, (label.x, label.y), offset, textcoords="offset points", ha="center",
-            va="center", color=label.colour, fontsize=SIZE,
+            va="center", color=label.colour, fontsize=_font(),
             arrowprops=LEADER | {"color": label.colour} if abs(PLACES[best][1]) > 1 else None,
         )  # fmt: skip
 
@@ -87,6 +88,11 @@ def spread(places: list[float], gap: float) -> list[float]:
             blocks[-2:] = [[(one * n + other * m) / (n + m), n + m]]
     means = [mean for mean, count in blocks for _ in range(int(count))]
     return [mean + i * gap for i, mean in enumerate(means)]
+
+
+def _font() -> float:
+    """Return the size of names in points: a little smaller than all else."""
+    return mpl.rcParams["font.size"] - 1
 
 
 def _fraction(ax: Axes, x: float, y: float) -> tuple[float, float]:
@@ -104,7 +110,7 @@ def _size(ax: Axes) -> tuple[float, float]:
 
 
 def _box(text: str, x: float, y: float, right: int, up: int) -> Box:
-    wide, high = WIDE * SIZE * len(text), SIZE
+    wide, high = WIDE * _font() * len(text), _font()
     x += right * (wide / 2 + 4)
     y += up * (high / 2 + 4) if abs(up) < 2 or not right else up * 1.3 * high
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
