@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from bench.tasks import md_gfn2_forces, md_gfn2_mixed
 
 SIZES = {"frames": 300, "train": 6, "val": 2, "test": 4}
-MOLECULES = ("ethanol", "uracil")
+MOLECULES = ("ethanol", "benzene")
 
 
 @pytest.fixture(autouse=True)
