@@ -10,7 +10,7 @@ from bench.conformance.result import CheckResult, has_failed
 from bench.core.contracts import Task
 from remul import Batch
 from remul.checks import check
-from remul.fields import MASK, Signature
+from remul.fields import MASK, UNTYPED, Signature
 
 
 def check_task(task: Task, symmetric: bool) -> Iterator[CheckResult]:
@@ -34,8 +34,8 @@ def check_task(task: Task, symmetric: bool) -> Iterator[CheckResult]:
 
 def _check_split(name: str, batch: Batch, signature: Signature) -> CheckResult:
     try:
-        check(batch.inputs, signature.inputs)
-        check(batch.targets, signature.outputs)
+        layout = check(batch.inputs, signature.inputs)
+        check(batch.targets, signature.outputs, layout)
         for field, x in {**batch.inputs, **batch.targets}.items():
             check_values(field, x)
             _check_precision(field, x)
@@ -51,5 +51,5 @@ def check_values(field: str, x: Tensor) -> None:
 
 
 def _check_precision(field: str, x: Tensor) -> None:
-    if field != MASK and x.dtype != torch.float32:
+    if field not in UNTYPED and x.dtype != torch.float32:
         raise ValueError(f"field {field!r} is {x.dtype}, networks are trained in torch.float32")

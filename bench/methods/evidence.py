@@ -30,9 +30,9 @@ def build(
     and, where the `likelihood` is "gaussian" and not "categorical", of the variance of the noise
     take `updates` steps of Adam at `rate` uphill on the evidence, with the full Gauss-Newton
     matrix: for networks of a few thousand weights. Precisions begin at `precision`, and stay
-    there unless they `learn`. Groups are the model's `pathways()`, or each of its tensors. The model is told `precision` and
-    `dimension`, the number of weights that the data determine, by group, its noise `sigma` and
-    `log_evidence` per sample. Raises `ValueError` for other likelihoods.
+    there unless they `learn`. Groups are the model's `pathways()`, or each of its tensors. The
+    model is told `precision` and `dimension`, the number of weights that the data determine, by
+    group, its noise `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
     if likelihood not in LIKELIHOODS:
         raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")

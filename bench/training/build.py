@@ -73,8 +73,8 @@ def check_splits(task: Task) -> None:
     """Raise `ValueError`, naming the split, before hours of training end at it."""
     for name, batch in {"train": task.train, "val": task.val, **task.splits}.items():
         try:
-            check(batch.inputs, task.signature.inputs)
-            check(batch.targets, task.signature.outputs)
+            layout = check(batch.inputs, task.signature.inputs)
+            check(batch.targets, task.signature.outputs, layout)
         except ValueError as error:
             raise ValueError(f"split {name!r}: {error}") from None
 

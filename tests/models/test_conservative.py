@@ -1,14 +1,19 @@
 """Forces from an energy: the gradient they are, their symmetry, and how they are trained."""
 
+from inspect import signature
+
 import pytest
 import torch
+from networks import load
 from torch.testing import assert_close
 
 import remul
 from bench.core import plugins
 from bench.core.networks import build_network
+from bench.data.crystals import Crystal, draw_crystal, join_crystals
+from bench.tasks import crystal
 from models.layers.conservative import ENERGY, FORCE
-from remul import POINT, SCALAR, VECTOR, Signature, equivariance_error
+from remul import POINT, SCALAR, VECTOR, Signature, equivariance_error, irreps_to_matrix
 
 INPUTS = {"position": POINT, "charge": SCALAR}
 SIGNATURE = Signature(INPUTS, {"energy": ENERGY, "force": FORCE})
@@ -76,6 +81,17 @@ def test_padding_has_no_energy_and_no_forces(inputs, draw):
     assert not found["force"][:, 5:].any()
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forces_of_ragged_samples_are_those_of_padded_ones(name, inputs):
+    model, counts = conservative(name), torch.tensor([5, 3])
+    real = torch.arange(5) < counts[:, None]
+    expected = model(inputs | {"mask": real.unsqueeze(-1).double()})
+    ragged = {field: x[real] for field, x in inputs.items()}
+    found = model(ragged | {"batch": torch.arange(2).repeat_interleave(counts)})
+    assert_close(found["energy"], expected["energy"], rtol=1e-12, atol=1e-12)
+    assert_close(found["force"], expected["force"][real], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "outputs",
     [{"force": VECTOR}, {"energy": SCALAR, "force": VECTOR}, {"energy": ENERGY, "way": POINT}],
@@ -83,3 +99,40 @@ def test_padding_has_no_energy_and_no_forces(inputs, draw):
 def test_other_outputs_are_refused(outputs):
     with pytest.raises(ValueError, match="conservative network takes a point and gives an energy"):
         build_network("egnn", Signature(INPUTS, outputs), conservative=True)
+
+
+CRYSTAL = crystal.SIGNATURE
+CUT_OFF = [
+    name
+    for name in NETWORKS
+    if name != "evfn" and "cutoff" in signature(load(name).build).parameters  # it takes no cell
+]
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_stress_and_forces_of_a_crystal_are_slopes_of_its_energy(name, generator, draw):
+    """Of neighbours that the network finds itself, images among them."""
+    torch.random.manual_seed(0)
+    model = build_network(name, CRYSTAL, channels=8, layers=2, cutoff=1.5, conservative=True)
+    model = model.double()
+    drawn = [draw_crystal(lattice, 0.05, 0.03, generator) for lattice in ("bcc", "fcc")]
+    bend, way = draw(3, 3), [draw(*each.position.shape) for each in drawn]
+    bend = (bend + bend.mT) / 2
+
+    def solve(strain=0.0, step=0.0):
+        move = torch.eye(3).double() + strain * bend
+        moved = [
+            Crystal((c.position + step * w) @ move, c.species, c.cell @ move)
+            for c, w in zip(drawn, way, strict=True)
+        ]
+        inputs = join_crystals(moved)[0]
+        return model({n: x for n, x in inputs.items() if n not in ("edge_index", "shift")})
+
+    found, tiny = solve(), 1e-5
+    volumes = torch.stack([torch.linalg.det(c.cell) for c in drawn])[:, None]
+    power = (irreps_to_matrix(found["stress"]) * bend).sum((1, 2)).unsqueeze(1) * volumes
+    slope = (solve(strain=tiny)["energy"] - solve(strain=-tiny)["energy"]) / (2 * tiny)
+    assert_close(power, slope, rtol=1e-6, atol=1e-9)
+    work = (found["force"] * torch.cat(way)).sum()
+    slope = (solve(step=tiny)["energy"] - solve(step=-tiny)["energy"]).sum() / (2 * tiny)
+    assert_close(-work, slope, rtol=1e-6, atol=1e-9)

@@ -393,11 +393,15 @@ def test_wrong_ragged_fields_are_refused_by_name(name, fault, ragged, network):
         build(network, name, FREE)(fields)
 
 
+@pytest.mark.parametrize("cutoff", [-1.0, 0.0, math.inf, math.nan])
+def test_a_cutoff_is_a_number_above_zero(cutoff):
+    with pytest.raises(ValueError, match=f"egnn needs a finite cutoff above 0, got {cutoff}"):
+        plugins.load("models", "egnn").build(FREE, cutoff=cutoff)
+
+
 @every_pair_network
-def test_a_cutoff_is_above_zero_and_without_neighbours(name):
+def test_a_cutoff_comes_without_neighbours(name):
     build_model = plugins.load("models", name).build
-    with pytest.raises(ValueError, match=f"{name} needs a cutoff above 0, got -1"):
-        build_model(FREE, cutoff=-1.0)
     with pytest.raises(ValueError, match=f"{name} takes neighbours or a cutoff, not both"):
         build_model(FREE, cutoff=1.0, neighbours=3)
 
