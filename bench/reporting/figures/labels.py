@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-WIDE = 0.54  # of a letter, in sizes
+WIDE = 0.58  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
 LEADER = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
@@ -26,8 +26,11 @@ class Label:
     must: bool = True
 
 
-def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> None:
-    """Write each name level with its point: right of the axes, or of the place `at` on them."""
+def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> list[Box]:
+    """Write each name level with its point: right of the axes, or of the place `at` on them.
+
+    Returns where the names stand on the axes, in points.
+    """
     labels = sorted(labels, key=lambda label: (label.y, label.text))
     heights = [_fraction(ax, label.x, label.y)[1] for label in labels]
     gap = 1.15 * _font() / _size(ax)[1]
@@ -42,19 +45,26 @@ def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> No
             va="center", color=label.colour, fontsize=_font(),
             arrowprops=LEADER | {"color": label.colour},
         )  # fmt: skip
+    wide, high = _size(ax)
+    left = wide * (x if at is None else _fraction(ax, at, ax.get_ylim()[0])[0])
+    names = zip(labels, places, strict=True)
+    return [_box(label.text, left - 4, high * y, 1, 0) for label, y in names]
 
 
-def label_points(ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = ()) -> None:
+def label_points(
+    ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = (), others: Iterable[Box] = ()
+) -> None:
     """Write each name beside its point, where it covers neither points nor names nor lines.
 
-    Lines, upright or level ones, are given by their ends, x and y of each.
+    Lines, upright or level ones, are given by their ends, x and y of each; `others` are names that
+    stand already, as `label_ends` returns them.
     """
     labels = list(labels)
     wide, high = _size(ax)
     places = [
         (wide * x, high * y) for x, y in (_fraction(ax, label.x, label.y) for label in labels)
     ]
-    taken: list[Box] = [(x - 2, y - 2, x + 2, y + 2) for x, y in places]
+    taken: list[Box] = [*others, *((x - 2, y - 2, x + 2, y + 2) for x, y in places)]
     for left, low, right, top in lines:
         ends = (*_fraction(ax, left, low), *_fraction(ax, right, top))
         x, y = (

@@ -4,11 +4,17 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from bench.cli import parser
+from bench.commands import speed
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin, Run
 from bench.core.keys import run_key
-from bench.reporting.command_lines import write_commands
+from bench.core.sizes import options_for_size
+from bench.records.speed_record import blank_record
+from bench.reporting.command_lines import write_commands, write_speed_command
+from bench.tasks.bodies import SIGNATURE
 from bench.training import selection
 
 RUN = Run(Plugin("nbody_gravity"), Plugin("egnn"), Plugin("plain"))
@@ -48,3 +54,13 @@ def test_what_differs_in_the_model_alone_is_one_command():
 
 def test_other_methods_are_other_commands():
     assert len(write_commands([RUN, replace(RUN, method=Plugin("augment"))], 1)) == 2
+
+
+@pytest.mark.parametrize("scale", ["default", "paper"])
+def test_a_command_of_the_speed_grid_names_its_case(scale):
+    options = {} if scale == "default" else options_for_size("egnn", scale, SIGNATURE)
+    record = structs.replace(blank_record(SpeedCase(Plugin("egnn", options), 5, 8)), scale=scale)
+    asked = parser().parse_args(shlex.split(write_speed_command(record))[3:])
+    assert speed.models(asked) == [record.cell.model]
+    assert (asked.nodes, asked.batch) == ([5], [8])
+    assert (asked.modes, asked.dtypes) == (["eager"], ["float32"])
