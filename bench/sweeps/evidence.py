@@ -8,7 +8,7 @@ SEEDS = 5
 SIZE = {"validations": 1, "elements": 5, "samples": 100}
 KINDS = ("circulant", "unstructured", "mixed")
 FIXED = {"likelihood": "categorical", "newton": False, "precision": 0.1, "learn": False}
-LEARNED = {**FIXED, "learn": True, "burn_in": 100, "every": 50, "updates": 6, "rate": 0.3}
+LEARNED = {**FIXED, "learn": True, "burn_in": 100, "every": 30, "updates": 10, "rate": 0.3}
 NET = {"channels": 5, "kernel": 4}
 
 

@@ -32,6 +32,7 @@ from remul import Batch, Constant
 
 OWN = [
     "amortise",
+    "bilevel",
     "evidence",
     "sharing",
 ]  # train in their own way, on models of their own: tests/bench/methods
