@@ -129,7 +129,8 @@ FIELDS = {  # fields of all objects
 }
 GROUPS = {"about_axis", "rotations_by_angle"}
 MATRICES = {"cyclic", "dihedral", "quarter_turns", "shifts", "symmetric"}
-WITHOUT_FIELDS = GROUPS | MATRICES | {"interval", "wigner", "adapt"}
+CONVERSIONS = {"wigner", "irreps_to_matrix", "matrix_to_irreps"}
+WITHOUT_FIELDS = GROUPS | MATRICES | CONVERSIONS | {"interval", "adapt"}
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES)
