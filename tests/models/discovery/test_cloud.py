@@ -32,7 +32,7 @@ def test_every_weight_is_of_one_path():
     ],
 )
 def test_other_signatures_and_paths_are_refused(signature, paths):
-    with pytest.raises(ValueError, match="cloud takes|paths are"):
+    with pytest.raises(ValueError, match=r"cloud takes|paths are"):
         build(signature, paths=paths)
 
 
