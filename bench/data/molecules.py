@@ -1,6 +1,6 @@
 """What the tasks of molecules share: the heavy atoms later on, or energy and forces now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,8 @@ from torch.nn.functional import mse_loss, one_hot
 from bench.core.contracts import Score, Task
 from bench.data import motion
 from bench.data.archive import Arrays
-from remul import POINT, SO3, VECTOR, Batch, Model, Rep, Signature, pose_differences
+from remul import POINT, SO3, VECTOR, Batch, Model, Rep, Signature, layouts, pose_differences
+from remul.fields import BATCH
 
 BOND = 1.6  # Å: heavy atoms nearer than this in the first frame are bonded
 ELEMENTS = (1, 6, 7, 8)
@@ -19,6 +20,7 @@ FORCES = Signature(
     {"position": POINT, "element": Rep("4x0e")},
     {"energy": Rep("0e", objects=0), "force": VECTOR},
 )
+SPLITS = ("train", "val", "test")
 TURNED = 50  # samples that are turned for the scores
 Starts = Mapping[str, np.ndarray]  # frames by split
 
@@ -58,9 +60,36 @@ def forces(frames: Arrays, chosen: Starts) -> Task:
             {"position": _tensor(frames["R"][at]), "element": element.expand(len(at), -1, -1)},
             {"energy": _tensor(energy), "force": _tensor(frames["F"][at])},
         )
-    ood, test = motion.turn(batches["test"], FORCES, SO3), batches["test"]
-    scores = mean_errors(test) | errors_of_turns(test[:TURNED], FORCES)
-    return Task(FORCES, **batches, distance=mse_loss, more={"ood": ood}, scores=scores)
+    return _task_of_forces(batches, {"ood": motion.turn(batches["test"], FORCES, SO3)})
+
+
+def side_by_side(tasks: Sequence[Task]) -> Task:
+    """Return the tasks of `forces` of several molecules as one, its samples ragged."""
+
+    def join(batches: Sequence[Batch]) -> Batch:
+        ragged = [_as_ragged(batch) for batch in batches]
+        sides = layouts.join([batch.inputs for batch in ragged]), [b.targets for b in ragged]
+        targets = {name: torch.cat([side[name] for side in sides[1]]) for name in sides[1][0]}
+        return Batch(sides[0], targets, {"energy": 0})
+
+    batches = {name: join([getattr(task, name) for task in tasks]) for name in SPLITS}
+    return _task_of_forces(batches, {"ood": join([task.more["ood"] for task in tasks])})
+
+
+def _as_ragged(batch: Batch) -> Batch:
+    """Return molecules of one size one below the other."""
+    size, n, _ = batch.inputs["position"].shape
+    index = torch.arange(size).repeat_interleave(n)
+    inputs = {name: x.flatten(0, 1) for name, x in batch.inputs.items()} | {BATCH: index}
+    force = batch.targets["force"].flatten(0, 1)
+    return Batch(inputs, {"energy": batch.targets["energy"], "force": force}, {"energy": 0})
+
+
+def _task_of_forces(batches: Mapping[str, Batch], more: Mapping[str, Batch]) -> Task:
+    test = batches["test"]
+    turned = torch.linspace(0, len(test) - 1, min(TURNED, len(test))).long()
+    scores = mean_errors(test) | errors_of_turns(test[turned], FORCES)
+    return Task(FORCES, **batches, distance=mse_loss, more=more, scores=scores)
 
 
 def mean_errors(batch: Batch) -> Mapping[str, Score]:

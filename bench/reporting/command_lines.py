@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
 
 from bench.core.config import Plugin, Run
 from bench.records.speed_record import SpeedRecord
@@ -41,13 +40,9 @@ def _write_rest(run: Run) -> str:
 
 
 def _write(plugin: Plugin) -> str:
-    """Return a plug-in as `plugins.parse` reads it."""
-    options = ",".join(f"{key}={_plain(value)}" for key, value in sorted(plugin.kwargs.items()))
+    """Return a plug-in as `plugins.parse` reads it; keys tell 2 from 2.0, so a float stays one."""
+    options = ",".join(f"{key}={value}" for key, value in sorted(plugin.kwargs.items()))
     return f"{plugin.name}:{options}" if options else plugin.name
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401 - any option
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def write_speed_command(record: SpeedRecord) -> str:

@@ -50,12 +50,12 @@ class ErrorRatio:
     def seeds_to_tell(self, limit: float) -> int | None:
         """Return how many seeds would tell the ratio from a limit, if it is what it seems.
 
-        None if they are more than anybody can afford, or nothing is known of the spread.
+        None if they are more than anybody can afford; a few where one seed tells of no spread.
         """
+        if self.seeds < 2:
+            return FEW_SEEDS
         gap = abs(log(self.ratio) - log(limit))
-        counts = range(
-            max(self.seeds + 1, FEW_SEEDS), AFFORDABLE_SEEDS + 1 if self.seeds > 1 else 0
-        )
+        counts = range(max(self.seeds + 1, FEW_SEEDS), AFFORDABLE_SEEDS + 1)
         enough = (n for n in counts if _critical(CONFIDENCE, n - 1) * self.spread / sqrt(n) < gap)
         return next(enough, None)
 

@@ -69,9 +69,22 @@ class Side:
         return exp(fmean(map(log, values))) if values else None
 
 
-def explain(a: Side, b: Side, pool: Iterable[RunRecord]) -> list[str]:
+class Pool:
+    """Finished records, by their configuration and by the key of their row."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self.by_configuration: dict[str, list[RunRecord]] = {}
+        self.by_key: dict[str, list[RunRecord]] = {}
+        for record in records:
+            if record.status == "done":
+                configuration = canonical(_bare(record.run))
+                self.by_configuration.setdefault(configuration, []).append(record)
+                self.by_key.setdefault(record.key, []).append(record)
+
+
+def explain(a: Side, b: Side, records: Iterable[RunRecord]) -> list[str]:
     """Return the gap of each measure, and below it what can account for it, the most first."""
-    known, lines = list(pool), []
+    pool, lines = Pool(records), []
     for measure in MEASURES:
         values = a.mean(measure), b.mean(measure)
         if None in values:
@@ -82,22 +95,20 @@ def explain(a: Side, b: Side, pool: Iterable[RunRecord]) -> list[str]:
             lines.append(f"{measure}: {numbers}, the same")
             continue
         lines.append(f"{measure}: {numbers}, {plain(gap, 3)} times")
-        differences = list_differences(a, b, measure, known)
+        differences = list_differences(a, b, measure, pool)
         ranked = sorted(differences, key=lambda difference: -difference.share(gap))
         lines += [difference.describe(gap) for difference in ranked]
         lines += [] if ranked else ["  nothing that a record notes differs"]
     return lines
 
 
-def list_differences(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> list[Difference]:
+def list_differences(a: Side, b: Side, measure: str, pool: Pool) -> list[Difference]:
     """Return what differs between two sides, with what it can do to a measure."""
     parts = (_list_configuration, _list_seeds, _list_stack, _list_clock)
     return [difference for part in parts for difference in part(a, b, measure, pool)]
 
 
-def _list_configuration(
-    a: Side, b: Side, measure: str, pool: list[RunRecord]
-) -> Iterator[Difference]:
+def _list_configuration(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Difference]:
     """Yield each setting that differs, measured where a third row differs in it alone."""
     sides = [_flatten(side.first.run) for side in (a, b)]
     for name in sorted(sides[0].keys() | sides[1].keys()):
@@ -114,16 +125,14 @@ def _list_configuration(
         yield Difference("VERSION of a plug-in", inf, "its code has changed, and so may anything")
 
 
-def _measure(a: Side, b: Side, measure: str, pool: list[RunRecord], name: str) -> float | None:
+def _measure(a: Side, b: Side, measure: str, pool: Pool, name: str) -> float | None:
     """Return what a setting does from a to b, by the rows that have one side's in the other."""
     for start, other, sign in ((a, b, 1), (b, a, -1)):
         wanted = canonical(_exchange(start.first.run, other.first.run, name))
         third = [
             record
-            for record in pool
-            if record.status == "done"
-            and canonical(_bare(record.run)) == wanted
-            and (measure == "mse_test" or _place(record) == _place(start.first))
+            for record in pool.by_configuration.get(wanted, [])
+            if measure == "mse_test" or _place(record) == _place(start.first)
         ]
         value, base = Side(third).mean(measure) if third else None, start.mean(measure)
         if value and base:
@@ -131,7 +140,7 @@ def _measure(a: Side, b: Side, measure: str, pool: list[RunRecord], name: str) -
     return None
 
 
-def _list_seeds(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterator[Difference]:
+def _list_seeds(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Difference]:
     """Yield what chance does where seeds differ, from the spread of both rows."""
     seeds = [sorted({record.run.seed for record in side.records}) for side in (a, b)]
     if measure != "mse_test" or seeds[0] == seeds[1]:
@@ -145,7 +154,7 @@ def _list_seeds(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterat
     yield Difference(what, factor, f"chance, {spread:.0%} from seed to seed")
 
 
-def _list_stack(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterator[Difference]:
+def _list_stack(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Difference]:
     """Yield what differs in code, software and machine."""
     timed = measure != "mse_test"
     spread = _spread((a, b), pool)
@@ -162,7 +171,7 @@ def _list_stack(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterat
             yield Difference(what, factor, why)
 
 
-def _list_clock(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterator[Difference]:
+def _list_clock(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Difference]:
     """Yield what the clocks leave open: how wide the intervals are, and another session."""
     del pool
     kind = measure.removesuffix(" ms")
@@ -179,11 +188,11 @@ def _list_clock(a: Side, b: Side, measure: str, pool: list[RunRecord]) -> Iterat
         yield Difference("session", inf, "a machine is faster on one day than on another")
 
 
-def _spread(sides: Sequence[Side], pool: list[RunRecord]) -> float | None:
+def _spread(sides: Sequence[Side], pool: Pool) -> float | None:
     """Return the deviation of a log-error from seed to seed within the rows of both sides."""
     rows = []
     for key in {side.first.key for side in sides}:
-        by_seed = {r.run.seed: r for r in pool if r.key == key and r.status == "done"}
+        by_seed = {record.run.seed: record for record in pool.by_key.get(key, [])}
         rows.append([log(x) for r in by_seed.values() if (x := MEASURES["mse_test"](r))])
     freedom = sum(len(row) - 1 for row in rows if len(row) > 1)
     squares = sum((len(row) - 1) * variance(row) for row in rows if len(row) > 1)

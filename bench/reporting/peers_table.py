@@ -1,7 +1,9 @@
 """The table of other packages' networks and ours, from what was measured of them."""
 
 from collections.abc import Iterator
+from math import log
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 from bench.records import files
@@ -41,6 +43,7 @@ def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
         "vectors: a vector of each object; energy: one scalar of a sample; forces: minus the "
         "gradient of an energy, on both sides",
         *[f"{peer.peer}: {peer.differs}" for peer in peers if peer.differs],
+        *[line for peer in peers for line in _exponents(peer)],
         *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in peers if peer.reason],
         *_versions(peers),
         *problems,
@@ -67,6 +70,23 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
         for kind in ("inference", "training"):
             row[f"faster_{kind}"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
         yield row
+
+
+def _exponents(peer: PeerRecord) -> Iterator[str]:
+    """Yield with what power of the number of objects time and memory grow on graphs."""
+    graphs = [cell for cell in peer.cells if cell.n > MANY]
+    if len(graphs) < 3:
+        return
+    sizes = [log(cell.n) for cell in graphs]
+    words = []
+    for which in ("theirs", "ours"):
+        times = [log(cell.timings[f"{which} training"].median_ms) for cell in graphs]
+        bytes_ = [log(cell.peak_bytes[which]) for cell in graphs]
+        powers = (linear_regression(sizes, values).slope for values in (times, bytes_))
+        words.append(f"{which} " + " and ".join(f"{power:.2f}" for power in powers))
+    first, last = graphs[0].n, graphs[-1].n
+    powers = f"step and memory grow with n to the power of {', '.join(words)}"
+    yield f"{peer.peer}: {powers}, from {first:,} to {last:,} objects"
 
 
 def _versions(found: list[PeerRecord]) -> list[str]:

@@ -95,6 +95,9 @@ def _say_nearest(
     evidence: Evidence, scored: Sequence[Row], excess: Mapping[str, list[str]]
 ) -> Iterator[str]:
     """Yield what comes nearest, if anything has finished."""
+    if not scored:
+        yield "nothing of it has finished; 'python -m bench table' names what failed"
+        return
     yield "nothing here is within the limits"
     nearest = sorted(scored, key=lambda row: (len(excess[row["key"]]), row[SCORE]))[:3]
     for row in nearest:

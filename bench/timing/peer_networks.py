@@ -27,9 +27,11 @@ JOBS = {
     "forces": Signature(STILL, {"energy": ENERGY, "force": VECTOR}),  # minus a gradient
 }
 UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
-CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1))
+CLOUDS = ((5, 128), (20, 32), (20, 1), (100, 1), (300, 1), (1000, 1), (3000, 1))
+LONGEST_MS = 5_000  # of a training step; sizes at which one would take longer are left out
 ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
-PEER_ROUNDS = 6
+PEER_ROUNDS, ROUNDS_OF_LARGE = 6, 3
+LARGE = 1000  # objects
 
 
 def measure_peer(name: str, device: str) -> PeerRecord:
@@ -41,6 +43,8 @@ def measure_peer(name: str, device: str) -> PeerRecord:
     peer = plugins.load("peers", name)
     try:
         for n, batch in CLOUDS:
+            if cells and _predict_ms(cells[-1], n * batch) > LONGEST_MS:
+                break
             cells.append(_case(peer, n, batch, device))
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
@@ -75,7 +79,8 @@ def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN4
         for which, network in networks.items()
         for kind, function in _functions(network, inputs)
     }
-    timings = measure_functions(functions, PEER_ROUNDS, clock_of(device))
+    rounds = ROUNDS_OF_LARGE if n >= LARGE else PEER_ROUNDS
+    timings = measure_functions(functions, rounds, clock_of(device))
     return PeerCase(
         n=n,
         batch=batch,
@@ -87,6 +92,12 @@ def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN4
             which: counters.peak_bytes(functions[which, "training"], device) for which in networks
         },
     )
+
+
+def _predict_ms(case: PeerCase, objects: int) -> float:
+    """Return how long the slowest training step would take on so many objects, at best."""
+    slowest = max(case.timings[f"{which} training"].median_ms for which in ("theirs", "ours"))
+    return slowest * objects / (case.n * case.batch)
 
 
 def _cloud(n: int, batch: int, device: str) -> Fields:

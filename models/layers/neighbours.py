@@ -4,6 +4,8 @@ Small samples have one row of senders for each object. Ragged samples, cells and
 list of edges.
 """
 
+from math import inf
+
 import torch
 from torch import Tensor
 
@@ -23,8 +25,8 @@ def limit_reach(
     """Return the reach, or raise `ValueError`, naming `model`, for one that cannot be."""
     if neighbours is not None and cutoff is not None:
         raise ValueError(f"{model} takes neighbours or a cutoff, not both")
-    if cutoff is not None and not cutoff > 0:
-        raise ValueError(f"{model} needs a cutoff above 0, got {cutoff}")
+    if cutoff is not None and not 0 < cutoff < inf:
+        raise ValueError(f"{model} needs a finite cutoff above 0, got {cutoff}")
     if neighbours is not None and has_cell(signature.inputs):
         raise ValueError(f"{model} takes a cutoff in a cell, not neighbours: it has no end")
     return Reach(neighbours, cutoff)

@@ -58,15 +58,16 @@ def sum_objects(inputs: Fields, x: Tensor) -> Tensor:
     """Return the sums over the objects of each sample: (batch, n, width) to (samples, width)."""
     if BATCH not in inputs:
         return x.sum(1)
-    samples = inputs[BATCH]
-    return x.new_zeros(count_samples(inputs), x.shape[-1]).index_add(0, samples, x[0])
+    count = count_samples(inputs)  # on a line of its own, as a compiler leaves the graph here
+    return x.new_zeros(count, x.shape[-1]).index_add(0, inputs[BATCH], x[0])
 
 
 def max_objects(inputs: Fields, x: Tensor) -> Tensor:
     """Return the largest of each sample, spread over its objects; without gradient if ragged."""
     if BATCH not in inputs:
         return x.amax(1, keepdim=True)
-    largest = x.new_full((count_samples(inputs), *x.shape[2:]), -torch.inf)
+    count = count_samples(inputs)
+    largest = x.new_full((count, *x.shape[2:]), -torch.inf)
     index = inputs[BATCH].view(-1, *[1] * (x.dim() - 2)).expand_as(x[0])
     return spread(inputs, largest.scatter_reduce(0, index, x[0].detach(), "amax"))
 

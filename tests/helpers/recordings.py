@@ -103,6 +103,12 @@ def springs(numbers):
     return lambda position: (5.0 * (position**2).sum(), -10.0 * position)
 
 
+def make_conformer(molecule, seed):
+    """Of four atoms, or five of benzene."""
+    n = 5 if molecule == "benzene" else 4
+    return np.array([6, 6, 8, 1, 1])[:n], walk(4, n)[seed]
+
+
 def quicken(patch):
     """Has `xtb_md` simulate springs, in short blocks, from any start."""
     for name, value in {
@@ -110,6 +116,6 @@ def quicken(patch):
         "EQUILIBRATION_ROUNDS": 1,
         "BLOCK": 100,
         "gfn2": springs,
-        "make_conformer": lambda molecule, seed: (np.array([6, 6, 8, 1]), walk(4, 4)[seed]),
+        "make_conformer": make_conformer,
     }.items():
         patch.setattr(xtb_md, name, value)

@@ -81,6 +81,17 @@ def test_padding_has_no_energy_and_no_forces(inputs, draw):
     assert not found["force"][:, 5:].any()
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forces_of_ragged_samples_are_those_of_padded_ones(name, inputs):
+    model, counts = conservative(name), torch.tensor([5, 3])
+    real = torch.arange(5) < counts[:, None]
+    expected = model(inputs | {"mask": real.unsqueeze(-1).double()})
+    ragged = {field: x[real] for field, x in inputs.items()}
+    found = model(ragged | {"batch": torch.arange(2).repeat_interleave(counts)})
+    assert_close(found["energy"], expected["energy"], rtol=1e-12, atol=1e-12)
+    assert_close(found["force"], expected["force"][real], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "outputs",
     [{"force": VECTOR}, {"energy": SCALAR, "force": VECTOR}, {"energy": ENERGY, "way": POINT}],

@@ -136,6 +136,40 @@ def test_a_list_within_the_cutoff_gives_what_all_pairs_do(
     assert_close(keep_real(model(fields)), expected, rtol=1e-12, atol=1e-12)
 
 
+def on_forty_objects(draw):
+    return {name: draw(2, *[40] * rep.objects, rep.dim) for name, rep in BODIES.items()}
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's own
+@every_pair_network
+def test_a_cutoff_holds_under_vmap_where_no_pairs_can_be_searched(name, network, draw):
+    model, fields = build(network, name, FREE, cutoff=1.0), on_forty_objects(draw)
+
+    def alone(sample):
+        outputs = model({field: x[None] for field, x in sample.items()})
+        return {field: x[0] for field, x in outputs.items()}
+
+    assert_close(torch.func.vmap(alone)(fields), model(fields), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["egnn", "nequip"])
+def test_a_cutoff_holds_in_an_exported_network(name, network, draw):
+    model, fields = build(network, name, FREE, cutoff=1.0), on_forty_objects(draw)
+    exported = torch.export.export(model, (fields,)).module()
+    assert_close(exported(fields), model(fields), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # which the compiler reads
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [True, False])
+def test_lists_of_edges_are_compiled(given, ragged, network):
+    model = build(network, "egnn", FREE, cutoff=1.5)
+    fields = leave_out(ragged, "bond", *[] if given else ["edge_index"])
+    compiled = torch.compile(model, backend="eager")
+    assert_close(compiled(fields), model(fields), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("spare", [0.0, 100.0])
 @every_pair_network
 def test_it_does_not_matter_how_edges_lie_in_rows(name, spare, ragged, network, monkeypatch):
@@ -393,11 +427,15 @@ def test_wrong_ragged_fields_are_refused_by_name(name, fault, ragged, network):
         build(network, name, FREE)(fields)
 
 
+@pytest.mark.parametrize("cutoff", [-1.0, 0.0, math.inf, math.nan])
+def test_a_cutoff_is_a_number_above_zero(cutoff):
+    with pytest.raises(ValueError, match=f"egnn needs a finite cutoff above 0, got {cutoff}"):
+        plugins.load("models", "egnn").build(FREE, cutoff=cutoff)
+
+
 @every_pair_network
-def test_a_cutoff_is_above_zero_and_without_neighbours(name):
+def test_a_cutoff_comes_without_neighbours(name):
     build_model = plugins.load("models", name).build
-    with pytest.raises(ValueError, match=f"{name} needs a cutoff above 0, got -1"):
-        build_model(FREE, cutoff=-1.0)
     with pytest.raises(ValueError, match=f"{name} takes neighbours or a cutoff, not both"):
         build_model(FREE, cutoff=1.0, neighbours=3)
 

@@ -67,7 +67,7 @@ def draw_file(
     if read_fingerprint(file) == digest:
         return drawing
     with mpl.rc_context(look.settings):
-        figure = plot.draw(rows, title)
+        figure = plot.draw(rows, style.verbatim(title))
         if figure is None:
             file.unlink(missing_ok=True)
             return None

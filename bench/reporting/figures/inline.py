@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from markupsafe import escape
+
 from bench.reporting.figures.style import EXACT, FAINT, FREE, GRID, INK, TRIVIAL
 
 FONTS = re.compile(r"font-family: 'DejaVu Sans'[^;\"]*")
@@ -26,5 +28,5 @@ def inline_svg(file: Path, label: str) -> str:
     for colour, name in VARIABLES.items():
         text = text.replace(colour, f"var(--{name})")
     box = re.search(r'viewBox="[^"]*"', text)
-    start = f'<svg role="img" aria-label="{label}" {box[0] if box else ""}>'
+    start = f'<svg role="img" aria-label="{escape(label)}" {box[0] if box else ""}>'
     return start + text[text.index(">") + 1 :].strip()

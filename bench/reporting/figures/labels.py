@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-SIZE = 7.0  # points
-WIDE = 0.54  # of a letter, in sizes
+WIDE = 0.58  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
 LEADER = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
@@ -26,34 +26,45 @@ class Label:
     must: bool = True
 
 
-def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> None:
-    """Write each name level with its point: right of the axes, or of the place `at` on them."""
+def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> list[Box]:
+    """Write each name level with its point: right of the axes, or of the place `at` on them.
+
+    Returns where the names stand on the axes, in points.
+    """
     labels = sorted(labels, key=lambda label: (label.y, label.text))
     heights = [_fraction(ax, label.x, label.y)[1] for label in labels]
-    gap = 1.15 * SIZE / _size(ax)[1]
+    gap = 1.15 * _font() / _size(ax)[1]
     places = spread(heights, gap)
     if at is not None and places:  # on the axes, above their lower end
         places = [y + max(0.0, gap / 2 - places[0]) for y in places]
     x, across = (1.05, ax.transAxes) if at is None else (at, ax.transData)
+    beside = blended_transform_factory(across, ax.transAxes)
     for label, y in zip(labels, places, strict=True):
         ax.annotate(
-            label.text, (label.x, label.y), (x, y), va="center", color=label.colour, fontsize=SIZE,
-            textcoords=blended_transform_factory(across, ax.transAxes), annotation_clip=False,
+            label.text, (label.x, label.y), (x, y), textcoords=beside, annotation_clip=False,
+            va="center", color=label.colour, fontsize=_font(),
             arrowprops=LEADER | {"color": label.colour},
         )  # fmt: skip
+    wide, high = _size(ax)
+    left = wide * (x if at is None else _fraction(ax, at, ax.get_ylim()[0])[0])
+    names = zip(labels, places, strict=True)
+    return [_box(label.text, left - 4, high * y, 1, 0) for label, y in names]
 
 
-def label_points(ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = ()) -> None:
+def label_points(
+    ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = (), others: Iterable[Box] = ()
+) -> None:
     """Write each name beside its point, where it covers neither points nor names nor lines.
 
-    Lines, upright or level ones, are given by their ends, x and y of each.
+    Lines, upright or level ones, are given by their ends, x and y of each; `others` are names that
+    stand already, as `label_ends` returns them.
     """
     labels = list(labels)
     wide, high = _size(ax)
     places = [
         (wide * x, high * y) for x, y in (_fraction(ax, label.x, label.y) for label in labels)
     ]
-    taken: list[Box] = [(x - 2, y - 2, x + 2, y + 2) for x, y in places]
+    taken: list[Box] = [*others, *((x - 2, y - 2, x + 2, y + 2) for x, y in places)]
     for left, low, right, top in lines:
         ends = (*_fraction(ax, left, low), *_fraction(ax, right, top))
         x, y = (
@@ -72,7 +83,7 @@ def label_points(ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = ()) -
         offset = ((left + right) / 2 - x, (low + top) / 2 - y)
         ax.annotate(
             label.text, (label.x, label.y), offset, textcoords="offset points", ha="center",
-            va="center", color=label.colour, fontsize=SIZE,
+            va="center", color=label.colour, fontsize=_font(),
             arrowprops=LEADER | {"color": label.colour} if abs(PLACES[best][1]) > 1 else None,
         )  # fmt: skip
 
@@ -87,6 +98,11 @@ def spread(places: list[float], gap: float) -> list[float]:
             blocks[-2:] = [[(one * n + other * m) / (n + m), n + m]]
     means = [mean for mean, count in blocks for _ in range(int(count))]
     return [mean + i * gap for i, mean in enumerate(means)]
+
+
+def _font() -> float:
+    """Return the size of names in points: a little smaller than all else."""
+    return mpl.rcParams["font.size"] - 1
 
 
 def _fraction(ax: Axes, x: float, y: float) -> tuple[float, float]:
@@ -104,7 +120,7 @@ def _size(ax: Axes) -> tuple[float, float]:
 
 
 def _box(text: str, x: float, y: float, right: int, up: int) -> Box:
-    wide, high = WIDE * SIZE * len(text), SIZE
+    wide, high = WIDE * _font() * len(text), _font()
     x += right * (wide / 2 + 4)
     y += up * (high / 2 + 4) if abs(up) < 2 or not right else up * 1.3 * high
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2

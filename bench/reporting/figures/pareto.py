@@ -33,14 +33,15 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
     if not shown or table.empty:
         return None
     split = "ood" if "mse_ood" in table else "test"
-    figure, axes = panels(len(shown), sharey=True)
+    figure, axes = panels(len(shown))
+    _set_errors(axes, table, [f"mse_{split}"])
     for ax, (name, words) in zip(axes, shown.items(), strict=True):
         rows = table.dropna(subset=[name, f"mse_{split}"])
         best = set(undominated(rows, name, f"mse_{split}"))
         line = rows.loc[[i for i in rows.index if i in best]].sort_values(name)
         ax.step(line[name], 1e3 * line[f"mse_{split}"], where="post", color=FAINT, linewidth=0.8)
         _points(ax, rows, rows[name], f"mse_{split}", best)
-        ax.set(xscale="log", yscale="log", title=words, xlabel="ms for a batch")
+        ax.set(xscale="log", title=words, xlabel="ms for a batch")
         set_plain_ticks(ax.xaxis)
         ax.set_ylabel(f"MSE x 1e3, {SPLITS[split]}")
         set_plain_ticks(ax.yaxis)
@@ -63,7 +64,8 @@ def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
 def pareto(table: pd.DataFrame, title: str) -> Figure:
     """Return mean squared error against E', a panel for each split, exact rows at one place."""
     splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
-    figure, axes = panels(len(splits), sharey=True)
+    figure, axes = panels(len(splits))
+    _set_errors(axes, table, [f"mse_{split}" for split in splits])
     for ax, (split, words) in zip(axes, splits.items(), strict=True):
         x, y = f"expected_error_{split}", f"mse_{split}"
         rows = table.dropna(subset=[x, y])
@@ -73,20 +75,27 @@ def pareto(table: pd.DataFrame, title: str) -> Figure:
         best = set(undominated(rows.assign(**{x: places}), x, y))
         ax.axvspan(floor / 1.7, floor * 1.7, color=GRID, zorder=0, linewidth=0)
         _points(ax, rows, places, y, best, x)
-        ax.set(xscale="log", yscale="log", title=words, xlabel="equivariance error E'")
+        ax.set(xscale="log", title=words, xlabel="equivariance error E'")
         ax.set_ylabel("MSE x 1e3")
         _ticks(ax, floor, broken[x])
         set_plain_ticks(ax.yaxis)
         exact = rows[x] < ROUND_OFF
         column = rows[exact & rows["equivariant"].eq(True) & ~rows["trivial"].eq(True)]
-        names = _labels(column, places, y, best, table)
-        label_ends(ax, names, floor * 2)
-        right = floor * 2 * (broken[x].max() / floor) ** 0.45 if len(broken) else floor * 2
-        taken = [(floor, 0.8 * name.y, right, 1.25 * name.y) for name in names]
-        lines = [*_bars(rows, places, y), *taken]
-        label_points(ax, _labels(rows[~exact], places, y, best, table), lines)
+        others = label_ends(ax, _labels(column, places, y, best, table), floor * 2)
+        names = _labels(rows[~exact], places, y, best, table)
+        label_points(ax, names, _bars(rows, places, y), others)
     figure.suptitle(title)
     return figure
+
+
+def _set_errors(axes: list[Axes], table: pd.DataFrame, names: list[str]) -> None:
+    """Give all panels one axis of errors, before names are placed on it."""
+    errors = 1e3 * table[names].to_numpy(dtype=float).ravel()
+    errors = errors[errors > 0]
+    for ax in axes:
+        ax.set_yscale("log")
+        if len(errors):
+            ax.set_ylim(0.55 * errors.min(), 1.6 * errors.max())
 
 
 def _points(

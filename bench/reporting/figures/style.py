@@ -48,7 +48,7 @@ STYLE = {
     "axes.titlesize": "medium",
     "grid.color": GRID,
     "legend.frameon": False,
-    "figure.figsize": (4.8, 3.6),
+    "figure.figsize": (4.4, 3.4),
     "figure.dpi": 160,
     "pdf.fonttype": 42,
     "svg.hashsalt": "remul",  # else its identifiers are random
@@ -144,7 +144,12 @@ def shorten(text: str) -> str:
     text = re.sub(r"\w+=", "", text).replace(" plain", "").replace(" steps", "")
     for long, short in SHORT.items():
         text = text.replace(long, short)
-    return text
+    return verbatim(text)
+
+
+def verbatim(text: str) -> str:
+    """Return the text so that matplotlib draws it as it is, and reads no formula in it."""
+    return text.replace("$", r"\$")
 
 
 def bar(row: pd.Series, score: str, scale: float = 1.0) -> float | None:

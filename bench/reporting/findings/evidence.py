@@ -65,6 +65,7 @@ class Evidence:
     rows: list[Row]
     runs: pd.DataFrame
     configurations: Mapping[str, Run]
+    device: str = "cpu"
     scores: dict[str, dict[str, Errors]] = field(default_factory=dict)
 
     @cached_property
@@ -116,13 +117,17 @@ class Evidence:
         """Return the commands that bring rows to so many seeds, or that no number would do."""
         if seeds is None:
             return "more seeds than anybody can afford: the two are too near the limit"
-        commands = write_commands((self.configurations[row["key"]] for row in rows), seeds)
-        return f"{seeds} seeds: {'; '.join(commands)}"
+        runs = [self.configurations[row["key"]] for row in rows]
+        return f"{seeds} seeds: {self._command(runs, seeds)}"
 
     def settle_steps(self, row: Row, steps: int, seeds: int) -> str:
         """Return the command that runs a row with another number of steps."""
         run = replace(self.configurations[row["key"]], steps=steps)
-        return "; ".join(write_commands([run], seeds))
+        return self._command([run], seeds)
+
+    def _command(self, runs: Sequence[Run], seeds: int) -> str:
+        device = "" if self.device == "cpu" else f" --device {self.device}"
+        return "; ".join(command + device for command in write_commands(runs, seeds))
 
     def _real(self) -> Iterator[Row]:
         return (row for row in self.rows if not row["trivial"])
@@ -141,11 +146,12 @@ def collect_evidence(records: Sequence[RunRecord]) -> Iterator[Evidence]:
     """Yield what one machine's records say of each task, with these options, in order of name."""
     data = aggregate.frame(list(records))
     configurations = {record.key: record.run for record in records}
+    device = "cuda" if any(record.machine.gpu for record in records) else "cpu"
     for task, part in data.groupby("task") if len(data) else ():
         part = part.dropna(axis="columns", how="all")
         table = aggregate.with_speed(aggregate.summary(part))
         rows = table[table["seeds"] > 0].to_dict("records")
-        yield Evidence(task, rows, part[part["status"] == "done"], configurations)
+        yield Evidence(task, rows, part[part["status"] == "done"], configurations, device)
 
 
 def say_seeds(seeds: int) -> str:

@@ -91,7 +91,7 @@ def test_ties_begin_with_the_best():
 def test_one_seed_tells_nothing():
     ratio = compare_errors({0: 9.0}, {0: 1.0})
     assert (ratio.low, ratio.high, ratio.is_within()) == (0.0, inf, None)
-    assert ratio.seeds_to_tell(1.1) is None
+    assert ratio.seeds_to_tell(1.1) == 5
     assert find_ties({"a": {0: 9.0}, "b": {0: 1.0}}) == ["b", "a"]
 
 

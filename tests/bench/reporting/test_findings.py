@@ -51,6 +51,11 @@ def test_few_seeds_say_so_in_their_own_words():
     assert enough.settles == ""
 
 
+def test_what_ran_on_a_gpu_is_settled_on_one():
+    rows = {name: {"error": 1e-3, "machine": {"gpu": "H100"}} for name in ("egnn", "gnn")}
+    assert answer(make_rows(3, **rows)).settles.endswith(" --seeds 5 --device cuda")
+
+
 def test_one_seed_settles_nothing():
     finding = answer(make_rows(1, egnn=1e-3, gnn=5e-3))
     assert finding.verdict == UNDECIDED

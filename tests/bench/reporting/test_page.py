@@ -1,5 +1,6 @@
 """The report: one page with answer, figures, tables and records, the same from the same records."""
 
+import dataclasses
 import re
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.cli import main
+from bench.core.config import Plugin
 from bench.records.run_store import RunStore
 from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
@@ -106,3 +108,15 @@ def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: no records under")
     assert error.count("\n") == 1
+
+
+def test_names_from_outside_are_shown_and_never_obeyed(root, tmp_path):
+    records, _ = RunStore(root).load()
+    name = '$x^"<script>'
+    renamed = [
+        replace(one, run=dataclasses.replace(one.run, task=Plugin("mine", {"name": name})))
+        for one in records
+    ]
+    page = write_page(tmp_path / "machine", renamed).read_text()
+    assert page.count("<script") == 1
+    assert "mine(<wbr>name=$x^&#34;&lt;script&gt;)" in page

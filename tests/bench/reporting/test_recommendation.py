@@ -2,6 +2,7 @@
 
 import pytest
 from made_records import make, make_rows
+from msgspec.structs import replace
 
 from bench.cli import main
 from bench.records.run_store import RunStore
@@ -66,6 +67,12 @@ def test_a_number_that_is_not_known_is_within_no_limit(ask):
 def test_a_disturbed_time_is_within_no_limit(ask):
     code, lines = ask(make_rows(5, egnn={"error": 1.0, "quality": "C"}), "--max-ms", "100")
     assert (code, lines[2].split()[-3:]) == (3, ["ms", "not", "known"])
+
+
+def test_failures_alone_are_said(ask):
+    lost = [replace(r, status="failed", reason="x", scores={}) for r in make_rows(2, egnn=1.0)]
+    code, lines = ask(lost)
+    assert (code, lines[1][:27]) == (3, "nothing of it has finished;")
 
 
 def test_few_seeds_are_said(ask):

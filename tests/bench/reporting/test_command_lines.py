@@ -1,0 +1,66 @@
+"""The commands that findings name run what they are about."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+
+from bench.cli import parser
+from bench.commands import speed
+from bench.core.cases import SpeedCase
+from bench.core.config import Plugin, Run
+from bench.core.keys import run_key
+from bench.core.sizes import options_for_size
+from bench.records.speed_record import blank_record
+from bench.reporting.command_lines import write_commands, write_speed_command
+from bench.tasks.bodies import SIGNATURE
+from bench.training import selection
+
+RUN = Run(Plugin("nbody_gravity"), Plugin("egnn"), Plugin("plain"))
+RUNS = {
+    "as it is": RUN,
+    "options": replace(
+        RUN,
+        task=Plugin("nbody_gravity", {"val": 500, "turn_deg": 5.0}),
+        model=Plugin("egnn", {"channels": 32, "layers": 2}),
+        method=Plugin("remul", {"beta": 10.0, "group": "so3"}),
+    ),
+    "settings": replace(RUN, lr=1e-3, batch_size=12, symmetrise="group_average(icosahedral)"),
+}
+
+
+def runs_of(command):
+    """What the command line would run."""
+    options = parser().parse_args(shlex.split(command)[3:])
+    paired = selection.pair_plugins(options.task, options.models, options.methods)
+    runs = selection.replace_values(paired, options.set)
+    return selection.override(runs, options.seeds, options.steps)
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+def test_a_command_runs_the_configuration(run):
+    (command,) = write_commands([run], 5)
+    runs = runs_of(command)
+    assert {run_key(one) for one in runs} == {run_key(run)}
+    assert [one.seed for one in runs] == list(range(5))
+
+
+def test_what_differs_in_the_model_alone_is_one_command():
+    models = [Plugin("egnn"), Plugin("tfn", {"layers": 2})]
+    (command,) = write_commands([replace(RUN, model=model) for model in models], 2)
+    assert [run.model for run in runs_of(command)] == 2 * models
+
+
+def test_other_methods_are_other_commands():
+    assert len(write_commands([RUN, replace(RUN, method=Plugin("augment"))], 1)) == 2
+
+
+@pytest.mark.parametrize("scale", ["default", "paper"])
+def test_a_command_of_the_speed_grid_names_its_case(scale):
+    options = {} if scale == "default" else options_for_size("egnn", scale, SIGNATURE)
+    record = structs.replace(blank_record(SpeedCase(Plugin("egnn", options), 5, 8)), scale=scale)
+    asked = parser().parse_args(shlex.split(write_speed_command(record))[3:])
+    assert speed.models(asked) == [record.cell.model]
+    assert (asked.nodes, asked.batch) == ([5], [8])
+    assert (asked.modes, asked.dtypes) == (["eager"], ["float32"])

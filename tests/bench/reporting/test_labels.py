@@ -1,0 +1,63 @@
+"""Names beside lines and points: none covers another."""
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from bench.reporting.figures.labels import Label, label_ends, label_points, spread
+
+
+@pytest.mark.parametrize(
+    ("places", "spaced"),
+    [
+        ([], []),
+        ([0.0, 1.0], [0.0, 1.0]),
+        ([0.5, 0.5], [0.25, 0.75]),
+        ([0.0, 0.0, 2.0], [-0.25, 0.25, 2.0]),
+        ([0.0, 0.4, 0.5], [-0.2, 0.3, 0.8]),
+    ],
+)
+def test_places_are_a_gap_apart_and_as_near_as_can_be(places, spaced):
+    assert spread(places, 0.5) == pytest.approx(spaced)
+
+
+def boxes(figure, ax):
+    """Where the names are, in pixels."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()
+    return [Text.get_window_extent(text, renderer) for text in ax.texts]  # without the leader
+
+
+def overlaps(found):
+    return [
+        (one, other)
+        for i, one in enumerate(found)
+        for other in found[:i]
+        if min(one.y1, other.y1) - max(one.y0, other.y0) > 2
+        and min(one.x1, other.x1) - max(one.x0, other.x0) > 2
+    ]
+
+
+@pytest.fixture
+def axes():
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    ax = figure.subplots()
+    ax.set(xscale="log", yscale="log", xlim=(1, 100), ylim=(1, 100))
+    return figure, ax
+
+
+@pytest.mark.parametrize("place", [label_ends, label_points])
+def test_no_name_covers_another(axes, place):
+    figure, ax = axes
+    heights = (3, 3, 3.1, 20, 20)
+    place(ax, [Label(10, y, f"network {i}", "black") for i, y in enumerate(heights)])
+    found = boxes(figure, ax)
+    assert len(found) == len(heights)
+    assert overlaps(found) == []
+
+
+def test_a_name_that_would_cover_is_left_out_unless_it_must_be_there(axes):
+    figure, ax = axes
+    label_points(ax, [Label(10, 10, "n" * 20, "black", must=i == 0) for i in range(30)])
+    assert 1 <= len(boxes(figure, ax)) < 10
