@@ -9,11 +9,12 @@ SIZE = {"validations": 1, "elements": 5, "samples": 100}
 KINDS = ("circulant", "unstructured", "mixed")
 FIXED = {"likelihood": "categorical", "newton": False, "precision": 0.1, "learn": False}
 LEARNED = {**FIXED, "learn": True, "burn_in": 100, "every": 30, "updates": 10, "rate": 0.3}
+CHARGED = {"train": 100, "val": 500, "test": 500, "field": 1.0}
 NET = {"channels": 5, "kernel": 4}
 
 
 def runs() -> Iterator[Run]:
-    """Linear maps of three kinds, then digits and quadrants by one path, both, and learned."""
+    """Linear maps of three kinds; digits and quadrants by one path, both, and learned; bodies."""
     for seed in range(SEEDS):
         for kind in KINDS:
             task = Plugin("linear_maps", {"kind": kind})
@@ -24,6 +25,17 @@ def runs() -> Iterator[Run]:
             for paths, method in cells():
                 model = Plugin("discovery/pathways", {**NET, "paths": paths})
                 yield Run(task, model, Plugin("evidence", method), 400, lr=0.02, seed=seed, **SIZE)
+        yield from bodies(seed)
+
+
+def bodies(seed: int) -> Iterator[Run]:
+    """An exact layer beside a free one, on bodies under gravity and on charges in a field."""
+    method = {**LEARNED, "likelihood": "gaussian", "precision": 1.0, "every": 20}
+    gravity = Plugin("nbody_gravity", {"val": 500, "test": 500, "ood": 500})
+    field = Plugin("nbody_charged", CHARGED)
+    for task, objects in ((gravity, 4), (field, 5)):
+        model = Plugin("discovery/cloud", {"objects": objects})
+        yield Run(task, model, Plugin("evidence", method), 400, lr=0.01, seed=seed, **SIZE)
 
 
 def cells() -> list[tuple[list[str], dict]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,6 +10,7 @@ from torch.nn.functional import mse_loss
 
 from bench import Task
 from bench.data.partitions import partition_distance
+from bench.data.pathway_scores import pathway_scores
 from remul import Batch, MatrixGroup, PlanarGroup, Rep, Signature, cyclic, quarter_turns
 
 
@@ -79,15 +79,8 @@ def _scores(matrix: Tensor, shared: Tensor, train: Batch) -> dict:
         "excess_mse": lambda model: excess(matrix_of(model, n)),
         "of_least_squares": lambda model: excess(matrix_of(model, n)) / excess(found),
         "partition_distance": distance,
-        **{f"{way}_dimension": partial(_told, "dimension", way) for way in ("conv", "free")},
-        **{f"{way}_precision": partial(_told, "precision", way) for way in ("conv", "free")},
-        "sigma": lambda model: getattr(model, "sigma", None),
+        **pathway_scores("conv", "free"),
     }
-
-
-def _told(what: str, way: str, model: nn.Module) -> float | None:
-    """Return what training has told a model of one of its pathways."""
-    return getattr(model, what, {}).get(way)
 
 
 def matrix_of(model: nn.Module, n: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch.nn.functional import mse_loss
 from bench import Task
 from bench.data.archive import Arrays
 from bench.data.cache import cache_arrays
+from bench.data.pathway_scores import pathway_scores
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature
 
 VERSION = 1
@@ -57,7 +58,8 @@ def load(
     target = {"position": fields.pop("target")}
     order = torch.arange(len(target["position"])).split([*sizes.values()])
     splits = {name: Batch(fields, target)[i] for name, i in zip(sizes, order, strict=True)}
-    return Task(SIGNATURE, **splits, distance=mse_loss)
+    scores = pathway_scores("exact", "free")
+    return Task(SIGNATURE, **splits, distance=mse_loss, scores=scores)
 
 
 def simulate(

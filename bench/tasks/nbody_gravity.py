@@ -7,6 +7,7 @@ from torch.nn.functional import mse_loss
 from bench import Task
 from bench.data.archive import Arrays
 from bench.data.cache import cache_arrays
+from bench.data.pathway_scores import pathway_scores
 from remul import POINT, SCALAR, VECTOR, Batch, Fields, Signature, act, rotations_by_angle
 
 VERSION = 1
@@ -50,7 +51,8 @@ def load(
     arrays = cache_arrays("nbody_gravity", known, lambda: _make(**options), axes)
     splits = {name: _batch(arrays, name) for name in sizes}
     more = {"ood": splits.pop("ood")}
-    return Task(SIGNATURE, **splits, distance=mse_loss, more=more)
+    scores = pathway_scores("exact", "free")
+    return Task(SIGNATURE, **splits, distance=mse_loss, more=more, scores=scores)
 
 
 def simulate(
