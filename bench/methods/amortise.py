@@ -30,9 +30,10 @@ def build(
     transformations switched on in i are to be more alike than others. The rest descends, for each
     output and with the hyper-network held fixed, in the descriptor alone: on the leave-one-out
     error of a linear head that is fitted in closed form to the first `labelled` training samples,
-    with `ridge`. Heads on the corners are fitted beside. Families are the rotations of each planar
-    field, or of clouds of points the rotations, translations and permutations. Raises `ValueError`
-    for other models when training begins.
+    with `ridge`. It starts half-way to the corner where that is lowest. Heads on the corners are
+    fitted beside. Families are the rotations of each planar field, or of clouds of points the
+    rotations, translations and permutations. Raises `ValueError` for other models when training
+    begins.
     """
     families = list_families(task.signature)
 
@@ -41,9 +42,11 @@ def build(
             raise ValueError(f"amortise trains discovery/hyper with {len(families)} families")
         generator = Generator().manual_seed(run.seed)
         contrast = partial(_contrast, families, task, model, temperature, generator)
-        choose = partial(_choose, model, task.train[:labelled], ridge)
+        few = task.train[:labelled]
+        choose = partial(_choose, model, few, ridge)
         first = round(share * run.steps)
         yield from _descend(contrast, [*model.hyper.parameters()], run.lr, first)
+        _place(model, few, ridge)
         yield from _descend(choose, [model.descriptor], CHOICE_LR, run.steps - first)
 
     return Method(train=train, constrained=True)
@@ -99,6 +102,19 @@ def _view(
         if on:
             samples = act(family.sample(samples, generator), samples, signature.inputs)
     return samples
+
+
+@torch.no_grad()
+def _place(model: nn.Module, data: Batch, ridge: float) -> None:
+    """Put each descriptor half-way to the corner from which the descent starts lowest.
+
+    From the centre of the cube it may run to a corner that is only the nearest.
+    """
+    x, starts = model.join(data.inputs), (model.corners + 0.5) / 2
+    for place, name in enumerate(model.heads):
+        target = data.targets[name]
+        errors = [fit_head(model.features(x, start), target, ridge)[1] for start in starts]
+        model.descriptor[place] = starts[torch.stack(errors).argmin()]
 
 
 def _choose(model: nn.Module, data: Batch, ridge: float) -> Tensor:
