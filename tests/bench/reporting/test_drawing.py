@@ -93,8 +93,13 @@ def results(tmp_path_factory):
     """Two runs of each of two tasks, and a timed cell."""
     folder = tmp_path_factory.mktemp("results")
     (machine,) = (machine for machine in MACHINES if (machine / "runs" / "mocap").is_dir())
-    runs = [machine.glob(f"runs/{task}/egnn-plain-*-s0.*") for task in ("mocap", "nbody_gravity")]
-    for file in (*[file for files in runs for file in files], *machine.glob("speed/egnn-5x*")):
+    runs = [
+        machine.glob(f"runs/{task}/transformer-plain-*-s0.*") for task in ("mocap", "nbody_gravity")
+    ]
+    for file in (
+        *[file for files in runs for file in files],
+        *machine.glob("speed/transformer-5x*"),
+    ):
         target = folder / file.relative_to(machine.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
