@@ -278,9 +278,9 @@ def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
 
 
 STREAMS = {
-    "full": ("table {} > /dev/full", 2, b"error: system: No space left on device\n"),
+    "full": ("table {} > /dev/full", 2, b"error: output: No space left on device\n"),
     "both full": ("table {} > /dev/full 2> /dev/full", 2, b""),
-    "closed": ("table {} >&-", 0, b""),
+    "closed": ("table {} >&-", 2, b"error: stdout is closed\n"),
     "all closed": ("run nowhere <&- >&- 2>&-", 2, b""),
     "a pipe that ends": ("table {} | true; exit ${{PIPESTATUS[0]}}", 2, b""),
     "ascii": ("table {} > /dev/null", 0, b""),

@@ -20,7 +20,7 @@ SMALL = Plugin("number_sums", {"count": 2, "test": 50, "signs": False})
 def test_a_short_run_finds_that_all_places_are_alike(solver):
     method = Plugin("bilevel", {"inner_steps": 20, "solver": solver})
     model = Plugin("discovery/position_wise", {"places": 2})
-    run = replace(RUN, task=SMALL, model=model, method=method, steps=15)
+    run = replace(RUN, task=SMALL, model=model, method=method, steps=40)
     record = execute(run, "cpu", lambda step: None).record
     assert record.status == "done", record.reason
     assert record.scores["partition_distance"] == 0
