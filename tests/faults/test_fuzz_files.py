@@ -61,7 +61,7 @@ def recurse(): recurse()
 def stand_in(monkeypatch, tmp_path):
     """No worker is asked and nothing timed; what has no end has less time."""
 
-    def ask(_):
+    def ask(*_):
         raise RuntimeError("nobody is asked")
 
     monkeypatch.setattr(pool, "ask", ask)

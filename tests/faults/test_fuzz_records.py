@@ -51,10 +51,10 @@ def store(tmp_path):
             files = copy(intel, "runs/*/*.surface.json", root, 1)
             copy(intel, str(files[0].relative_to(root)).replace(".surface", ""), root, 1)
         elif kind == "speed":
-            copy(amd, "speed/transformer-10x1-*.json", root, 1)
-            files = copy(amd, "speed/egnn-10x1-*.json", root, 1)
+            copy(amd, "speed/transformer-5x1-*.json", root, 1)
+            files = copy(amd, "speed/egnn-5x1-*.json", root, 1)
         else:
-            files = copy(intel, "peers/*.json", root, 1)
+            files = copy(amd, "peers/*.json", root, 1)
         return tmp_path, files[0]
 
     return make
