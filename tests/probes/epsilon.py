@@ -1,9 +1,9 @@
 """Probe of the measures: the identity plus a small multiple of a map that prefers an axis."""
 
 import torch
+from carry import carry
 from torch import Tensor, nn
 
-from models.layers.carry import carry
 from models.layers.fields import centroid, check_points, unpack
 from remul.fields import Fields, Signature, Types
 

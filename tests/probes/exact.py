@@ -1,8 +1,8 @@
 """Probe of the measures: exactly equivariant, so every error is zero."""
 
+from carry import carry
 from torch import nn
 
-from models.layers.carry import carry
 from models.layers.fields import centroid, check_points, unpack
 from remul.fields import Fields, Signature
 

@@ -3,9 +3,9 @@
 from math import radians
 
 import torch
+from carry import carry
 from torch import nn
 
-from models.layers.carry import carry
 from models.layers.fields import centroid, check_points, unpack
 from remul.actions import act
 from remul.elements import Element

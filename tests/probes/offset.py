@@ -1,8 +1,8 @@
 """Probe of the measures: an exact map plus a constant, whose errors are those of the constant."""
 
+from carry import carry
 from torch import nn
 
-from models.layers.carry import carry
 from models.layers.fields import centroid, check_points, unpack
 from remul.fields import Fields, Signature
 

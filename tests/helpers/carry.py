@@ -16,8 +16,8 @@ def carry(inputs: Fields, signature: Signature, centre: Tensor) -> Tensor:
     types = signature.inputs
     packed = pack(inputs, types, centre)
     first: dict[tuple[int, int], Tensor] = {}
-    for part, _, l, parity in split_irreps(packed, types):
-        first.setdefault((l, parity), part[..., : 2 * l + 1])
+    for part, _, degree, parity in split_irreps(packed, types):
+        first.setdefault((degree, parity), part[..., : 2 * degree + 1])
     widths = [rep.dim for rep in feature_fields(types).values()]
     fields = dict(zip(feature_fields(types), packed.split(widths, -1), strict=True))
     parts = []
@@ -25,7 +25,7 @@ def carry(inputs: Fields, signature: Signature, centre: Tensor) -> Tensor:
         if types.get(name) == rep:
             parts.append(fields[name])
             continue
-        for mul, l, parity in rep.chunks:
-            zero = packed.new_zeros(*packed.shape[:2], 2 * l + 1)
-            parts += [first.get((l, parity), zero)] * mul
+        for mul, degree, parity in rep.chunks:
+            zero = packed.new_zeros(*packed.shape[:2], 2 * degree + 1)
+            parts += [first.get((degree, parity), zero)] * mul
     return torch.cat(parts, -1)
