@@ -49,9 +49,13 @@ def main(arguments: Sequence[str]) -> int:
         except ValueError as error:
             complain(f"error: {error}")
             return USAGE
-        except KeyboardInterrupt as error:
+        except signals.Interrupted as error:
+            signals.ignore()
             complain(signals.STOPPED)
-            return getattr(error, "code", INTERRUPTED)
+            return error.code
+        except KeyboardInterrupt:
+            complain(signals.STOPPED)
+            return INTERRUPTED
         except BrokenPipeError:
             return USAGE
         except OSError as error:

@@ -8,8 +8,6 @@ from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = "interrupted; what had finished is kept, the same command continues"
-
-
 CLEANING_S = 1.5  # then it ends at once, as a module that is being imported may swallow the first
 
 
@@ -28,6 +26,15 @@ def end_at_once() -> None:
 def clean_up_first() -> None:
     """Have the first of the signals raise `Interrupted`, and the next one end the process."""
     _handle(_interrupt)
+
+
+def ignore() -> None:
+    """Have none of the signals change how this process ends, now that it has cleaned up.
+
+    Python takes handlers away before it has ended, and the system would then end it another way.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _handle(handler: Callable[[int, object], NoReturn]) -> None:

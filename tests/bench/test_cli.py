@@ -78,6 +78,24 @@ def test_a_signal_ends_a_command_in_one_line(sent, code, times):
     assert (process.returncode, said) == (code, f"{signals.STOPPED}\n")
 
 
+@pytest.mark.slow
+def test_a_command_that_has_said_so_ends_with_its_code_whatever_comes():
+    """A second Ctrl-C may find it on its way out, where Python has taken its handlers away."""
+    leaving = (
+        "from bench.commands import list as command; import atexit, signal, time\n"
+        "def wait(options): print(flush=True); signal.pause()\ncommand.run = wait\n"
+        "atexit.register(time.sleep, 0.3)\n"
+        "from bench.cli import enter; raise SystemExit(enter(['list']))"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", leaving], cwd=ROOT, **pipes)
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == f"{signals.STOPPED}\n"
+    process.send_signal(signal.SIGINT)
+    assert (process.communicate(timeout=30)[1], process.returncode) == ("", 130)
+
+
 def bad_sweep(folder, **changes):
     """A sweep file with one run, something about it changed."""
     run = {"model": "drift", "task": "nbody_gravity", "method": "plain", "more": ""} | changes
