@@ -36,17 +36,20 @@ class Task:
     """What `load(seed, **options)` of a task file returns: typed data and how it is scored.
 
     `scores` are the task's own, by name: functions of the trained model, None for a model that has
-    no such thing. Equivariance errors are those over the `group`, rotations unless a task says
-    otherwise; None where no group acts, and there are none.
+    no such thing. Targets in their natural units have `scales`, by field: what a network gives is
+    multiplied by them, and a `distance` by field divides by them. Equivariance errors are those
+    over the `group`, rotations unless a task says otherwise; None where no group acts, and there
+    are none.
     """
 
     signature: Signature
     train: Batch
     val: Batch
     test: Batch
-    distance: Distance
+    distance: Distance | Mapping[str, Distance]
     more: Mapping[str, Batch] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
     group: Sampler | None = field(default_factory=_rotations)
 
     @property

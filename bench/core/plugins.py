@@ -186,6 +186,19 @@ def source(task: str) -> dict[str, Any]:
     return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
 
 
+def unit(task: str, score: str) -> str:
+    """Return the unit of one of a task's own scores, read without importing it; or nothing.
+
+    A task's `UNITS` are those of its fields, whose names begin those of the scores. Nothing either
+    for a task that is gone.
+    """
+    try:
+        units = syntax.read_constant(find("tasks", task), "UNITS", {}, dict)
+    except ValueError:
+        return ""
+    return next((unit for name, unit in units.items() if score.startswith(f"{name}_")), "")
+
+
 def package(peer: str) -> str:
     """Return the `PACKAGE` that a peer needs, by its name in the index, read without importing."""
     return syntax.read_constant(find("peers", peer), "PACKAGE", "", str)

@@ -86,19 +86,40 @@ def _as_ragged(batch: Batch) -> Batch:
 
 
 def _task_of_forces(batches: Mapping[str, Batch], more: Mapping[str, Batch]) -> Task:
+    """Return the task, in which energies and forces weigh alike, each over its own size.
+
+    What networks give has one scale for both, so that forces stay minus the gradient of an energy.
+    """
     test = batches["test"]
+    sizes = {name: _size(y) for name, y in batches["train"].targets.items()}
+    distance = {name: partial(_scaled_error, size=size) for name, size in sizes.items()}
     turned = torch.linspace(0, len(test) - 1, min(TURNED, len(test))).long()
     scores = mean_errors(test) | errors_of_turns(test[turned], FORCES)
-    return Task(FORCES, **batches, distance=mse_loss, more=more, scores=scores)
+    scales = dict.fromkeys(sizes, sizes["force"])
+    return Task(FORCES, **batches, distance=distance, more=more, scores=scores, scales=scales)
+
+
+def _size(target: torch.Tensor) -> float:
+    """Return the root of the mean square, or 1 where all is zero."""
+    return float(target.square().mean().sqrt()) or 1.0
+
+
+def _scaled_error(prediction: torch.Tensor, target: torch.Tensor, size: float) -> torch.Tensor:
+    return mse_loss(prediction / size, target / size)
 
 
 def mean_errors(batch: Batch) -> Mapping[str, Score]:
-    """Return the mean absolute error of each field, by the name of its score."""
+    """Return mean absolute errors and roots of mean squares, by the names of their scores."""
 
-    def measure(model: Model, name: str) -> float:
-        return float((model(batch.inputs)[name] - batch.targets[name]).abs().mean())
+    def measure(model: Model, name: str, power: int) -> float:
+        error = model(batch.inputs)[name] - batch.targets[name]
+        return float(error.abs().pow(power).mean() ** (1 / power))
 
-    return {f"{name}_mae": partial(measure, name=name) for name in batch.targets}
+    return {
+        f"{name}_{kind}": partial(measure, name=name, power=power)
+        for name in batch.targets
+        for kind, power in (("mae", 1), ("rmse", 2))
+    }
 
 
 def errors_of_turns(batch: Batch, signature: Signature) -> Mapping[str, Score]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
+from bench.core import plugins
 from bench.records.files import write_whole
 from bench.records.run_record import RunRecord
 from bench.reporting import formats, published
@@ -46,7 +47,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
-        *[Column(s.removeprefix(OWN), s, formats.spread) for s in own_scores(data)],
+        *[Column(_heading(data, s), s, formats.spread) for s in own_scores(data)],
         Column("params", "parameters", formats.whole),
         Column("MFLOP", "flops", formats.in_units(1e6)),
         Column("step ms", "train_step_ms", formats.number),
@@ -56,6 +57,12 @@ def columns(data: pd.DataFrame) -> list[Column]:
         Column("published", "published", formats.word),
         *[Column(*column, formats.per_second) for column in zip(formats.SPARE, MS, strict=True)],
     ]
+
+
+def _heading(data: pd.DataFrame, score: str) -> str:
+    """Return the name of one of the task's own scores, with its unit."""
+    word = score.removeprefix(OWN)
+    return " ".join(filter(None, [word, plugins.unit(data["name"].iloc[0], word)]))
 
 
 def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:

@@ -5,7 +5,8 @@ from bench.data import molecules
 from bench.data.xtb_md import load_trajectory
 from bench.system.progress import print_progress
 
-VERSION = 2
+VERSION = 3
+UNITS = {"energy": "kcal/mol", "force": "kcal/mol/Å"}
 
 
 def load(
