@@ -29,6 +29,7 @@ def _rotations() -> Sampler:
 
 
 Score = Callable[["nn.Module"], float | None]
+Profile = Callable[["nn.Module"], Mapping[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Task:
 
     `scores` are the task's own, by name: functions of the trained model, None for a model that has
     no such thing. Targets in their natural units have `scales`, by field: what a network gives is
-    multiplied by them, and a `distance` by field divides by them. Equivariance errors are those
-    over the `group`, rotations unless a task says otherwise; None where no group acts, and there
-    are none.
+    multiplied by them, and the `distance` divides by them. `profile` returns curves of the
+    trained model, by name. Equivariance errors are those over the `group`, rotations unless a task
+    says otherwise; None where no group acts, and there are none.
     """
 
     signature: Signature
@@ -50,6 +51,7 @@ class Task:
     more: Mapping[str, Batch] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
     group: Sampler | None = field(default_factory=_rotations)
 
     @property

@@ -86,26 +86,20 @@ def _as_ragged(batch: Batch) -> Batch:
 
 
 def _task_of_forces(batches: Mapping[str, Batch], more: Mapping[str, Batch]) -> Task:
-    """Return the task, in which energies and forces weigh alike, each over its own size.
+    """Return the task, learned in units of the size of its forces, energies too.
 
-    What networks give has one scale for both, so that forces stay minus the gradient of an energy.
+    One scale for both keeps forces minus the gradient of an energy.
     """
     test = batches["test"]
-    sizes = {name: _size(y) for name, y in batches["train"].targets.items()}
-    distance = {name: partial(_scaled_error, size=size) for name, size in sizes.items()}
+    size = float(batches["train"].targets["force"].square().mean().sqrt()) or 1.0
+
+    def distance(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return mse_loss(prediction / size, target / size)
+
     turned = torch.linspace(0, len(test) - 1, min(TURNED, len(test))).long()
     scores = mean_errors(test) | errors_of_turns(test[turned], FORCES)
-    scales = dict.fromkeys(sizes, sizes["force"])
+    scales = {"energy": size, "force": size}
     return Task(FORCES, **batches, distance=distance, more=more, scores=scores, scales=scales)
-
-
-def _size(target: torch.Tensor) -> float:
-    """Return the root of the mean square, or 1 where all is zero."""
-    return float(target.square().mean().sqrt()) or 1.0
-
-
-def _scaled_error(prediction: torch.Tensor, target: torch.Tensor, size: float) -> torch.Tensor:
-    return mse_loss(prediction / size, target / size)
 
 
 def mean_errors(batch: Batch) -> Mapping[str, Score]:

@@ -33,12 +33,16 @@ class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped."""
+    """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped.
+
+    The task's `own` are curves of any kind.
+    """
 
     angles_deg: list[float] = []
     expected_error_by_angle: list[float] = []
     expected_error_by_axis: dict[str, float] = {}
     energy_by_degree: list[float] = []
+    own: dict[str, list[float]] = {}
 
     def __post_init__(self) -> None:
         if len(self.angles_deg) != len(self.expected_error_by_angle):

@@ -86,7 +86,7 @@ def check_finite(scores: dict[str, float]) -> dict[str, float]:
 def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
     """Return where the model errs on the test split: E' by angle and by axis, energy by degree.
 
-    Means over the first `PROFILED` samples.
+    Means over the first `PROFILED` samples; and the curves of the task's own.
     """
     model.eval()
     inputs, signature = task.test[:PROFILED].inputs, task.signature
@@ -98,6 +98,7 @@ def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, An
         "expected_error_by_angle": shift.errors.mean(-1).tolist(),
         "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
         "energy_by_degree": spectrum.mean(0).tolist(),
+        "own": dict(task.profile(model)) if task.profile else {},
     }
 
 
