@@ -186,17 +186,13 @@ def source(task: str) -> dict[str, Any]:
     return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
 
 
-def unit(task: str, score: str) -> str:
-    """Return the unit of one of a task's own scores, read without importing it; or nothing.
-
-    A task's `UNITS` are those of its fields, whose names begin those of the scores. Nothing either
-    for a task that is gone.
-    """
+def units(task: str) -> dict[str, str]:
+    """Return the `UNITS` of a task's fields, read without importing it; none of a task gone."""
     try:
-        units = syntax.read_constant(find("tasks", task), "UNITS", {}, dict)
+        file = find("tasks", task)
     except ValueError:
-        return ""
-    return next((unit for name, unit in units.items() if score.startswith(f"{name}_")), "")
+        return {}
+    return syntax.read_constant(file, "UNITS", {}, dict)
 
 
 def package(peer: str) -> str:
