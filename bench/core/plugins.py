@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -161,19 +161,35 @@ def version(kind: str, name: str) -> int:
     return syntax.read_constant(find(kind, name), "VERSION", 1, int)
 
 
-def group_claim(model: str) -> str | None:
+def group_claim(model: str, given: Mapping[str, object] | None = None) -> str | None:
     """Return the group of `remul` under which a model says it is exact, read without importing it.
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    `EQUIVARIANT = {"frames": {"learned": "SE3"}}` claims it for a value of an option, of those
+    given or by default, and nothing for others.
     """
     file = find("models", model)
-    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, type(None))
+    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, dict, type(None))
+    if isinstance(claim, dict):
+        chosen = options("models", model) | dict(given or {})
+        claim = _choose_claim(file, claim, chosen)
     return "E3" if claim is True else claim or None
 
 
-def claims_equivariance(model: str) -> bool:
+def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> bool | str | None:
+    match list(claim.items()):
+        case [(str(option), dict(claims))] if option in chosen:
+            return claims.get(chosen[option])
+    options = ", ".join(chosen)
+    raise ValueError(
+        f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with one of "
+        f"the options {options}"
+    )
+
+
+def claims_equivariance(model: str, given: Mapping[str, object] | None = None) -> bool:
     """Return whether a model says that it is exactly equivariant, read without importing it."""
-    return group_claim(model) is not None
+    return group_claim(model, given) is not None
 
 
 def is_trivial(model: str) -> bool:

@@ -114,7 +114,7 @@ def blank_record(run: Run) -> RunRecord:
         key=run_key(run),
         status="done",
         reason=None,
-        equivariant=plugins.claims_equivariance(run.model.name),
+        equivariant=plugins.claims_equivariance(run.model.name, run.model.kwargs),
         trivial=plugins.is_trivial(run.model.name),
         scores={},
         penalty=Penalty(),
