@@ -464,6 +464,7 @@ def test_memory_grows_with_the_edges(name, network, generator):
     assert math.log(peaks[1] / peaks[0], 3) < 1.1
 
 
+@pytest.mark.slow
 @every_pair_network
 def test_a_training_step_grows_with_the_edges(name, network, generator):
     model, costs = build(network, name, SIMPLE, channels=4, degree=1).float(), []
