@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def build_network(
-    name: str, signature: Signature, scales: Mapping[str, float] | None = None, **options: object
+    name: str,
+    signature: Signature,
+    scales: Mapping[str, float] | None = None,
+    /,
+    **options: object,
 ) -> nn.Module:
     """Return a network by its name, or path, and its options, its outputs times the `scales`.
 
