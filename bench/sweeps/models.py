@@ -8,6 +8,7 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul,
 EQUIVARIANT = (
     EGNN,
     Plugin("evfn", {"channels": 56}),
+    Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
     Plugin("nequip", {"channels": 40, "layers": 3, "degree": 1}),
     Plugin("painn"),
@@ -15,7 +16,7 @@ EQUIVARIANT = (
     Plugin("segnn", {"channels": 32, "layers": 4}),
     Plugin("tfn", {"channels": 64, "layers": 2}),
 )
-NEARLY = (Plugin("rapidash"),)
+NEARLY = (Plugin("platonic", {"channels": 22, "layers": 3, "heads": 2}), Plugin("rapidash"))
 UNCONSTRAINED = (TRANSFORMER, Plugin("gnn", {"channels": 72}), Plugin("mlp", {"objects": 4}))
 
 

@@ -125,7 +125,7 @@ LIVING = {
 
 
 # Keys of attention have a bias in the published transformer, which softmax takes out again.
-PUBLISHED = {"transformer ['to_qkv', 'bias']"}
+PUBLISHED = {f"{name} ['to_qkv', 'bias']" for name in ("transformer", "framed")}
 
 
 def effects(model, signature, draw):
