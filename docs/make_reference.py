@@ -25,6 +25,9 @@ MODULES = [  # in the order of reading
         "distances",
         "penalties",
         "adaptive_penalties",
+        "multipliers",
+        "lie_losses",
+        "latent",
     ),
     *(
         "metrics",
@@ -32,6 +35,7 @@ MODULES = [  # in the order of reading
         "pose_differences",
         "lie",
         "spectrum",
+        "hidden",
         "symmetrisation",
         "adapters",
     ),

@@ -23,6 +23,8 @@ from remul.elements import Element, MatrixElement, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
+from remul.hidden import hidden_features
+from remul.latent import latent_terms, latent_transform, pooled_embedding
 from remul.lie import (
     Stages,
     lie_derivative,
@@ -30,6 +32,7 @@ from remul.lie import (
     lie_error_by_field,
     lie_error_by_layer,
 )
+from remul.lie_losses import lie_terms, random_axes
 from remul.losses import (
     Terms,
     consistency_loss,
@@ -46,7 +49,8 @@ from remul.metrics import (
     interval,
     mean_error,
 )
-from remul.penalties import Constant, Penalty, Ramp
+from remul.multipliers import Multipliers
+from remul.penalties import Constant, Hinge, Penalty, Ramp
 from remul.permutation_matrices import cyclic, dihedral, quarter_turns, shifts, symmetric
 from remul.pose_differences import PoseDifferences, pose_differences
 from remul.spectrum import error_spectrum
@@ -74,10 +78,12 @@ __all__ = [
     "FiniteGroup",
     "GradNorm",
     "Group",
+    "Hinge",
     "Interval",
     "MatrixElement",
     "MatrixGroup",
     "Model",
+    "Multipliers",
     "Penalty",
     "Permutation",
     "PlanarGroup",
@@ -106,18 +112,24 @@ __all__ = [
     "field_distance",
     "frame_average",
     "group_average",
+    "hidden_features",
     "interval",
     "irreps_to_matrix",
+    "latent_terms",
+    "latent_transform",
     "lie_derivative",
     "lie_derivative_error",
     "lie_error_by_field",
     "lie_error_by_layer",
+    "lie_terms",
     "loss_terms",
     "matrix_to_irreps",
     "mean_error",
+    "pooled_embedding",
     "pose_differences",
     "pose_shift",
     "quarter_turns",
+    "random_axes",
     "rotations_by_angle",
     "shifts",
     "symmetric",

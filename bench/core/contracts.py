@@ -70,12 +70,17 @@ class Method:
     A method that trains in its own way has neither: `train(run, task, model)` takes one step
     whenever it is asked for the next of its `run.steps` losses, and is `constrained`, too, where it
     ends in a state that steps before do not have.
+
+    `wrap(model)` is what is trained, scored and timed in the model's place, with weights of the
+    method's own if it has any; `data` are the samples that are trained on in place of the task's.
     """
 
     terms: Callable[[Model, Batch, Generator], Terms] | None = None
     penalty: Callable[[Terms], Tensor] | None = None
     constrained: bool = False
     train: Callable[[Run, Task, nn.Module], Iterator[Tensor]] | None = None
+    wrap: Callable[[nn.Module], nn.Module] | None = None
+    data: Batch | None = None
 
     def __post_init__(self) -> None:
         if (self.terms is None) == (self.train is None):

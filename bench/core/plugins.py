@@ -166,25 +166,23 @@ def group_claim(model: str, given: Mapping[str, object] | None = None) -> str | 
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
     `EQUIVARIANT = {"frames": {"learned": "SE3"}}` claims it for a value of an option, of those
-    given or by default, and nothing for others.
+    given or by default, and nothing for others; of several options each has to claim.
     """
     file = find("models", model)
     claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, dict, type(None))
     if isinstance(claim, dict):
-        chosen = options("models", model) | dict(given or {})
-        claim = _choose_claim(file, claim, chosen)
+        claim = _choose_claim(file, claim, options("models", model) | dict(given or {}))
     return "E3" if claim is True else claim or None
 
 
 def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> bool | str | None:
-    match list(claim.items()):
-        case [(str(option), dict(claims))] if option in chosen:
-            return claims.get(chosen[option])
-    options = ", ".join(chosen)
-    raise ValueError(
-        f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with one of "
-        f"the options {options}"
-    )
+    if not claim.keys() <= chosen.keys() or not all(isinstance(x, dict) for x in claim.values()):
+        raise ValueError(
+            f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with "
+            f"options of {', '.join(chosen)}"
+        )
+    groups = [by_value.get(chosen[option]) for option, by_value in claim.items()]
+    return groups[0] if groups and all(groups) else None
 
 
 def claims_equivariance(model: str, given: Mapping[str, object] | None = None) -> bool:

@@ -72,7 +72,7 @@ def take_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterat
             yield loss
         return
     training = trainer(run, model, method)
-    batches = batches_of(task.train, run.batch_size, rng("batches", run.seed))
+    batches = batches_of(method.data or task.train, run.batch_size, rng("batches", run.seed))
     for step in range(run.steps):
         set_lr(training.optimiser, run.lr * lr_factor(run.decay, step / run.steps))
         yield training.step(next(batches))

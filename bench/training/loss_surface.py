@@ -1,12 +1,12 @@
 """The loss around a trained model, along random filter-normalised directions (Li et al. 2018)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
@@ -47,9 +47,10 @@ def evaluate_around(
     The model itself is left as it is, in evaluation mode.
     """
     model.eval()
-    losses = [
-        loss(_shift(model, directions, places)) for places in product(at, repeat=len(directions))
-    ]
+    losses = []
+    for places in product(at, repeat=len(directions)):
+        with _shift(model, directions, places):
+            losses.append(loss(model))
     return torch.tensor(losses, dtype=torch.float64).view([len(at)] * len(directions))
 
 
@@ -71,8 +72,18 @@ def _filters_like(weight: Tensor, generator: Generator) -> Tensor:
     return drawn * own / drawn_norm
 
 
-def _shift(model: nn.Module, directions: list[Direction], places: tuple[float, ...]) -> Model:
+@contextmanager
+def _shift(
+    model: nn.Module, directions: list[Direction], places: tuple[float, ...]
+) -> Iterator[None]:
+    """Let the weights be elsewhere as long as the context lasts."""
     weights = dict(model.named_parameters())
+    before = {name: weights[name].clone() for way in directions for name in way}
     for step, way in zip(places, directions, strict=True):
-        weights |= {name: weights[name] + step * d for name, d in way.items()}
-    return lambda inputs: functional_call(model, weights, (inputs,))
+        for name, d in way.items():
+            weights[name].add_(step * d)
+    try:
+        yield
+    finally:
+        for name, weight in before.items():
+            weights[name].copy_(weight)

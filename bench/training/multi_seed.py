@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
@@ -49,7 +50,8 @@ class Seed:
     def __post_init__(self) -> None:
         self.generator = rng("elements", self.run.seed)
         order = rng("batches", self.run.seed)
-        self.batches = batches_of(self.task.train, self.run.batch_size, order)
+        data = self.method.data or self.task.train
+        self.batches = batches_of(data, self.run.batch_size, order)
 
     def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
         """Return the method's terms, from outputs of its first model calls, or the next call.
@@ -60,6 +62,8 @@ class Seed:
 
         def model(inputs: Fields) -> Fields:
             output = next(given, None)
+            if any(is_functorch_wrapped_tensor(x) or x.requires_grad for x in inputs.values()):
+                raise ValueError("the method takes derivatives of the model in its inputs")
             if output is None:
                 raise ForwardRequest(inputs)
             return output
@@ -82,6 +86,8 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
+        if any(method.wrap for _, _, method in parts):
+            raise ValueError("the method looks into the model")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)
