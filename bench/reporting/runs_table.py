@@ -38,15 +38,13 @@ HIDDEN = [
 def columns(data: pd.DataFrame) -> list[Column]:
     """Return the columns of a table: accuracy on every split that was scored, the task's scores."""
     others = [split for split in splits(data) if split != "test"]
-    natural = bool(plugins.units(data["name"].iloc[0]))  # squares of other sizes than about 1e-3
-    mse, write = ("MSE", formats.errors) if natural else ("MSE x 1e3", formats.thousandths)
     return [
         Column("model", "model", formats.word),
         Column("method", "method", formats.word),
         Column("steps", "steps", formats.whole),
         Column("seeds", "seeds", formats.whole),
-        Column(mse, "mse_test", write),
-        *[Column(f"{s.upper()} {mse}", f"mse_{s}", write) for s in others],
+        Column("MSE x 1e3", "mse_test", formats.thousandths),
+        *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
         *[Column(_heading(data, s), s, formats.spread) for s in own_scores(data)],
