@@ -116,10 +116,12 @@ def require(name: str, value: Any, holds: bool, wanted: str) -> None:  # noqa: A
         raise ValueError(f"{name} has to be {wanted}, got {quote(value)}")
 
 
-def canonical(run: Run) -> str:
-    """Return the run as JSON with sorted keys: equal runs give equal text."""
+def canonical(run: Run, **changes: Any) -> str:  # noqa: ANN401 - of fields
+    """Return the run, with such changes, as JSON with sorted keys: equal runs give equal text."""
     parts = {part: {"name": p.name, "kwargs": dict(p.kwargs)} for part, p in run.plugins.items()}
-    return json.dumps(vars(run) | parts, sort_keys=True)  # ten times as fast as by `asdict`
+    return json.dumps(
+        vars(run) | parts | changes, sort_keys=True
+    )  # ten times as fast as by `asdict`
 
 
 def run_from_plain(plain: Mapping[str, Any]) -> Run:

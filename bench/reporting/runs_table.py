@@ -95,9 +95,16 @@ def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.Da
     """Yield a table for each task and choice of its options, spare columns too, and its rows."""
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
-        rows = with_published(with_speed(summary(part)), label)
-        notes = footnotes(part, rows, machine)
-        yield formats.fill_table(label, columns(part), rows.to_dict("records"), notes), rows
+        yield fill_task(label, part, with_speed(summary(part)), machine)
+
+
+def fill_task(
+    task: str, data: pd.DataFrame, table: pd.DataFrame, machine: str
+) -> tuple[Table, pd.DataFrame]:
+    """Return the table of a task from its runs and their summary, and its rows."""
+    rows = with_published(table, task)
+    notes = footnotes(data, rows, machine)
+    return formats.fill_table(task, columns(data), rows.to_dict("records"), notes), rows
 
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -107,7 +114,7 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
         (m, method if AND in method else method.partition("(")[0])
         for m, method in table[["network", "method"]].values
     ]
-    table["published"] = [texts.get(cell) for cell in ours]
+    table = table.assign(published=[texts.get(cell) for cell in ours])
     others = [
         {"model": model, "method": method, "published": text}
         for (model, method), text in texts.items()
@@ -135,7 +142,7 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         notes.append(f"{formats.DISTURBED}, kept out of every ratio")
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
-    for _, row in data[data["status"] != "done"].iterrows():
+    for row in data[data["status"] != "done"].to_dict("records"):
         run = f"{row['model']} {row['method']}, seed {row['seed']}"
         notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")
     return notes
