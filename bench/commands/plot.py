@@ -22,6 +22,7 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """draw the figures of the records that have changed, and print the files of all"""
     from bench.reporting.figures import draw_figures
+    from bench.reporting.figures.discoveries import draw_discoveries
     from bench.reporting.figures.speed import draw_speed_figures
     from bench.reporting.figures.style import PAPER, SCREEN
 
@@ -31,6 +32,9 @@ def run(options: Namespace) -> int:
         drawings = draw_figures(root, records, form, options.task, look)
         for drawing in chain.from_iterable(drawings.values()):
             print(drawing.file)
+        comparison = draw_discoveries(root, records, form, look)
+        if comparison and options.task is None:
+            print(comparison.file)
     for root in _options.list_timed_machines(options) if options.task is None else []:
         for drawing in draw_speed_figures(root, form, look):
             print(drawing.file)

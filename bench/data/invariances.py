@@ -24,7 +24,7 @@ def _identities(size: int, _: Generator) -> Tensor:
 class Translations:
     """Translations that are wide beside samples, so that nothing is left of where they were."""
 
-    reach: float = 3.0
+    reach: float = 2.0
 
     def sample(self, fields: Fields, generator: Generator) -> Element:
         """Draw one element per sample."""

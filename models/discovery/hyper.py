@@ -31,7 +31,6 @@ class Hyper(nn.Module):
         self.shapes = [*pairwise((width, *WIDTHS))]
         count = sum((a + 1) * b for a, b in self.shapes)
         self.hyper = mlp(families, channels, channels, count)
-        nn.init.normal_(self.hyper[-1].bias)  # features begin as those of an ordinary network
         self.descriptor = nn.Parameter(torch.full((len(signature.outputs), families), 0.5))
         corners = torch.tensor([*product((0.0, 1.0), repeat=families)])
         self.register_buffer("corners", corners)
