@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Task
@@ -60,18 +60,25 @@ def own_scores(task: Task, model: nn.Module) -> dict[str, float]:
 def equivariance_errors(
     run: Run, task: Task, model: nn.Module, data: Batch, generator: Generator
 ) -> dict[str, float]:
-    """Return the measures over the task's group, means over samples, each of `run.elements`."""
+    """Return the measures over the task's group, each of `run.elements`, by kind and statistic.
+
+    A kind alone is the mean over samples; with it come the 95th percentile and the largest.
+    """
     if task.group is None:
         return {}
     model.eval()
-    totals: dict[str, float] = {}
+    parts: dict[str, list[Tensor]] = {}
     for chunk in chunks(data):
         elements = [task.group.sample(chunk.inputs, generator) for _ in range(run.elements)]
         for kind, errors in metrics.errors(model, chunk.inputs, task.signature, elements).items():
-            mean = errors.double().sum().item() / len(data)
-            totals[kind] = totals.get(kind, 0.0) + mean
+            parts.setdefault(kind, []).append(errors.double())
     model.train()
-    return totals
+    scores = {kind: sum(x.sum().item() / len(data) for x in part) for kind, part in parts.items()}
+    for kind, part in parts.items():
+        values = torch.cat(part)
+        scores[f"{kind}_p95"] = values.quantile(0.95).item()
+        scores[f"{kind}_max"] = values.max().item()
+    return scores
 
 
 def check_finite(scores: dict[str, float]) -> dict[str, float]:
