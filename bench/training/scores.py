@@ -10,7 +10,18 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
-from remul import Batch, error_by_axis, error_spectrum, metrics, pose_shift
+from remul import (
+    Batch,
+    Element,
+    Fields,
+    Signature,
+    error_by_axis,
+    error_by_nearest_pose,
+    error_spectrum,
+    feature_spectrum,
+    metrics,
+    pose_shift,
+)
 from remul.checks import predict
 from remul.fields import MASK, real_fraction, zero_padding
 
@@ -90,10 +101,13 @@ def check_finite(scores: dict[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
+def profiles(
+    task: Task, model: nn.Module, poses: list[Element] | None, generator: Generator
+) -> dict[str, Any]:
     """Return where the model errs on the test split: E' by angle and by axis, energy by degree.
 
-    Means over the first `PROFILED` samples.
+    Those of hidden features too, where it has layers, and where it was trained in fixed `poses` the
+    error on training samples by the angle to the nearest. Means over the first `PROFILED` samples.
     """
     model.eval()
     inputs, signature = task.test[:PROFILED].inputs, task.signature
@@ -105,6 +119,29 @@ def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, An
         "expected_error_by_angle": shift.errors.mean(-1).tolist(),
         "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
         "energy_by_degree": spectrum.mean(0).tolist(),
+        "energy_by_layer": _spectra(model, inputs, signature),
+        **(_errors_by_pose(task, model, poses, generator) if poses else {}),
+    }
+
+
+def _spectra(model: nn.Module, inputs: Fields, signature: Signature) -> dict[str, list[float]]:
+    """Return the energy by degree of the features of each layer, of a network that shows them."""
+    try:
+        spectra = feature_spectrum(model, inputs, signature, L_MAX)
+    except ValueError:  # it has no layers, or they put out nothing per object
+        return {}
+    return {name: energy.mean(0).tolist() for name, energy in spectra.items()}
+
+
+def _errors_by_pose(
+    task: Task, model: nn.Module, poses: list[Element], generator: Generator
+) -> dict[str, list[float]]:
+    known = [Element(g.rotation[:PROFILED], g.translation[:PROFILED]) for g in poses]
+    batch = task.train[:PROFILED]
+    curve = error_by_nearest_pose(model, batch, task.signature, known, generator)
+    return {
+        "pose_deg": curve.angles_deg.tolist(),
+        "error_by_pose": curve.errors.squeeze(1).tolist(),
     }
 
 
