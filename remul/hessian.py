@@ -62,6 +62,19 @@ def curvature(
             "curvature needs weights, an iteration and a probe, got "
             f"{len(weights)}, {iterations} and {probes}"
         )
+    multiply = _differentiate_again(loss, weights)
+    size = sum(weight.numel() for weight in weights)
+
+    def draw() -> Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64).to(weights[0])
+
+    signs = [draw().sign() for _ in range(probes)]
+    trace = torch.stack([v @ multiply(v) for v in signs]).mean()
+    return Curvature(_iterate(multiply, draw(), iterations), trace)
+
+
+def _differentiate_again(loss: Tensor, weights: list[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the product of the Hessian with a vector, as a function."""
     slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
     slope = torch.cat([x.flatten() for x in slopes])
 
@@ -71,12 +84,7 @@ def curvature(
         columns = torch.autograd.grad(slope, weights, v, retain_graph=True, materialize_grads=True)
         return torch.cat([x.flatten() for x in columns])
 
-    def draw() -> Tensor:
-        return torch.randn(len(slope), generator=generator, dtype=torch.float64).to(slope)
-
-    signs = [draw().sign() for _ in range(probes)]
-    trace = torch.stack([v @ multiply(v) for v in signs]).mean()
-    return Curvature(_iterate(multiply, draw(), iterations), trace.detach())
+    return multiply
 
 
 def _iterate(multiply: Callable[[Tensor], Tensor], v: Tensor, iterations: int) -> Tensor:

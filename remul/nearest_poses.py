@@ -59,12 +59,9 @@ def error_by_nearest_pose(
         turns = rotations_by_angle(low, low + WIDTH_DEG).sample(batch.inputs, generator)
         which = torch.randint(len(known), (), generator=generator)
         g = turns @ known[int(which)]
-        output = predict(
-            model, transform(g, batch.inputs, signature.inputs, layout), signature.outputs
-        )
-        wanted = transform(g, batch.targets, signature.outputs, layout)
-        sides = (flatten(fields, signature.outputs, layout) for fields in (output, wanted))
-        difference = torch.sub(*sides)
+        output = predict(model, transform(g, batch.inputs, signature.inputs, layout), types)
+        wanted = transform(g, batch.targets, types, layout)
+        difference = flatten(output, types, layout) - flatten(wanted, types, layout)
         errors.append(norm(difference).double())
         angles.append(nearest_angle_deg(g, known))
     return _average(torch.cat(angles), torch.cat(errors))
