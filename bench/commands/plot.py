@@ -22,6 +22,7 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """draw the figures of the records that have changed, and print the files of all"""
     from bench.reporting.figures import draw_figures
+    from bench.reporting.figures.peers import draw_peer_figures
     from bench.reporting.figures.speed import draw_speed_figures
     from bench.reporting.figures.style import PAPER, SCREEN
 
@@ -32,6 +33,6 @@ def run(options: Namespace) -> int:
         for drawing in chain.from_iterable(drawings.values()):
             print(drawing.file)
     for root in _options.list_timed_machines(options) if options.task is None else []:
-        for drawing in draw_speed_figures(root, form, look):
+        for drawing in draw_speed_figures(root, form, look) + draw_peer_figures(root, form, look):
             print(drawing.file)
     return OK

@@ -29,6 +29,7 @@ def _rotations() -> Sampler:
 
 
 Score = Callable[["nn.Module"], float | None]
+Profile = Callable[["nn.Module"], Mapping[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,21 @@ class Task:
     """What `load(seed, **options)` of a task file returns: typed data and how it is scored.
 
     `scores` are the task's own, by name: functions of the trained model, None for a model that has
-    no such thing. Equivariance errors are those over the `group`, rotations unless a task says
-    otherwise; None where no group acts, and there are none.
+    no such thing. Targets in their natural units have `scales`, by field: what a network gives is
+    multiplied by them, and the `distance` divides by them. `profile` returns curves of the
+    trained model, by name. Equivariance errors are those over the `group`, rotations unless a task
+    says otherwise; None where no group acts, and there are none.
     """
 
     signature: Signature
     train: Batch
     val: Batch
     test: Batch
-    distance: Distance
+    distance: Distance | Mapping[str, Distance]
     more: Mapping[str, Batch] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
     group: Sampler | None = field(default_factory=_rotations)
 
     @property

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -161,19 +161,33 @@ def version(kind: str, name: str) -> int:
     return syntax.read_constant(find(kind, name), "VERSION", 1, int)
 
 
-def group_claim(model: str) -> str | None:
+def group_claim(model: str, given: Mapping[str, object] | None = None) -> str | None:
     """Return the group of `remul` under which a model says it is exact, read without importing it.
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    `EQUIVARIANT = {"frames": {"learned": "SE3"}}` claims it for a value of an option, of those
+    given or by default, and nothing for others; of several options each has to claim.
     """
     file = find("models", model)
-    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, type(None))
+    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, dict, type(None))
+    if isinstance(claim, dict):
+        claim = _choose_claim(file, claim, options("models", model) | dict(given or {}))
     return "E3" if claim is True else claim or None
 
 
-def claims_equivariance(model: str) -> bool:
+def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> bool | str | None:
+    if not claim.keys() <= chosen.keys() or not all(isinstance(x, dict) for x in claim.values()):
+        raise ValueError(
+            f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with "
+            f"options of {', '.join(chosen)}"
+        )
+    groups = [by_value.get(chosen[option]) for option, by_value in claim.items()]
+    return groups[0] if groups and all(groups) else None
+
+
+def claims_equivariance(model: str, given: Mapping[str, object] | None = None) -> bool:
     """Return whether a model says that it is exactly equivariant, read without importing it."""
-    return group_claim(model) is not None
+    return group_claim(model, given) is not None
 
 
 def is_trivial(model: str) -> bool:
@@ -184,6 +198,15 @@ def is_trivial(model: str) -> bool:
 def source(task: str) -> dict[str, Any]:
     """Return a task's `SOURCE`, where its data come from, read without importing it; or nothing."""
     return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
+
+
+def units(task: str) -> dict[str, str]:
+    """Return the `UNITS` of a task's fields, read without importing it; none of a task gone."""
+    try:
+        file = find("tasks", task)
+    except ValueError:
+        return {}
+    return syntax.read_constant(file, "UNITS", {}, dict)
 
 
 def package(peer: str) -> str:

@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from bench import Method, Run, Task
 from bench.core.contracts import Sampler
-from remul import SO3, Batch, Fields, Group, PlanarGroup, Signature, act
+from bench.data.invariances import TRANSLATIONS
+from remul import SO3, Batch, Fields, PlanarGroup, Signature, act
 from remul.groups import permutations
 
 VIEWS = 192
@@ -58,11 +59,7 @@ def list_families(signature: Signature) -> list[Sampler]:
     if spaces:
         resting = {space: (0,) * dim for space, dim in spaces.items()}
         return [PlanarGroup(resting | {space: (1,)}) for space in spaces]
-    return [SO3, Group(_identities, translates=True), permutations]
-
-
-def _identities(size: int, _: Generator) -> Tensor:
-    return torch.eye(3, dtype=torch.float64).expand(size, 3, 3)
+    return [SO3, TRANSLATIONS, permutations]
 
 
 def _descend(

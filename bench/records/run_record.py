@@ -36,7 +36,8 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped.
 
     `energy_by_layer` is that of hidden features; `pose_deg` and `error_by_pose` are the error on
-    training samples against the angle to the nearest pose that they were trained in.
+    training samples against the angle to the nearest pose that they were trained in. The task's
+    `own` are curves of any kind.
     """
 
     angles_deg: list[float] = []
@@ -46,6 +47,7 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     energy_by_layer: dict[str, list[float]] = {}
     pose_deg: list[float] = []
     error_by_pose: list[float] = []
+    own: dict[str, list[float]] = {}
 
     def __post_init__(self) -> None:
         if len(self.angles_deg) != len(self.expected_error_by_angle):
@@ -122,7 +124,7 @@ def blank_record(run: Run) -> RunRecord:
         key=run_key(run),
         status="done",
         reason=None,
-        equivariant=plugins.claims_equivariance(run.model.name),
+        equivariant=plugins.claims_equivariance(run.model.name, run.model.kwargs),
         trivial=plugins.is_trivial(run.model.name),
         scores={},
         penalty=Penalty(),

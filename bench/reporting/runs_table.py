@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
+from bench.core import plugins
 from bench.records.files import write_whole
 from bench.records.run_record import RunRecord
 from bench.reporting import formats, published, tuning
@@ -38,16 +39,18 @@ HIDDEN = [
 def columns(data: pd.DataFrame) -> list[Column]:
     """Return the columns of a table: accuracy on every split that was scored, the task's scores."""
     others = [split for split in splits(data) if split != "test"]
+    natural = bool(plugins.units(data["name"].iloc[0]))  # squares of other sizes than about 1e-3
+    mse, write = ("MSE", formats.errors) if natural else ("MSE x 1e3", formats.thousandths)
     return [
         Column("model", "model", formats.word),
         Column("method", "method", formats.word),
         Column("steps", "steps", formats.whole),
         Column("seeds", "seeds", formats.whole),
-        Column("MSE x 1e3", "mse_test", formats.thousandths),
-        *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
+        Column(mse, "mse_test", write),
+        *[Column(f"{s.upper()} {mse}", f"mse_{s}", write) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
-        *[Column(s.removeprefix(OWN), s, formats.spread) for s in own_scores(data)],
+        *[Column(_heading(data, s), s, formats.spread) for s in own_scores(data)],
         Column("params", "parameters", formats.whole),
         Column("MFLOP", "flops", formats.in_units(1e6)),
         Column("step ms", "train_step_ms", formats.number),
@@ -58,6 +61,12 @@ def columns(data: pd.DataFrame) -> list[Column]:
         *[Column(*column, formats.per_second) for column in zip(formats.RATES, MS, strict=True)],
         *[Column(h, name, formats.spread) for h, name in formats.TAILS.items() if name in data],
     ]
+
+
+def _heading(data: pd.DataFrame, score: str) -> str:
+    """Return the name of a score of the task's own, with the unit of the field it begins with."""
+    word, units = score.removeprefix(OWN), plugins.units(data["name"].iloc[0])
+    return " ".join([word, *[unit for name, unit in units.items() if word.startswith(f"{name}_")]])
 
 
 def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:

@@ -107,7 +107,8 @@ def profiles(
     """Return where the model errs on the test split: E' by angle and by axis, energy by degree.
 
     Those of hidden features too, where it has layers, and where it was trained in fixed `poses` the
-    error on training samples by the angle to the nearest. Means over the first `PROFILED` samples.
+    error on training samples by the angle to the nearest. Means over the first `PROFILED` samples;
+    and the curves of the task's own.
     """
     model.eval()
     inputs, signature = task.test[:PROFILED].inputs, task.signature
@@ -121,6 +122,7 @@ def profiles(
         "energy_by_degree": spectrum.mean(0).tolist(),
         "energy_by_layer": _spectra(model, inputs, signature),
         **(_errors_by_pose(task, model, poses, generator) if poses else {}),
+        "own": dict(task.profile(model)) if task.profile else {},
     }
 
 
