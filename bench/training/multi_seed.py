@@ -24,6 +24,7 @@ from bench.training.loop import (
     rng,
     set_lr,
 )
+from bench.training.optimisers import ELEMENTWISE, build_optimiser
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
 
@@ -89,14 +90,15 @@ class MultiSeedTrainer:
             raise ValueError("the method trains in its own way")
         if any(method.wrap for _, _, method in parts):
             raise ValueError("the method looks into the model")
+        if runs[0].optimiser not in ELEMENTWISE:
+            raise ValueError(f"{runs[0].optimiser} takes the matrices of one seed")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
         self.model = Stacked([model for _, model, _ in parts])
         self.clip = runs[0].clip
-        weights = list(self.model.whole.parameters())
-        self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
+        self.optimiser = build_optimiser(runs[0].optimiser, self.model.whole, runs[0].lr)
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
         """Take one step of every seed and return the losses, None where training has diverged."""
