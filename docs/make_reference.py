@@ -32,10 +32,12 @@ MODULES = [  # in the order of reading
     *(
         "metrics",
         "error_profiles",
+        "nearest_poses",
         "pose_differences",
         "lie",
         "spectrum",
         "hidden",
+        "hessian",
         "symmetrisation",
         "adapters",
     ),

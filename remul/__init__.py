@@ -23,6 +23,7 @@ from remul.elements import Element, MatrixElement, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
+from remul.hessian import Curvature, curvature
 from remul.hidden import hidden_features
 from remul.latent import latent_terms, latent_transform, pooled_embedding
 from remul.lie import (
@@ -50,10 +51,11 @@ from remul.metrics import (
     mean_error,
 )
 from remul.multipliers import Multipliers
+from remul.nearest_poses import error_by_nearest_pose
 from remul.penalties import Constant, Hinge, Penalty, Ramp
 from remul.permutation_matrices import cyclic, dihedral, quarter_turns, shifts, symmetric
 from remul.pose_differences import PoseDifferences, pose_differences
-from remul.spectrum import error_spectrum
+from remul.spectrum import error_spectrum, feature_spectrum
 from remul.symmetric_matrices import irreps_to_matrix, matrix_to_irreps
 from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
@@ -70,6 +72,7 @@ __all__ = [
     "VECTOR",
     "Batch",
     "Constant",
+    "Curvature",
     "Distance",
     "Dual",
     "Element",
@@ -101,14 +104,17 @@ __all__ = [
     "canonicalise",
     "consistency_loss",
     "consistency_terms",
+    "curvature",
     "cyclic",
     "dihedral",
     "equivariance_error",
     "equivariance_loss",
     "error_by_axis",
+    "error_by_nearest_pose",
     "error_over_floor",
     "error_spectrum",
     "expected_error",
+    "feature_spectrum",
     "field_distance",
     "frame_average",
     "group_average",

@@ -72,7 +72,8 @@ class Method:
     ends in a state that steps before do not have.
 
     `wrap(model)` is what is trained, scored and timed in the model's place, with weights of the
-    method's own if it has any; `data` are the samples that are trained on in place of the task's.
+    method's own if it has any; `data` are the samples that are trained on in place of the task's,
+    and `poses`, where they are its samples turned, what they are turned by.
     """
 
     terms: Callable[[Model, Batch, Generator], Terms] | None = None
@@ -81,6 +82,7 @@ class Method:
     train: Callable[[Run, Task, nn.Module], Iterator[Tensor]] | None = None
     wrap: Callable[[nn.Module], nn.Module] | None = None
     data: Batch | None = None
+    poses: list[GroupElement] | None = None
 
     def __post_init__(self) -> None:
         if (self.terms is None) == (self.train is None):

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.training.loop import rng
-from remul import Model
+from remul import Batch, Model, curvature
 
 Direction = dict[str, Tensor]
 
@@ -19,9 +19,10 @@ Direction = dict[str, Tensor]
 def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, Any]:
     """Return the method's loss at `run.surface` places from -1 to 1 along a line and in a plane.
 
-    The batch is the first `run.samples` of the training split, and every place sees the same
-    group elements. `plane[i][j]` is at `at[i]` along the direction of the line and `at[j]` along
-    another. Raises `ValueError` for a method that trains in its own way.
+    With the Hessian's largest eigenvalue and trace. The batch is the first `run.samples` of the
+    training split, and every place sees the same group elements. `plane[i][j]` is at `at[i]` along
+    the direction of the line and `at[j]` along another. Raises `ValueError` for a method that
+    trains in its own way.
     """
     if method.train:
         raise ValueError("a loss surface needs the loss terms of a method, this one has none")
@@ -35,7 +36,21 @@ def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> d
 
     at = torch.linspace(-1, 1, run.surface).tolist()
     line, plane = (evaluate_around(model, loss, d, at) for d in ([first], [first, second]))
-    return {"at": at, "line": line.tolist(), "plane": plane.tolist()}
+    curved = measure_curvature(run, batch, model, method, generator)
+    return {"at": at, "line": line.tolist(), "plane": plane.tolist()} | curved
+
+
+def measure_curvature(
+    run: Run, batch: Batch, model: nn.Module, method: Method, generator: Generator
+) -> dict[str, float]:
+    """Return the Hessian's largest eigenvalue and trace; nothing without second derivatives."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    try:
+        terms = method.terms(model, batch, rng("elements", run.seed))
+        largest, trace = curvature(method.penalty(terms), weights, generator)
+    except RuntimeError:  # an operation of the network has none
+        return {}
+    return {"hessian_largest": largest.item(), "hessian_trace": trace.item()}
 
 
 @torch.no_grad()

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from bench import Plugin, Run
 from bench.core import plugins
 from bench.training.build import build
 from bench.training.execute import execute
-from bench.training.loop import take_steps
+from bench.training.loop import take_steps, train
 from bench.training.multi_seed import train_seeds
-from remul import SO3, equivariance_error
+from remul import SO3, act, equivariance_error
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 TINY = {"channels": 8, "layers": 1}
@@ -93,3 +94,45 @@ def test_an_unknown_kind_of_frames_is_refused():
     task = plugins.load("tasks", TASK.name).load(0, **TASK.kwargs)
     with pytest.raises(ValueError, match="average, canonical"):
         plugins.load("methods", "frames").build(task, kind="best")
+
+
+def budget(copies, **options):
+    return run_of((GNN, Plugin("augment", {"copies": copies})), **options)
+
+
+def test_a_budget_of_copies_is_a_larger_training_set():
+    task, _, method = build(budget(3), "cpu")
+    assert len(method.data) == 3 * len(task.train)
+
+
+def test_copies_are_turned_as_their_poses_say():
+    task, _, method = build(budget(3), "cpu")
+    second = method.data[len(task.train) : 2 * len(task.train)]
+    for side, types in (("inputs", task.signature.inputs), ("targets", task.signature.outputs)):
+        turned = act(method.poses[1], getattr(task.train, side), types)
+        assert_close(getattr(second, side), turned)
+
+
+def test_a_smaller_budget_is_part_of_a_larger_one():
+    small, large = (build(budget(copies), "cpu")[2].data for copies in (2, 3))
+    assert_close(large[: len(small)].inputs, small.inputs)
+
+
+def test_a_budget_trains_alone_and_at_once_alike():
+    runs = [budget(2, seed=seed) for seed in range(2)]
+    ends = train_seeds(runs, [build(run, "cpu") for run in runs], lambda step: None)
+    alone = [train(run, *build(run, "cpu"), lambda step: None) for run in runs]
+    assert [end()["mse_val"] for end in ends] == pytest.approx([x["mse_val"] for x in alone], 1e-4)
+
+
+def test_no_copies_are_refused():
+    with pytest.raises(ValueError, match="copies needs to be at least 1"):
+        build(budget(0), "cpu")
+
+
+def test_a_record_has_the_tails_of_its_errors():
+    scores = execute(run_of((GNN, Plugin("plain"))), "cpu", lambda step: None).record.scores
+    error, p95, largest = (
+        scores[f"equivariance_error{statistic}_test"] for statistic in ("", "_p95", "_max")
+    )
+    assert error < p95 < largest

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from bench.cli import main
 from bench.core.config import Plugin
 from bench.records.run_store import RunStore
+from bench.reporting.findings import collect_evidence
 from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
 
@@ -102,7 +103,7 @@ def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
         replace(one, status="diverged", reason="<b>inf</b>", scores={}, timings={})
         for one in records
     ]
-    page = write_page(tmp_path / "machine", failed).read_text()
+    page = write_page(tmp_path / "machine", failed, list(collect_evidence(failed))).read_text()
     assert "No run has finished here" in page
     assert "diverged: &lt;b&gt;inf&lt;/b&gt;" in page
     assert "<figure>" not in page
@@ -123,6 +124,6 @@ def test_names_from_outside_are_shown_and_never_obeyed(root, tmp_path):
         replace(one, run=dataclasses.replace(one.run, task=Plugin("mine", {"name": name})))
         for one in records
     ]
-    page = write_page(tmp_path / "machine", renamed).read_text()
+    page = write_page(tmp_path / "machine", renamed, list(collect_evidence(renamed))).read_text()
     assert page.count("<script") == 1
     assert "mine(<wbr>name=$x^&#34;&lt;script&gt;)" in page
