@@ -11,7 +11,7 @@ from bench.system.checkout import ROOT
 
 RESULTS = ROOT / "results" / "published"
 KINDS = {
-    TIMED: run_record.parse,
+    "*/runs/*/*[0-9].json": run_record.parse,
     "*/runs/*/*.surface.json": run_record.parse_surface,
     "*/speed/*.json": speed_record.parse,
     "*/peers/*.json": peer_record.parse,
