@@ -109,6 +109,13 @@ def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
     assert "<figure>" not in page
 
 
+def test_no_record_that_can_be_read_makes_a_page_that_says_so(tmp_path):
+    page = write_page(tmp_path / "machine", [], []).read_text()
+    assert "No run has finished here" in page
+    links, names = (set(re.findall(what + '(.*?)"', page)) for what in ('href="#', ' id="'))
+    assert links <= names
+
+
 def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
     (tmp_path / "machine" / "runs").mkdir(parents=True)
     assert main(["report", "--results", str(tmp_path)]) == 2
