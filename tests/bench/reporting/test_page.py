@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from msgspec.structs import replace
@@ -94,6 +96,19 @@ def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
     shutil.rmtree(other / "figures")
     assert main(["report", "--results", str(other.parent)]) == 0
+    assert (other / "report.html").read_text() == page
+
+
+@pytest.mark.slow
+def test_the_report_is_the_same_without_torch(root, page, tmp_path):
+    other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
+    shutil.rmtree(other / "figures")
+    code = (
+        "import sys; from bench.cli import main\n"
+        "main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "report", "--results", str(other.parent)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert (other / "report.html").read_text() == page
 
 
