@@ -1,5 +1,6 @@
 """Records to rows: means and spreads over seeds, speed-ups within a session."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -11,10 +12,12 @@ import pandas as pd
 from bench.core.config import Plugin, Run, canonical
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
+from bench.reporting.tuning import keep_tuned
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
 OWN = "score_"  # of the columns of scores that a task brings itself
+TAIL = re.compile(r"(expected_error|mean_error|equivariance_error)_(p95|max)_\w+(?<!_std)")
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
@@ -28,6 +31,7 @@ SAME = [
     "equivariant",
     "trivial",
     "batch_size",
+    "lr",
     *COUNTS[2:],
     "session",
 ]
@@ -46,6 +50,11 @@ def own_scores(data: pd.DataFrame) -> list[str]:
     """Return the columns of scores that tasks bring themselves, in alphabetical order."""
     names = {name.removesuffix("_std") for name in data if name.startswith(OWN)}
     return sorted(names)
+
+
+def tails(data: pd.DataFrame) -> list[str]:
+    """Return the columns of percentiles and largest errors, which records of before do not have."""
+    return sorted(name for name in data if TAIL.fullmatch(name))
 
 
 def frame(records: list[RunRecord]) -> pd.DataFrame:
@@ -78,7 +87,10 @@ def _names(record: RunRecord) -> dict[str, Any]:
         "label": str(Plugin(network, run.model.kwargs)),
         "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
         "key": record.key,
-        **{name: getattr(run, name) for name in ("steps", "elements", "samples", "batch_size")},
+        **{
+            name: getattr(run, name)
+            for name in ("steps", "elements", "samples", "batch_size", "lr")
+        },
     }
 
 
@@ -87,6 +99,7 @@ def _values(record: RunRecord) -> dict[str, Any]:
     return {
         "seed": record.run.seed,
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
+        "seconds": record.seconds,
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
         **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
@@ -99,9 +112,9 @@ def task_of(run: Run) -> Plugin:
 
 
 def method_of(run: Run) -> str:
-    """Return the method with its options, and what was done after training."""
-    after = [run.symmetrise] if run.symmetrise != "none" else []
-    return AND.join([str(run.method), *after])
+    """Return the method with its options, its optimiser, and what was done after training."""
+    others = (run.optimiser, "adam"), (run.symmetrise, "none")
+    return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
 
 
 def is_current(record: RunRecord) -> bool:
@@ -129,7 +142,12 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
     """
     values = {name: data[name].to_numpy() for name in data}  # by place: a group's frame is slow
     standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
-    scores = [*standard, *own_scores(data)]
+    scores = [
+        *standard,
+        *(["mse_val"] if "mse_val" in data else []),
+        *tails(data),
+        *own_scores(data),
+    ]
     sessions = values.get("session", [None] * len(data))
     rows = []
     for configuration, places in data.groupby(CONFIGURATION).indices.items():
@@ -141,11 +159,13 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
             row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
         timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
         places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)
+        spent = values["seconds"][seeds] if "seconds" in values else [np.nan]
+        row["seconds"] = np.nansum(np.array(spent, dtype=float))
         rows.append(
             row | {n: values[n][place] if n in values else None for n, place in places_of.items()}
         )
     order = ["equivariant", "model", "method", "steps", "key"]
-    table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
+    table = keep_tuned(pd.DataFrame(rows), AND).sort_values(order, ascending=[False, *[True] * 4])
     return _tell_apart(table.reset_index(drop=True))
 
 

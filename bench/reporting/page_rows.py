@@ -32,6 +32,7 @@ WORDS = {"model", "method", "mode", "published", "peer", "job", "our model", "no
 SPARE = {  # columns that are to be asked for
     "rel. error", "MFLOP", "step samples/s", "infer samples/s", "GFLOP", "first call s",
     "break-even", "step mJ", "of peak", "their params", "our params", "their MFLOP", "our MFLOP",
+    *formats.SPARE,
 }  # fmt: skip
 
 

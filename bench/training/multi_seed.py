@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
@@ -23,6 +24,7 @@ from bench.training.loop import (
     rng,
     set_lr,
 )
+from bench.training.optimisers import ELEMENTWISE, build_optimiser
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
 
@@ -50,7 +52,8 @@ class Seed:
     def __post_init__(self) -> None:
         self.generator = rng("elements", self.run.seed)
         order = rng("batches", self.run.seed)
-        self.batches = batches_of(self.task.train, self.run.batch_size, order)
+        data = self.method.data or self.task.train
+        self.batches = batches_of(data, self.run.batch_size, order)
 
     def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
         """Return the method's terms, from outputs of its first model calls, or the next call.
@@ -61,6 +64,8 @@ class Seed:
 
         def model(inputs: Fields) -> Fields:
             output = next(given, None)
+            if any(is_functorch_wrapped_tensor(x) or x.requires_grad for x in inputs.values()):
+                raise ValueError("the method takes derivatives of the model in its inputs")
             if output is None:
                 raise ForwardRequest(inputs)
             return output
@@ -83,14 +88,17 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
+        if any(method.wrap for _, _, method in parts):
+            raise ValueError("the method looks into the model")
+        if runs[0].optimiser not in ELEMENTWISE:
+            raise ValueError(f"{runs[0].optimiser} takes the matrices of one seed")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
         self.model = Stacked([model for _, model, _ in parts])
         self.clip = runs[0].clip
-        weights = list(self.model.whole.parameters())
-        self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
+        self.optimiser = build_optimiser(runs[0].optimiser, self.model.whole, runs[0].lr)
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
         """Take one step of every seed and return the losses, None where training has diverged."""

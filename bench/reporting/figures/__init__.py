@@ -9,6 +9,7 @@ from bench.records.run_record import RunRecord
 from bench.reporting.aggregate import TIMINGS, baseline, frame, summary, task_of
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
+from bench.reporting.figures.energy_drift import energy_drift, read_drifts
 from bench.reporting.figures.loss_surface import read_surfaces, surface
 from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
@@ -74,6 +75,14 @@ PLOTS = (
         "The penalty in training, of one seed: its weight beta over that of the fit, the error of "
         "the fit, and the equivariance error that is penalised, a line for each method.",
     ),
+    Plot(
+        "energy_drift",
+        energy_drift,
+        "Dynamics at constant energy with trained forces, velocity Verlet, from frames of the test "
+        "split with velocities at 300 K: how far the total energy per atom is from the first one, "
+        "mean over trajectories, a line for each seed. Forces that are minus the gradient of an "
+        "energy keep it; forces of their own need not.",
+    ),
 )
 
 
@@ -124,4 +133,5 @@ def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str
         "pose_shift": profiles,
         "axes": profiles,
         "penalty_traces": read_traces(root, records),
+        "energy_drift": read_drifts(table, records),
     }

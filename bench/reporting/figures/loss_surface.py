@@ -56,7 +56,7 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
             each.at, each.at, _transpose(each.plane), levels, norm=norm, extend="max"
         )
         ax.plot(0, 0, "+", color="white")
-        ax.set(title=short, aspect="equal")
+        ax.set(title=short + _say_curvature(each), aspect="equal")
         ax.grid(visible=False)
     lines.set(yscale="log", xlabel="first direction, in filter norms", title="loss on a line")
     label_ends(lines, [label for label in labels if isfinite(label.y)])
@@ -65,6 +65,13 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     )
     figure.suptitle(title)
     return figure
+
+
+def _say_curvature(surface: Surface) -> str:
+    """Return the Hessian's largest eigenvalue and trace, which records of before do not have."""
+    if surface.hessian_largest is None:
+        return ""
+    return f"\nHessian: {surface.hessian_largest:.2g} at most, trace {surface.hessian_trace:.2g}"
 
 
 def _transpose(plane: list[list[float]]) -> list[tuple[float, ...]]:
