@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from msgspec.structs import replace
@@ -97,6 +99,19 @@ def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     assert (other / "report.html").read_text() == page
 
 
+@pytest.mark.slow
+def test_the_report_is_the_same_without_torch(root, page, tmp_path):
+    other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
+    shutil.rmtree(other / "figures")
+    code = (
+        "import sys; from bench.cli import main\n"
+        "main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "report", "--results", str(other.parent)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert (other / "report.html").read_text() == page
+
+
 def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
     records, _ = RunStore(root).load()
     failed = [
@@ -107,6 +122,13 @@ def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
     assert "No run has finished here" in page
     assert "diverged: &lt;b&gt;inf&lt;/b&gt;" in page
     assert "<figure>" not in page
+
+
+def test_no_record_that_can_be_read_makes_a_page_that_says_so(tmp_path):
+    page = write_page(tmp_path / "machine", [], []).read_text()
+    assert "No run has finished here" in page
+    links, names = (set(re.findall(what + '(.*?)"', page)) for what in ('href="#', ' id="'))
+    assert links <= names
 
 
 def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
