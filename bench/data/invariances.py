@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -11,7 +10,6 @@ from torch import Generator, Tensor, nn
 
 from bench.core.contracts import Sampler, Score
 from remul import Batch, Fields, Group, Signature, act
-from remul.elements import Element
 
 Corner = tuple[int, ...]  # a 0 or 1 for each family
 
@@ -20,16 +18,7 @@ def _identities(size: int, _: Generator) -> Tensor:
     return torch.eye(3, dtype=torch.float64).expand(size, 3, 3)
 
 
-@dataclass(frozen=True)
-class Translations:
-    """Translations that are wide beside samples, so that nothing is left of where they were."""
-
-    reach: float = 2.0
-
-    def sample(self, fields: Fields, generator: Generator) -> Element:
-        """Draw one element per sample."""
-        g = Group(_identities, translates=True).sample(fields, generator)
-        return replace(g, translation=self.reach * g.translation)
+TRANSLATIONS = Group(_identities, translates=True)
 
 
 def descriptor_scores(

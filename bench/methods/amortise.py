@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from bench import Method, Run, Task
 from bench.core.contracts import Sampler
-from bench.data.invariances import Translations
+from bench.data.invariances import TRANSLATIONS
 from remul import SO3, Batch, Fields, PlanarGroup, Signature, act
 from remul.groups import permutations
 
@@ -60,7 +60,7 @@ def list_families(signature: Signature) -> list[Sampler]:
     if spaces:
         resting = {space: (0,) * dim for space, dim in spaces.items()}
         return [PlanarGroup(resting | {space: (1,)}) for space in spaces]
-    return [SO3, Translations(), permutations]
+    return [SO3, TRANSLATIONS, permutations]
 
 
 def _descend(

@@ -55,3 +55,25 @@ def _samples(options: Mapping[str, Any]) -> int | None:
 def _case(record: RunRecord) -> tuple[str, int]:
     options = record.run.task.kwargs
     return options["kind"], _samples(options) or 0
+
+
+def write_rows(table: pd.DataFrame) -> list[str]:
+    """Return the lines of the table: a row for each kind and system, its scores by samples."""
+    sizes = sorted(table["samples"].unique())
+    headings = [f"{words}, {n} samples" for words in SCORES.values() for n in sizes]
+    head = ["symmetry", "system", *headings, "seeds", "steps"]
+    lines = ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
+    for (kind, system), rows in table.groupby(["kind", "system"], sort=False):
+        by_size = rows.set_index("samples")
+        scores = [_cell(by_size, score, n) for score in SCORES for n in sizes]
+        counts = [f"{n:,}" for n in (rows["seeds"].min(), rows["steps"].iloc[0])]
+        lines.append("| " + " | ".join([KINDS[kind], system, *scores, *counts]) + " |")
+    return lines
+
+
+def _cell(rows: pd.DataFrame, score: str, samples: int) -> str:
+    """Return mean ± deviation, or a dash where there is no run."""
+    if samples not in rows.index:
+        return "–"
+    mean, deviation = rows.loc[samples, score], rows.loc[samples, f"{score}_std"]
+    return f"{mean:.2g} ± {deviation:.1g}"

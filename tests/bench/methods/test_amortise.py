@@ -13,7 +13,7 @@ from bench.training.execute import execute
 from bench.training.selection import load_sweep
 from remul import POINT, SCALAR, PlanarGroup, Rep, Signature
 
-(RUN,) = [run for run in load_sweep("amortise") if run.seed == 0]
+RUN = next(run for run in load_sweep("amortise") if run.task.name == "two_rotations")
 SMALL = Plugin("two_rotations", {"train": 200, "val": 20, "test": 200})
 
 

@@ -1,0 +1,36 @@
+"""Writes the comparison in docs/discovery.md from the published records.
+
+`python docs/make_discovery.py` from the checkout; a test compares what it makes with what is there.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.records.run_store import RunStore  # noqa: E402 - after the path of the checkout
+from bench.reporting.discoveries import tabulate_discoveries, write_rows  # noqa: E402
+
+PAGE = ROOT / "docs" / "discovery.md"
+MACHINE = ROOT / "results" / "published" / "amd-epyc-2c-2f40"
+BLOCK = re.compile(
+    r"(<!-- comparison: docs/make_discovery\.py -->\n).*?(<!-- /comparison -->)", re.DOTALL
+)
+
+
+def main() -> None:
+    """Write the page anew."""
+    PAGE.write_text(fill(PAGE.read_text()))
+
+
+def fill(page: str) -> str:
+    """Return the page with the table that today's records give."""
+    table = tabulate_discoveries(RunStore(MACHINE).load()[0])
+    lines = "\n".join(write_rows(table)) if len(table) else "No records yet."
+    return BLOCK.sub(lambda block: f"{block[1]}{lines}\n{block[2]}", page)
+
+
+if __name__ == "__main__":
+    main()
