@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from models.egnn import Layer
 from models.layers.edges import Edges
 from models.layers.encoders import Decoder, Encoder, plan_motions
 from models.layers.fields import count_pair_scalars, pack, refuse_cell, width
@@ -14,6 +13,7 @@ from models.layers.language import (
     RandomLanguageModel,
     spell,
 )
+from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import find_edges
 from models.layers.padding import call_padded
 from models.layers.samples import mean_objects
@@ -109,7 +109,7 @@ class EquiLLM(nn.Module):
         attributes = count_pair_scalars(signature.inputs, "equillm")
         motions = plan_motions(signature, depth + 1, "equillm")
         self.layers = nn.ModuleList(
-            Layer(channels, self.encoder.vectors, attributes, motion) for motion in motions
+            MovingMessages(channels, self.encoder.vectors, attributes, motion) for motion in motions
         )
         self.reader = Reader(signature, channels, language, coordinates) if language else None
         moves = any(motion.moves for motion in motions)
