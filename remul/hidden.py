@@ -31,6 +31,7 @@ def hidden_features(model: nn.Module, inputs: Fields) -> tuple[Fields, dict[str,
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.layers = torch.nn.ModuleList(map(torch.nn.Linear, (3, 8), (8, 3)))
+        ...
         ...     def forward(self, fields):
         ...         first, second = self.layers
         ...         return {"x": second(first(fields["x"].float()))}

@@ -68,6 +68,7 @@ def pooled_embedding(
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.layers = torch.nn.ModuleList([torch.nn.Linear(3, 8).double()])
+        ...
         ...     def forward(self, fields):
         ...         return {"x": layer(fields["x"])[..., :3] for layer in self.layers}
         >>> pooled_embedding(Net(), inputs)[1].shape
@@ -114,6 +115,7 @@ def latent_terms(
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.layers = torch.nn.ModuleList([torch.nn.Linear(3, 8).double()])
+        ...
         ...     def forward(self, fields):
         ...         return {"x": layer(fields["x"])[..., :3] for layer in self.layers}
         >>> list(latent_terms(Net(), latent_transform(8).double(), batch, signature, g, mse))

@@ -77,6 +77,7 @@ def feature_spectrum(
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.layers = torch.nn.ModuleList([torch.nn.Linear(3, 8, False).double()])
+        ...
         ...     def forward(self, fields):
         ...         return {"x": layer(fields["x"])[..., :3] for layer in self.layers}
         >>> energies = feature_spectrum(Net(), inputs, signature, l_max=1)["layers.0"]

@@ -6,11 +6,14 @@ from typing import Any
 import pandas as pd
 
 from bench.records.run_record import RunRecord
+from bench.reporting import tuning
 from bench.reporting.aggregate import TIMINGS, baseline, frame, summary, task_of
 from bench.reporting.figures.beta import against_beta
+from bench.reporting.figures.budget import budget, read_pose_errors
 from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
 from bench.reporting.figures.energy_drift import energy_drift, read_drifts
 from bench.reporting.figures.loss_surface import read_surfaces, surface
+from bench.reporting.figures.optimisers import optimisers, read_searches
 from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.reporting.figures.profiles import axes, mean_profiles, pose_shift
@@ -70,6 +73,20 @@ PLOTS = (
         "over seeds: the most accurate row of each method and network that is not exact.",
     ),
     Plot(
+        "budget",
+        budget,
+        "Augmentation by a budget: mean squared error and E' of networks trained on so many fixed "
+        "turned copies of each sample; level lines are other methods and the most accurate exactly "
+        "equivariant network. Right: the error on training samples against the angle to the "
+        "nearest pose that they were trained in.",
+    ),
+    Plot(
+        "optimisers",
+        optimisers,
+        "Mean squared error against the learning rate, a line for each optimiser, a panel for each "
+        "network and method; a star marks the rate that validation chooses. All have one budget.",
+    ),
+    Plot(
         "penalty_traces",
         penalty_traces,
         "The penalty in training, of one seed: its weight beta over that of the fit, the error of "
@@ -121,6 +138,7 @@ def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str
     """
     best = baseline(table)
     samples = [name for name in TIMINGS if not name.endswith("_ms")]
+    table = table.drop(columns=tuning.COLUMNS, errors="ignore")
     scores = table.drop(columns=[*TIMINGS, "session"])
     scores["baseline"] = scores.index == (None if best is None else best.name)
     profiles = mean_profiles(table, records)
@@ -132,6 +150,8 @@ def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str
         "surface": read_surfaces(root, records),
         "pose_shift": profiles,
         "axes": profiles,
+        "budget": {"table": scores, "curves": read_pose_errors(records)},
+        "optimisers": read_searches(records),
         "penalty_traces": read_traces(root, records),
         "energy_drift": read_drifts(table, records),
     }
