@@ -29,7 +29,7 @@ def augmented(copies, seed):
 
 def rows_of(records, tmp_path):
     table = summary(frame(records))
-    return _rows(tmp_path, records, "nbody_gravity", table)
+    return _rows(tmp_path, records, table)
 
 
 @pytest.fixture
