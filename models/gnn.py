@@ -11,9 +11,9 @@ from models.layers.fields import (
     unpack,
     width,
 )
-from models.layers.messages import Messages
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import Reach, find_edges, limit_reach
+from models.layers.plain_messages import PlainMessages
 from models.layers.samples import has_cell
 from remul.fields import Fields, Signature
 
@@ -47,7 +47,7 @@ class GNN(nn.Module):
         self.in_cell = has_cell(signature.inputs)
         attributes = pair_width(signature.inputs) + 3 * self.in_cell
         self.embed = linear(width(signature.inputs), channels)
-        self.layers = nn.ModuleList(Messages(channels, attributes) for _ in range(depth))
+        self.layers = nn.ModuleList(PlainMessages(channels, attributes) for _ in range(depth))
         self.readout = mlp(channels, channels, width(signature.outputs))
 
     def forward(self, inputs: Fields) -> Fields:

@@ -36,9 +36,9 @@ SOLIDS = {
 
 def build(
     signature: Signature,
-    channels: int = 16,
-    layers: int = 4,
-    heads: int = 4,
+    channels: int = 22,
+    layers: int = 3,
+    heads: int = 2,
     solid: str = "tetrahedron",
 ) -> "Platonic":
     """Return a Platonic Transformer (Islam et al. 2025) of so many channels for each rotation.

@@ -22,12 +22,15 @@ NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
-def test_the_answer_of_the_readme_follows_from_the_records():
-    spec = spec_from_file_location("make_readme", ROOT / "docs" / "make_readme.py")
-    make_readme = module_from_spec(spec)
-    spec.loader.exec_module(make_readme)
-    page = (ROOT / "README.md").read_text()
-    assert make_readme.fill(page) == page
+@pytest.mark.parametrize(
+    ("maker", "page"), [("make_readme", "README.md"), ("make_discovery", "docs/discovery.md")]
+)
+def test_what_a_page_says_follows_from_the_records(maker, page):
+    spec = spec_from_file_location(maker, ROOT / "docs" / f"{maker}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (ROOT / page).read_text()
+    assert module.fill(text) == text
 
 
 def test_the_leaderboard_follows_from_the_records():

@@ -71,6 +71,8 @@ def _write_all(
     from bench.reporting.speed_table import write_speed_table
 
     for root, records in machines.items():
+        if len(machines) > 1 and options.format == "text":
+            print(f"{root.name}\n{'=' * len(root.name)}\n")
         print(write_runs_table(root, records, options.format, options.task))
     for root in timed:
         writers = (write_speed_table, write_peers_table, write_scaling_table)

@@ -122,10 +122,10 @@ def require(name: str, value: Any, holds: bool, wanted: str) -> None:  # noqa: A
         raise ValueError(f"{name} has to be {wanted}, got {quote(value)}")
 
 
-def canonical(run: Run) -> str:
-    """Return the run as JSON with sorted keys: equal runs give equal text."""
+def canonical(run: Run, **changes: Any) -> str:  # noqa: ANN401 - of fields
+    """Return the run, with such changes, as JSON with sorted keys: equal runs give equal text."""
     parts = {part: {"name": p.name, "kwargs": dict(p.kwargs)} for part, p in run.plugins.items()}
-    plain = drop_added(vars(run)) | parts  # ten times as fast as `to_plain`
+    plain = drop_added(vars(run)) | parts | changes  # ten times as fast as `to_plain`
     return json.dumps(plain, sort_keys=True)
 
 

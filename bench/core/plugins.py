@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -17,7 +16,8 @@ from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
-from bench.core.outcomes import BY_PATH, explain
+from bench.core.imports import import_path
+from bench.core.outcomes import explain
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -76,7 +76,7 @@ def load(kind: str, name: str) -> ModuleType:
             parts = path.relative_to(ROOT).with_suffix("").parts
             module = importlib.import_module(".".join(parts))
         else:
-            module = _load_path(path)
+            module = import_path(path)
     wanted = OFFERED.get(kind)
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
@@ -222,37 +222,3 @@ def paper_options(model: str) -> dict[str, object]:
 def code_digest(kind: str, name: str) -> str:
     """Return eight hex digits of a plug-in's code: comments, layout, docstrings do not count."""
     return syntax.digest(find(kind, name))
-
-
-def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with _importing_beside(path.resolve().parent):
-        spec.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def _importing_beside(folder: Path) -> Iterator[None]:
-    """Let a plug-in import files of its folder; another's of the same name are then its own."""
-    before = {*sys.modules}
-    sys.path.append(str(folder))
-    try:
-        yield
-    finally:
-        sys.path.reverse()
-        sys.path.remove(str(folder))
-        sys.path.reverse()
-        new = {*sys.modules} - before
-        tops = {name for name in new if _is_in(folder, name, sys.modules[name])}
-        for name in new:
-            if name.partition(".")[0] in tops:
-                del sys.modules[name]
-
-
-def _is_in(folder: Path, name: str, module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    return file in (str(folder / f"{name}.py"), str(folder / name / "__init__.py"))

@@ -15,6 +15,7 @@ from remul.groups import permutations
 
 VIEWS = 192
 CHOICE_LR = 0.03
+FINAL_RATE = 0.01  # share of the learning rate that is left at the last step
 
 
 def build(
@@ -65,13 +66,15 @@ def list_families(signature: Signature) -> list[Sampler]:
 def _descend(
     loss: Callable[[], Tensor], weights: list[Tensor], lr: float, steps: int
 ) -> Iterator[Tensor]:
-    """Take steps of Adam on some weights alone, each of which yields its loss."""
+    """Yield the loss of each step of Adam on some weights alone, at rates that fall."""
     optimiser = torch.optim.Adam(weights, lr=lr)
+    decay = torch.optim.lr_scheduler.ExponentialLR(optimiser, FINAL_RATE ** (1 / max(steps, 1)))
     for _ in range(steps):
         value = loss()
         for weight, slope in zip(weights, torch.autograd.grad(value, weights), strict=True):
             weight.grad = slope
         optimiser.step()
+        decay.step()
         yield value.detach()
 
 

@@ -43,11 +43,7 @@ def build(
     `precision` and `dimension`, the number of weights that the data determine, by group, its noise
     `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")
-    if curvature not in CURVATURES or (newton and curvature != "full"):
-        raise ValueError(f"no curvature {curvature!r} of this step; there are full and, without "
-                         "newton, kronecker")  # fmt: skip
+    _check(likelihood, curvature, newton)
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         data = task.train
@@ -70,6 +66,15 @@ def build(
             yield loss.detach() / len(data)
 
     return Method(train=train, constrained=True)
+
+
+def _check(likelihood: str, curvature: str, newton: bool) -> None:
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")
+    known = CURVATURES[:1] if newton else CURVATURES
+    if curvature not in known:
+        words = ", of steps by Gauss-Newton" if newton else ""
+        raise ValueError(f"no curvature {curvature!r}{words}; there are {', '.join(known)}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.core.config import Plugin, Run, canonical, without_seed
+from bench.core.config import Plugin, Run, canonical
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
 from bench.reporting.tuning import keep_tuned
@@ -64,33 +63,41 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
     A run that was made for its loss surface is a row only where it repeats no other.
     """
     ordered = sorted(records, key=lambda record: -record.run.surface)
-    distinct = {canonical(replace(record.run, surface=0)): record for record in ordered}
-    current: dict[str, bool] = {}  # by configuration, since keys take a while
+    distinct = {canonical(record.run, surface=0): record for record in ordered}
+    names: dict[str, dict[str, Any]] = {}  # by configuration, since keys take a while
     rows = []
     for record in distinct.values():
-        configuration = f"{record.key} {canonical(without_seed(record.run))}"
-        if configuration not in current:
-            current[configuration] = is_current(record)
-        rows.append(_row(record, current[configuration]))
+        configuration = f"{record.key} {canonical(record.run, seed=0)}"
+        if configuration not in names:
+            names[configuration] = _names(record)
+        rows.append(names[configuration] | _values(record))
     data = pd.DataFrame(rows)
     return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
-def _row(record: RunRecord, current: bool) -> dict[str, Any]:
+def _names(record: RunRecord) -> dict[str, Any]:
+    """Return what all seeds of a configuration share."""
     run = record.run
-    task = task_of(run)
+    task, network = task_of(run), Path(run.model.name).stem
     return {
         "name": task.name,
         "task": str(task),
-        "model": Path(run.model.name).stem,
-        "network": Path(run.model.name).stem,
-        "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
-        "method": method_of(run) if current else f"{method_of(run)}{AND}old version",
+        "model": network,
+        "network": network,
+        "label": str(Plugin(network, run.model.kwargs)),
+        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
         "key": record.key,
         **{
             name: getattr(run, name)
-            for name in ("steps", "seed", "elements", "samples", "batch_size", "lr")
+            for name in ("steps", "elements", "samples", "batch_size", "lr")
         },
+    }
+
+
+def _values(record: RunRecord) -> dict[str, Any]:
+    """Return what is a record's own."""
+    return {
+        "seed": record.run.seed,
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
         "seconds": record.seconds,
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},

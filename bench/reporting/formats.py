@@ -112,14 +112,9 @@ def spread(row: Row, name: str, scale: float = 1.0) -> str:
     return f"{mean:.{digits}f}" + tail.format(f"{deviation:.{digits}f}")
 
 
-def errors(row: Row, name: str, scale: float = 1.0) -> str:
-    """Return `spread`, the status where no run is finished."""
-    return spread(row, name, scale) if row.get("seeds") != 0 else row["status"]
-
-
 def thousandths(row: Row, name: str) -> str:
-    """Return `errors` in units of 1e-3."""
-    return errors(row, name, 1e3)
+    """Return `spread` in units of 1e-3, the status where no run is finished."""
+    return spread(row, name, 1e3) if row.get("seeds") != 0 else row["status"]
 
 
 def fill_table(

@@ -39,15 +39,13 @@ HIDDEN = [
 def columns(data: pd.DataFrame) -> list[Column]:
     """Return the columns of a table: accuracy on every split that was scored, the task's scores."""
     others = [split for split in splits(data) if split != "test"]
-    natural = bool(plugins.units(data["name"].iloc[0]))  # squares of other sizes than about 1e-3
-    mse, write = ("MSE", formats.errors) if natural else ("MSE x 1e3", formats.thousandths)
     return [
         Column("model", "model", formats.word),
         Column("method", "method", formats.word),
         Column("steps", "steps", formats.whole),
         Column("seeds", "seeds", formats.whole),
-        Column(mse, "mse_test", write),
-        *[Column(f"{s.upper()} {mse}", f"mse_{s}", write) for s in others],
+        Column("MSE x 1e3", "mse_test", formats.thousandths),
+        *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
         *[Column(_heading(data, s), s, formats.spread) for s in own_scores(data)],
@@ -97,9 +95,16 @@ def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.Da
     """Yield a table for each task and choice of its options, spare columns too, and its rows."""
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
-        rows = with_published(with_speed(summary(part)), label)
-        notes = footnotes(part, rows, machine)
-        yield formats.fill_table(label, columns(part), rows.to_dict("records"), notes), rows
+        yield fill_task(label, part, with_speed(summary(part)), machine)
+
+
+def fill_task(
+    task: str, data: pd.DataFrame, table: pd.DataFrame, machine: str
+) -> tuple[Table, pd.DataFrame]:
+    """Return the table of a task from its runs and their summary, and its rows."""
+    rows = with_published(table, task)
+    notes = footnotes(data, rows, machine)
+    return formats.fill_table(task, columns(data), rows.to_dict("records"), notes), rows
 
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -109,7 +114,7 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
         (m, method if AND in method else method.partition("(")[0])
         for m, method in table[["network", "method"]].values
     ]
-    table["published"] = [texts.get(cell) for cell in ours]
+    table = table.assign(published=[texts.get(cell) for cell in ours])
     others = [
         {"model": model, "method": method, "published": text}
         for (model, method), text in texts.items()
@@ -138,7 +143,7 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
     notes += tuning.say_search(table)
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
-    for _, row in data[data["status"] != "done"].iterrows():
+    for row in data[data["status"] != "done"].to_dict("records"):
         run = f"{row['model']} {row['method']}, seed {row['seed']}"
         notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")
     return notes

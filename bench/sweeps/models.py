@@ -10,14 +10,21 @@ EQUIVARIANT = (
     Plugin("evfn", {"channels": 56}),
     Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
+    Plugin("hegnn", {"channels": 58}),
     Plugin("nequip", {"channels": 40, "layers": 3, "degree": 1}),
     Plugin("painn"),
+    Plugin("radial_field", {"channels": 90}),
     Plugin("se3_transformer", {"channels": 40, "layers": 3}),
     Plugin("segnn", {"channels": 32, "layers": 4}),
     Plugin("tfn", {"channels": 64, "layers": 2}),
 )
-NEARLY = (Plugin("platonic", {"channels": 22, "layers": 3, "heads": 2}), Plugin("rapidash"))
-UNCONSTRAINED = (TRANSFORMER, Plugin("gnn", {"channels": 72}), Plugin("mlp", {"objects": 4}))
+NEARLY = (Plugin("platonic"), Plugin("rapidash"))
+UNCONSTRAINED = (
+    TRANSFORMER,
+    Plugin("gnn", {"channels": 72}),
+    Plugin("mlp", {"objects": 4}),
+    Plugin("mpnn", {"channels": 76}),
+)
 
 
 def runs() -> Iterator[Run]:

@@ -7,11 +7,11 @@ from bench import Plugin, Run
 SEEDS = 5
 SIZE = {"batch_size": 16, "validations": 4, "decay": "cosine"}
 SHIFTS = {  # by rank, form and size of what adapts, with the inner rate that it can bear
-    1: {"dense": (3, 2.0), "local": (3, 20.0), "convolution": (3, 0.5), "full": (3, 0.1)},
+    1: {"dense": (3, 2.0), "convolution": (3, 0.5), "full": (3, 0.1)},
     2: {"convolution": (3, 0.5), "full": (6, 0.1)},
-    5: {"dense": (3, 2.0), "full": (15, 0.1)},
+    5: {"full": (15, 0.1)},
 }
-TURNS = {"dense": (27, 4.0), "kronecker": (27, 4.0), "full": (27, 0.1)}
+TURNS = {"kronecker": (27, 4.0), "full": (27, 0.1)}
 
 
 def runs() -> Iterator[Run]:

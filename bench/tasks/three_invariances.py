@@ -18,7 +18,7 @@ BOUND = 5.35  # the median of chi^2 of 6 degrees of freedom
 
 
 def load(seed: int, train: int = 2000, val: int = 500, test: int = 2000) -> Task:
-    """Three points of N(0, 1) about a centre of N(0, 1); which class is the cloud of?
+    """Three points of N(0, 1); of which classes is the cloud?
 
     "size" is whether their squared distances from their mean sum to more than the median,
     "farthest" which point is the farthest from the mean, "place" the quadrant of the mean, seen
@@ -37,8 +37,7 @@ def load(seed: int, train: int = 2000, val: int = 500, test: int = 2000) -> Task
 
 
 def _draw(size: int, generator: Generator) -> Batch:
-    centre = torch.randn(size, 1, 3, generator=generator)
-    x = centre + torch.randn(size, POINTS, 3, generator=generator)
+    x = torch.randn(size, POINTS, 3, generator=generator)
     mean = x.mean(1, keepdim=True)
     square = (x - mean).square().sum(-1)  # (size, points)
     classes = {

@@ -10,7 +10,7 @@ from bench import Task
 from bench.data.invariances import descriptor_scores
 from remul import Batch, PlanarGroup, Rep, Signature
 
-SECTORS = 6
+SECTORS = 4
 RIGHT = {"first": (0, 1), "second": (1, 0), "lengths": (1, 1)}  # rotations of which do not matter
 FAMILIES = {
     "u": PlanarGroup({"u": (1,), "w": (0, 0)}),
@@ -22,7 +22,7 @@ RADIUS = 1.1774  # the median length of a vector of N(0, 1)
 def load(seed: int, train: int = 2000, val: int = 500, test: int = 2000) -> Task:
     """Vectors u and w from N(0, 1) of the plane; which of three classes is the sample of?
 
-    "first" is the sector of 60 degrees in which u lies, "second" that of w, "lengths" whether u
+    "first" is the quadrant in which u lies, "second" that of w, "lengths" whether u
     and w are longer than the median. Classes are one-hot. Scores are those of `descriptor_scores`.
     """
     if min(train, val, test) < 1:

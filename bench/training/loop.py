@@ -12,12 +12,13 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
+from bench.system.protocol import Step
 from bench.training.optimisers import Together, build_optimiser
 from bench.training.scores import mean_squared_error
 from remul import Batch
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
-Progress = Callable[[int], None]
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
     checkpoint = BestCheckpoint(model, task, method.constrained)
     for step, loss in enumerate(take_steps(run, task, model, method), 1):
         if is_checkpoint(step, run):
-            checkpoint.update(step, loss)
-            progress(step)
+            error = checkpoint.update(step, loss)
+            progress(Step(step, [loss.item()], [error]))
     return checkpoint.restore()
 
 
@@ -88,12 +89,13 @@ class BestCheckpoint:
     score: dict[str, float] = field(default_factory=lambda: {"mse_val": inf, "best_step": 0})
     state: dict[str, Tensor] = field(default_factory=dict)
 
-    def update(self, step: int, loss: Tensor) -> None:
-        """Score the model as it is after a step; raises `DivergedError` as `validate` does."""
+    def update(self, step: int, loss: Tensor) -> float:
+        """Return the error of the model as it is; raises `DivergedError` as `validate` does."""
         error = validate(step, loss, self.model, self.task)
         if error < self.score["mse_val"] or self.last:
             self.score = {"mse_val": error, "best_step": step}
             self.state = deepcopy_state(self.model)
+        return error
 
     def restore(self) -> dict[str, float]:
         """Leave the model in that state and return its score and step."""

@@ -11,6 +11,7 @@ from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
 from bench.system.clock import now
+from bench.system.protocol import Step
 from bench.training.build import build
 from bench.training.execute import TrainedRun, record_training
 from bench.training.loop import (
@@ -159,22 +160,26 @@ def train_seeds(
         set_lr(trainer.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
         losses = trainer.step([next(seed.batches) for seed in trainer.seeds])
         if is_checkpoint(step, run):
-            for seed, checkpoint, loss in zip(trainer.seeds, checkpoints, losses, strict=True):
-                _update(seed, checkpoint, step, loss)
-            progress(step)
+            own = zip(trainer.seeds, checkpoints, losses, strict=True)
+            errors = [_update(seed, checkpoint, step, loss) for seed, checkpoint, loss in own]
+            pairs = zip(losses, errors, strict=True)
+            known = [None if error is None else loss.item() for loss, error in pairs]
+            progress(Step(step, known, errors))
         if all(seed.diverged for seed in trainer.seeds):
             break
     trainer.model.separate()
     return [_restore(*pair) for pair in zip(trainer.seeds, checkpoints, strict=True)]
 
 
-def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | None) -> None:
+def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | None) -> float | None:
+    """Score the model of a seed; None if its training has diverged."""
     if seed.diverged:
-        return
+        return None
     try:
-        checkpoint.update(step, loss)
+        return checkpoint.update(step, loss)
     except DivergedError as error:
         seed.diverged = error
+        return None
 
 
 def _restore(seed: Seed, checkpoint: BestCheckpoint) -> Callable[..., dict[str, float]]:

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from models.layers.edges import Edges
 from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
 from models.layers.fields import count_pair_scalars, refuse_cell
-from models.layers.messages import Messages
 from models.layers.mlp import linear, scale_weights
 from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import Reach, find_edges, limit_reach
+from models.layers.plain_messages import PlainMessages
 from remul.fields import Fields, Signature
 
 
@@ -41,7 +41,7 @@ class Layer(nn.Module):
         self.apart = motion.apart
         self.exact = MovingMessages(channels, vectors, attributes, motion)
         self.enter = nn.Linear(channels + 3 * (motion.apart + vectors), channels)
-        self.free = Messages(channels, attributes)
+        self.free = PlainMessages(channels, attributes)
         self.move = scale_weights(linear(channels, 3), 1e-2) if motion.moves else None
         self.gamma = nn.Parameter(torch.full((1,), start))
 

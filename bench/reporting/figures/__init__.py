@@ -7,10 +7,10 @@ import pandas as pd
 
 from bench.records.run_record import RunRecord
 from bench.reporting import tuning
-from bench.reporting.aggregate import TIMINGS, baseline, frame, summary
+from bench.reporting.aggregate import TIMINGS, baseline, frame, summary, task_of
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.budget import budget, read_pose_errors
-from bench.reporting.figures.drawing import Drawing, Plot, draw_file
+from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
 from bench.reporting.figures.energy_drift import energy_drift, read_drifts
 from bench.reporting.figures.loss_surface import read_surfaces, surface
 from bench.reporting.figures.optimisers import optimisers, read_searches
@@ -115,17 +115,27 @@ def draw_figures(
         return {}
     data = frame(records)
     shown = data[(data["status"] == "done") & (data["name"].eq(task) | (task is None))]
-    drawings = {}
+    plots = [plot for plot in PLOTS if plot.name not in look.without]
+    records_of: dict[str, list[RunRecord]] = {}
+    for record in records:
+        records_of.setdefault(str(task_of(record.run)), []).append(record)
+    jobs = []
     for label, part in shown.groupby("task"):
-        rows = _rows(root, records, label, summary(part.dropna(axis="columns", how="all")))
+        table = summary(part.dropna(axis="columns", how="all"))
+        rows = _rows(root, records_of[label], table)
         stem = root / "figures" / slug(label)
-        files = [draw_file(plot, rows[plot.name], label, stem, form, look) for plot in PLOTS]
-        drawings[label] = [drawing for drawing in files if drawing]
+        jobs += [Job(plot, rows[plot.name], label, stem) for plot in plots]
+    drawings: dict[str, list[Drawing]] = {}
+    for drawing in draw_files(jobs, form, look):
+        drawings.setdefault(drawing.title, []).append(drawing)
     return drawings
 
 
-def _rows(root: Path, records: list[RunRecord], label: str, table: pd.DataFrame) -> dict[str, Any]:
-    """Return what each plot shows; scores without times, so that new times redraw those alone."""
+def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str, Any]:
+    """Return what each plot of a task shows.
+
+    Scores have no times beside them, so that new times redraw the figures of times alone.
+    """
     best = baseline(table)
     samples = [name for name in TIMINGS if not name.endswith("_ms")]
     table = table.drop(columns=tuning.COLUMNS, errors="ignore")
@@ -137,11 +147,11 @@ def _rows(root: Path, records: list[RunRecord], label: str, table: pd.DataFrame)
         "pareto": scores,
         "beta": scores,
         "time": timings(table),
-        "surface": read_surfaces(root, records, label),
+        "surface": read_surfaces(root, records),
         "pose_shift": profiles,
         "axes": profiles,
-        "budget": {"table": scores, "curves": read_pose_errors(records, label)},
-        "optimisers": read_searches(records, label),
-        "penalty_traces": read_traces(root, records, label),
+        "budget": {"table": scores, "curves": read_pose_errors(records)},
+        "optimisers": read_searches(records),
+        "penalty_traces": read_traces(root, records),
         "energy_drift": read_drifts(table, records),
     }

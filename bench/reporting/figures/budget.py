@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bench.records.run_record import RunRecord
-from bench.reporting.aggregate import task_of
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import (
     COLOURS,
@@ -25,13 +24,13 @@ ERRORS = (("mse_test", 1e3, "MSE x 1e3"), ("expected_error_test", 1.0, "equivari
 Curve = dict[str, Any]
 
 
-def read_pose_errors(records: list[RunRecord], label: str) -> list[Curve]:
+def read_pose_errors(records: list[RunRecord]) -> list[Curve]:
     """Return the errors by angle to the nearest training pose, by network and copies."""
     curves: dict[tuple[str, int], list[pd.Series]] = {}
     for record in records:
         copies = COPIES.fullmatch(str(record.run.method))
         known = record.profiles and record.profiles.error_by_pose
-        if known and copies and str(task_of(record.run)) == label:
+        if known and copies:
             curve = pd.Series(record.profiles.error_by_pose, record.profiles.pose_deg)
             curves.setdefault((record.run.model.stem, int(copies[1])), []).append(curve)
     means = {key: pd.concat(seeds, axis=1).mean(axis=1) for key, seeds in sorted(curves.items())}

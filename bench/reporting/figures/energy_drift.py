@@ -1,5 +1,6 @@
 """How total energies drift in dynamics with trained forces."""
 
+import re
 from itertools import cycle
 from typing import Any
 
@@ -24,7 +25,8 @@ def read_drifts(table: pd.DataFrame, records: list[RunRecord]) -> list[dict[str,
             if len(curves.get(TIME, [])) > 1
         ]
         if seeds:
-            drifts.append({"row": shorten(f"{row['model']} {row['method']}"), "seeds": seeds})
+            name = re.sub(r"(\w+)=True", r"\1", f"{row['model']} {row['method']}")
+            drifts.append({"row": shorten(name), "seeds": seeds})
     return drifts
 
 
@@ -42,5 +44,5 @@ def energy_drift(drifts: list[dict[str, Any]], title: str) -> Figure | None:
         ends.append(Label(*(last[name][-1] for name in CURVE), drift["row"], colour))
     ax.set(xlabel="ps", ylabel="kcal/mol/atom", yscale="log", title="change of the total energy")
     label_ends(ax, ends)
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize="small")
     return figure

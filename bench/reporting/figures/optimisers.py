@@ -7,19 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.records.run_record import RunRecord
-from bench.reporting.aggregate import task_of
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import COLOURS, panels, set_plain_ticks, shorten
 
 Search = dict[str, Any]
 
 
-def read_searches(records: list[RunRecord], label: str) -> list[Search]:
+def read_searches(records: list[RunRecord]) -> list[Search]:
     """Return the searches over the learning rate of a task, by optimiser, means over seeds."""
     searches: dict[tuple, dict[str, dict[float, list[RunRecord]]]] = {}
     for record in records:
         run = record.run
-        if record.status == "done" and str(task_of(run)) == label and run.symmetrise == "none":
+        if record.status == "done" and run.symmetrise == "none":
             row = searches.setdefault((str(run.model), str(run.method), run.steps), {})
             row.setdefault(run.optimiser, {}).setdefault(run.lr, []).append(record)
     return [

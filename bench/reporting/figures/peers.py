@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bench.reporting import scaling_table
-from bench.reporting.figures.drawing import Drawing, Plot, draw_file
+from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import COLOURS, SCREEN, Look, Rows, head, panels, set_plain_ticks
 
@@ -19,8 +19,7 @@ def draw_peer_figures(root: Path, form: str = "png", look: Look = SCREEN) -> lis
     """Draw what changed of the figure of a machine's peers, under root/figures."""
     rows = scaling_table.make_rows(root)
     stem = root / "figures" / "peers"
-    drawing = draw_file(SCALING, rows, root.name, stem, form, look) if rows else None
-    return [drawing] if drawing else []
+    return draw_files([Job(SCALING, rows, root.name, stem)], form, look) if rows else []
 
 
 def scaling(rows: Rows, title: str) -> Figure | None:

@@ -155,6 +155,24 @@ def test_an_unstructured_map_is_one():
     assert scores(run_of(n=4, kind="unstructured"))["free_dimension"] > 11
 
 
+@pytest.mark.slow
+def test_learned_priors_have_more_evidence_than_fixed_ones():
+    runs = [run for run in load_sweep("evidence") if run.task.kwargs.get("where") is False]
+    both = [run for run in runs if "paths" not in run.model.kwargs and run.seed == 0]
+    fixed, learned = (
+        replace(run, model=Plugin("discovery/pathways", {"channels": 2, "kernel": 4}), steps=300)
+        for run in (both[0], both[2])
+    )
+    assert (fixed.method.kwargs["learn"], learned.method.kwargs["learn"]) == (False, True)
+    assert scores(learned)["log_evidence"] > scores(fixed)["log_evidence"]
+
+
+@pytest.mark.slow
+def test_factors_are_for_networks_of_many_weights():
+    runs = [run for run in load_sweep("evidence") if run.method.kwargs.get("curvature")]
+    assert scores(replace(runs[0], steps=171))["log_evidence"] < 0
+
+
 def test_any_network_has_an_evidence():
     bodies = Plugin("nbody_gravity", {"train": 4, "val": 2, "test": 2, "ood": 2})
     model = Plugin("mlp", {"channels": 2, "layers": 1, "objects": 4})

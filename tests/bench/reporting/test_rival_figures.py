@@ -29,7 +29,7 @@ def augmented(copies, seed):
 
 def rows_of(records, tmp_path):
     table = summary(frame(records))
-    return _rows(tmp_path, records, "nbody_gravity", table)
+    return _rows(tmp_path, records, table)
 
 
 @pytest.fixture
@@ -63,16 +63,16 @@ def searched():
 
 
 def test_a_search_is_the_mean_over_seeds_by_rate(searched):
-    (search,) = read_searches(searched, "nbody_gravity")
+    (search,) = read_searches(searched)
     assert search["optimisers"]["muon"]["lr"] == [1e-4, 1e-3, 1e-2]
     assert search["optimisers"]["muon"]["test"] == pytest.approx([1.65, 0.55, 1.1])
 
 
 def test_a_star_marks_what_validation_chooses(searched):
-    (panel,) = optimisers(read_searches(searched, "nbody_gravity"), "t").axes
+    (panel,) = optimisers(read_searches(searched), "t").axes
     stars = [line for line in panel.lines if line.get_marker() == "*"]
     assert [line.get_xdata()[0] for line in stars] == [1e-3, 1e-3]
 
 
 def test_one_rate_is_no_search(searched):
-    assert optimisers(read_searches(searched[:2], "nbody_gravity"), "t") is None
+    assert optimisers(read_searches(searched[:2]), "t") is None
