@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bench.records.run_record import RunRecord
 from bench.reporting.discoveries import KINDS, SCORES, SYSTEMS, tabulate_discoveries
-from bench.reporting.figures.drawing import Drawing, Plot, draw_file
+from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
 from bench.reporting.figures.style import COLOURS, SCREEN, Look, panels
 
 FLOOR = 1e-5  # relative errors below are of arithmetic
@@ -20,13 +20,12 @@ LABELS = {
 
 def draw_discoveries(
     root: Path, records: list[RunRecord], form: str, look: Look = SCREEN
-) -> Drawing | None:
-    """Draw what changed of the comparison of a machine's records; None if they hold none of it."""
+) -> list[Drawing]:
+    """Draw what changed of the comparison of a machine's records, if they hold any of it."""
     table = tabulate_discoveries(records)
     stem = root / "figures" / "discovery"
-    if table.empty:
-        return None
-    return draw_file(PLOT, table, "Which symmetry is it?", stem, form, look)
+    jobs = [] if table.empty else [Job(PLOT, table, "Which symmetry is it?", stem)]
+    return draw_files(jobs, form, look)
 
 
 def compare_systems(table: pd.DataFrame, title: str) -> Figure:
