@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from bench import Plugin
+from bench.records.run_store import RunStore
 from bench.reporting.discoveries import SYSTEMS, tabulate_discoveries
 from bench.reporting.discovery_claims import list_claims, write_claims
 from bench.reporting.figures.discoveries import draw_discoveries
+from bench.system.checkout import ROOT
 from bench.training.execute import execute
 from bench.training.selection import load_sweep
 
@@ -43,3 +45,8 @@ def test_claims_without_records_say_so(records):
     lines = write_claims(records)
     assert len(lines) == 2 + len([*list_claims()])
     assert all("no records" in line for line in lines[2:])
+
+
+def test_every_claim_has_its_committed_records():
+    published = RunStore(ROOT / "results" / "published" / "amd-epyc-2c-2f40").load()[0]
+    assert [line for line in write_claims(published) if not line.endswith("of 5 |")][2:] == []
