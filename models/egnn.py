@@ -1,14 +1,10 @@
 """E(n)-equivariant graph network with velocities, over all pairs; exact for E(3)."""
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from models.layers.edges import Edges
-from models.layers.encoders import Decoder, Encoder, Motion, plan_motions
+from models.layers.encoders import Decoder, Encoder, plan_motions
 from models.layers.fields import count_pair_scalars
-from models.layers.lengths import log_squared_length
-from models.layers.messages import Messages
-from models.layers.mlp import mlp, small_init
+from models.layers.messages import MovingLayer
 from models.layers.neighbours import Reach, find_edges, limit_reach
 from remul.fields import Fields, Signature
 
@@ -36,29 +32,6 @@ def build(
     return EGNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "egnn"))
 
 
-class Layer(nn.Module):
-    def __init__(self, channels: int, vectors: int, attributes: int, motion: Motion) -> None:
-        super().__init__()
-        self.motion = motion
-        self.messages = Messages(channels, motion.apart + attributes)  # phi_e
-        self.update = mlp(2 * channels, channels, channels)  # phi_h
-        edge_weights = int(motion.apart and motion.moves)
-        self.edge_weight = small_init(mlp(channels, channels, edge_weights))  # phi_x
-        vectors = vectors if motion.moves else 0
-        self.velocity_weights = small_init(mlp(channels, channels, vectors))  # phi_v
-
-    def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
-        edge_vectors = edges.subtract(x)  # (batch, n, k, 3)
-        squared = log_squared_length(edge_vectors)
-        numbers = edges.append_features(squared if self.motion.apart else squared[..., :0])
-        messages = self.messages(h, numbers, edges)
-        if self.motion.moves and self.motion.apart:
-            x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
-        if self.motion.moves:
-            x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1)), x
-
-
 class EGNN(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
@@ -67,7 +40,7 @@ class EGNN(nn.Module):
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "egnn")
         motions = plan_motions(signature, depth, "egnn")
         self.layers = nn.ModuleList(
-            Layer(channels, vectors, attributes, motion) for motion in motions
+            MovingLayer(channels, vectors, attributes, motion) for motion in motions
         )
         self.decoder = Decoder(signature, channels, any(m.moves for m in motions), "egnn")
 

@@ -7,6 +7,7 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul,
 
 EQUIVARIANT = (
     EGNN,
+    Plugin("egno", {"channels": 55}),
     Plugin("evfn", {"channels": 56}),
     Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
