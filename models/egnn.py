@@ -4,7 +4,7 @@ from torch import nn
 
 from models.layers.encoders import Decoder, Encoder, plan_motions
 from models.layers.fields import count_pair_scalars
-from models.layers.messages import MovingLayer
+from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import Reach, find_edges, limit_reach
 from remul.fields import Fields, Signature
 
@@ -40,7 +40,7 @@ class EGNN(nn.Module):
         vectors, attributes = self.encoder.vectors, count_pair_scalars(signature.inputs, "egnn")
         motions = plan_motions(signature, depth, "egnn")
         self.layers = nn.ModuleList(
-            MovingLayer(channels, vectors, attributes, motion) for motion in motions
+            MovingMessages(channels, vectors, attributes, motion) for motion in motions
         )
         self.decoder = Decoder(signature, channels, any(m.moves for m in motions), "egnn")
 

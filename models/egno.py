@@ -9,7 +9,7 @@ from torch.nn.functional import silu
 from models.layers.edges import Edges
 from models.layers.encoders import Decoder, Encoder, plan_motions
 from models.layers.fields import count_pair_scalars
-from models.layers.messages import MovingLayer
+from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import Reach, find_edges, limit_reach
 from remul.fields import Fields, Signature
 
@@ -120,7 +120,7 @@ class EGNO(nn.Module):
             Layer(channels, times, modes, *parts)
             for parts in zip(
                 moved,
-                [MovingLayer(channels, vectors, attributes, motion) for motion in motions],
+                [MovingMessages(channels, vectors, attributes, motion) for motion in motions],
                 strict=True,
             )
         )

@@ -28,7 +28,7 @@ from remul.actions import wigner
 from remul.fields import Fields, Signature, Types
 from remul.rotations import draw_haar
 
-EQUIVARIANT = "SE3"
+EQUIVARIANT = {"frames": {"learned": "SE3"}}
 PAPER = {"channels": 128, "layers": 8, "heads": 8}
 KINDS = ("learned", "random", "identity")
 AXES, POOLED, HIDDEN = 2, 2, 32

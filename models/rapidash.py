@@ -31,6 +31,7 @@ from models.layers.samples import block_shape, count_samples
 from models.layers.spheres import grid, lifting, lowering
 from remul.fields import BATCH, Fields, Rep, Signature
 
+EQUIVARIANT = {"equivariance": {"distances": True}, "pose": {False: True}}
 PAPER = {"channels": 128, "layers": 5, "orientations": 16}
 SEEN = {"translations": 3, "distances": 1, "orientations": 2}  # what kernels see, how many numbers
 POSE, FRAME = "pose", Rep("3x1o", objects=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from threading import Event
 
@@ -71,9 +72,9 @@ class Journal:
         Raises `ValueError` where no record can be written.
         """
         match message:
-            case Step(step):
-                for index in group:
-                    self.tracker.step(index, step)
+            case Step(step, losses, errors):
+                for index, *seen in zip_longest(group, losses, errors):
+                    self.tracker.step(index, step, *seen)
             case Line(text):
                 self.tracker.line(text)
             case Ended(place):

@@ -1,12 +1,12 @@
 """Hands the runs that a sweep lacks, and that no other process trains, to workers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import takewhile
 from math import inf
 from pathlib import Path
 
-from bench.core.config import Run
+from bench.core.config import Run, to_plain
 from bench.core.keys import run_name
 from bench.records import files
 from bench.records.claims import claiming
@@ -73,7 +73,7 @@ def estimate(options: TrainingOptions) -> str:
     """Return the configurations with what is left to do, and how long that takes here."""
     configurations = by_configuration(options.runs)
     todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
-    first = [asdict(runs[0]) for runs in configurations.values()]
+    first = [to_plain(runs[0]) for runs in configurations.values()]
     try:
         steps = pool.ask(Estimate(first, options.device), options.timeout_s)
     except RuntimeError as error:
@@ -120,7 +120,7 @@ def _train(todo: list[Run], before: dict[Path, State], options: TrainingOptions)
                 for group in takewhile(lambda _: in_time(), groups):
                     if own := journal.take(group):
                         handed.append(own)
-                        yield len(handed) - 1, ask([asdict(todo[index]) for index in own])
+                        yield len(handed) - 1, ask([to_plain(todo[index]) for index in own])
 
             pool.serve(
                 requests(),

@@ -70,8 +70,8 @@ class Trial:
             command,
             cwd=ROOT,
             env=os.environ | {"TMPDIR": str(self.folder / "tmp")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=heed_signals,
         )
@@ -109,7 +109,7 @@ class Trial:
                 time.sleep(0.005)
             if not name:
                 self.wait_until_gone([parent, *tree], began)
-        said = process.communicate(timeout=ENDS_S)[1].decode()
+        said = process.communicate(timeout=ENDS_S)[0].decode()
         assert "Traceback" not in said
         self.check()
 
@@ -133,8 +133,8 @@ class Trial:
         """Run to the end: the scores are those of runs that nobody killed, and nothing is left."""
         for command in [self.sweep, *([["report"]] if self.long else [])]:
             process = self.start(*command)
-            process.communicate(timeout=ENDS_S)
-            assert process.returncode == 0
+            said = process.communicate(timeout=ENDS_S)[0].decode()
+            assert process.returncode == 0, said
         self.check()
         assert self.finished == {name: wanted[name] for name in self.finished}
         assert self.stage() == "reporting"
