@@ -8,6 +8,7 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul,
 SEEDS = 5
 EQUIVARIANT = (
     EGNN,
+    Plugin("egno", {"channels": 55}),
     Plugin("emlp", {"channels": 256, "objects": 4}),
     Plugin("equillm", {"channels": 72}),
     Plugin("evfn", {"channels": 56}),
