@@ -1,9 +1,9 @@
 """Claims: of several processes that want to make one file, one does, on whatever machine they run.
 
-A claim is a file beside the one that is to be made, created exclusively, with its owner inside; its
-time is the owner's heartbeat. Who finds the claim of a dead owner makes the next one, by number, so
-that of several takers one succeeds. No clocks are compared and no locks asked for: it holds over a
-shared file system.
+A claim is a file beside the one that is to be made, created exclusively, with its owner inside and
+how far the work has come; its time is the owner's heartbeat. Who finds the claim of a dead owner
+makes the next one, by number, so that of several takers one succeeds. No clocks are compared and no
+locks asked for: it holds over a shared file system.
 """
 
 import os
@@ -16,7 +16,7 @@ from threading import Event, Thread
 
 import msgspec
 import psutil
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.system.clock import now
 
@@ -29,11 +29,12 @@ SAME_START_S = 5.0  # start times of one process, read twice, differ by less
 
 
 class Owner(Struct, frozen=True):
-    """A process: where it runs, its number there and when it was started."""
+    """A process: where it runs, its number there, when it was started, and its steps so far."""
 
     host: str
     pid: int
     started: float
+    step: int = 0
 
     def is_dead(self) -> bool:
         """Return whether the process, one of this host, has ended."""
@@ -67,7 +68,7 @@ class Claims:
         if target in self.own:
             return True
         earlier = _list_claims(target)
-        if earlier and not self._has_lapsed(earlier[-1]):
+        if earlier and not self.has_lapsed(earlier[-1]):
             return False
         number = _number(earlier[-1]) + 1 if earlier else 0
         claim = target.with_name(f"{target.name}{SUFFIX}{number}")
@@ -75,7 +76,7 @@ class Claims:
         try:
             with claim.open("xb") as stream:
                 self.own[target] = claim
-                stream.write(msgspec.json.encode(self.owner))
+                stream.write(_encode(self.owner))
         except FileExistsError:
             return False
         for file in earlier:
@@ -88,6 +89,11 @@ class Claims:
             print(f"waiting for another process, which has claimed {target}", flush=True)
         while not self.take(target):
             Event().wait(LOOK_S)
+
+    def note(self, target: Path, step: int) -> None:
+        """Say how far the work on a file has come, if it is ours still."""
+        with suppress(KeyError, OSError), self.own[target].open("r+b") as stream:
+            stream.write(_encode(structs.replace(self.owner, step=step)))
 
     def release(self, target: Path) -> None:
         """Leave a file to others; nothing if it is not ours."""
@@ -102,7 +108,7 @@ class Claims:
                 with suppress(OSError):
                     os.utime(claim)
 
-    def _has_lapsed(self, claim: Path) -> bool:
+    def has_lapsed(self, claim: Path) -> bool:
         """Return whether its owner is dead, or has not been seen to live for long."""
         beat = 0
         try:
@@ -117,6 +123,33 @@ class Claims:
             self.beats[claim] = beat, now()
             return False
         return now() - since > LAPSE_S
+
+
+def read_claims(folder: Path) -> dict[Path, Path]:
+    """Return the claims in a folder, by the files that they are on."""
+    claims = [Path(e.path) for e in _scan(folder) if SUFFIX in e.name and e.name[-1].isdigit()]
+    return {c.with_name(c.name.rpartition(SUFFIX)[0]): c for c in sorted(claims, key=_number)}
+
+
+def read_step(claim: Path) -> int:
+    """Return how far the work that a claim is on has come, 0 if that cannot be told."""
+    try:
+        owner = _read_owner(claim.read_bytes())
+    except OSError:
+        return 0
+    return owner.step if owner else 0
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return [*os.scandir(folder)]
+    except FileNotFoundError:
+        return []
+
+
+def _encode(owner: Owner) -> bytes:
+    """Return the text of a claim: as steps grow it never shrinks, so it can be written over."""
+    return msgspec.json.encode(owner)
 
 
 def _read_owner(text: bytes) -> Owner | None:
