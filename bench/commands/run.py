@@ -80,7 +80,7 @@ def run(options: Namespace) -> int:
     if len(sweep) < len(asked):
         print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
-    store = RunStore(options.results / machine.folder(options.device))
+    store = RunStore(options.results / _folder(options, engine))
     if options.log_dir:
         scalars.check_installed()
     limits = (options.budget, options.force, options.vectorise, options.timeout, options.log_dir)
@@ -123,6 +123,19 @@ def _chosen(options: Namespace) -> list[Run]:
     if not options.sweep and all(pairs):
         return selection.pair_plugins(*pairs)
     raise ValueError("run takes a sweep, or --task, --models and --methods")
+
+
+def _folder(options: Namespace, engine: Choice) -> str:
+    """Return the name of this machine's folder.
+
+    Where there is no GPU, and nothing is to be timed, nodes of an engine may have one all the same.
+    """
+    try:
+        return machine.folder(options.device)
+    except ValueError:
+        if engine.is_local or not options.no_timing or options.device != "cuda":
+            raise
+        return machine.folder("cpu")
 
 
 def _jobs(options: Namespace, engine: Choice) -> int:

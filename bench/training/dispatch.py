@@ -45,7 +45,7 @@ class Dispatcher:
         return min(max(1.0, self.most / LOOKS_PER_S), BEAT_S)
 
     def serve(self, groups: list[list[int]], ends_s: float) -> None:
-        """Have all groups trained, run by run where that fails; start none after an hour."""
+        """Have all groups trained, run by run where that fails; start none after `ends_s`."""
         self.queue.extend(groups)
         while self.journal.left() and (self.in_hand or now() < ends_s):
             if now() < ends_s:
@@ -77,9 +77,10 @@ class Dispatcher:
 
     def _wait(self) -> None:
         """Take the reports that come within a second."""
+        soon_s = min(1.0, self.look_s)
         if not self.in_hand:
-            Event().wait(min(1.0, self.look_s))
-        for future in wait(self.in_hand, 1.0, FIRST_COMPLETED).done:
+            Event().wait(soon_s)
+        for future in wait(self.in_hand, soon_s, FIRST_COMPLETED).done:
             group = self.in_hand.pop(future)
             self._receive(future, group)
             self.aside += [index for index in group if index not in self.journal.ended]

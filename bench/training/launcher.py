@@ -89,9 +89,11 @@ def estimate(options: TrainingOptions) -> str:
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
             f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {each} each"
         )
+    number = sum(todo.values())
+    jobs = options.jobs if options.engine.is_local else min(options.jobs, max(number, 1))
     lines.append(
-        f"{sum(todo.values())} of {len(options.runs)} runs to do, about "
-        f"{duration(total / options.jobs)} of training with {options.jobs} jobs on "
+        f"{number} of {len(options.runs)} runs to do, about "
+        f"{duration(total / jobs)} of training with {jobs} jobs on "
         f"{machine.folder(options.device)}, from three steps of each cell"
     )
     return "\n".join(lines)

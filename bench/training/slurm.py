@@ -31,6 +31,7 @@ DEFAULTS = {"time": 60, "requeue": 0}
 LARGEST_ARRAY = 1000  # Slurm's own default is 1001
 LOOK_S = 1.0  # between looks for results, which are files
 ASK_S = 10.0  # between questions to Slurm, which are for those that leave none
+RULE = "-" * 22  # before and after the trace in an error of submitit
 ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
     "PREEMPTED", "REVOKED", "TIMEOUT", "unknown",
@@ -174,10 +175,8 @@ class SlurmExecutor(Executor):
         for name in ended & self.doubtful:
             self.lost_any = True
             job, future = self.jobs.pop(name)
-            state = states.get(name, "unknown")
-            _settle(
-                future, LostJobError(f"Slurm's job {name} ended as {state}: {job.paths.stdout}")
-            )
+            how = f"ended as {states.get(name, 'unknown')}; its output is {job.paths.stdout}"
+            _settle(future, LostJobError(f"Slurm's job {name} {how}"))
         self.doubtful = ended
 
     def _cancel(self, names: list[str]) -> None:
@@ -198,6 +197,7 @@ def _settle(future: Future, result: Report | Exception) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    """Return the line of an error that says most: the last one of a trace."""
-    lines = [line for line in str(error).splitlines() if line.strip("- ")]
+    """Return the line of an error that says most: the last one, of its trace if it has one."""
+    _, _, trace = str(error).partition(RULE)
+    lines = (trace.partition(RULE)[0] or str(error)).strip().splitlines()
     return one_line(lines[-1] if lines else type(error).__name__)
