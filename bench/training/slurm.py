@@ -157,6 +157,8 @@ class SlurmExecutor(Executor):
             job, future = self.jobs.pop(name)
             try:
                 _settle(future, job.result())
+                for file in (job.paths.submitted_pickle, job.paths.result_pickle, job.paths.stdout):
+                    file.unlink(missing_ok=True)
             except Exception as error:
                 self.lost_any = True
                 lost = "UncompletedJobError" in str(error)  # of submitit: no time left

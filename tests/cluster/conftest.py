@@ -45,10 +45,12 @@ def dask(tmp_path):
 
     def kill(whole=False):
         """The first worker goes: alone, or with what it runs."""
-        worker = psutil.Process(workers.pop(0).pid)
+        started = workers.pop(0)
+        worker = psutil.Process(started.pid)
         for process in [worker, *worker.children(recursive=whole)]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        started.wait()
 
     scheduler = start("scheduler", "--port", address.rpartition(":")[2])
     for _ in range(2):

@@ -13,7 +13,7 @@ install() {
 }
 
 configure() {
-    mkdir -p "$folder/state" "$folder/spool1" "$folder/spool2" "$folder/munge"
+    mkdir -p "$folder/state" "$folder/spool-node1" "$folder/spool-node2" "$folder/munge"
     dd if=/dev/urandom of="$folder/munge/key" bs=1024 count=1 status=none
     chmod 600 "$folder/munge/key"
     chmod 700 "$folder/munge"
@@ -28,7 +28,7 @@ AuthType=auth/munge
 AuthInfo=socket=$folder/munge/socket
 CredType=cred/munge
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool%n
+SlurmdSpoolDir=$folder/spool-%n
 SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd-%n.pid
 SlurmctldLogFile=$folder/slurmctld.log
@@ -54,7 +54,6 @@ NodeName=node1 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((port + 1)) CP
 NodeName=node2 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((port + 2)) CPUs=1
 PartitionName=main Nodes=node1,node2 Default=YES MaxTime=60 State=UP
 CONF
-    sed -i "s|spool%n|spool-%n|" "$folder/slurm.conf"
 }
 
 start() {

@@ -9,14 +9,14 @@ import os
 import signal
 
 import pytest
-from clusters import Sweep, wait_until
+from clusters import Sweep, keep, wait_until
 
 from bench.training import selection
 from bench.training.execute import execute
 
 pytestmark = pytest.mark.slow  # processes, each of which imports torch
 SEEDS = {False: 1, True: 12}
-EMPTY, MEASURED = 20, 6
+GONE_S = 60.0  # on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +46,44 @@ def test_a_sweep_survives_all_kills(cluster, tmp_path, wanted, long):
     kept |= sweep.wait_for(12 if long else 1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    if cluster.engine.startswith("dask"):  # Slurm's jobs live on
+        wait_until(lambda: not sweep.left(), GONE_S)
     said = sweep.finish()
     records = sweep.records()
     assert {name: record.scores for name, record in records.items()} == wanted, said
     assert {name: records[name].seconds for name in kept} == {n: r.seconds for n, r in kept.items()}
     wait_until(lambda: not sweep.left())
+    if long:
+        kinds = ["node daemon or worker alone", "node or worker with all it runs", "the command"]
+        keep(
+            f"sweep_{cluster.engine[:5].strip('=')}",
+            {
+                "runs": len(wanted),
+                "kills": kinds,
+                "finished_before_a_kill": len(kept),
+                "equal_scores": len(wanted),
+            },
+        )
+
+
+def test_an_interrupted_sweep_leaves_nothing(cluster, tmp_path, long):
+    if not long:
+        pytest.skip("CLUSTER=long interrupts too")
+    sweep = Sweep(tmp_path, cluster.engine, cluster.variables, 2, steps=20_000)
+    process = sweep.start()
+    sweep.wait_for_claims(2)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[0].decode()
+    assert process.returncode == 130, said
+    wait_until(lambda: not sweep.left(), GONE_S)
+    assert sweep.records() == {}
+
+
+def test_a_run_that_takes_too_long_is_ended_on_its_node(cluster, tmp_path, long):
+    if not long:
+        pytest.skip("CLUSTER=long waits too")
+    sweep = Sweep(tmp_path, cluster.engine, cluster.variables, 1, models=("egnn",), steps=200_000)
+    process = sweep.start("--timeout", "25s")
+    said = process.communicate()[0].decode()
+    assert process.returncode == 4, said
+    assert "timeout: no end within 25 s" in said
