@@ -34,7 +34,6 @@ from bench.system.protocol import (
     Prepare,
     Reply,
     Request,
-    Step,
     TakeSample,
     Train,
     TrainSeeds,
@@ -78,7 +77,7 @@ def train(request: Train, send: Send) -> None:
     """Train, score and write one record, and what lies beside it."""
     if request.device == "cpu":
         environment.spare_memory(MEMORY)
-    trained = execute(run_from_plain(request.run), request.device, lambda step: send(Step(step)))
+    trained = execute(run_from_plain(request.run), request.device, send)
     try:
         RunStore(Path(request.root)).keep(*trained)
     except OSError as error:
@@ -100,7 +99,7 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
         send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
         if at_once >= alone:
             raise ValueError("that is no gain")
-        seeds = multi_seed.execute_seeds(runs, request.device, lambda step: send(Step(step)))
+        seeds = multi_seed.execute_seeds(runs, request.device, send)
         for index, trained in enumerate(seeds):
             RunStore(Path(request.root)).keep(*trained)
             send(Ended(index))

@@ -1,9 +1,7 @@
 """Message-passing network over all pairs, unconstrained: coordinates are plain features."""
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from models.layers.edges import Edges
 from models.layers.fields import (
     centroid,
     check_outputs,
@@ -13,8 +11,9 @@ from models.layers.fields import (
     unpack,
     width,
 )
-from models.layers.mlp import SiLU, linear, mlp
+from models.layers.mlp import linear, mlp
 from models.layers.neighbours import Reach, find_edges, limit_reach
+from models.layers.plain_messages import PlainMessages
 from models.layers.samples import has_cell
 from remul.fields import Fields, Signature
 
@@ -40,25 +39,6 @@ def build(
     return GNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "gnn"))
 
 
-class Layer(nn.Module):
-    def __init__(self, channels: int, attributes: int) -> None:
-        super().__init__()
-        # The first layer of a message is linear, so h_i and h_j pass it before they meet, once per
-        # object and not once per edge.
-        self.receive, self.send = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.message = nn.Sequential(SiLU(), *mlp(channels, channels, activate_last=True))
-        self.update = mlp(2 * channels, channels, channels)
-        self.edge = nn.Linear(attributes, channels, bias=False) if attributes else None
-
-    def forward(self, h: Tensor, edges: Edges, attributes: Tensor | None) -> Tensor:
-        hidden = edges.gather_senders(self.send(h))  # (batch, n, k, channels), a fresh tensor
-        hidden.add_(edges.gather_receivers(self.receive(h)))
-        if self.edge is not None:
-            hidden = hidden + self.edge(attributes)
-        aggregated = edges.aggregate(edges.mean_weights, self.message(hidden))
-        return h + self.update(torch.cat([h, aggregated], -1))
-
-
 class GNN(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, reach: Reach) -> None:
         super().__init__()
@@ -67,7 +47,7 @@ class GNN(nn.Module):
         self.in_cell = has_cell(signature.inputs)
         attributes = pair_width(signature.inputs) + 3 * self.in_cell
         self.embed = linear(width(signature.inputs), channels)
-        self.layers = nn.ModuleList(Layer(channels, attributes) for _ in range(depth))
+        self.layers = nn.ModuleList(PlainMessages(channels, attributes) for _ in range(depth))
         self.readout = mlp(channels, channels, width(signature.outputs))
 
     def forward(self, inputs: Fields) -> Fields:

@@ -1,22 +1,19 @@
 """Transformer over objects, unconstrained: pre-LayerNorm, fused attention, no positions code."""
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import layer_norm
+from torch import nn
 
-from models.layers.attention import attend
+from models.layers.blocks import Block, attention_bias
 from models.layers.fields import (
     centroid,
     check_outputs,
     pack,
-    pack_pairs,
     pair_width,
     refuse_cell,
     unpack,
     width,
 )
 from models.layers.padding import call_padded
-from remul.fields import MASK, Fields, Signature
+from remul.fields import Fields, Signature
 
 PAPER = {"channels": 384, "layers": 10, "heads": 8}
 
@@ -39,26 +36,6 @@ def build(
     return Transformer(signature, channels, layers, heads)
 
 
-class Block(nn.Module):
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_qkv = nn.Linear(channels, 3 * channels)
-        self.from_heads = nn.Linear(channels, channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
-        )
-
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        x = x + self.from_heads(self.attend(layer_norm(x, x.shape[-1:]), bias))
-        return x + self.mlp(layer_norm(x, x.shape[-1:]))
-
-    def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        by_head = self.to_qkv(x).unflatten(-1, (3 * self.heads, -1))  # (batch, n, 3 heads, width)
-        q, k, v = (part.transpose(1, 2) for part in by_head.chunk(3, 2))
-        return attend(q, k, v, bias).transpose(1, 2).flatten(2)
-
-
 class Transformer(nn.Module):
     def __init__(self, signature: Signature, channels: int, depth: int, heads: int) -> None:
         super().__init__()
@@ -78,15 +55,7 @@ class Transformer(nn.Module):
         """Return the outputs of padded samples."""
         centre = centroid(inputs, self.signature.inputs)
         x = self.embed(pack(inputs, self.signature.inputs, centre))
-        bias = self.attention_bias(inputs)
+        bias = attention_bias(inputs, self.signature.inputs, self.bias)
         for block in self.blocks:
             x = block(x, bias)
         return unpack(inputs, self.readout(x), self.signature.outputs, centre)
-
-    def attention_bias(self, inputs: Fields) -> Tensor | None:
-        """Return what to add to the logits, (batch, heads, n, n), or the mask of real senders."""
-        real = inputs[MASK].bool().mT[:, None] if MASK in inputs else None  # (batch, 1, 1, n)
-        if self.bias is None:
-            return real
-        bias = self.bias(pack_pairs(inputs, self.signature.inputs)).permute(0, 3, 1, 2)
-        return bias if real is None else torch.where(real, bias, -torch.inf)

@@ -23,6 +23,9 @@ from remul.elements import Element, MatrixElement, Permutation
 from remul.error_profiles import PoseShift, error_by_axis, pose_shift
 from remul.fields import POINT, SCALAR, VECTOR, Fields, Model, Rep, Signature, Types
 from remul.groups import E3, O3, SE3, SO3, FiniteGroup, Group, about_axis, rotations_by_angle
+from remul.hessian import Curvature, curvature
+from remul.hidden import hidden_features
+from remul.latent import latent_terms, latent_transform, pooled_embedding
 from remul.lie import (
     Stages,
     lie_derivative,
@@ -30,6 +33,7 @@ from remul.lie import (
     lie_error_by_field,
     lie_error_by_layer,
 )
+from remul.lie_losses import lie_terms, random_axes
 from remul.losses import (
     Terms,
     consistency_loss,
@@ -46,10 +50,12 @@ from remul.metrics import (
     interval,
     mean_error,
 )
-from remul.penalties import Constant, Penalty, Ramp
+from remul.multipliers import Multipliers
+from remul.nearest_poses import error_by_nearest_pose
+from remul.penalties import Constant, Hinge, Penalty, Ramp
 from remul.permutation_matrices import cyclic, dihedral, quarter_turns, shifts, symmetric
 from remul.pose_differences import PoseDifferences, pose_differences
-from remul.spectrum import error_spectrum
+from remul.spectrum import error_spectrum, feature_spectrum
 from remul.symmetric_matrices import irreps_to_matrix, matrix_to_irreps
 from remul.symmetrisation import canonicalise, frame_average, group_average
 from remul.version import VERSION
@@ -66,6 +72,7 @@ __all__ = [
     "VECTOR",
     "Batch",
     "Constant",
+    "Curvature",
     "Distance",
     "Dual",
     "Element",
@@ -74,10 +81,12 @@ __all__ = [
     "FiniteGroup",
     "GradNorm",
     "Group",
+    "Hinge",
     "Interval",
     "MatrixElement",
     "MatrixGroup",
     "Model",
+    "Multipliers",
     "Penalty",
     "Permutation",
     "PlanarGroup",
@@ -95,29 +104,38 @@ __all__ = [
     "canonicalise",
     "consistency_loss",
     "consistency_terms",
+    "curvature",
     "cyclic",
     "dihedral",
     "equivariance_error",
     "equivariance_loss",
     "error_by_axis",
+    "error_by_nearest_pose",
     "error_over_floor",
     "error_spectrum",
     "expected_error",
+    "feature_spectrum",
     "field_distance",
     "frame_average",
     "group_average",
+    "hidden_features",
     "interval",
     "irreps_to_matrix",
+    "latent_terms",
+    "latent_transform",
     "lie_derivative",
     "lie_derivative_error",
     "lie_error_by_field",
     "lie_error_by_layer",
+    "lie_terms",
     "loss_terms",
     "matrix_to_irreps",
     "mean_error",
+    "pooled_embedding",
     "pose_differences",
     "pose_shift",
     "quarter_turns",
+    "random_axes",
     "rotations_by_angle",
     "shifts",
     "symmetric",

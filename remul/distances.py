@@ -1,6 +1,6 @@
 """Distances of predicted from wanted fields, over real objects."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import frexp
 
 import torch
@@ -18,27 +18,34 @@ Example:
 
 
 def field_distance(
-    prediction: Fields, target: Fields, distance: Distance, mask: Tensor | None = None
+    prediction: Fields,
+    target: Fields,
+    distance: Distance | Mapping[str, Distance],
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Return the sum over fields of the mean distance between real objects.
 
     Args:
         prediction: Fields; more than `target` has do not count.
         target: Fields `(batch, ..., dim)`, or ragged ones, which need no mask.
-        distance: As `torch.nn.functional.mse_loss`.
+        distance: As `torch.nn.functional.mse_loss`; or one for each field, by its name, where
+            fields have scales or weights of their own.
         mask: 1 at real objects, `(batch, n, 1)`; where it is 0 both may hold anything.
 
     Returns:
         A scalar, in the units of `distance`.
 
     Raises:
-        ValueError: For a field that is not predicted, in another shape or without entries, for a
-            mask in another shape, and for one without a real object (on a CPU).
+        ValueError: For a field that is not predicted, in another shape, without entries or without
+            a distance, for a mask in another shape, and for one without a real object (on a CPU).
 
     Example:
         >>> x, mask = torch.tensor([[[3.0], [9.0]]]), torch.tensor([[[1.0], [0.0]]])
         >>> field_distance({"x": x}, {"x": 0 * x}, mse, mask)
         tensor(9.)
+        >>> by_name = {"x": lambda x, y: mse(x, y) / 3}
+        >>> field_distance({"x": x}, {"x": 0 * x}, by_name, mask)
+        tensor(3.)
     """
     for name, y in target.items():
         shape = tuple(prediction[name].shape) if name in prediction else "not predicted"
@@ -46,10 +53,13 @@ def field_distance(
             raise ValueError(f"field {name!r} is {shape}, its target {tuple(y.shape)}")
         if y.numel() == 0:
             raise ValueError(f"field {name!r} has no entries: it is {shape}")
+        if isinstance(distance, Mapping) and name not in distance:
+            raise ValueError(f"field {name!r} has no distance; there are {', '.join(distance)}")
     _check_mask(mask)
     prediction, target = zero_padding(prediction, mask), zero_padding(target, mask)
+    distances = distance if isinstance(distance, Mapping) else dict.fromkeys(target, distance)
     per_field = [
-        distance(prediction[name], y) / real_fraction(y, mask) for name, y in target.items()
+        distances[name](prediction[name], y) / real_fraction(y, mask) for name, y in target.items()
     ]
     return sum(per_field[1:], start=per_field[0])
 
@@ -77,7 +87,9 @@ def _check_mask(mask: Tensor | None) -> None:
 
 
 def mean_distance(
-    pairs: Iterable[tuple[Fields, Fields]], distance: Distance, mask: Tensor | None
+    pairs: Iterable[tuple[Fields, Fields]],
+    distance: Distance | Mapping[str, Distance],
+    mask: Tensor | None,
 ) -> Tensor:
     """Return the mean of `field_distance` over pairs of prediction and target."""
     return torch.stack([field_distance(*pair, distance, mask) for pair in pairs]).mean()

@@ -1,17 +1,15 @@
 """The Lie derivative: how a model breaks rotations to first order, in total, by field, by layer."""
 
-import warnings
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
-from torch.func import jvp
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from remul.actions import transform
 from remul.checks import check, check_inputs, predict
 from remul.elements import Element, GroupElement
 from remul.fields import UNTYPED, Fields, Model, Rep, Signature, Types
+from remul.forward_mode import differentiate_at_zero
 from remul.layouts import layout_of
 from remul.metrics import flatten
 from remul.rotations import AXES, EXACT, rotation_about_axis
@@ -207,15 +205,13 @@ def _differentiate(
     stages: Stages, inputs: Fields, signature: Signature, generator: Generator, layer: str
 ) -> Fields:
     """Return the derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
-    if generator not in AXES and not callable(generator):
-        raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
     layout = check_inputs(inputs, signature.inputs)
 
     def chain(angle: Tensor) -> Fields:
         fields, types = inputs, signature.inputs
-        g = _rotate(generator, angle)
+        g = rotate(generator, angle)
         for name, (stage, types_out) in stages.items():
             turned = name == layer
             fields = stage(transform(g, fields, types, layout) if turned else fields)
@@ -223,22 +219,17 @@ def _differentiate(
             types = types_out
         return fields
 
-    return _differentiate_at_zero(chain)
+    chain(torch.zeros(1, **EXACT))  # fills caches of constants outside the transform
+    return differentiate_at_zero(chain)[1]
 
 
-def _rotate(generator: Generator, angle: Tensor) -> GroupElement:
+def rotate(generator: Generator, angle: Tensor) -> GroupElement:
+    """Return the elements at some angles, (batch,); `ValueError` for another generator."""
+    if generator not in AXES and not callable(generator):
+        raise ValueError(f"no generator {generator!r}; there are x, y, z")
     if isinstance(generator, str):
-        return Element(rotation_about_axis(generator, angle), angle.new_zeros(1, 3))
+        return Element(rotation_about_axis(generator, angle), angle.new_zeros(len(angle), 3))
     return generator(angle)
-
-
-def _differentiate_at_zero(function: Callable[[Tensor], Fields]) -> Fields:
-    """Return the derivative at angle zero, in forward mode, which fused attention does not have."""
-    angle = torch.zeros(1, **EXACT)
-    function(angle)  # fills caches of constants outside the transform
-    with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)  # torch's own
-        return jvp(function, (angle,), (torch.ones_like(angle),))[1]
 
 
 def _keep_invariants(x: Tensor, rep: Rep) -> Tensor:

@@ -1,6 +1,6 @@
 """The REMUL objective: a fit term and an equivariance term, from one forward pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -27,7 +27,7 @@ def loss_terms(
     batch: Batch,
     signature: Signature,
     g: Elements | None,
-    distance: Distance,
+    distance: Distance | Mapping[str, Distance],
     names: Iterable[str] = (FIT, EQUIVARIANCE),
 ) -> Terms:
     """Return the terms "fit" l(f(x), y) and "equivariance" l(f(g x), g y) (REMUL, Eq. 6).
@@ -41,7 +41,8 @@ def loss_terms(
         signature: The types of both.
         g: One element per sample, or several such: then the term is the mean over them. None will
             do where only "fit" is named.
-        distance: l, as `torch.nn.functional.mse_loss`; those of several fields add up.
+        distance: l, as `torch.nn.functional.mse_loss`, or one for each field by its name; those of
+            several fields add up.
         names: The terms wanted.
 
     Returns:
@@ -75,7 +76,7 @@ def consistency_terms(
     batch: Batch,
     signature: Signature,
     g: Elements | None,
-    distance: Distance,
+    distance: Distance | Mapping[str, Distance],
     names: Iterable[str] = (FIT, EQUIVARIANCE),
     *,
     unlabelled: Fields | None = None,
@@ -120,7 +121,11 @@ def consistency_terms(
 
 
 def equivariance_loss(
-    model: Model, batch: Batch, signature: Signature, g: Elements, distance: Distance
+    model: Model,
+    batch: Batch,
+    signature: Signature,
+    g: Elements,
+    distance: Distance | Mapping[str, Distance],
 ) -> Tensor:
     """Return the loss l(f(g x), g y) against the transformed label (REMUL, Eq. 6).
 
@@ -149,7 +154,7 @@ def consistency_loss(
     inputs: Fields,
     signature: Signature,
     g: Elements,
-    distance: Distance,
+    distance: Distance | Mapping[str, Distance],
     stop_gradient: bool = False,
 ) -> Tensor:
     """Return the functional loss l(f(g x), g f(x)), which needs no labels.

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 from torch import Tensor
+from torch.nn.functional import relu
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
 
@@ -150,6 +151,57 @@ class Ramp:
     def load_state_dict(self, state: State) -> None:
         """Continue where `state_dict` was taken."""
         self.step = state["step"]
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """The penalty alpha * fit + beta * max(equivariance - level, 0): symmetric enough is enough.
+
+    Args:
+        level: What the equivariance term may be for nothing, in its units. Choose
+            `consistency_terms`: the label-anchored term cannot fall below the fit.
+        beta: Weight of what exceeds it.
+        alpha: Weight of the fit.
+
+    Raises:
+        ValueError: For a level that is negative or not finite, and as `Constant`.
+
+    Example:
+        >>> terms = {"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)}
+        >>> Hinge(level=1.0, beta=10.0)(terms), Hinge(level=5.0, beta=10.0)(terms)
+        (tensor(33.), tensor(3.))
+    """
+
+    level: float
+    beta: float = 1.0
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_weights(self.alpha, self.beta)
+        if not (isfinite(self.level) and self.level >= 0):
+            raise ValueError(f"level needs to be finite and not negative, got {self.level}")
+
+    @property
+    def weights(self) -> Weights:
+        """alpha, and the beta of what exceeds the level."""
+        return {FIT: self.alpha, EQUIVARIANCE: self.beta}
+
+    @property
+    def active(self) -> Weights:
+        """The weights that are not zero, by the name of their term."""
+        return _drop_zeros(self.weights)
+
+    def __call__(self, terms: Terms) -> Tensor:
+        """Return the weighted sum of the fit and the excess of the equivariance term."""
+        excess = {name: relu(terms[name] - self.level) for name in terms if name == EQUIVARIANCE}
+        return weigh({**terms, **excess}, self.active)
+
+    def state_dict(self) -> State:
+        """Return nothing: a fixed level has no state."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take the empty state."""
 
 
 def weigh(terms: Terms, weights: Weights) -> Tensor:

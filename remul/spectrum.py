@@ -1,15 +1,16 @@
 """The error spectrum: over which degrees of SO(3) the violation of a model is spread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from remul.actions import transform, wigner
 from remul.checks import check_inputs, predict
 from remul.elements import Element
-from remul.fields import Fields, Model, Signature
-from remul.layouts import join, layout_of
+from remul.fields import BATCH, Fields, Model, Signature
+from remul.hidden import hidden_features
+from remul.layouts import batch_size, join, layout_of
 from remul.metrics import flatten
 from remul.rotations import EXACT, rotation_about_axis
 
@@ -44,19 +45,80 @@ def error_spectrum(
         >>> energies[:, 1].max() < 1e-12
         tensor(True)
     """
+    _check_degree(l_max)
+    check_inputs(inputs, signature.inputs)
+    return _project(lambda g: {"": _pull_back(model, inputs, signature, g)}, l_max)[""]
+
+
+def feature_spectrum(
+    model: nn.Module, inputs: Fields, signature: Signature, l_max: int
+) -> dict[str, Tensor]:  # (batch, l_max + 1) each
+    """Return over which degrees of SO(3) the hidden features of each layer are spread.
+
+    Features h(g x) have no type, so they are not turned back: degree 0 is what no rotation changes,
+    degree 1 turns as vectors do, and so on, by the energies of `error_spectrum`. Which degrees a
+    plain network has learned to hold, and where, is read off their shares.
+
+    Args:
+        model: A network that `hidden_features` reads, called on (l_max + 1)(2 l_max + 1)^2
+            rotations of the inputs.
+        inputs: x, not ragged.
+        signature: The types of inputs and outputs.
+        l_max: The highest degree; higher ones alias.
+
+    Returns:
+        The energies by layer, `(batch, l_max + 1)` each, in squared units of its features.
+
+    Raises:
+        ValueError: As `error_spectrum` and `hidden_features`, and for ragged inputs.
+
+    Example:
+        >>> class Net(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layers = torch.nn.ModuleList([torch.nn.Linear(3, 8, False).double()])
+        ...
+        ...     def forward(self, fields):
+        ...         return {"x": layer(fields["x"])[..., :3] for layer in self.layers}
+        >>> energies = feature_spectrum(Net(), inputs, signature, l_max=1)["layers.0"]
+        >>> energies[:, 0].max() < 1e-12, energies[:, 1].min() > 0.1  # linear: vectors alone
+        (tensor(True), tensor(True))
+    """
+    _check_degree(l_max)
+    check_inputs(inputs, signature.inputs)
+    if BATCH in inputs:
+        raise ValueError("a spectrum of features needs samples of one shape, these are ragged")
+
+    def look(rotation: Tensor) -> dict[str, Tensor]:
+        turned, size = _turn(inputs, signature, rotation)[0], batch_size(inputs)
+        features = hidden_features(model, turned)[1]
+        return {name: x.flatten(1).unflatten(0, (-1, size)) for name, x in features.items()}
+
+    return _project(look, l_max)
+
+
+def _check_degree(l_max: int) -> None:
     if not isinstance(l_max, int) or l_max < 0:
         raise ValueError(f"l_max needs to be whole, 0 or more, got {l_max!r}")
-    check_inputs(inputs, signature.inputs)
-    sums = [torch.zeros((), **EXACT)] * (l_max + 1)
+
+
+def _project(values: Callable[[Tensor], dict[str, Tensor]], l_max: int) -> dict[str, Tensor]:
+    """Return the energy by degree of functions of rotations, (chunk, batch, components) each."""
+    sums: dict[str, list[Tensor]] = {}
     for rotation, weight in _grid(l_max):
-        pulled = _pull_back(model, inputs, signature, rotation)  # (chunk, batch, components)
-        pulled = pulled * weight.to(pulled)[:, None, None]
-        for degree in range(l_max + 1):
-            block = wigner(degree, rotation).to(pulled)
-            with torch.autocast(pulled.device.type, enabled=False):
-                sums[degree] = sums[degree] + torch.einsum("gbc,gmn->bcmn", pulled, block)
-    energies = [c.square().sum((1, 2, 3)) * (2 * degree + 1) for degree, c in enumerate(sums)]
-    return torch.stack(energies, -1)
+        blocks = [wigner(degree, rotation) for degree in range(l_max + 1)]
+        for name, value in values(rotation).items():
+            value = value * weight.to(value)[:, None, None]
+            total = sums.setdefault(name, [torch.zeros((), **EXACT)] * (l_max + 1))
+            with torch.autocast(value.device.type, enabled=False):
+                parts = [torch.einsum("gbc,gmn->bcmn", value, d.to(value)) for d in blocks]
+            sums[name] = [c + part for c, part in zip(total, parts, strict=True)]
+    return {
+        name: torch.stack(
+            [c.square().sum((1, 2, 3)) * (2 * degree + 1) for degree, c in enumerate(total)], -1
+        )
+        for name, total in sums.items()
+    }
 
 
 def _grid(l_max: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -88,10 +150,16 @@ def _gauss_legendre(count: int) -> tuple[Tensor, Tensor]:
 
 def _pull_back(model: Model, inputs: Fields, signature: Signature, rotation: Tensor) -> Tensor:
     """Return rho(g)^-1 f(g x) of every sample and rotation, (rotations, batch, components)."""
-    tiled, types = join([inputs] * len(rotation)), signature.outputs
+    (turned, g), types = _turn(inputs, signature, rotation), signature.outputs
+    layout, output = layout_of(turned), predict(model, turned, types)
+    back = flatten(transform(g.inverse(), output, types, layout), types, layout)
+    return back.unflatten(0, (len(rotation), -1))
+
+
+def _turn(inputs: Fields, signature: Signature, rotation: Tensor) -> tuple[Fields, Element]:
+    """Return all samples after one rotation after the other, and what has turned each."""
+    tiled = join([inputs] * len(rotation))
     layout = layout_of(tiled)
     size = layout.size // len(rotation)
     g = Element(rotation.repeat_interleave(size, 0), rotation.new_zeros(layout.size, 3))
-    output = predict(model, transform(g, tiled, signature.inputs, layout), types)
-    back = flatten(transform(g.inverse(), output, types, layout), types, layout)
-    return back.unflatten(0, (-1, size))
+    return transform(g, tiled, signature.inputs, layout), g

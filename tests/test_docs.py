@@ -11,6 +11,7 @@ import torch
 from bench.cli import main
 from bench.core import plugins
 from bench.reporting import leaderboard
+from bench.system import pool
 from bench.system.checkout import ROOT
 from remul import POINT, Batch, Signature, lie_derivative_error
 
@@ -21,12 +22,15 @@ NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
-def test_the_answer_of_the_readme_follows_from_the_records():
-    spec = spec_from_file_location("make_readme", ROOT / "docs" / "make_readme.py")
-    make_readme = module_from_spec(spec)
-    spec.loader.exec_module(make_readme)
-    page = (ROOT / "README.md").read_text()
-    assert make_readme.fill(page) == page
+@pytest.mark.parametrize(
+    ("maker", "page"), [("make_readme", "README.md"), ("make_discovery", "docs/discovery.md")]
+)
+def test_what_a_page_says_follows_from_the_records(maker, page):
+    spec = spec_from_file_location(maker, ROOT / "docs" / f"{maker}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (ROOT / page).read_text()
+    assert module.fill(text) == text
 
 
 def test_the_costs_of_engines_follow_from_the_figures():
@@ -84,8 +88,8 @@ def test_the_method_of_the_page_is_one(folder):
     assert method.penalty(terms).isfinite()
 
 
-@pytest.mark.slow
-def test_the_sweep_of_the_page_finds_its_files(folder, capsys):
+def test_the_sweep_of_the_page_finds_its_files(folder, capsys, monkeypatch):
+    monkeypatch.setattr(pool, "ask", lambda request, _: [None] * len(request.runs))
     sweep = [str(folder / "my_sweep.py"), "--dry-run", "--seeds", "1", "--set", *SMALL]
     assert main(["run", *sweep, "--results", str(folder / "r")]) == 0
     shown = capsys.readouterr().out

@@ -22,6 +22,8 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """draw the figures of the records that have changed, and print the files of all"""
     from bench.reporting.figures import draw_figures
+    from bench.reporting.figures.discoveries import draw_discoveries
+    from bench.reporting.figures.peers import draw_peer_figures
     from bench.reporting.figures.speed import draw_speed_figures
     from bench.reporting.figures.style import PAPER, SCREEN
 
@@ -29,9 +31,10 @@ def run(options: Namespace) -> int:
     form = options.format or ("svg" if options.paper else "png")
     for root, records in _options.read_machines(options, options.task).items():
         drawings = draw_figures(root, records, form, options.task, look)
-        for drawing in chain.from_iterable(drawings.values()):
+        comparison = draw_discoveries(root, records, form, look) if options.task is None else []
+        for drawing in chain(*drawings.values(), comparison):
             print(drawing.file)
     for root in _options.list_timed_machines(options) if options.task is None else []:
-        for drawing in draw_speed_figures(root, form, look):
+        for drawing in draw_speed_figures(root, form, look) + draw_peer_figures(root, form, look):
             print(drawing.file)
     return OK

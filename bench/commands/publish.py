@@ -71,11 +71,13 @@ def _rebuild(root: Path) -> None:
     from bench.records.run_store import RunStore
     from bench.reporting.peers_table import write_peers_table
     from bench.reporting.runs_table import write_runs_table
+    from bench.reporting.scaling_table import write_scaling_table
     from bench.reporting.speed_table import write_speed_table
 
     write_runs_table(root, RunStore(root).load()[0], "text", None)
     write_speed_table(root, "text")
     write_peers_table(root, "text")
+    write_scaling_table(root, "text")
 
 
 def _name(record: RunRecord) -> str:

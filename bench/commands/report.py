@@ -14,11 +14,13 @@ def arguments(command: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """say what the records answer, and rebuild one HTML page per machine, tables and figures"""
-    from bench.reporting.findings import find, format_findings
+    from bench.reporting.findings import collect_evidence, find, format_findings
     from bench.reporting.page import write_page
 
     records = _options.read_machines(options)
     for root in sorted({*records, *_options.list_timed_machines(options)}):
         own = records.get(root, [])
-        print(*filter(None, [format_findings(find(own)), write_page(root, own)]), sep="\n\n")
+        evidences = list(collect_evidence(own))
+        told, page = format_findings(find(evidences)), write_page(root, own, evidences)
+        print(*filter(None, [told, page]), sep="\n\n")
     return OK

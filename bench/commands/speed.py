@@ -74,13 +74,15 @@ def run(options: Namespace) -> int:
 
 def _measure_peers(root: Path, options: Namespace) -> int:
     from bench.reporting.peers_table import write_peers_table
+    from bench.reporting.scaling_table import write_scaling_table
     from bench.timing.peers import measure_peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
     complete = measure_peers(root, options.device, options.force)
-    print(write_peers_table(root, "text").rstrip("\n"))
+    for write in (write_peers_table, write_scaling_table):
+        print(write(root, "text").rstrip("\n"))
     return OK if complete else FAILED
 
 

@@ -67,12 +67,16 @@ def _write_all(
 ) -> None:
     from bench.reporting.peers_table import write_peers_table
     from bench.reporting.runs_table import write_runs_table
+    from bench.reporting.scaling_table import write_scaling_table
     from bench.reporting.speed_table import write_speed_table
 
     for root, records in machines.items():
+        if len(machines) > 1 and options.format == "text":
+            print(f"{root.name}\n{'=' * len(root.name)}\n")
         print(write_runs_table(root, records, options.format, options.task))
     for root in timed:
-        tables = (write(root, options.format) for write in (write_speed_table, write_peers_table))
+        writers = (write_speed_table, write_peers_table, write_scaling_table)
+        tables = (write(root, options.format) for write in writers)
         print("\n".join(filter(None, tables)).rstrip("\n"))
 
 

@@ -28,7 +28,7 @@ def check(model: str, task: str, symmetric: bool, device: str) -> Iterator[Check
     yield from results
     if has_failed(results):
         return
-    results = list(check_model(run.model.name, network, data))
+    results = list(check_model(run.model, network, data))
     yield from results
     if not has_failed(results):
         yield from measure_speed(run, device)

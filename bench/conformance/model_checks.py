@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from bench.conformance.result import CheckResult, run_check
 from bench.conformance.task_checks import check_values
 from bench.core import plugins
+from bench.core.config import Plugin
 from bench.core.contracts import Task
 from remul import O3, SO3, Batch, Element, Permutation, act, equivariance_error
 from remul.checks import predict
@@ -26,7 +27,7 @@ CLAIMS = {  # motions under which a model of a group is exact
 }
 
 
-def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResult]:
+def check_model(plugin: Plugin, network: nn.Module, task: Task) -> Iterator[CheckResult]:
     """Yield how a model keeps its contract on a few samples in float64, and its symmetries."""
     batch = task.train[:MODEL_SAMPLES].to(torch.float64)
     network, signature = network.double().eval(), task.signature
@@ -44,7 +45,7 @@ def check_model(name: str, network: nn.Module, task: Task) -> Iterator[CheckResu
     padding = run_check("padding", "without influence", lambda: _check_padding(model, batch.inputs))
     masked = any(MASK in split.inputs for split in (task.train, task.val, *task.splits.values()))
     yield padding if padding.passed or masked else _warning(padding)
-    group = plugins.group_claim(name)
+    group = plugins.group_claim(plugin.name, plugin.kwargs)
     for about, g in _motions(batch.inputs).items():
         error = equivariance_error(network, batch.inputs, signature, g).max().item()
         passed = error < ROUND_OFF if about in CLAIMS.get(group, ()) else None

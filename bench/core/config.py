@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from pathlib import PurePath
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from bench.system.plain import as_plain, quote
 
 DECAYS = ("exponential", "cosine")
+OPTIMISERS = ("adam", "adamw", "muon", "block_adam")
+ADDED = {"optimiser": "adam"}  # fields that keys of before do without, where they are so
 GROUPS = ("tetrahedral", "octahedral", "icosahedral")
 WHOLE = {
     1: ("steps", "batch_size", "validations", "elements", "samples"),
@@ -61,7 +63,9 @@ class Run:
     `validations` is how often in a run the best state is looked for; `elements` and `samples`
     are the number of group elements and of inputs per split behind the equivariance errors. After
     training, `symmetrise` wraps the model that is scored and whose inference is timed, and
-    `surface` asks for the loss around it, at so many points per side.
+    `surface` asks for the loss around it, at so many points per side. Of the `optimiser`s "muon"
+    orthogonalises the steps of matrices, "block_adam" divides those of their irreps by their
+    spectral norms.
     """
 
     task: Plugin
@@ -78,6 +82,7 @@ class Run:
     samples: int = 500
     symmetrise: str = "none"
     surface: int = 0
+    optimiser: str = "adam"
 
     def __post_init__(self) -> None:
         for name, value in self.plugins.items():
@@ -89,7 +94,8 @@ class Run:
             value = getattr(self, name)
             number = _is_whole(value) or isinstance(value, float)
             require(name, value, number and 0 < value <= LARGEST and isfinite(value), "positive")
-        for name, known in (("decay", DECAYS), ("symmetrise", SYMMETRISE)):
+        words = {"decay": DECAYS, "symmetrise": SYMMETRISE, "optimiser": OPTIMISERS}
+        for name, known in words.items():
             value = getattr(self, name)
             wanted = "one of " + ", ".join(known)
             require(name, value, isinstance(value, str) and value in known, wanted)
@@ -116,14 +122,28 @@ def require(name: str, value: Any, holds: bool, wanted: str) -> None:  # noqa: A
         raise ValueError(f"{name} has to be {wanted}, got {quote(value)}")
 
 
-def canonical(run: Run) -> str:
-    """Return the run as JSON with sorted keys: equal runs give equal text."""
+def canonical(run: Run, **changes: Any) -> str:  # noqa: ANN401 - of fields
+    """Return the run, with such changes, as JSON with sorted keys: equal runs give equal text."""
     parts = {part: {"name": p.name, "kwargs": dict(p.kwargs)} for part, p in run.plugins.items()}
-    return json.dumps(vars(run) | parts, sort_keys=True)  # ten times as fast as by `asdict`
+    plain = drop_added(vars(run)) | parts | changes  # ten times as fast as `to_plain`
+    return json.dumps(plain, sort_keys=True)
+
+
+def drop_added(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run without those that were added since and are as they were before.
+
+    So keys, records and what workers of older code are sent stay the same.
+    """
+    return {name: value for name, value in plain.items() if ADDED.get(name) != value}
+
+
+def to_plain(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Return a run, or what holds one, taken apart as `asdict` does, by `drop_added`."""
+    return asdict(config, dict_factory=lambda items: drop_added(dict(items)))
 
 
 def run_from_plain(plain: Mapping[str, Any]) -> Run:
-    """Return the run that `dataclasses.asdict` took apart. Raises `ValueError` for another."""
+    """Return the run that `to_plain` took apart. Raises `ValueError` for another."""
     try:
         parts = {name: plugin_from_plain(plain[name]) for name in ("task", "model", "method")}
         return Run(**{**plain, **parts})

@@ -29,6 +29,7 @@ def _rotations() -> Sampler:
 
 
 Score = Callable[["nn.Module"], float | None]
+Profile = Callable[["nn.Module"], Mapping[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,21 @@ class Task:
     """What `load(seed, **options)` of a task file returns: typed data and how it is scored.
 
     `scores` are the task's own, by name: functions of the trained model, None for a model that has
-    no such thing. Equivariance errors are those over the `group`, rotations unless a task says
-    otherwise; None where no group acts, and there are none.
+    no such thing. Targets in their natural units have `scales`, by field: what a network gives is
+    multiplied by them, and the `distance` divides by them. `profile` returns curves of the
+    trained model, by name. Equivariance errors are those over the `group`, rotations unless a task
+    says otherwise; None where no group acts, and there are none.
     """
 
     signature: Signature
     train: Batch
     val: Batch
     test: Batch
-    distance: Distance
+    distance: Distance | Mapping[str, Distance]
     more: Mapping[str, Batch] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
     group: Sampler | None = field(default_factory=_rotations)
 
     @property
@@ -65,12 +70,19 @@ class Method:
     A method that trains in its own way has neither: `train(run, task, model)` takes one step
     whenever it is asked for the next of its `run.steps` losses, and is `constrained`, too, where it
     ends in a state that steps before do not have.
+
+    `wrap(model)` is what is trained, scored and timed in the model's place, with weights of the
+    method's own if it has any; `data` are the samples that are trained on in place of the task's,
+    and `poses`, where they are its samples turned, what they are turned by.
     """
 
     terms: Callable[[Model, Batch, Generator], Terms] | None = None
     penalty: Callable[[Terms], Tensor] | None = None
     constrained: bool = False
     train: Callable[[Run, Task, nn.Module], Iterator[Tensor]] | None = None
+    wrap: Callable[[nn.Module], nn.Module] | None = None
+    data: Batch | None = None
+    poses: list[GroupElement] | None = None
 
     def __post_init__(self) -> None:
         if (self.terms is None) == (self.train is None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,28 @@ if TYPE_CHECKING:
     from remul import Signature
 
 
-def build_network(name: str, signature: Signature, **options: object) -> nn.Module:
-    """Return a network by its name, or path, and its options.
+def build_network(
+    name: str,
+    signature: Signature,
+    scales: Mapping[str, float] | None = None,
+    /,
+    **options: object,
+) -> nn.Module:
+    """Return a network by its name, or path, and its options, its outputs times the `scales`.
 
     With `conservative`, its forces are minus the gradient of its energy. Raises `ValueError` where
-    the network refuses the signature, or where that has no energy and forces.
+    the network refuses the signature, where that has no energy and forces or not the fields that
+    are scaled, and for different scales of an energy and forces that are its gradient.
     """
     conservative = options.pop("conservative", False)
     build = partial(plugins.load("models", name).build, **options)
-    if not conservative:
-        return build(signature)
-    from models.layers.conservative import Conservative
+    if conservative:
+        from models.layers.conservative import Conservative
 
-    return Conservative(build, signature)
+        build = partial(Conservative, build)
+    network = build(signature)
+    if not scales:
+        return network
+    from models.layers.scaled import Scaled
+
+    return Scaled(network, signature, scales)

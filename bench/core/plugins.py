@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import os
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
-from bench.core.outcomes import BY_PATH, explain
+from bench.core.imports import import_path
+from bench.core.outcomes import explain
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -76,7 +76,7 @@ def load(kind: str, name: str) -> ModuleType:
             parts = path.relative_to(ROOT).with_suffix("").parts
             module = importlib.import_module(".".join(parts))
         else:
-            module = _load_path(path)
+            module = import_path(path)
     wanted = OFFERED.get(kind)
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
@@ -161,19 +161,33 @@ def version(kind: str, name: str) -> int:
     return syntax.read_constant(find(kind, name), "VERSION", 1, int)
 
 
-def group_claim(model: str) -> str | None:
+def group_claim(model: str, given: Mapping[str, object] | None = None) -> str | None:
     """Return the group of `remul` under which a model says it is exact, read without importing it.
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
+    `EQUIVARIANT = {"frames": {"learned": "SE3"}}` claims it for a value of an option, of those
+    given or by default, and nothing for others; of several options each has to claim.
     """
     file = find("models", model)
-    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, type(None))
+    claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, dict, type(None))
+    if isinstance(claim, dict):
+        claim = _choose_claim(file, claim, options("models", model) | dict(given or {}))
     return "E3" if claim is True else claim or None
 
 
-def claims_equivariance(model: str) -> bool:
+def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> bool | str | None:
+    if not claim.keys() <= chosen.keys() or not all(isinstance(x, dict) for x in claim.values()):
+        raise ValueError(
+            f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with "
+            f"options of {', '.join(chosen)}"
+        )
+    groups = [by_value.get(chosen[option]) for option, by_value in claim.items()]
+    return groups[0] if groups and all(groups) else None
+
+
+def claims_equivariance(model: str, given: Mapping[str, object] | None = None) -> bool:
     """Return whether a model says that it is exactly equivariant, read without importing it."""
-    return group_claim(model) is not None
+    return group_claim(model, given) is not None
 
 
 def is_trivial(model: str) -> bool:
@@ -184,6 +198,15 @@ def is_trivial(model: str) -> bool:
 def source(task: str) -> dict[str, Any]:
     """Return a task's `SOURCE`, where its data come from, read without importing it; or nothing."""
     return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
+
+
+def units(task: str) -> dict[str, str]:
+    """Return the `UNITS` of a task's fields, read without importing it; none of a task gone."""
+    try:
+        file = find("tasks", task)
+    except ValueError:
+        return {}
+    return syntax.read_constant(file, "UNITS", {}, dict)
 
 
 def package(peer: str) -> str:
@@ -199,37 +222,3 @@ def paper_options(model: str) -> dict[str, object]:
 def code_digest(kind: str, name: str) -> str:
     """Return eight hex digits of a plug-in's code: comments, layout, docstrings do not count."""
     return syntax.digest(find(kind, name))
-
-
-def _load_path(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{BY_PATH}{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with _importing_beside(path.resolve().parent):
-        spec.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def _importing_beside(folder: Path) -> Iterator[None]:
-    """Let a plug-in import files of its folder; another's of the same name are then its own."""
-    before = {*sys.modules}
-    sys.path.append(str(folder))
-    try:
-        yield
-    finally:
-        sys.path.reverse()
-        sys.path.remove(str(folder))
-        sys.path.reverse()
-        new = {*sys.modules} - before
-        tops = {name for name in new if _is_in(folder, name, sys.modules[name])}
-        for name in new:
-            if name.partition(".")[0] in tops:
-                del sys.modules[name]
-
-
-def _is_in(folder: Path, name: str, module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    return file in (str(folder / f"{name}.py"), str(folder / name / "__init__.py"))

@@ -1,17 +1,16 @@
 """What the tasks of molecules share: the heavy atoms later on, or energy and forces now."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.random import default_rng
 from torch.nn.functional import mse_loss, one_hot
 
-from bench.core.contracts import Score, Task
-from bench.data import motion
+from bench.core.contracts import Task
+from bench.data import field_scores, motion
 from bench.data.archive import Arrays
-from remul import POINT, SO3, VECTOR, Batch, Model, Rep, Signature, layouts, pose_differences
+from remul import POINT, SO3, VECTOR, Batch, Rep, Signature, layouts
 from remul.fields import BATCH
 
 BOND = 1.6  # Å: heavy atoms nearer than this in the first frame are bonded
@@ -86,37 +85,21 @@ def _as_ragged(batch: Batch) -> Batch:
 
 
 def _task_of_forces(batches: Mapping[str, Batch], more: Mapping[str, Batch]) -> Task:
-    test = batches["test"]
-    turned = torch.linspace(0, len(test) - 1, min(TURNED, len(test))).long()
-    scores = mean_errors(test) | errors_of_turns(test[turned], FORCES)
-    return Task(FORCES, **batches, distance=mse_loss, more=more, scores=scores)
+    """Return the task, learned in units of the size of its forces, energies too.
 
-
-def mean_errors(batch: Batch) -> Mapping[str, Score]:
-    """Return the mean absolute error of each field, by the name of its score."""
-
-    def measure(model: Model, name: str) -> float:
-        return float((model(batch.inputs)[name] - batch.targets[name]).abs().mean())
-
-    return {f"{name}_mae": partial(measure, name=name) for name in batch.targets}
-
-
-def errors_of_turns(batch: Batch, signature: Signature) -> Mapping[str, Score]:
-    """Return what turns of 1 to 180 degrees change in each field, by the name of its score.
-
-    Mean and largest over samples, turns and objects; energies are for each object.
+    One scale for both keeps forces minus the gradient of an energy.
     """
+    test = batches["test"]
+    size = float(batches["train"].targets["force"].square().mean().sqrt()) or 1.0
 
-    def measure(model: Model, name: str, largest: bool) -> float:
-        draws = torch.Generator().manual_seed(0)
-        found = pose_differences(model, batch.inputs, signature, draws)
-        return float(found.largest[name].max() if largest else found.mean[name].mean())
+    def distance(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return mse_loss(prediction / size, target / size)
 
-    return {
-        f"{name}_by_turn{suffix}": partial(measure, name=name, largest=bool(suffix))
-        for name in signature.outputs
-        for suffix in ("", "_max")
-    }
+    turned = torch.linspace(0, len(test) - 1, min(TURNED, len(test))).long()
+    scores = field_scores.mean_errors(test)
+    scores |= field_scores.errors_of_turns(test[turned], FORCES)
+    scales = {"energy": size, "force": size}
+    return Task(FORCES, **batches, distance=distance, more=more, scores=scores, scales=scales)
 
 
 def bonds(position: np.ndarray) -> list[tuple[int, int]]:

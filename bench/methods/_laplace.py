@@ -6,20 +6,29 @@ from math import pi
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev
+from torch.func import functional_call, jacrev, vmap
 
+from bench.methods._curvature import Dense, Kronecker, factorise
 from remul import Fields
 
 LIKELIHOODS = ("gaussian", "categorical")
+CURVATURES = ("full", "kronecker")
 
 
 @dataclass(frozen=True)
 class Problem:
     """A network's outputs as a function of all weights in one vector, and what they should be."""
 
-    outputs: Callable[[Tensor], Tensor]  # (P,) to (samples, components)
+    model: nn.Module
+    answer: Callable[[Tensor, Fields], Tensor]  # (P,) and inputs to (samples, components)
+    inputs: Fields
     target: Tensor
     likelihood: str
+    group: Tensor  # (P,), which prior each weight has
+
+    def outputs(self, weights: Tensor) -> Tensor:  # (samples, components)
+        """Return what the network of these weights answers."""
+        return self.answer(weights, self.inputs)
 
     def log_likelihood(self, weights: Tensor, log_variance: Tensor) -> Tensor:
         """Return log p(target | weights), of outputs that are means or else probabilities."""
@@ -30,67 +39,73 @@ class Problem:
         count = self.target.numel()
         return -0.5 * (square / log_variance.exp() + count * (log_variance + LOG_2PI))
 
-    def curvature(self, weights: Tensor) -> Tensor:
-        """Return J^T L J, (P, P), L the Hessian of the negative log-likelihood at variance 1.
+    def scale(self, log_variance: Tensor) -> Tensor:
+        """Return what the curvature at variance 1 is to be multiplied with."""
+        gaussian = self.likelihood == "gaussian"
+        return (-log_variance).exp() if gaussian else torch.ones_like(log_variance)
 
-        That of probabilities p is diag(1 / p), which is the one of logits in other coordinates.
+    def curvature(self, weights: Tensor, how: str = "full") -> Dense | Kronecker:
+        """Return J^T J at variance 1, J the slopes of what has a constant Fisher information.
+
+        That are means themselves, and 2 sqrt p of probabilities p: in other coordinates, it is the
+        curvature in their logits.
         """
-        jacobian = jacrev(self.outputs)(weights).flatten(0, 1)  # (samples components, P)
-        if self.likelihood == "categorical":
-            jacobian = jacobian / self.outputs(weights).flatten()[:, None].clamp_min(1e-9).sqrt()
-        return jacobian.mT @ jacobian
+        if how == "kronecker":
+            leaf = weights.detach().requires_grad_()
+            rows = lambda: self._stretch(self.outputs(leaf))  # noqa: E731 - called once, inside
+            return factorise(self.model, rows, self.group)
+
+        def rows_of(weights: Tensor, sample: Fields) -> Tensor:
+            single = {name: x[None] for name, x in sample.items()}
+            return self._stretch(self.answer(weights, single)[0])
+
+        jacobian = vmap(jacrev(rows_of), (None, 0))(weights, self.inputs).flatten(0, 1)
+        return Dense(jacobian.mT @ jacobian, self.group)
+
+    def _stretch(self, outputs: Tensor) -> Tensor:
+        return 2 * outputs.clamp_min(1e-12).sqrt() if self.likelihood == "categorical" else outputs
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """log p(data | priors) near the weights of most posterior probability (MacKay 1992).
-
-    `group` says which prior each weight has, N(0, 1 / precision).
-    """
+    """log p(data | priors) near the weights of most posterior probability (MacKay 1992)."""
 
     problem: Problem
     weights: Tensor  # (P,)
-    curvature: Tensor  # (P, P), at variance 1
-    group: Tensor  # (P,)
+    curvature: Dense | Kronecker
 
     def log(self, log_precision: Tensor, log_variance: Tensor) -> Tensor:
         """Return the log-evidence of the precisions of all groups and the variance of the noise."""
-        per_weight = log_precision[self.group]
+        per_weight = log_precision[self.problem.group]
         log_prior = 0.5 * (per_weight - per_weight.exp() * self.weights.square()).sum()
         fit = self.problem.log_likelihood(self.weights, log_variance)
-        return fit + log_prior - 0.5 * torch.logdet(self.hessian(log_precision, log_variance))
-
-    def hessian(self, log_precision: Tensor, log_variance: Tensor) -> Tensor:
-        """Return the Hessian of the negative log-posterior."""
-        gaussian = self.problem.likelihood == "gaussian"
-        curvature = self.curvature / log_variance.exp() if gaussian else self.curvature
-        return curvature + torch.diag(log_precision[self.group].exp())
+        scale = self.problem.scale(log_variance)
+        return fit + log_prior - 0.5 * self.curvature.log_determinant(log_precision, scale)
 
     def dimensions(self, log_precision: Tensor, log_variance: Tensor) -> Tensor:  # (groups,)
-        """Return how many weights of each group the data determine: P_l - precision tr Sigma_l."""
-        variance = torch.linalg.inv(self.hessian(log_precision, log_variance)).diagonal()
-        determined = 1 - log_precision[self.group].exp() * variance
-        return torch.zeros_like(log_precision).index_add(0, self.group, determined)
+        """Return how many weights of each group the data determine."""
+        return self.curvature.dimensions(log_precision, self.problem.scale(log_variance))
 
 
 def posterior_mode(
-    problem: Problem, weights: Tensor, group: Tensor, log_precision: Tensor, log_variance: Tensor
+    problem: Problem, weights: Tensor, log_precision: Tensor, log_variance: Tensor
 ) -> Tensor:
     """Return the weights after a Gauss-Newton step, the mode of a network linear in its weights."""
-    evidence = Evidence(problem, weights, problem.curvature(weights), group)
 
     def loss(w: Tensor) -> Tensor:
-        prior = 0.5 * (log_precision[group].exp() * w.square()).sum()
+        prior = 0.5 * (log_precision[problem.group].exp() * w.square()).sum()
         return prior - problem.log_likelihood(w, log_variance)
 
     slope = torch.func.grad(loss)(weights)
-    return weights - torch.linalg.solve(evidence.hessian(log_precision, log_variance), slope)
+    scale = problem.scale(log_variance)
+    hessian = problem.curvature(weights).plus_prior(log_precision, scale)
+    return weights - torch.linalg.solve(hessian, slope)
 
 
 def problem_of(
     model: nn.Module, inputs: Fields, targets: Fields, likelihood: str
-) -> tuple[Problem, Tensor, Tensor, list[str]]:
-    """Return the problem, the weights, the group of each weight, and the groups by name.
+) -> tuple[Problem, Tensor, list[str]]:
+    """Return the problem, the weights, and the groups of weights by name.
 
     A model says by `pathways()` which of its weights share a prior; otherwise each tensor has one.
     In float64.
@@ -102,15 +117,15 @@ def problem_of(
     sizes = [w.numel() for w in named.values()]
     exact = {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
 
-    def outputs(weights: Tensor) -> Tensor:
+    def answer(weights: Tensor, inputs: Fields) -> Tensor:
         parts = weights.split(sizes)
         own = {n: p.view(w.shape) for (n, w), p in zip(named.items(), parts, strict=True)}
-        found = functional_call(model, own, (exact,))
+        found = functional_call(model, own, (inputs,))
         return torch.cat([found[name].flatten(1) for name in targets], -1)
 
     target = torch.cat([y.flatten(1) for y in targets.values()], -1).double()
     weights = torch.cat([w.flatten() for w in named.values()])
-    return Problem(outputs, target, likelihood), weights, group, [*ways]
+    return Problem(model, answer, exact, target, likelihood, group), weights, [*ways]
 
 
 LOG_2PI = torch.log(torch.tensor(2 * pi, dtype=torch.float64))

@@ -9,11 +9,13 @@ from torch.nn.functional import cross_entropy
 
 from bench import Method, Run, Task
 from bench.core.contracts import Sampler
-from remul import SO3, Batch, Fields, Group, PlanarGroup, Signature, act
+from bench.data.invariances import TRANSLATIONS
+from remul import SO3, Batch, Fields, PlanarGroup, Signature, act
 from remul.groups import permutations
 
 VIEWS = 192
 CHOICE_LR = 0.03
+FINAL_RATE = 0.01  # share of the learning rate that is left at the last step
 
 
 def build(
@@ -58,23 +60,21 @@ def list_families(signature: Signature) -> list[Sampler]:
     if spaces:
         resting = {space: (0,) * dim for space, dim in spaces.items()}
         return [PlanarGroup(resting | {space: (1,)}) for space in spaces]
-    return [SO3, Group(_identities, translates=True), permutations]
-
-
-def _identities(size: int, _: Generator) -> Tensor:
-    return torch.eye(3, dtype=torch.float64).expand(size, 3, 3)
+    return [SO3, TRANSLATIONS, permutations]
 
 
 def _descend(
     loss: Callable[[], Tensor], weights: list[Tensor], lr: float, steps: int
 ) -> Iterator[Tensor]:
-    """Take steps of Adam on some weights alone, each of which yields its loss."""
+    """Yield the loss of each step of Adam on some weights alone, at rates that fall."""
     optimiser = torch.optim.Adam(weights, lr=lr)
+    decay = torch.optim.lr_scheduler.ExponentialLR(optimiser, FINAL_RATE ** (1 / max(steps, 1)))
     for _ in range(steps):
         value = loss()
         for weight, slope in zip(weights, torch.autograd.grad(value, weights), strict=True):
             weight.grad = slope
         optimiser.step()
+        decay.step()
         yield value.detach()
 
 

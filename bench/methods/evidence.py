@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from bench import Method, Run, Task
-from bench.methods._laplace import LIKELIHOODS, Evidence, Problem, posterior_mode, problem_of
+from bench.methods._laplace import (
+    CURVATURES,
+    LIKELIHOODS,
+    Evidence,
+    Problem,
+    posterior_mode,
+    problem_of,
+)
 
 
 def build(
@@ -21,6 +28,7 @@ def build(
     updates: int = 1,
     rate: float = 0.1,
     precision: float = 1.0,
+    curvature: str = "full",
 ) -> Method:
     """Maximum posterior weights, with prior precisions of most Laplace evidence.
 
@@ -28,36 +36,45 @@ def build(
     split: by Gauss-Newton, which is exact for a linear map, or by Adam if not `newton`. After
     `burn_in` steps, `every` so many, the logarithms of the precision of each group of weights
     and, where the `likelihood` is "gaussian" and not "categorical", of the variance of the noise
-    take `updates` steps of Adam at `rate` uphill on the evidence, with the full Gauss-Newton
-    matrix: for networks of a few thousand weights. Precisions begin at `precision`, and stay
-    there unless they `learn`. Groups are the model's `pathways()`, or each of its tensors. The
-    model is told `precision` and `dimension`, the number of weights that the data determine, by
-    group, its noise `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
+    take `updates` steps of Adam at `rate` uphill on the evidence. Its `curvature` is the "full"
+    Gauss-Newton matrix, for networks of a few thousand weights, or "kronecker", a product for
+    each layer of a larger one. Precisions begin at `precision`, and stay there unless they
+    `learn`. Groups are the model's `pathways()`, or each of its tensors. The model is told
+    `precision` and `dimension`, the number of weights that the data determine, by group, its noise
+    `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")
+    _check(likelihood, curvature, newton)
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         data = task.train
-        problem, weights, group, names = problem_of(model, data.inputs, data.targets, likelihood)
+        problem, weights, names = problem_of(model, data.inputs, data.targets, likelihood)
         priors = Priors.flat(len(names), likelihood, rate, precision)
         optimiser = torch.optim.Adam([weights.requires_grad_()], lr=run.lr)
         for step in range(1, run.steps + 1):
             if newton:
-                mode = posterior_mode(problem, weights.detach(), group, *priors.values())
+                mode = posterior_mode(problem, weights.detach(), *priors.values())
                 weights.data.copy_(mode)
                 loss = -problem.log_likelihood(mode, priors.values()[1])
             else:
-                loss = _descend(problem, weights, group, priors, optimiser)
+                loss = _descend(problem, weights, priors, optimiser)
             if learn and step > burn_in and step % every == 0:
-                priors.climb(_evidence(problem, weights, group), updates)
+                priors.climb(_evidence(problem, weights, curvature), updates)
             if step % max(1, run.steps // run.validations) == 0 or step == run.steps:
                 _write(model, weights.detach())
             if step == run.steps:
-                _tell(model, _evidence(problem, weights, group), priors, names, len(data))
+                _tell(model, _evidence(problem, weights, curvature), priors, names, len(data))
             yield loss.detach() / len(data)
 
     return Method(train=train, constrained=True)
+
+
+def _check(likelihood: str, curvature: str, newton: bool) -> None:
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"no likelihood {likelihood!r}; there are {', '.join(LIKELIHOODS)}")
+    known = CURVATURES[:1] if newton else CURVATURES
+    if curvature not in known:
+        words = ", of steps by Gauss-Newton" if newton else ""
+        raise ValueError(f"no curvature {curvature!r}{words}; there are {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -93,23 +110,22 @@ class Priors:
 def _descend(
     problem: Problem,
     weights: Tensor,
-    group: Tensor,
     priors: Priors,
     optimiser: torch.optim.Optimizer,
 ) -> Tensor:
     """Take one step of Adam on the negative log-posterior and return the part of the data."""
     log_precision, log_variance = priors.values()
     loss = -problem.log_likelihood(weights, log_variance)
-    prior = 0.5 * (log_precision[group].exp() * weights.square()).sum()
+    prior = 0.5 * (log_precision[problem.group].exp() * weights.square()).sum()
     optimiser.zero_grad()
     ((loss + prior) / len(problem.target)).backward()
     optimiser.step()
     return loss
 
 
-def _evidence(problem: Problem, weights: Tensor, group: Tensor) -> Evidence:
+def _evidence(problem: Problem, weights: Tensor, curvature: str) -> Evidence:
     fixed = weights.detach()
-    return Evidence(problem, fixed, problem.curvature(fixed), group)
+    return Evidence(problem, fixed, problem.curvature(fixed, curvature))
 
 
 @torch.no_grad()

@@ -24,17 +24,20 @@ BEAT_S = 10.0
 LAPSE_S = 60.0  # without a heartbeat, watched from another host
 LOOK_S = 1.0  # how often to see whether another process has come to its end
 SUFFIX = ".claim"
+LENGTH = 512  # bytes of a claim
 TIMING = "timing"  # in a machine's folder: who holds it takes the times of that machine
 SAME_START_S = 5.0  # start times of one process, read twice, differ by less
 
 
 class Owner(Struct, frozen=True):
-    """A process: where it runs, its number there, when it was started, and its steps so far."""
+    """A process: where it runs, its number there, when it was started; and how far its work is."""
 
     host: str
     pid: int
     started: float
     step: int = 0
+    loss: float | None = None
+    error: float | None = None
 
     def is_dead(self) -> bool:
         """Return whether the process, one of this host, has ended."""
@@ -90,10 +93,13 @@ class Claims:
         while not self.take(target):
             Event().wait(LOOK_S)
 
-    def note(self, target: Path, step: int) -> None:
+    def note(
+        self, target: Path, step: int, loss: float | None = None, error: float | None = None
+    ) -> None:
         """Say how far the work on a file has come, if it is ours still."""
+        owner = structs.replace(self.owner, step=step, loss=loss, error=error)
         with suppress(KeyError, OSError), self.own[target].open("r+b") as stream:
-            stream.write(_encode(structs.replace(self.owner, step=step)))
+            stream.write(_encode(owner))
 
     def release(self, target: Path) -> None:
         """Leave a file to others; nothing if it is not ours."""
@@ -115,7 +121,7 @@ class Claims:
             beat, text = claim.stat().st_mtime_ns, claim.read_bytes()
         except FileNotFoundError:
             return False
-        owner = _read_owner(text)
+        owner = _decode(text)
         if owner and owner.host == self.owner.host:
             return owner.is_dead()
         seen, since = self.beats.setdefault(claim, (beat, now()))
@@ -131,13 +137,12 @@ def read_claims(folder: Path) -> dict[Path, Path]:
     return {c.with_name(c.name.rpartition(SUFFIX)[0]): c for c in sorted(claims, key=_number)}
 
 
-def read_step(claim: Path) -> int:
-    """Return how far the work that a claim is on has come, 0 if that cannot be told."""
+def read_owner(claim: Path | None) -> Owner | None:
+    """Return who holds a claim, None if there is none or it does not say."""
     try:
-        owner = _read_owner(claim.read_bytes())
+        return _decode(claim.read_bytes()) if claim else None
     except OSError:
-        return 0
-    return owner.step if owner else 0
+        return None
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
@@ -148,11 +153,11 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _encode(owner: Owner) -> bytes:
-    """Return the text of a claim: as steps grow it never shrinks, so it can be written over."""
-    return msgspec.json.encode(owner)
+    """Return the text of a claim, always of one length, so that it can be written over."""
+    return msgspec.json.encode(owner).ljust(LENGTH)
 
 
-def _read_owner(text: bytes) -> Owner | None:
+def _decode(text: bytes) -> Owner | None:
     try:
         return msgspec.json.decode(text, type=Owner)
     except msgspec.MsgspecError:  # it was killed before it could say

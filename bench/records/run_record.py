@@ -33,12 +33,21 @@ class Penalty(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped."""
+    """Where a network errs: E' by angle and by axis, energy by degree; empty if it was wrapped.
+
+    `energy_by_layer` is that of hidden features; `pose_deg` and `error_by_pose` are the error on
+    training samples against the angle to the nearest pose that they were trained in. The task's
+    `own` are curves of any kind.
+    """
 
     angles_deg: list[float] = []
     expected_error_by_angle: list[float] = []
     expected_error_by_axis: dict[str, float] = {}
     energy_by_degree: list[float] = []
+    energy_by_layer: dict[str, list[float]] = {}
+    pose_deg: list[float] = []
+    error_by_pose: list[float] = []
+    own: dict[str, list[float]] = {}
 
     def __post_init__(self) -> None:
         if len(self.angles_deg) != len(self.expected_error_by_angle):
@@ -80,12 +89,17 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
                 raise ValueError(f"timings: that of {kind!r} lacks samples_ms or session")
 
 
-class Surface(Struct, frozen=True, forbid_unknown_fields=True):
-    """The loss around a trained model at the places `at`, along a line and in a plane."""
+class Surface(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The loss around a trained model at the places `at`, along a line and in a plane.
+
+    With the largest eigenvalue and the trace of its Hessian, where there are second derivatives.
+    """
 
     at: Annotated[list[float], Meta(min_length=1)]
     line: list[float]
     plane: list[list[float]]
+    hessian_largest: float | None = None
+    hessian_trace: float | None = None
 
     def __post_init__(self) -> None:
         if {len(self.at)} != {len(self.line), len(self.plane), *map(len, self.plane)}:
@@ -110,7 +124,7 @@ def blank_record(run: Run) -> RunRecord:
         key=run_key(run),
         status="done",
         reason=None,
-        equivariant=plugins.claims_equivariance(run.model.name),
+        equivariant=plugins.claims_equivariance(run.model.name, run.model.kwargs),
         trivial=plugins.is_trivial(run.model.name),
         scores={},
         penalty=Penalty(),

@@ -52,7 +52,7 @@ def blank_record(case: SpeedCase) -> SpeedRecord:
         key=case_key(case),
         status="failed",
         reasons={},
-        equivariant=plugins.claims_equivariance(case.model.name),
+        equivariant=plugins.claims_equivariance(case.model.name, case.model.kwargs),
         timings={},
         counters={},
         machine=MachineFacts(),

@@ -1,11 +1,12 @@
 """Two checkouts measured against each other, case by case, in processes that take turns."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msgspec import structs
 
 from bench.core.cases import SpeedCase
+from bench.core.config import to_plain
 from bench.records.machine_facts import MachineFacts
 from bench.records.speed_record import blank_record
 from bench.regression import verdicts
@@ -85,7 +86,7 @@ def _compare(base: TimedWorker, new: TimedWorker, floor: float) -> Comparisons:
 
 
 def _judge_counters(case: SpeedCase, base: TimedWorker, new: TimedWorker) -> Verdict:
-    sides, name, run = [], str(case), asdict(case.run("train_step"))
+    sides, name, run = [], str(case), to_plain(case.run("train_step"))
     for worker in (base, new):
         try:
             counts = worker.ask(Count(run, worker.device))

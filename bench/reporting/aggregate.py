@@ -1,7 +1,7 @@
 """Records to rows: means and spreads over seeds, speed-ups within a session."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.core.config import Plugin, Run, canonical, without_seed
+from bench.core.config import Plugin, Run, canonical
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
+from bench.reporting.tuning import keep_tuned
 
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
 OWN = "score_"  # of the columns of scores that a task brings itself
+TAIL = re.compile(r"(expected_error|mean_error|equivariance_error)_(p95|max)_\w+(?<!_std)")
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
@@ -29,6 +31,7 @@ SAME = [
     "equivariant",
     "trivial",
     "batch_size",
+    "lr",
     *COUNTS[2:],
     "session",
 ]
@@ -49,40 +52,54 @@ def own_scores(data: pd.DataFrame) -> list[str]:
     return sorted(names)
 
 
+def tails(data: pd.DataFrame) -> list[str]:
+    """Return the columns of percentiles and largest errors, which records of before do not have."""
+    return sorted(name for name in data if TAIL.fullmatch(name))
+
+
 def frame(records: list[RunRecord]) -> pd.DataFrame:
     """Return one row per record, in an order that does not depend on that of the files.
 
     A run that was made for its loss surface is a row only where it repeats no other.
     """
     ordered = sorted(records, key=lambda record: -record.run.surface)
-    distinct = {canonical(replace(record.run, surface=0)): record for record in ordered}
-    current: dict[str, bool] = {}  # by configuration, since keys take a while
+    distinct = {canonical(record.run, surface=0): record for record in ordered}
+    names: dict[str, dict[str, Any]] = {}  # by configuration, since keys take a while
     rows = []
     for record in distinct.values():
-        configuration = f"{record.key} {canonical(without_seed(record.run))}"
-        if configuration not in current:
-            current[configuration] = is_current(record)
-        rows.append(_row(record, current[configuration]))
+        configuration = f"{record.key} {canonical(record.run, seed=0)}"
+        if configuration not in names:
+            names[configuration] = _names(record)
+        rows.append(names[configuration] | _values(record))
     data = pd.DataFrame(rows)
     return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
-def _row(record: RunRecord, current: bool) -> dict[str, Any]:
+def _names(record: RunRecord) -> dict[str, Any]:
+    """Return what all seeds of a configuration share."""
     run = record.run
-    task = task_of(run)
+    task, network = task_of(run), Path(run.model.name).stem
     return {
         "name": task.name,
         "task": str(task),
-        "model": Path(run.model.name).stem,
-        "network": Path(run.model.name).stem,
-        "label": str(Plugin(Path(run.model.name).stem, run.model.kwargs)),
-        "method": method_of(run) if current else f"{method_of(run)}{AND}old version",
+        "model": network,
+        "network": network,
+        "label": str(Plugin(network, run.model.kwargs)),
+        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
         "key": record.key,
         **{
             name: getattr(run, name)
-            for name in ("steps", "seed", "elements", "samples", "batch_size")
+            for name in ("steps", "elements", "samples", "batch_size", "lr")
         },
+    }
+
+
+def _values(record: RunRecord) -> dict[str, Any]:
+    """Return what is a record's own."""
+    return {
+        "seed": record.run.seed,
         **{name: getattr(record, name) for name in ("status", "reason", "equivariant", "trivial")},
+        "seconds": record.seconds,
         **{k: record.counters.get(k) for k in ("parameters", "flops", "dispatched_ops")},
         **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
@@ -95,9 +112,9 @@ def task_of(run: Run) -> Plugin:
 
 
 def method_of(run: Run) -> str:
-    """Return the method with its options, and what was done after training."""
-    after = [run.symmetrise] if run.symmetrise != "none" else []
-    return AND.join([str(run.method), *after])
+    """Return the method with its options, its optimiser, and what was done after training."""
+    others = (run.optimiser, "adam"), (run.symmetrise, "none")
+    return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
 
 
 def is_current(record: RunRecord) -> bool:
@@ -125,7 +142,12 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
     """
     values = {name: data[name].to_numpy() for name in data}  # by place: a group's frame is slow
     standard = [f"{kind}_{split}" for kind in KINDS for split in splits(data)]
-    scores = [*standard, *own_scores(data)]
+    scores = [
+        *standard,
+        *(["mse_val"] if "mse_val" in data else []),
+        *tails(data),
+        *own_scores(data),
+    ]
     sessions = values.get("session", [None] * len(data))
     rows = []
     for configuration, places in data.groupby(CONFIGURATION).indices.items():
@@ -137,11 +159,13 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
             row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
         timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
         places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)
+        spent = values["seconds"][seeds] if "seconds" in values else [np.nan]
+        row["seconds"] = np.nansum(np.array(spent, dtype=float))
         rows.append(
             row | {n: values[n][place] if n in values else None for n, place in places_of.items()}
         )
     order = ["equivariant", "model", "method", "steps", "key"]
-    table = pd.DataFrame(rows).sort_values(order, ascending=[False, *[True] * 4])
+    table = keep_tuned(pd.DataFrame(rows), AND).sort_values(order, ascending=[False, *[True] * 4])
     return _tell_apart(table.reset_index(drop=True))
 
 

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.records.run_record import RunRecord
 from bench.reporting import findings
 from bench.reporting.figures.style import slug
-from bench.reporting.findings import Claim, Finding
+from bench.reporting.findings import Claim, Evidence, Finding
 
 LOOKS = {"yes": "yes", "confirmed": "yes", "no": "no", "refuted": "no"}  # all else is open
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Line:
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """What is found on a task."""
+    """What is found on a task, in a sentence and at length."""
 
     task: str
+    lead: str
     lines: list[Line]
 
     @property
@@ -55,20 +56,20 @@ class Overview:
     rows: dict[str, dict[str, str]]
 
 
-def answer(records: Sequence[RunRecord]) -> tuple[list[Overview], list[TaskAnswer]]:
-    """Return what the records answer: questions and claims over all tasks, and task by task.
+def answer(evidences: Sequence[Evidence]) -> tuple[list[Overview], list[TaskAnswer]]:
+    """Return what the evidence answers: questions and claims over all tasks, and task by task.
 
     Tasks with most rows come first.
     """
-    found, claims = findings.find(records), findings.claims(records)
-    sizes = Counter(str(record.run.task) for record in records)
-    tasks = sorted({one.task for one in found}, key=lambda task: (-sizes[task], task))
+    found, claims = findings.find(evidences), findings.claims(evidences)
+    sizes = {evidence.task: len(evidence.data) for evidence in evidences}
+    leads = {evidence.task: findings.lead(evidence) for evidence in evidences if evidence.rows}
     answers = [
-        TaskAnswer(task, [_line(one) for one in (*found, *claims) if one.task == task])
-        for task in tasks
+        TaskAnswer(task, leads[task], [_line(one) for one in (*found, *claims) if one.task == task])
+        for task in sorted(leads, key=lambda task: (-sizes[task], task))
     ]
-    questions = _gather([(one.question, one.verdict, one.task) for one in found])
-    verdicts = _gather([(one.claim, one.verdict, one.task) for one in claims])
+    questions = _gather([(one.question, _verdict(one), one.task) for one in found])
+    verdicts = _gather([(one.claim, _verdict(one), one.task) for one in claims])
     overviews = [
         Overview("Question", questions),
         Overview("Claim of the paper's abstract", verdicts),
@@ -78,7 +79,12 @@ def answer(records: Sequence[RunRecord]) -> tuple[list[Overview], list[TaskAnswe
 
 def _line(one: Finding | Claim) -> Line:
     question = one.claim if isinstance(one, Claim) else one.question
-    return Line(question, one.verdict, one.sentence, one.rows, one.settles)
+    return Line(question, _verdict(one), one.sentence, one.rows, one.settles)
+
+
+def _verdict(one: Finding | Claim) -> str:
+    """Return the verdict; that nothing was run where no row bears on it."""
+    return one.verdict if one.rows else NOT_RUN
 
 
 def _gather(verdicts: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, str]]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import exp, inf, log, sqrt
+from itertools import accumulate
+from math import comb, exp, inf, log, sqrt
 from statistics import fmean, median, stdev, variance
 
 import numpy as np
-from scipy.stats import binom, t
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 MARGIN = 0.1  # an error that is larger by less is as good
 CONFIDENCE = 0.95
@@ -142,13 +143,14 @@ def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
 @cache
 def _count_outside(n: int) -> int:
     """Return how many of n ordered values lie beyond each end, -1 if n are too few for an end."""
-    return int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1
+    heads = accumulate(comb(n, k) / 2**n for k in range(n + 1))
+    return next(k for k, share in enumerate(heads) if share >= (1 - CONFIDENCE) / 2) - 1
 
 
 @cache
 def _critical(confidence: float, freedom: int) -> float:
     """Return Student's two-sided critical value; without a degree of freedom nothing is told."""
-    return float(t.ppf((1 + confidence) / 2, freedom)) if freedom else inf
+    return float(stdtrit(freedom, (1 + confidence) / 2)) if freedom else inf
 
 
 def _log_ratios(errors: Errors, reference: Errors) -> list[float]:

@@ -15,7 +15,13 @@ Row = Mapping[str, Any]
 SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}  # of the files of a table
 ABSENT = "–"
 SMALL = 1e-3
-SPARE = ("step samples/s", "infer samples/s")  # columns that are shown where they are asked for
+RATES = ("step samples/s", "infer samples/s")
+TAILS = {  # headings of scores
+    f"{short} {word}": f"{kind}_{statistic}_test"
+    for short, kind in (("E'", "expected_error"), ("rel. error", "equivariance_error"))
+    for word, statistic in (("p95", "p95"), ("largest", "max"))
+}
+SPARE = (*RATES, *TAILS)  # columns that are shown where they are asked for
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
 LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}$"}
 LATEX |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}

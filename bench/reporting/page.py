@@ -1,6 +1,6 @@
 """The report of a machine: one page with its answer, figures, tables and records, nothing else."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,13 +16,13 @@ from bench.records.run_store import RunStore
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import legends, page_rows, peers_table, runs_table, speed_table
-from bench.reporting.aggregate import frame
 from bench.reporting.answer import LOOKS, answer
 from bench.reporting.command_lines import write_commands, write_speed_command
 from bench.reporting.figures import Drawing, draw_figures
 from bench.reporting.figures.inline import VARIABLES, inline_svg
 from bench.reporting.figures.speed import draw_speed_figures
 from bench.reporting.figures.style import PAGE, bare, slug
+from bench.reporting.findings import Evidence
 from bench.reporting.formats import Table
 from bench.reporting.page_rows import PageTable
 
@@ -57,7 +57,7 @@ class Entry:
     files: list[tuple[str, str]]
 
 
-def write_page(root: Path, records: list[RunRecord]) -> Path:
+def write_page(root: Path, records: list[RunRecord], evidences: Sequence[Evidence]) -> Path:
     """Write root/report.html, which needs no other file to be read."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
@@ -67,12 +67,14 @@ def write_page(root: Path, records: list[RunRecord]) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    sections, timed = list(_sections(root, records)), SpeedStore(root).load()[0]
-    overviews, answers = answer(records)
+    timed = SpeedStore(root).load()[0]
+    drawings = draw_figures(root, records, "svg", look=PAGE)
+    tasks = [_task_section(root, one, drawings.get(one.task, [])) for one in evidences]
+    overviews, answers = answer(evidences)
     entries = list(list_entries(root, records))
     page = environment.get_template(TEMPLATE.name).render(
         machine=root.name,
-        sections=sections,
+        sections=[*tasks, *_timed_sections(root)],
         overviews=overviews,
         answers=answers,
         entries=entries,
@@ -120,19 +122,21 @@ def count_machines(records: Iterable[RunRecord | SpeedRecord]) -> list[dict[str,
     ]
 
 
-def _sections(root: Path, records: list[RunRecord]) -> Iterator[Section]:
-    drawings = draw_figures(root, records, "svg", look=PAGE)
-    for table, rows in runs_table.fill_tables(frame(records), root.name) if records else ():
-        ties, front = page_rows.mark_best(records, rows)
-        notes = [note for note in table.notes if not note.startswith(UNFINISHED)]
-        unfinished = [note for note in table.notes if note.startswith(UNFINISHED)]
-        cells = page_rows.runs_rows(table, rows, ties, front)
-        yield Section(
-            table.title,
-            PageTable(table.title, table.headings, cells, notes, legends.RUNS),
-            *_split(drawings.get(table.title, [])),
-            [note.removeprefix(UNFINISHED) for note in unfinished],
-        )
+def _task_section(root: Path, evidence: Evidence, drawings: list[Drawing]) -> Section:
+    table, rows = runs_table.fill_task(evidence.task, evidence.data, evidence.table, root.name)
+    ties, front = page_rows.mark_best(evidence, rows)
+    notes = [note for note in table.notes if not note.startswith(UNFINISHED)]
+    unfinished = [note for note in table.notes if note.startswith(UNFINISHED)]
+    cells = page_rows.runs_rows(table, rows, ties, front)
+    return Section(
+        table.title,
+        PageTable(table.title, table.headings, cells, notes, legends.RUNS),
+        *_split(drawings),
+        [note.removeprefix(UNFINISHED) for note in unfinished],
+    )
+
+
+def _timed_sections(root: Path) -> Iterator[Section]:
     store = SpeedStore(root)
     if store.files():
         table, rows = speed_table.fill_table(root)

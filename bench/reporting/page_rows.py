@@ -1,17 +1,16 @@
 """Rows of the page's tables: cells that link, families to filter by, what is best, what beaten."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import pandas as pd
 
-from bench.records.run_record import RunRecord
 from bench.reporting import formats
-from bench.reporting.aggregate import AND
+from bench.reporting.aggregate import AND, splits
 from bench.reporting.comparisons import find_front, find_ties
 from bench.reporting.figures.style import bare, network_colour
+from bench.reporting.findings import Evidence
 
 MSE = "MSE x 1e3"
 ROUND_OFF = 1e-4  # equivariance errors below are alike
@@ -33,6 +32,7 @@ WORDS = {"model", "method", "mode", "published", "peer", "job", "our model", "no
 SPARE = {  # columns that are to be asked for
     "rel. error", "MFLOP", "step samples/s", "infer samples/s", "GFLOP", "first call s",
     "break-even", "step mJ", "of peak", "their params", "our params", "their MFLOP", "our MFLOP",
+    *formats.SPARE,
 }  # fmt: skip
 
 
@@ -53,6 +53,11 @@ class PageRow:
     filters: Mapping[str, str]
     colour: str = ""
     beaten: bool = False
+
+    @property
+    def first_link(self) -> Cell | None:
+        """Return the first cell that leads somewhere: the one that a keyboard stops at."""
+        return next((cell for cell in self.cells if cell.href), None)
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,10 @@ class PageTable:
         """Return whether rows are marked as best and as beaten."""
         return any(row.beaten for row in self.rows)
 
-    def is_words(self, column: int) -> bool:
-        """Return whether a column holds words, which are sorted and set as such."""
-        return self.headings[column] in WORDS
+    @property
+    def words(self) -> list[bool]:
+        """Return which columns hold words, and are sorted and set as such."""
+        return [heading in WORDS for heading in self.headings]
 
     @property
     def hints(self) -> list[str]:
@@ -119,23 +125,18 @@ def runs_rows(
     return [row for _, row in sorted(zip(order, shown, strict=True), key=lambda pair: pair[0])]
 
 
-def mark_best(
-    records: Iterable[RunRecord], rows: pd.DataFrame
-) -> tuple[dict[str, set[str]], set[str]]:
+def mark_best(evidence: Evidence, rows: pd.DataFrame) -> tuple[dict[str, set[str]], set[str]]:
     """Return for each heading of errors the keys of the best rows, and the keys none beats.
 
     Best are the smallest and those a paired test does not tell from it; beaten is a row than which
     another is as accurate, as nearly equivariant and as fast, and better in one of these.
     """
     real = rows[rows["key"].notna() & (rows["seeds"] > 0) & ~rows["trivial"].eq(True)]
-    keys = set(real["key"])
-    errors: dict[str, dict[str, dict[int, float]]] = {}
-    for record in records:
-        if record.key in keys and record.status == "done":
-            for score, value in record.scores.items():
-                if score.startswith("mse_") and isfinite(value):
-                    errors.setdefault(score, {}).setdefault(record.key, {})[record.run.seed] = value
-    ties = {_heading(score): set(find_ties(own)) for score, own in errors.items()}
+    shown = real.to_dict("records")
+    ties = {}
+    for split in splits(evidence.data):
+        errors = {row["key"]: evidence.errors(row, f"mse_{split}") for row in shown}
+        ties[_heading(split)] = set(find_ties(errors))
     last = "mse_ood" if "mse_ood" in real else "mse_test"
     costs = [last, "expected_error_test", "inference_ms"]
     values = real.assign(expected_error_test=real["expected_error_test"].clip(lower=ROUND_OFF))
@@ -143,8 +144,7 @@ def mark_best(
     return ties, {key for key, mark in zip(real["key"], marks, strict=True) if mark}
 
 
-def _heading(score: str) -> str:
-    split = score.removeprefix("mse_")
+def _heading(split: str) -> str:
     return MSE if split == "test" else f"{split.upper()} {MSE}"
 
 

@@ -1,15 +1,14 @@
 """The table of other packages' networks and ours, from what was measured of them."""
 
 from collections.abc import Iterator
-from math import log
 from pathlib import Path
-from statistics import linear_regression
 from typing import Any
 
 from bench.records import files
 from bench.records.peer_record import PeerRecord
 from bench.records.peer_store import MANY, NEIGHBOURS, PeerStore
 from bench.reporting import formats
+from bench.reporting.scaling_table import graphs, power
 
 
 def write_peers_table(root: Path, form: str) -> str:
@@ -74,19 +73,17 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
 
 def _exponents(peer: PeerRecord) -> Iterator[str]:
     """Yield with what power of the number of objects time and memory grow on graphs."""
-    graphs = [cell for cell in peer.cells if cell.n > MANY]
-    if len(graphs) < 3:
+    cases = graphs(peer)
+    if len(cases) < 3:
         return
-    sizes = [log(cell.n) for cell in graphs]
-    words = []
+    sizes, words = [case.n for case in cases], []
     for which in ("theirs", "ours"):
-        times = [log(cell.timings[f"{which} training"].median_ms) for cell in graphs]
-        bytes_ = [log(cell.peak_bytes[which]) for cell in graphs]
-        powers = (linear_regression(sizes, values).slope for values in (times, bytes_))
+        times = [case.timings[f"{which} training"].median_ms for case in cases]
+        bytes_ = [case.peak_bytes[which] for case in cases]
+        powers = (power(sizes, values) for values in (times, bytes_))
         words.append(f"{which} " + " and ".join(f"{power:.2f}" for power in powers))
-    first, last = graphs[0].n, graphs[-1].n
     powers = f"step and memory grow with n to the power of {', '.join(words)}"
-    yield f"{peer.peer}: {powers}, from {first:,} to {last:,} objects"
+    yield f"{peer.peer}: {powers}, from {sizes[0]:,} to {sizes[-1]:,} objects"
 
 
 def _versions(found: list[PeerRecord]) -> list[str]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
+from bench.core import plugins
 from bench.records.files import write_whole
 from bench.records.run_record import RunRecord
-from bench.reporting import formats, published
+from bench.reporting import formats, published, tuning
 from bench.reporting.aggregate import (
     AND,
     COUNTS,
@@ -30,6 +31,7 @@ HIDDEN = [
     "network",
     "label",
     "batch_size",
+    *tuning.COLUMNS,
     *(f"{kind}_{part}" for kind in TIMED for part in ("samples", "ratio", "beside")),
 ]
 
@@ -46,7 +48,7 @@ def columns(data: pd.DataFrame) -> list[Column]:
         *[Column(f"{s.upper()} MSE x 1e3", f"mse_{s}", formats.thousandths) for s in others],
         Column("E'", "expected_error_test", formats.spread),
         Column("rel. error", "equivariance_error_test", formats.spread),
-        *[Column(s.removeprefix(OWN), s, formats.spread) for s in own_scores(data)],
+        *[Column(_heading(data, s), s, formats.spread) for s in own_scores(data)],
         Column("params", "parameters", formats.whole),
         Column("MFLOP", "flops", formats.in_units(1e6)),
         Column("step ms", "train_step_ms", formats.number),
@@ -54,8 +56,15 @@ def columns(data: pd.DataFrame) -> list[Column]:
         Column("x step", "train_step_faster", formats.ratio),
         Column("x infer", "inference_faster", formats.ratio),
         Column("published", "published", formats.word),
-        *[Column(*column, formats.per_second) for column in zip(formats.SPARE, MS, strict=True)],
+        *[Column(*column, formats.per_second) for column in zip(formats.RATES, MS, strict=True)],
+        *[Column(h, name, formats.spread) for h, name in formats.TAILS.items() if name in data],
     ]
+
+
+def _heading(data: pd.DataFrame, score: str) -> str:
+    """Return the name of a score of the task's own, with the unit of the field it begins with."""
+    word, units = score.removeprefix(OWN), plugins.units(data["name"].iloc[0])
+    return " ".join([word, *[unit for name, unit in units.items() if word.startswith(f"{name}_")]])
 
 
 def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:
@@ -76,7 +85,7 @@ def format_task(data: pd.DataFrame, machine: str) -> dict[str, str]:
     """Return the tables of one task in every form, one for each choice of the task's options."""
     tables, rows = zip(*fill_tables(data, machine), strict=True)
     counts = dict.fromkeys(COUNTS, "Int64")
-    csv = pd.concat(part.astype(counts).drop(columns=HIDDEN) for part in rows)
+    csv = pd.concat(part.astype(counts).drop(columns=HIDDEN, errors="ignore") for part in rows)
     words = {name: csv[name].map(formats.csv_cell) for name in csv if is_string_dtype(csv[name])}
     csv = csv.assign(**words).to_csv(index=False, lineterminator="\n")
     return formats.format_tables([*map(choose, tables)]) | {"csv": csv}
@@ -86,9 +95,16 @@ def fill_tables(data: pd.DataFrame, machine: str) -> Iterator[tuple[Table, pd.Da
     """Yield a table for each task and choice of its options, spare columns too, and its rows."""
     for label, part in data.groupby("task"):
         part = part.dropna(axis="columns", how="all")
-        rows = with_published(with_speed(summary(part)), label)
-        notes = footnotes(part, rows, machine)
-        yield formats.fill_table(label, columns(part), rows.to_dict("records"), notes), rows
+        yield fill_task(label, part, with_speed(summary(part)), machine)
+
+
+def fill_task(
+    task: str, data: pd.DataFrame, table: pd.DataFrame, machine: str
+) -> tuple[Table, pd.DataFrame]:
+    """Return the table of a task from its runs and their summary, and its rows."""
+    rows = with_published(table, task)
+    notes = footnotes(data, rows, machine)
+    return formats.fill_table(task, columns(data), rows.to_dict("records"), notes), rows
 
 
 def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
@@ -98,7 +114,7 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
         (m, method if AND in method else method.partition("(")[0])
         for m, method in table[["network", "method"]].values
     ]
-    table["published"] = [texts.get(cell) for cell in ours]
+    table = table.assign(published=[texts.get(cell) for cell in ours])
     others = [
         {"model": model, "method": method, "published": text}
         for (model, method), text in texts.items()
@@ -124,9 +140,10 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         notes.append(f"{faster}, median over the rounds of a session")
     if any(formats.is_disturbed(row, TIMED) for row in table.to_dict("records")):
         notes.append(f"{formats.DISTURBED}, kept out of every ratio")
+    notes += tuning.say_search(table)
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
-    for _, row in data[data["status"] != "done"].iterrows():
+    for row in data[data["status"] != "done"].to_dict("records"):
         run = f"{row['model']} {row['method']}, seed {row['seed']}"
         notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")
     return notes

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from bench import Plugin, Run
 
 SEEDS = 5
-TASK = Plugin("two_rotations")
+TASKS = {  # and the network that fits its families and objects
+    "two_rotations": {},
+    "three_invariances": {"families": 3, "objects": 3},
+}
 SIZE = {"validations": 2, "batch_size": 60}
 
 
 def runs() -> Iterator[Run]:
-    """Two planar vectors x amortised invariance, which has the best fixed set beside it."""
+    """Planar vectors, and clouds x amortised invariance, which has the best fixed set beside it."""
+    method = Plugin("amortise", {"labelled": 160})
     for seed in range(SEEDS):
-        model = Plugin("discovery/hyper")
-        yield Run(TASK, model, Plugin("amortise"), 2600, lr=2e-3, seed=seed, **SIZE)
+        for task, options in TASKS.items():
+            model = Plugin("discovery/hyper", options)
+            yield Run(Plugin(task), model, method, 2600, lr=2e-3, seed=seed, **SIZE)

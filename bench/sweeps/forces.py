@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from bench import Plugin, Run
 
 SEEDS = 3
-STEPS = 3000
-TASK = Plugin("md_gfn2_forces", {"molecule": "ethanol"})
-METHODS = (Plugin("plain"), Plugin("augment"), Plugin("remul", {"beta": 10.0}))
-SIZE = {"batch_size": 32, "lr": 1e-3, "validations": 20, "elements": 10, "samples": 100}
+STEPS = 1500
+TASK = Plugin("md_gfn2_forces", {"molecule": "ethanol", "train": 10_000})
+TRANSFORMER = {"channels": 64, "layers": 2}
+PAINN = {"channels": 32, "layers": 2}
+PLAIN = Plugin("plain")
+METHODS = (PLAIN, Plugin("augment"), Plugin("remul"))
+SIZE = {"batch_size": 32, "lr": 3e-3, "decay": "cosine", "validations": 10}
+MEASURED = {"elements": 10, "samples": 100}
 
 
-def runs() -> Iterator[Run]:
-    """GNN x {plain, augment, remul} and egnn, each direct and conservative, on ethanol."""
+def runs(task: Plugin = TASK) -> Iterator[Run]:
+    """Transformer x {plain, augment, remul} and painn, each direct and conservative."""
     for seed in range(SEEDS):
         for conservative in ({}, {"conservative": True}):
-            gnn = Plugin("gnn", {"channels": 32, "layers": 3} | conservative)
-            egnn = Plugin("egnn", {"channels": 32, "layers": 3} | conservative)
-            for model, method in [*[(gnn, method) for method in METHODS], (egnn, METHODS[0])]:
-                yield Run(TASK, model, method, STEPS, seed=seed, **SIZE)
+            transformer = Plugin("transformer", TRANSFORMER | conservative)
+            painn = Plugin("painn", PAINN | conservative)
+            for model, method in [*((transformer, m) for m in METHODS), (painn, PLAIN)]:
+                yield Run(task, model, method, STEPS, seed=seed, **SIZE, **MEASURED)

@@ -8,21 +8,30 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul,
 EQUIVARIANT = (
     EGNN,
     Plugin("evfn", {"channels": 56}),
+    Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
+    Plugin("hegnn", {"channels": 58}),
     Plugin("nequip", {"channels": 40, "layers": 3, "degree": 1}),
     Plugin("painn"),
+    Plugin("radial_field", {"channels": 90}),
     Plugin("se3_transformer", {"channels": 40, "layers": 3}),
     Plugin("segnn", {"channels": 32, "layers": 4}),
     Plugin("tfn", {"channels": 64, "layers": 2}),
 )
-UNCONSTRAINED = (TRANSFORMER, Plugin("gnn", {"channels": 72}), Plugin("mlp", {"objects": 4}))
+NEARLY = (Plugin("platonic"), Plugin("rapidash"))
+UNCONSTRAINED = (
+    TRANSFORMER,
+    Plugin("gnn", {"channels": 72}),
+    Plugin("mlp", {"objects": 4}),
+    Plugin("mpnn", {"channels": 76}),
+)
 
 
 def runs() -> Iterator[Run]:
-    """The equivariant ones plain; the unconstrained ones plain, augmented and with REMUL."""
+    """Those with symmetry built in plain; the others plain, augmented and with REMUL."""
     methods = (PLAIN, AUGMENT, remul(10.0))
     return seeded(
-        *[(model, PLAIN, STEPS) for model in EQUIVARIANT],
+        *[(model, PLAIN, STEPS) for model in (*EQUIVARIANT, *NEARLY)],
         *[(model, method, STEPS) for model in UNCONSTRAINED for method in methods],
         (Plugin("drift"), PLAIN, STEPS),
     )

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from bench import Plugin, Run
 
 SEEDS = 5
-SIZE = {"batch_size": 16, "validations": 4}
+SIZE = {"batch_size": 16, "validations": 4, "decay": "cosine"}
 SHIFTS = {  # by rank, form and size of what adapts, with the inner rate that it can bear
-    1: {"dense": (3, 2.0), "local": (3, 20.0), "convolution": (3, 0.5), "full": (3, 0.1)},
+    1: {"dense": (3, 2.0), "convolution": (3, 0.5), "full": (3, 0.1)},
     2: {"convolution": (3, 0.5), "full": (6, 0.1)},
-    5: {"dense": (3, 2.0), "full": (15, 0.1)},
+    5: {"full": (15, 0.1)},
 }
-TURNS = {"dense": (27, 4.0), "kronecker": (27, 4.0), "full": (27, 0.1)}
+TURNS = {"kronecker": (27, 4.0), "full": (27, 0.1)}
 
 
 def runs() -> Iterator[Run]:
@@ -22,5 +22,5 @@ def runs() -> Iterator[Run]:
         for task, forms in tasks:
             for form, (filters, rate) in forms.items():
                 options = {"form": form, "filters": filters, "rate": rate}
-                model, lr = Plugin("discovery/msr", options), 3e-3 if form == "full" else 1e-3
-                yield Run(task, model, Plugin("plain"), 1200, lr=lr, seed=seed, **SIZE)
+                model, lr = Plugin("discovery/msr", options), 3e-2 if form == "full" else 1e-3
+                yield Run(task, model, Plugin("plain"), 900, lr=lr, seed=seed, **SIZE)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import nan
 
 from rich.markup import escape
 from rich.table import Table
@@ -14,11 +13,15 @@ Scores = Mapping[str, float]
 
 @dataclass
 class Board:
-    """Names and lengths of the runs, how far each has come, the scores of those that ended."""
+    """Names and lengths of the runs, how far each has come, the scores of those that ended.
+
+    `seen` are the last loss of a run and its last error in validation.
+    """
 
     names: Sequence[str]
     lengths: Sequence[int]
     steps: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
     ended: dict[int, Scores | None] = field(default_factory=dict)
 
     def end(self, index: int, scores: Scores | None) -> None:
@@ -41,12 +44,20 @@ class Board:
         waiting = total - len(self.ended) - len(running)
         title = f"{len(self.ended) - failed} done, {failed} failed, {len(running)} running, "
         table = Table(title=f"{title}{waiting} to go", title_justify="left", box=None)
-        for heading in ("", "run", "step", "MSE", "E'"):
+        for heading in ("", "run", "step", "loss", "val MSE", "MSE", "E'"):
             table.add_column(heading, justify="left" if heading in ("", "run") else "right")
         for index in running:
+            state = "running" if self.steps[index] < self.lengths[index] else "scoring"
             step = f"{self.steps[index]:,} of {self.lengths[index]:,}"
-            table.add_row("running", escape(self.names[index]), step, "", "")
+            numbers = map(_say, self.seen.get(index, ()))
+            table.add_row(state, escape(self.names[index]), step, *numbers)
         for index, scores in self.best():
-            numbers = (f"{scores.get(name, nan):.3g}" for name in (MSE, "expected_error_test"))
-            table.add_row("best", escape(self.names[index]), f"{self.lengths[index]:,}", *numbers)
+            loss, _ = self.seen.get(index, (None, None))
+            numbers = (loss, *map(scores.get, ("mse_val", MSE, "expected_error_test")))
+            row = (escape(self.names[index]), f"{self.lengths[index]:,}", *map(_say, numbers))
+            table.add_row("best", *row)
         return table
+
+
+def _say(number: float | None) -> str:
+    return "" if number is None else f"{number:.3g}"

@@ -33,9 +33,13 @@ class Tracker:
         self.total, self.started = sum(board.lengths), now()
         self.handle = bar.add_task("training", total=self.total)
 
-    def step(self, index: int, step: int) -> None:
-        """Note how far a run has come."""
+    def step(
+        self, index: int, step: int, loss: float | None = None, error: float | None = None
+    ) -> None:
+        """Note how far a run has come, and where they are known its loss and validation error."""
         self.steps[index] = step
+        if (loss, error) != (None, None):
+            self.board.seen[index] = loss, error
         self.bar.update(self.handle, completed=sum(self.steps.values()))
 
     def line(self, text: str) -> None:

@@ -1,7 +1,8 @@
 """What a parent and its workers say to each other: one JSON object a line.
 
 `compare --base` talks to the worker of another revision, so these messages are a contract between
-revisions. Whoever changes one raises `PROTOCOL`, and tests/bench/system/conversation.jsonl.
+revisions. Whoever changes one raises `PROTOCOL`, and tests/bench/system/conversation.jsonl; a new
+field that may be left out changes none.
 """
 
 from pathlib import Path
@@ -99,10 +100,15 @@ class MeasurePeer(Struct, frozen=True, tag_field="do", tag="measure_peer"):
     device: str
 
 
-class Step(Struct, frozen=True, tag_field="says", tag="step"):
-    """So many training steps are done."""
+class Step(Struct, frozen=True, tag_field="says", tag="step", omit_defaults=True):
+    """So many training steps are done; of each run its last loss, and its error in validation.
+
+    None stands for a number that is not finite, or of a training that has ended.
+    """
 
     step: int
+    losses: list[float | None] = []
+    errors: list[float | None] = []
 
 
 class Line(Struct, frozen=True, tag_field="says", tag="line"):

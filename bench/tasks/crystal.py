@@ -1,10 +1,13 @@
 """Crystals of 4 to 16 atoms in a periodic cell: energy, forces and stress, exact labels."""
 
+from dataclasses import replace
+
 import torch
 from torch import Generator
 
 from bench import Task
 from bench.data.crystals import LATTICES, draw_crystal, join_crystals
+from bench.data.field_scores import mean_errors
 from bench.data.poses import make_posed_task
 from remul import POINT, SCALAR, VECTOR, Batch, Rep, Signature
 
@@ -37,8 +40,9 @@ def load(
     pair potential is that of `bench.data.crystals.solve`, edges join all images nearer than its
     cut-off. The energy is that of the cell, less -1.35 for each atom; the stress is 0e+2e. Units
     are arbitrary; fields are float32 and ragged. Turned by angles uniform in [0, turn_deg] degrees,
-    in the split "ood" by those in `ood_deg`. Raises `ValueError` for sizes below 1, negative
-    deviations and angles outside [0, 180].
+    in the split "ood" by those in `ood_deg`. Scores of its own: mean absolute errors and roots of
+    mean squares of each field. Raises `ValueError` for sizes below 1, negative deviations and
+    angles outside [0, 180].
     """
     if min(displacement, strain) < 0:
         raise ValueError(f"deviations have to be at least 0, got {displacement} and {strain}")
@@ -53,4 +57,5 @@ def load(
         return Batch(inputs, targets, OBJECTS)
 
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
-    return make_posed_task(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
+    task = make_posed_task(draw, SIGNATURE, seed, sizes, turn_deg, ood_deg)
+    return replace(task, scores=mean_errors(task.test))

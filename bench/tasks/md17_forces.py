@@ -5,7 +5,8 @@ from numpy.random import default_rng
 from bench import Task
 from bench.data import md17, molecules
 
-VERSION = 2
+VERSION = 3
+UNITS = {"energy": "kcal/mol", "force": "kcal/mol/Å"}
 
 
 def load(

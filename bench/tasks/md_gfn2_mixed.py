@@ -6,7 +6,8 @@ from bench import Task
 from bench.data import molecules as data
 from bench.tasks import md_gfn2_forces
 
-VERSION = 1
+VERSION = 2
+UNITS = {"energy": "kcal/mol", "force": "kcal/mol/Å"}
 
 
 def load(

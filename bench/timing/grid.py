@@ -1,7 +1,7 @@
 """`speed`: inference and training steps of every model over sizes, modes and precisions."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from statistics import median
@@ -9,7 +9,7 @@ from statistics import median
 from msgspec import structs
 
 from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
-from bench.core.config import Plugin
+from bench.core.config import Plugin, to_plain
 from bench.records import files
 from bench.records.claims import TIMING, hold
 from bench.records.machine_facts import MachineFacts
@@ -123,9 +123,9 @@ def make_record(case: SpeedCase, worker: TimedWorker, unit: TimedWorker, name: s
         beside = {"ratios": ratios, "x_unit": median(ratios)} if ratios else {}
         energy_mj = worker.try_ask(MeasureEnergy(kind))
         timings[kind] = structs.replace(timing, **beside, energy_mj=energy_mj)
-    counts = worker.try_ask(Count(asdict(case.run("train_step")), worker.device)) or {}
+    counts = worker.try_ask(Count(to_plain(case.run("train_step")), worker.device)) or {}
     if timings and case.mode == "compile":
-        request = CountBreaks(asdict(case.run("inference")), worker.device)
+        request = CountBreaks(to_plain(case.run("inference")), worker.device)
         counts["graph_breaks"] = worker.try_ask(request)
     return structs.replace(
         blank_record(case),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from math import inf
 from pathlib import Path
@@ -13,6 +13,7 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from bench.core.cases import TimingTarget
+from bench.core.config import to_plain
 from bench.core.outcomes import status_of
 from bench.records.timings import Timing
 from bench.system.pool import Worker
@@ -84,7 +85,7 @@ class TimedWorker:
 
     def prepare(self, targets: Mapping[str, TimingTarget]) -> None:
         """Have the worker build and warm its closures; a death is an outcome too."""
-        plain = {name: asdict(target) for name, target in targets.items()}
+        plain = {name: to_plain(target) for name, target in targets.items()}
         try:
             self.facts = convert(self.ask(Prepare(plain, self.device)), Prepared)
         except RuntimeError as error:

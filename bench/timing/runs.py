@@ -1,7 +1,6 @@
 """The times of runs: what has none yet, in one session, beside a row that relates the sessions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from math import inf
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from bench.core import plugins
 from bench.core.cases import UNTRAINABLE, TimingTarget
-from bench.core.config import Run
+from bench.core.config import Run, to_plain
 from bench.core.keys import run_key, run_name
 from bench.records.claims import TIMING, hold
 from bench.records.run_record import RunRecord
@@ -147,7 +146,7 @@ def _collect(key: str, run: Run, worker: TimedWorker) -> Row:
     return Row(
         {kind: timings[name] for kind, name in names.items() if name in timings},
         {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
-        worker.try_ask(Count(asdict(run), worker.device)) or {},
+        worker.try_ask(Count(to_plain(run), worker.device)) or {},
         bool(worker.death),
     )
 

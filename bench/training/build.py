@@ -43,7 +43,9 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
     task = _move(loaded, device)
     method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
     with seed_global_generators(run):
-        model = build_network(run.model.name, task.signature, **run.model.kwargs).to(device)
+        options = run.model.kwargs
+        model = build_network(run.model.name, task.signature, task.scales, **options)
+        model = (method.wrap(model) if method.wrap else model).to(device)
     if hasattr(method.penalty, "watch"):
         method.penalty.watch(last_layer(model))
     return task, model, replace(method, penalty=history.record_penalty(method.penalty, run.steps))

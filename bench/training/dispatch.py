@@ -3,10 +3,11 @@
 import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from math import inf
 from threading import Event
 
+from bench.core.config import to_plain
 from bench.core.outcomes import explain
 from bench.records.claims import BEAT_S
 from bench.system.clock import now
@@ -66,7 +67,7 @@ class Dispatcher:
     def _job(self, group: list[int]) -> Job:
         journal = self.journal
         return Job(
-            [asdict(journal.todo[index]) for index in group],
+            [to_plain(journal.todo[index]) for index in group],
             [journal.before[index] for index in group],
             str(journal.store.root.resolve()),
             self.device,

@@ -80,7 +80,9 @@ def _score(
     alone = alone and task.group is SO3
     parts = {
         "scores": best | check_finite(score(run, task, wrapped, generator)),
-        "profiles": Profiles(**profiles(task, model, generator)) if alone else Profiles(),
+        "profiles": Profiles(**profiles(task, model, method.poses, generator))
+        if alone
+        else Profiles(),
         "penalty": Penalty(**history.final_weights(method.penalty.penalty)),
     }
     frozen = replace(method, penalty=history.freeze(method.penalty.penalty))

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -60,9 +61,11 @@ def final_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
 
 
 def freeze(penalty: Callable[[Terms], Tensor]) -> Callable[[Terms], Tensor]:
-    """Return the penalty with the weights it has come to, for good, where it tells them."""
+    """Return the penalty with the weights it has come to, for good."""
     known = {name: float(weight) for name, weight in current_weights(penalty).items()}
-    return Constant(**known) if known else penalty
+    if known.keys() == {"alpha", "beta"} and penalty.state_dict():
+        return Constant(**known)
+    return lambda terms: deepcopy(penalty)(terms)
 
 
 def as_csv(points: list[Point]) -> str:

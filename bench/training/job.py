@@ -6,6 +6,7 @@ claims tell others how far it has come. All else that it needs is in the job.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -79,16 +80,21 @@ class _Work:
     def note(self, reply: Reply) -> None:
         """Take what a worker says on the way."""
         match reply:
-            case Step(step) if now() - self.noted_s >= self.job.look_s:
+            case Step(step, losses, errors) if self._is_due(step):
                 self.noted_s = now()
-                for run in self.own.values():
-                    self.claims.note(self.store.path(run), step)
+                for run, *seen in zip_longest(self.own.values(), losses, errors):
+                    self.claims.note(self.store.path(run), step, *seen)
             case Line(text):
                 self.report.lines.append(text)
             case Ended(index):
                 place = [*self.own][index]
                 self.report.answers[place] = Done()
                 self.claims.release(self.store.path(self.own[place]))
+
+    def _is_due(self, step: int) -> bool:
+        """Return whether to say how far it is: now and then, and when scoring begins."""
+        last = any(step >= run.steps for run in self.own.values())
+        return last or now() - self.noted_s >= self.job.look_s
 
     def end(self, answer: Answer) -> None:
         """Take what a worker says at last; the death of one leaves a record of its only run."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.core.config import Run
 from bench.core.keys import run_name
 from bench.core.outcomes import UNWRITABLE
-from bench.records.claims import Claims, read_claims, read_step
+from bench.records.claims import Claims, read_claims, read_owner
 from bench.records.files import State
 from bench.records.run_store import RunStore
 from bench.system.pool import Answer
@@ -50,8 +50,9 @@ class Journal:
         folders = {self.paths[index].parent for index in self.left()}
         self.held = {file: claim for f in folders for file, claim in read_claims(f).items()}
         for index in self.left():
-            if claim := self.held.get(self.paths[index]):
-                self.tracker.step(index, read_step(claim))
+            owner = read_owner(self.held.get(self.paths[index]))
+            if owner:
+                self.tracker.step(index, owner.step, owner.loss, owner.error)
 
     def free(self, aside: Sequence[int]) -> list[int]:
         """Return those of the runs left to others that are still to train, and that nobody trains.

@@ -1,10 +1,10 @@
 """Has an engine train the runs that a sweep lacks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from bench.core.config import Run
+from bench.core.config import Run, to_plain
 from bench.core.keys import run_name
 from bench.records import files
 from bench.records.claims import claiming
@@ -74,7 +74,7 @@ def estimate(options: TrainingOptions) -> str:
     """Return the configurations with what is left to do, and how long that takes here."""
     configurations = by_configuration(options.runs)
     todo = {key: len(runs) for key, runs in by_configuration(_todo(options)).items()}
-    first = [asdict(runs[0]) for runs in configurations.values()]
+    first = [to_plain(runs[0]) for runs in configurations.values()]
     try:
         steps = pool.ask(Estimate(first, options.device), options.timeout_s)
     except RuntimeError as error:

@@ -12,11 +12,13 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
+from bench.system.protocol import Step
+from bench.training.optimisers import Together, build_optimiser
 from bench.training.scores import mean_squared_error
 from remul import Batch
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
-Progress = Callable[[int], None]
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Trainer:
     model: nn.Module
     weights: list[nn.Parameter]  # of the model, whose tree takes long to walk at every step
     method: Method
-    optimiser: torch.optim.Optimizer
+    optimiser: torch.optim.Optimizer | Together
     generator: Generator
     clip: float
 
@@ -43,8 +45,7 @@ class Trainer:
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     """Return the trainer of a run, its group elements drawn from the run's seed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    graph = weights[0].is_cuda  # where a whole step may become one CUDA graph
-    optimiser = torch.optim.Adam(weights, lr=run.lr, fused=True, capturable=graph)
+    optimiser = build_optimiser(run.optimiser, model, run.lr)
     return Trainer(model, weights, method, optimiser, rng("elements", run.seed), run.clip)
 
 
@@ -59,8 +60,8 @@ def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Prog
     checkpoint = BestCheckpoint(model, task, method.constrained)
     for step, loss in enumerate(take_steps(run, task, model, method), 1):
         if is_checkpoint(step, run):
-            checkpoint.update(step, loss)
-            progress(step)
+            error = checkpoint.update(step, loss)
+            progress(Step(step, [loss.item()], [error]))
     return checkpoint.restore()
 
 
@@ -72,7 +73,7 @@ def take_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterat
             yield loss
         return
     training = trainer(run, model, method)
-    batches = batches_of(task.train, run.batch_size, rng("batches", run.seed))
+    batches = batches_of(method.data or task.train, run.batch_size, rng("batches", run.seed))
     for step in range(run.steps):
         set_lr(training.optimiser, run.lr * lr_factor(run.decay, step / run.steps))
         yield training.step(next(batches))
@@ -88,12 +89,13 @@ class BestCheckpoint:
     score: dict[str, float] = field(default_factory=lambda: {"mse_val": inf, "best_step": 0})
     state: dict[str, Tensor] = field(default_factory=dict)
 
-    def update(self, step: int, loss: Tensor) -> None:
-        """Score the model as it is after a step; raises `DivergedError` as `validate` does."""
+    def update(self, step: int, loss: Tensor) -> float:
+        """Return the error of the model as it is; raises `DivergedError` as `validate` does."""
         error = validate(step, loss, self.model, self.task)
         if error < self.score["mse_val"] or self.last:
             self.score = {"mse_val": error, "best_step": step}
             self.state = deepcopy_state(self.model)
+        return error
 
     def restore(self) -> dict[str, float]:
         """Leave the model in that state and return its score and step."""
@@ -131,7 +133,7 @@ def lr_factor(decay: str, progress: float) -> float:
     return FINAL_LR**progress
 
 
-def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+def set_lr(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
     """Set the learning rate of the next step."""
     for group in optimiser.param_groups:
         group["lr"] = lr

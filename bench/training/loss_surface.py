@@ -1,17 +1,17 @@
 """The loss around a trained model, along random filter-normalised directions (Li et al. 2018)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.training.loop import rng
-from remul import Model
+from remul import Batch, Model, curvature
 
 Direction = dict[str, Tensor]
 
@@ -19,9 +19,10 @@ Direction = dict[str, Tensor]
 def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, Any]:
     """Return the method's loss at `run.surface` places from -1 to 1 along a line and in a plane.
 
-    The batch is the first `run.samples` of the training split, and every place sees the same
-    group elements. `plane[i][j]` is at `at[i]` along the direction of the line and `at[j]` along
-    another. Raises `ValueError` for a method that trains in its own way.
+    With the Hessian's largest eigenvalue and trace. The batch is the first `run.samples` of the
+    training split, and every place sees the same group elements. `plane[i][j]` is at `at[i]` along
+    the direction of the line and `at[j]` along another. Raises `ValueError` for a method that
+    trains in its own way.
     """
     if method.train:
         raise ValueError("a loss surface needs the loss terms of a method, this one has none")
@@ -35,7 +36,21 @@ def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> d
 
     at = torch.linspace(-1, 1, run.surface).tolist()
     line, plane = (evaluate_around(model, loss, d, at) for d in ([first], [first, second]))
-    return {"at": at, "line": line.tolist(), "plane": plane.tolist()}
+    curved = measure_curvature(run, batch, model, method, generator)
+    return {"at": at, "line": line.tolist(), "plane": plane.tolist()} | curved
+
+
+def measure_curvature(
+    run: Run, batch: Batch, model: nn.Module, method: Method, generator: Generator
+) -> dict[str, float]:
+    """Return the Hessian's largest eigenvalue and trace; nothing without second derivatives."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    try:
+        terms = method.terms(model, batch, rng("elements", run.seed))
+        largest, trace = curvature(method.penalty(terms), weights, generator)
+    except RuntimeError:  # an operation of the network has none
+        return {}
+    return {"hessian_largest": largest.item(), "hessian_trace": trace.item()}
 
 
 @torch.no_grad()
@@ -47,9 +62,10 @@ def evaluate_around(
     The model itself is left as it is, in evaluation mode.
     """
     model.eval()
-    losses = [
-        loss(_shift(model, directions, places)) for places in product(at, repeat=len(directions))
-    ]
+    losses = []
+    for places in product(at, repeat=len(directions)):
+        with _shift(model, directions, places):
+            losses.append(loss(model))
     return torch.tensor(losses, dtype=torch.float64).view([len(at)] * len(directions))
 
 
@@ -71,8 +87,18 @@ def _filters_like(weight: Tensor, generator: Generator) -> Tensor:
     return drawn * own / drawn_norm
 
 
-def _shift(model: nn.Module, directions: list[Direction], places: tuple[float, ...]) -> Model:
+@contextmanager
+def _shift(
+    model: nn.Module, directions: list[Direction], places: tuple[float, ...]
+) -> Iterator[None]:
+    """Let the weights be elsewhere as long as the context lasts."""
     weights = dict(model.named_parameters())
+    before = {name: weights[name].clone() for way in directions for name in way}
     for step, way in zip(places, directions, strict=True):
-        weights |= {name: weights[name] + step * d for name, d in way.items()}
-    return lambda inputs: functional_call(model, weights, (inputs,))
+        for name, d in way.items():
+            weights[name].add_(step * d)
+    try:
+        yield
+    finally:
+        for name, weight in before.items():
+            weights[name].copy_(weight)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
 from bench.system.clock import now
+from bench.system.protocol import Step
 from bench.training.build import build
 from bench.training.execute import TrainedRun, record_training
 from bench.training.loop import (
@@ -22,6 +24,7 @@ from bench.training.loop import (
     rng,
     set_lr,
 )
+from bench.training.optimisers import ELEMENTWISE, build_optimiser
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
 
@@ -49,7 +52,8 @@ class Seed:
     def __post_init__(self) -> None:
         self.generator = rng("elements", self.run.seed)
         order = rng("batches", self.run.seed)
-        self.batches = batches_of(self.task.train, self.run.batch_size, order)
+        data = self.method.data or self.task.train
+        self.batches = batches_of(data, self.run.batch_size, order)
 
     def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
         """Return the method's terms, from outputs of its first model calls, or the next call.
@@ -60,6 +64,8 @@ class Seed:
 
         def model(inputs: Fields) -> Fields:
             output = next(given, None)
+            if any(is_functorch_wrapped_tensor(x) or x.requires_grad for x in inputs.values()):
+                raise ValueError("the method takes derivatives of the model in its inputs")
             if output is None:
                 raise ForwardRequest(inputs)
             return output
@@ -82,14 +88,17 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
+        if any(method.wrap for _, _, method in parts):
+            raise ValueError("the method looks into the model")
+        if runs[0].optimiser not in ELEMENTWISE:
+            raise ValueError(f"{runs[0].optimiser} takes the matrices of one seed")
         if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
             raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
         self.model = Stacked([model for _, model, _ in parts])
         self.clip = runs[0].clip
-        weights = list(self.model.whole.parameters())
-        self.optimiser = torch.optim.Adam(weights, lr=runs[0].lr, fused=True)
+        self.optimiser = build_optimiser(runs[0].optimiser, self.model.whole, runs[0].lr)
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
         """Take one step of every seed and return the losses, None where training has diverged."""
@@ -151,22 +160,26 @@ def train_seeds(
         set_lr(trainer.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
         losses = trainer.step([next(seed.batches) for seed in trainer.seeds])
         if is_checkpoint(step, run):
-            for seed, checkpoint, loss in zip(trainer.seeds, checkpoints, losses, strict=True):
-                _update(seed, checkpoint, step, loss)
-            progress(step)
+            own = zip(trainer.seeds, checkpoints, losses, strict=True)
+            errors = [_update(seed, checkpoint, step, loss) for seed, checkpoint, loss in own]
+            pairs = zip(losses, errors, strict=True)
+            known = [None if error is None else loss.item() for loss, error in pairs]
+            progress(Step(step, known, errors))
         if all(seed.diverged for seed in trainer.seeds):
             break
     trainer.model.separate()
     return [_restore(*pair) for pair in zip(trainer.seeds, checkpoints, strict=True)]
 
 
-def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | None) -> None:
+def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | None) -> float | None:
+    """Score the model of a seed; None if its training has diverged."""
     if seed.diverged:
-        return
+        return None
     try:
-        checkpoint.update(step, loss)
+        return checkpoint.update(step, loss)
     except DivergedError as error:
         seed.diverged = error
+        return None
 
 
 def _restore(seed: Seed, checkpoint: BestCheckpoint) -> Callable[..., dict[str, float]]:

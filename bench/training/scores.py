@@ -5,12 +5,23 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
-from remul import Batch, error_by_axis, error_spectrum, metrics, pose_shift
+from remul import (
+    Batch,
+    Element,
+    Fields,
+    Signature,
+    error_by_axis,
+    error_by_nearest_pose,
+    error_spectrum,
+    feature_spectrum,
+    metrics,
+    pose_shift,
+)
 from remul.checks import predict
 from remul.fields import MASK, real_fraction, zero_padding
 
@@ -60,18 +71,25 @@ def own_scores(task: Task, model: nn.Module) -> dict[str, float]:
 def equivariance_errors(
     run: Run, task: Task, model: nn.Module, data: Batch, generator: Generator
 ) -> dict[str, float]:
-    """Return the measures over the task's group, means over samples, each of `run.elements`."""
+    """Return the measures over the task's group, each of `run.elements`, by kind and statistic.
+
+    A kind alone is the mean over samples; with it come the 95th percentile and the largest.
+    """
     if task.group is None:
         return {}
     model.eval()
-    totals: dict[str, float] = {}
+    parts: dict[str, list[Tensor]] = {}
     for chunk in chunks(data):
         elements = [task.group.sample(chunk.inputs, generator) for _ in range(run.elements)]
         for kind, errors in metrics.errors(model, chunk.inputs, task.signature, elements).items():
-            mean = errors.double().sum().item() / len(data)
-            totals[kind] = totals.get(kind, 0.0) + mean
+            parts.setdefault(kind, []).append(errors.double())
     model.train()
-    return totals
+    scores = {kind: sum(x.sum().item() / len(data) for x in part) for kind, part in parts.items()}
+    for kind, part in parts.items():
+        values = torch.cat(part)
+        scores[f"{kind}_p95"] = values.quantile(0.95).item()
+        scores[f"{kind}_max"] = values.max().item()
+    return scores
 
 
 def check_finite(scores: dict[str, float]) -> dict[str, float]:
@@ -83,10 +101,14 @@ def check_finite(scores: dict[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, Any]:
+def profiles(
+    task: Task, model: nn.Module, poses: list[Element] | None, generator: Generator
+) -> dict[str, Any]:
     """Return where the model errs on the test split: E' by angle and by axis, energy by degree.
 
-    Means over the first `PROFILED` samples.
+    Those of hidden features too, where it has layers, and where it was trained in fixed `poses` the
+    error on training samples by the angle to the nearest. Means over the first `PROFILED` samples;
+    and the curves of the task's own.
     """
     model.eval()
     inputs, signature = task.test[:PROFILED].inputs, task.signature
@@ -98,6 +120,30 @@ def profiles(task: Task, model: nn.Module, generator: Generator) -> dict[str, An
         "expected_error_by_angle": shift.errors.mean(-1).tolist(),
         "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
         "energy_by_degree": spectrum.mean(0).tolist(),
+        "energy_by_layer": _spectra(model, inputs, signature),
+        **(_errors_by_pose(task, model, poses, generator) if poses else {}),
+        "own": dict(task.profile(model)) if task.profile else {},
+    }
+
+
+def _spectra(model: nn.Module, inputs: Fields, signature: Signature) -> dict[str, list[float]]:
+    """Return the energy by degree of the features of each layer, of a network that shows them."""
+    try:
+        spectra = feature_spectrum(model, inputs, signature, L_MAX)
+    except ValueError:  # it has no layers, or they put out nothing per object
+        return {}
+    return {name: energy.mean(0).tolist() for name, energy in spectra.items()}
+
+
+def _errors_by_pose(
+    task: Task, model: nn.Module, poses: list[Element], generator: Generator
+) -> dict[str, list[float]]:
+    known = [Element(g.rotation[:PROFILED], g.translation[:PROFILED]) for g in poses]
+    batch = task.train[:PROFILED]
+    curve = error_by_nearest_pose(model, batch, task.signature, known, generator)
+    return {
+        "pose_deg": curve.angles_deg.tolist(),
+        "error_by_pose": curve.errors.squeeze(1).tolist(),
     }
 
 

@@ -12,21 +12,22 @@ from remul.fields import Fields, Signature
 WIDTHS = (64, 64, 32)  # of the features
 
 
-def build(signature: Signature, families: int = 2, channels: int = 64) -> "Hyper":
+def build(signature: Signature, families: int = 2, channels: int = 64, objects: int = 1) -> "Hyper":
     """Return features f_h(i)(x) whose weights an MLP h makes of a descriptor i in [0, 1]^families.
 
     After HyperInvariances (Raj et al. 2022). The fields of the input are taken side by side. Every
     output field has a descriptor of its own, 1/2 at first, and a linear head; another head for each
-    corner of the cube is there for comparison. `channels` is the width of h.
+    corner of the cube is there for comparison. `channels` is the width of h; there are `objects` in
+    a sample.
     """
-    return Hyper(signature, families, channels)
+    return Hyper(signature, families, channels, objects)
 
 
 class Hyper(nn.Module):
-    def __init__(self, signature: Signature, families: int, channels: int) -> None:
+    def __init__(self, signature: Signature, families: int, channels: int, objects: int) -> None:
         super().__init__()
         self.signature = signature
-        width = sum(rep.dim for rep in signature.inputs.values())
+        width = sum(rep.dim * objects**rep.objects for rep in signature.inputs.values())
         self.shapes = [*pairwise((width, *WIDTHS))]
         count = sum((a + 1) * b for a, b in self.shapes)
         self.hyper = mlp(families, channels, channels, count)

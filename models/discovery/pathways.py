@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
@@ -64,7 +63,8 @@ class Pathways(nn.Module):
 
     def pathways(self) -> dict[str, list[str]]:
         """Return which weights share a prior: those of a path in a layer, and the head's."""
-        ways = {name: [name] for name, _ in self.named_parameters() if "head" not in name}
+        names = [name for name, _ in self.named_parameters() if "head" not in name]
+        ways = {name.removesuffix(".weight"): [name] for name in names}
         if len(self.layers) == 1:
             ways = {name.rpartition(".")[2]: own for name, own in ways.items()}
         if self.head is not None:
@@ -77,16 +77,22 @@ class Layer(nn.Module):
         self, width_in: int, width_out: int, places: int, kernel: int, paths: tuple[str, ...]
     ) -> None:
         super().__init__()
-        conv = torch.randn(width_out, width_in, kernel) / (width_in * kernel) ** 0.5
-        free = torch.randn(width_out, places, width_in, places) / (width_in * places) ** 0.5
-        self.conv = nn.Parameter(conv) if "conv" in paths else None
-        self.free = nn.Parameter(free) if "free" in paths else None
+        self.kernel, self.places = kernel, places
+        self.conv = _scaled(width_in * kernel, width_out) if "conv" in paths else None
+        self.free = _scaled(width_in * places, width_out * places) if "free" in paths else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # (batch, channels, places)
         parts = []
         if self.conv is not None:
-            around = pad(x, (0, self.conv.shape[-1] - 1), mode="circular")
-            parts.append(nn.functional.conv1d(around, self.conv))
+            windows = pad(x, (0, self.kernel - 1), mode="circular").unfold(-1, self.kernel, 1)
+            parts.append(self.conv(windows.transpose(1, 2).flatten(2)).mT)
         if self.free is not None:
-            parts.append(torch.einsum("bip,oqip->boq", x, self.free))
+            parts.append(self.free(x.flatten(1)).unflatten(-1, (-1, self.places)))
         return sum(parts[1:], start=parts[0])
+
+
+def _scaled(width_in: int, width_out: int) -> nn.Linear:
+    """Return a linear map whose outputs have the variance of its inputs."""
+    layer = nn.Linear(width_in, width_out, bias=False)
+    nn.init.normal_(layer.weight, std=width_in**-0.5)
+    return layer

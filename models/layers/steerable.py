@@ -1,5 +1,6 @@
 """Steerable linear maps: tensor products with a geometric attribute, a weight on every path."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -72,6 +73,7 @@ class SteerableLinear(nn.Module):
             nn.ModuleList(nn.Linear(widths_in[l], out, bias=False) for l, _, _ in rising)
             for rising, out in zip(self.rising, widths, strict=True)
         )
+        self.widths_in = widths_in
 
     def forward(self, x: list[Tensor], matrices: Matrices) -> list[Tensor]:
         outputs = []
@@ -83,6 +85,12 @@ class SteerableLinear(nn.Module):
                 y += couple(path, matrices, before(x[path[0]]))
             outputs.append(y)
         return outputs
+
+    def list_blocks(self) -> Iterator[tuple[nn.Parameter, list[int]]]:
+        """Yield each weight of several paths, with how many of its columns belong to each."""
+        for after, falling in zip(self.after, self.falling, strict=True):
+            if isinstance(after, nn.Linear):
+                yield after.weight, [self.widths_in[l_in] for l_in, _, _ in falling]
 
 
 def gate_widths(widths: list[int]) -> list[int]:

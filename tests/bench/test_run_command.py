@@ -200,11 +200,17 @@ def test_processes_that_share_a_sweep_train_each_run_once(finished, tmp_path):
     assert not list(tmp_path.rglob("*.claim*"))
 
 
-def test_an_estimate_survives_a_worker_that_dies(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def no_estimate(monkeypatch):
+    """Workers die, so that a dry run takes no time and has no estimate."""
+
     def ask(*_):
         raise RuntimeError("the worker ended with code 9")
 
     monkeypatch.setattr(pool, "ask", ask)
+
+
+def test_an_estimate_survives_a_worker_that_dies(no_estimate, tmp_path, capsys):
     assert run(tmp_path, "--dry-run") == 0
     assert "no estimate: the worker ended with code 9" in capsys.readouterr().out
 
@@ -385,7 +391,7 @@ def test_paths_in_a_sweep_are_taken_from_its_folder(tmp_path, monkeypatch):
     assert mine.task.name == "nbody_gravity"
 
 
-def test_a_selection_needs_no_sweep_file(tmp_path, capsys):
+def test_a_selection_needs_no_sweep_file(no_estimate, tmp_path, capsys):
     pairs = ["--models", "drift", "egnn", "--methods", "plain", "remul:10"]
     values = ["--set", "lr=1e-3", "--seeds", "2", "--results", str(tmp_path), "--dry-run"]
     assert main(["run", "--task", "nbody_gravity:train=16", *pairs, *values]) == 0

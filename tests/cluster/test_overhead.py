@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import wait
-from dataclasses import asdict
 from math import inf
 
 import pytest
 from clusters import Sweep, keep
 
+from bench.core.config import to_plain
 from bench.records.claims import Claims, read_claims
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
@@ -54,7 +54,7 @@ def test_the_overhead_of_a_run(name, request, tmp_path, monkeypatch):
 
 def carry(choice, store, run):
     """Milliseconds to have jobs done in which nothing is to be done, one alone and of many."""
-    job = Job([asdict(run)], [None], str(store.root), "cpu")
+    job = Job([to_plain(run)], [None], str(store.root), "cpu")
     with engines.open_engine(choice, SLOTS, store.root) as engine:
         engine.submit(job).result()
         alone_s = seconds_of(lambda: engine.submit(job).result())

@@ -13,7 +13,7 @@ from bench.core.networks import build_network
 from bench.data.crystals import Crystal, draw_crystal, join_crystals
 from bench.tasks import crystal
 from models.layers.conservative import ENERGY, FORCE
-from remul import POINT, SCALAR, VECTOR, Signature, equivariance_error, irreps_to_matrix
+from remul import POINT, SCALAR, VECTOR, Element, Signature, equivariance_error, irreps_to_matrix
 
 INPUTS = {"position": POINT, "charge": SCALAR}
 SIGNATURE = Signature(INPUTS, {"energy": ENERGY, "force": FORCE})
@@ -136,3 +136,59 @@ def test_stress_and_forces_of_a_crystal_are_slopes_of_its_energy(name, generator
     work = (found["force"] * torch.cat(way)).sum()
     slope = (solve(step=tiny)["energy"] - solve(step=-tiny)["energy"]).sum() / (2 * tiny)
     assert_close(-work, slope, rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture
+def crystals(generator):
+    """Two crystals, ragged, whose edges each network finds itself."""
+    drawn = [draw_crystal(lattice, 0.05, 0.03, generator) for lattice in ("sc", "bcc")]
+    inputs = join_crystals(drawn)[0]
+    return {n: x for n, x in inputs.items() if n not in ("edge_index", "shift")}
+
+
+def in_cells(name):
+    torch.random.manual_seed(0)
+    options = {"channels": 4, "layers": 2, "cutoff": 1.2, "conservative": True}
+    return build_network(name, CRYSTAL, **options).double()
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_padded_crystals_have_the_forces_and_stress_of_ragged_ones(name, crystals):
+    model, counts = in_cells(name), crystals["batch"].bincount()
+    real = torch.arange(counts.max()) < counts[:, None]
+    padded = {"cell": crystals["cell"], "mask": real.unsqueeze(-1).double()}
+    for field in ("species", "position"):
+        padded[field] = torch.zeros(*real.shape, crystals[field].shape[-1]).double()
+        padded[field][real] = crystals[field]
+    found, expected = model(padded), model(crystals)
+    found["force"] = found["force"][real]
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in CUT_OFF if name in EXACT])
+def test_forces_and_stress_of_crystals_turn_along(name, crystals, generator):
+    g = getattr(remul, plugins.group_claim(name)).sample(crystals, generator)
+    assert equivariance_error(in_cells(name), crystals, CRYSTAL, g).max() < 1e-11
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_the_origin_of_a_cell_changes_no_force(name, crystals, draw):
+    g = Element(torch.eye(3).expand(2, 3, 3).double(), draw(2, 3))
+    assert equivariance_error(in_cells(name), crystals, CRYSTAL, g).max() < 1e-11
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_the_order_of_atoms_changes_no_crystal(name, crystals, generator):
+    counts = crystals["batch"].bincount()
+    ends = counts.cumsum(0).tolist()
+    order = torch.cat(
+        [
+            torch.randperm(n, generator=generator) + end - n
+            for n, end in zip(counts.tolist(), ends, strict=True)
+        ]
+    )
+    model = in_cells(name)
+    moved = {n: crystals[n][order] for n in ("species", "position")}
+    found, expected = model(crystals | moved), model(crystals)
+    expected["force"] = expected["force"][order]
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)

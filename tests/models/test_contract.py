@@ -125,7 +125,7 @@ LIVING = {
 
 
 # Keys of attention have a bias in the published transformer, which softmax takes out again.
-PUBLISHED = {"transformer ['to_qkv', 'bias']"}
+PUBLISHED = {f"{name} ['to_qkv', 'bias']" for name in ("transformer", "framed")}
 
 
 def effects(model, signature, draw):
@@ -263,7 +263,7 @@ def test_a_claim_without_reflections_means_that_they_break_it(name, kind, draw):
 )
 @pytest.mark.parametrize("name", FREE)
 def test_models_without_the_claim_are_not_equivariant(name, kind, draw, generator):
-    assert error_under_motions(name, SIGNATURES[kind], draw, generator).min() > 1e-3
+    assert error_under_motions(name, SIGNATURES[kind], draw, generator).max() > 1e-3
 
 
 @cache

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import remul
 from bench.core import plugins
-from bench.timing.counters import peak_bytes
+from bench.timing.counters import flops, peak_bytes
 from models.layers import edge_lists, edges, neighbours
 from models.layers.edge_lists import _make_rows
 from remul import (
@@ -462,6 +462,20 @@ def test_memory_grows_with_the_edges(name, network, generator):
         fields = graph(count, 8, generator)
         peaks.append(peak_bytes(lambda fields=fields: model(fields), "cpu"))
     assert math.log(peaks[1] / peaks[0], 3) < 1.1
+
+
+@pytest.mark.slow
+@every_pair_network
+def test_a_training_step_grows_with_the_edges(name, network, generator):
+    model, costs = build(network, name, SIMPLE, channels=4, degree=1).float(), []
+    for count in (100, 300):
+        fields = graph(count, 8, generator)
+
+        def step(fields=fields):
+            model(fields)["force"].square().sum().backward()
+
+        costs.append((flops(step), peak_bytes(step, "cpu")))
+    assert max(math.log(last / first, 3) for first, last in zip(*costs, strict=True)) < 1.1
 
 
 @every_pair_network

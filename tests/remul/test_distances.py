@@ -1,5 +1,6 @@
 """Distances: the mean over the real objects of fields of any kind."""
 
+import pytest
 import torch
 from torch.nn.functional import mse_loss
 from torch.testing import assert_close
@@ -26,3 +27,16 @@ def test_a_field_without_objects_counts_in_full(draw):
     found, wanted = draw(1, 2), draw(1, 2)
     distance = field_distance({"energy": found}, {"energy": wanted}, mse_loss, mask)
     assert_close(distance, mse_loss(found, wanted))
+
+
+def test_fields_may_have_distances_of_their_own(draw):
+    found, wanted = ({"energy": draw(2, 1), "force": draw(2, 3, 3)} for _ in range(2))
+    weighed = {"energy": lambda x, y: 4 * mse_loss(x, y), "force": mse_loss}
+    expected = 4 * mse_loss(found["energy"], wanted["energy"])
+    expected += mse_loss(found["force"], wanted["force"])
+    assert_close(field_distance(found, wanted, weighed), expected)
+
+
+def test_a_field_without_a_distance_is_named(draw):
+    with pytest.raises(ValueError, match="'force' has no distance"):
+        field_distance({"force": draw(2, 3)}, {"force": draw(2, 3)}, {"energy": mse_loss})

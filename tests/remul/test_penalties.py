@@ -7,7 +7,7 @@ import torch
 from penalty_calls import call_copy, numbers, two_terms, weight
 from torch.testing import assert_close
 
-from remul import Constant, Dual, GradNorm, Ramp
+from remul import Constant, Dual, GradNorm, Hinge, Ramp
 
 TERMS = {"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)}
 
@@ -156,3 +156,20 @@ def test_a_ramp_starts_without_its_term():
 def test_impossible_options_of_a_ramp_are_named(build, name):
     with pytest.raises(ValueError, match=name):
         build()
+
+
+@pytest.mark.parametrize(("level", "total"), [(0, 11.0), (1, 9.0), (4, 3.0), (5, 3.0)])
+def test_a_hinge_weighs_what_exceeds_the_level(level, total):
+    assert Hinge(level, beta=2)(TERMS).item() == total
+
+
+def test_a_hinge_below_its_level_pulls_at_nothing():
+    w = weight()
+    Hinge(100.0)(two_terms(w)).backward()
+    assert_close(w.grad, w.detach())
+
+
+@pytest.mark.parametrize("level", [-1, float("inf"), float("nan")])
+def test_an_impossible_level_is_refused(level):
+    with pytest.raises(ValueError, match="level"):
+        Hinge(level)

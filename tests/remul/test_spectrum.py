@@ -5,10 +5,11 @@ from math import cos, radians, sin
 import networks
 import pytest
 import torch
+from e3nn import o3
 from torch.func import vmap
 from torch.testing import assert_close
 
-from remul import POINT, SCALAR, VECTOR, Rep, Signature, error_spectrum, wigner
+from remul import POINT, SCALAR, VECTOR, Rep, Signature, error_spectrum, feature_spectrum, wigner
 from remul.spectrum import _grid
 
 BODIES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
@@ -156,3 +157,49 @@ def test_it_takes_a_compiled_model(network, draw):
 def test_errors_say_what_is_wrong(inputs, l_max, message):
     with pytest.raises(ValueError, match=message):
         error_spectrum(lambda fields: fields, inputs, ARROWS, l_max)
+
+
+class Stages(torch.nn.Module):
+    """Layers that hold a vector, its square's length, and what is quadratic in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(map(Stage, [lambda x: x, invariant, quadratic]))
+
+    def forward(self, inputs):
+        return {"x": sum(layer(inputs["x"]).sum(-1, keepdim=True) for layer in self.layers)}
+
+
+class Stage(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def invariant(x):
+    return x.square().sum(-1, keepdim=True)
+
+
+def quadratic(x):
+    return o3.spherical_harmonics(2, x, normalize=False)
+
+
+def test_features_have_the_degrees_of_their_layers(draw):
+    energies = feature_spectrum(Stages(), {"x": draw(4, 5, 3)}, ARROWS, 2)
+    shares = torch.stack([e.sum(0) / e.sum() for e in energies.values()])
+    assert_close(shares, torch.eye(3).double()[[1, 0, 2]])
+
+
+def test_features_of_an_exact_network_without_vectors_are_invariant(network, bodies):
+    model = network("painn", SIGNATURE, channels=8, layers=1)
+    energies = feature_spectrum(model, bodies, SIGNATURE, 2)["layers.0"]
+    assert (energies[:, 2] / energies.sum(-1)).max() < 1e-10  # scalars and vectors alone
+
+
+def test_ragged_samples_are_refused(network, bodies):
+    model, rows = network("gnn", SIGNATURE), {n: x.flatten(0, 1) for n, x in bodies.items()}
+    with pytest.raises(ValueError, match="ragged"):
+        feature_spectrum(model, rows | {"batch": torch.arange(15) // 5}, SIGNATURE, 1)

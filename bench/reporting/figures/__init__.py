@@ -6,10 +6,14 @@ from typing import Any
 import pandas as pd
 
 from bench.records.run_record import RunRecord
-from bench.reporting.aggregate import TIMINGS, baseline, frame, summary
+from bench.reporting import tuning
+from bench.reporting.aggregate import TIMINGS, baseline, frame, summary, task_of
 from bench.reporting.figures.beta import against_beta
-from bench.reporting.figures.drawing import Drawing, Plot, draw_file
+from bench.reporting.figures.budget import budget, read_pose_errors
+from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
+from bench.reporting.figures.energy_drift import energy_drift, read_drifts
 from bench.reporting.figures.loss_surface import read_surfaces, surface
+from bench.reporting.figures.optimisers import optimisers, read_searches
 from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.reporting.figures.profiles import axes, mean_profiles, pose_shift
@@ -69,10 +73,32 @@ PLOTS = (
         "over seeds: the most accurate row of each method and network that is not exact.",
     ),
     Plot(
+        "budget",
+        budget,
+        "Augmentation by a budget: mean squared error and E' of networks trained on so many fixed "
+        "turned copies of each sample; level lines are other methods and the most accurate exactly "
+        "equivariant network. Right: the error on training samples against the angle to the "
+        "nearest pose that they were trained in.",
+    ),
+    Plot(
+        "optimisers",
+        optimisers,
+        "Mean squared error against the learning rate, a line for each optimiser, a panel for each "
+        "network and method; a star marks the rate that validation chooses. All have one budget.",
+    ),
+    Plot(
         "penalty_traces",
         penalty_traces,
         "The penalty in training, of one seed: its weight beta over that of the fit, the error of "
         "the fit, and the equivariance error that is penalised, a line for each method.",
+    ),
+    Plot(
+        "energy_drift",
+        energy_drift,
+        "Dynamics at constant energy with trained forces, velocity Verlet, from frames of the test "
+        "split with velocities at 300 K: how far the total energy per atom is from the first one, "
+        "mean over trajectories, a line for each seed. Forces that are minus the gradient of an "
+        "energy keep it; forces of their own need not.",
     ),
 )
 
@@ -89,19 +115,30 @@ def draw_figures(
         return {}
     data = frame(records)
     shown = data[(data["status"] == "done") & (data["name"].eq(task) | (task is None))]
-    drawings = {}
+    plots = [plot for plot in PLOTS if plot.name not in look.without]
+    records_of: dict[str, list[RunRecord]] = {}
+    for record in records:
+        records_of.setdefault(str(task_of(record.run)), []).append(record)
+    jobs = []
     for label, part in shown.groupby("task"):
-        rows = _rows(root, records, label, summary(part.dropna(axis="columns", how="all")))
+        table = summary(part.dropna(axis="columns", how="all"))
+        rows = _rows(root, records_of[label], table)
         stem = root / "figures" / slug(label)
-        files = [draw_file(plot, rows[plot.name], label, stem, form, look) for plot in PLOTS]
-        drawings[label] = [drawing for drawing in files if drawing]
+        jobs += [Job(plot, rows[plot.name], label, stem) for plot in plots]
+    drawings: dict[str, list[Drawing]] = {}
+    for drawing in draw_files(jobs, form, look):
+        drawings.setdefault(drawing.title, []).append(drawing)
     return drawings
 
 
-def _rows(root: Path, records: list[RunRecord], label: str, table: pd.DataFrame) -> dict[str, Any]:
-    """Return what each plot shows; scores without times, so that new times redraw those alone."""
+def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str, Any]:
+    """Return what each plot of a task shows.
+
+    Scores have no times beside them, so that new times redraw the figures of times alone.
+    """
     best = baseline(table)
     samples = [name for name in TIMINGS if not name.endswith("_ms")]
+    table = table.drop(columns=tuning.COLUMNS, errors="ignore")
     scores = table.drop(columns=[*TIMINGS, "session"])
     scores["baseline"] = scores.index == (None if best is None else best.name)
     profiles = mean_profiles(table, records)
@@ -110,8 +147,11 @@ def _rows(root: Path, records: list[RunRecord], label: str, table: pd.DataFrame)
         "pareto": scores,
         "beta": scores,
         "time": timings(table),
-        "surface": read_surfaces(root, records, label),
+        "surface": read_surfaces(root, records),
         "pose_shift": profiles,
         "axes": profiles,
-        "penalty_traces": read_traces(root, records, label),
+        "budget": {"table": scores, "curves": read_pose_errors(records)},
+        "optimisers": read_searches(records),
+        "penalty_traces": read_traces(root, records),
+        "energy_drift": read_drifts(table, records),
     }

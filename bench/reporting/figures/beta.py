@@ -18,6 +18,7 @@ from bench.reporting.figures.style import (
 
 MSE = ("mse_test", "-", ""), ("mse_ood", "--", " OOD")  # a curve, its line, the end of its name
 EQUIVARIANCE = ("expected_error_test", "-", " E'"), ("mean_error_test", ":", " E")
+MOST = 3  # models and penalties that are shown
 ERRORS = (("MSE x 1e3", 1e3, MSE), ("equivariance error", 1.0, EQUIVARIANCE))
 
 
@@ -48,18 +49,20 @@ def against_beta(table: pd.DataFrame, title: str) -> Figure | None:
 def sweep_beta(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models with a penalty of several betas, at the commonest steps, by beta.
 
+    Of many the most accurate: each has a name for each of four curves beside the panels.
     `mode` is the penalty's name; plain rows, of beta 0, belong to each mode.
     """
     split = table["method"].map(split_method)
     rows = table.assign(mode=split.str[0], beta=split.str[1]).dropna(subset="beta")
-    parts = []
+    parts: list[pd.DataFrame] = []
     for (model, _), own in rows[rows["beta"] > 0].groupby(["model", "mode"]):
         own = own[own["steps"] == own["steps"].mode().max()]
         if own["beta"].nunique() > 1:
             plain = rows[(rows["model"] == model) & (rows["beta"] == 0)]
             plain = plain[plain["steps"] == own["steps"].iloc[0]].assign(mode=own["mode"].iloc[0])
             parts.append(pd.concat([plain, own]).drop_duplicates("beta").sort_values("beta"))
-    return pd.concat(parts) if parts else rows.iloc[:0]
+    parts.sort(key=lambda part: part["mse_test"].min())
+    return pd.concat(parts[:MOST]) if parts else rows.iloc[:0]
 
 
 def split_method(method: str) -> tuple[str, float | None]:
@@ -80,8 +83,7 @@ def _curve(
         rows["beta"], y, deviation.clip(upper=0.9 * y), linestyle=dashes, color=colour, capsize=1.5,
         marker=MARKERS.get(mode, "X"), markersize=3.5,
     )  # fmt: skip
-    shown = "" if mode == "remul" else f" {mode}"
-    return Label(last["beta"], y.iloc[-1], f"{last['model']}{shown}{what}", colour)
+    return Label(last["beta"], y.iloc[-1], f"{last['model']} {mode}{what}", colour)
 
 
 def _rivals(

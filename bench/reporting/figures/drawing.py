@@ -2,10 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from inspect import getfile
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from PIL import Image
 
 from bench.reporting.figures import labels, style
 from bench.reporting.figures.style import Look
+from bench.system.machine import cores
 
 CANVASES = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
 UNDATED = {
@@ -28,6 +33,7 @@ UNDATED = {
     "pdf": {"CreationDate": None},
 }
 FINGERPRINTS = {"png": "Fingerprint", "svg": "Identifier", "pdf": "Keywords"}  # where it is kept
+MANY = 16  # figures that are worth processes of their own
 HEAD = 2**11  # bytes of an SVG among which it is
 
 
@@ -41,6 +47,20 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A figure to be drawn: its kind, rows and title, and how the name of its file begins."""
+
+    plot: Plot
+    rows: Any  # JSON or frames
+    title: str
+    stem: Path
+
+    def file(self, form: str, look: Look) -> Path:
+        """Return the file of the figure in a form and a look."""
+        return self.stem.parent / look.folder / f"{self.stem.name}-{self.plot.name}.{form}"
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A figure in a file, of a kind of plot."""
 
@@ -50,38 +70,61 @@ class Drawing:
     kind: str
 
 
-def draw_file(
-    plot: Plot,
-    rows: Any,  # noqa: ANN401 - JSON or frames
-    title: str,
-    stem: Path,
-    form: str,
-    look: Look = style.SCREEN,
-) -> Drawing | None:
-    """Draw the figure of these rows, unless it stands there already; None if they show nothing."""
-    file = stem.parent / look.folder / f"{stem.name}-{plot.name}.{form}"
-    drawing, digest = (
-        Drawing(file, title, plot.caption, plot.name),
-        fingerprint(plot, rows, title, look),
-    )
-    if read_fingerprint(file) == digest:
-        return drawing
+def draw_files(jobs: Sequence[Job], form: str, look: Look = style.SCREEN) -> list[Drawing]:
+    """Draw the figures that do not stand there already, many side by side; return all there are."""
+    digests = {job.file(form, look): fingerprint(job, look) for job in jobs}
+    drawings = [
+        Drawing(job.file(form, look), job.title, job.plot.caption, job.plot.name) for job in jobs
+    ]
+
+    def left() -> list[tuple[Job, Path, str]]:
+        pairs = zip(jobs, digests.items(), strict=True)
+        return [(job, *own) for job, own in pairs if read_fingerprint(own[0]) != own[1]]
+
+    if len(left()) >= MANY and sys.platform == "linux":
+        _draw_side_by_side(left(), look)
+    for job, file, digest in left():
+        _draw(job, file, digest, look)
+    return [drawing for drawing in drawings if drawing.file.is_file()]
+
+
+def _draw_side_by_side(todo: list[tuple[Job, Path, str]], look: Look) -> None:
+    """Draw figures in processes that know all that this one does; what fails there stays undone."""
+    context, count = get_context("fork"), cores()
+    parts = [todo[first::count] for first in range(count)]
+    workers = [context.Process(target=_draw_part, args=(part, look), daemon=True) for part in parts]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _draw_part(todo: list[tuple[Job, Path, str]], look: Look) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its daemons
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    with suppress(Exception):
+        for job, file, digest in todo:
+            _draw(job, file, digest, look)
+
+
+def _draw(job: Job, file: Path, digest: str, look: Look) -> None:
+    """Draw a figure into its file; there is none where its rows show nothing."""
     with mpl.rc_context(look.settings):
-        figure = plot.draw(rows, style.verbatim(title))
+        figure = job.plot.draw(job.rows, style.verbatim(job.title))
         if figure is None:
             file.unlink(missing_ok=True)
-            return None
+            return
         if not look.titled:
             figure.suptitle("")
         save(figure, file, digest)
-    return drawing
 
 
-def fingerprint(plot: Plot, rows: Any, title: str, look: Look) -> str:  # noqa: ANN401 - JSON or frames
+def fingerprint(job: Job, look: Look) -> str:
     """Return a digest of what a figure shows and of the code that draws it."""
-    files = (getfile(plot.draw), style.__file__, labels.__file__)
+    files = (getfile(job.plot.draw), style.__file__, labels.__file__)
     code = [Path(file).read_text() for file in files]
-    content = [plot.name, title, rows, code, look.folder]
+    content = [job.plot.name, job.title, job.rows, code, look.folder]
     text = json.dumps(content, default=_plain)
     return sha256(text.encode()).hexdigest()
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from itertools import product
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import blended_transform_factory
+from matplotlib.collections import LineCollection
 
 WIDE = 0.58  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
-LEADER = {"arrowstyle": "-", "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
+NEAR = [place for place in PLACES if abs(place[1]) < 2]  # where a name needs no leader
+LEADER = {"linewidth": 0.5, "alpha": 0.6}
+ARROW = LEADER | {"arrowstyle": "-", "shrinkA": 1, "shrinkB": 2}
 Box = tuple[float, float, float, float]
 
 
@@ -32,23 +35,27 @@ def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> li
     Returns where the names stand on the axes, in points.
     """
     labels = sorted(labels, key=lambda label: (label.y, label.text))
-    heights = [_fraction(ax, label.x, label.y)[1] for label in labels]
+    points = [_fraction(ax, label.x, label.y) for label in labels]
     gap = 1.15 * _font() / _size(ax)[1]
-    places = spread(heights, gap)
+    places = spread([y for _, y in points], gap)
     if at is not None and places:  # on the axes, above their lower end
         places = [y + max(0.0, gap / 2 - places[0]) for y in places]
-    x, across = (1.05, ax.transAxes) if at is None else (at, ax.transData)
-    beside = blended_transform_factory(across, ax.transAxes)
-    for label, y in zip(labels, places, strict=True):
-        ax.annotate(
-            label.text, (label.x, label.y), (x, y), textcoords=beside, annotation_clip=False,
-            va="center", color=label.colour, fontsize=_font(),
-            arrowprops=LEADER | {"color": label.colour},
-        )  # fmt: skip
     wide, high = _size(ax)
-    left = wide * (x if at is None else _fraction(ax, at, ax.get_ylim()[0])[0])
+    x = 1.05 if at is None else _fraction(ax, at, ax.get_ylim()[0])[0]
+    for label, y in zip(labels, places, strict=True):
+        ax.text(
+            x, y, label.text, transform=ax.transAxes, va="center", color=label.colour,
+            fontsize=_font(),
+        )  # fmt: skip
+    ends = [(x - 1 / wide, y) for y in places]
+    leaders = LineCollection(
+        [*zip(points, ends, strict=True)], colors=[label.colour for label in labels],
+        transform=ax.transAxes, clip_on=False, **LEADER,
+    )  # fmt: skip
+    leaders.set_in_layout(False)
+    ax.add_artist(leaders)
     names = zip(labels, places, strict=True)
-    return [_box(label.text, left - 4, high * y, 1, 0) for label, y in names]
+    return [_box(label.text, wide * x - 4, high * y, 1, 0) for label, y in names]
 
 
 def label_points(
@@ -73,10 +80,11 @@ def label_points(
         )
         taken.append((x[0] - 0.5, y[0] - 0.5, x[1] + 0.5, y[1] + 0.5))
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: -pair[0].must):
-        offers = [_box(label.text, x, y, *side) for side in PLACES]
-        costs = [_cost(box, taken, wide, high) for box in offers]
-        best = costs.index(min(costs))
-        if not label.must and (costs[best] or abs(PLACES[best][1]) > 1):
+        near = PLACES if label.must else NEAR
+        offers = [_box(label.text, x, y, *side) for side in near]
+        costs = _costs(offers, taken, wide, high)
+        best = int(costs.argmin())
+        if not label.must and costs[best]:
             continue
         taken.append(offers[best])
         left, low, right, top = offers[best]
@@ -84,8 +92,8 @@ def label_points(
         ax.annotate(
             label.text, (label.x, label.y), offset, textcoords="offset points", ha="center",
             va="center", color=label.colour, fontsize=_font(),
-            arrowprops=LEADER | {"color": label.colour} if abs(PLACES[best][1]) > 1 else None,
-        )  # fmt: skip
+            arrowprops=ARROW | {"color": label.colour} if abs(near[best][1]) > 1 else None,
+        ).set_in_layout(False)  # fmt: skip
 
 
 def spread(places: list[float], gap: float) -> list[float]:
@@ -126,13 +134,12 @@ def _box(text: str, x: float, y: float, right: int, up: int) -> Box:
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
 
 
-def _cost(box: Box, taken: list[Box], wide: float, high: float) -> float:
-    """Return the area of what a box covers, and of what of it lies outside."""
-    outside = max(0, -box[0]) + max(0, box[2] - wide) + max(0, -box[1]) + max(0, box[3] - high)
-    return 10 * outside + sum(_overlap(box, other) for other in taken)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return max(0.0, wide) * max(0.0, high)
+def _costs(offers: list[Box], taken: list[Box], wide: float, high: float) -> np.ndarray:
+    """Return for each box the area of what it covers, and of what of it lies outside."""
+    left, low, right, top = np.array(offers).T[:, :, None]
+    others = np.array(taken).T[:, None, :]
+    across = np.minimum(right, others[2]) - np.maximum(left, others[0])
+    up = np.minimum(top, others[3]) - np.maximum(low, others[1])
+    covered = (across.clip(0) * up.clip(0)).sum(1)
+    outside = (-left).clip(0) + (right - wide).clip(0) + (-low).clip(0) + (top - high).clip(0)
+    return covered + 10 * outside[:, 0]

@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 
 from bench.records.run_record import RunRecord, Surface
 from bench.records.run_store import RunStore
-from bench.reporting.aggregate import method_of, task_of
+from bench.reporting.aggregate import method_of
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import COLOURS, panels, shorten
 
 LEVELS = 12
 
 
-def read_surfaces(root: Path, records: list[RunRecord], label: str) -> dict[str, Surface]:
-    """Return the loss surfaces of a task by model and method; of several seeds, the lowest."""
-    runs = [(record.run, record.key) for record in records if record.status == "done"]
-    runs = [(run, key) for run, key in runs if run.surface and str(task_of(run)) == label]
+def read_surfaces(root: Path, records: list[RunRecord]) -> dict[str, Surface]:
+    """Return the loss surfaces of records by model and method; of several seeds, the lowest."""
+    done = [record for record in records if record.status == "done" and record.run.surface]
+    runs = [(record.run, record.key) for record in done]
     store, surfaces = RunStore(root), {}
     runs.sort(key=lambda pair: (pair[0].model.name, str(pair[0].method), -pair[0].seed))
     for run, key in runs:
@@ -38,6 +38,7 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
 
     The scale ends where half of the maps do, so that one steep map does not flatten the others.
     """
+    surfaces = dict(list(surfaces.items())[: len(COLOURS)])
     losses = {loss for each in surfaces.values() for row in each.plane for loss in row}
     losses = sorted(loss for loss in losses if loss > 0 and isfinite(loss))
     if len(losses) < 2:
@@ -55,7 +56,7 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
             each.at, each.at, _transpose(each.plane), levels, norm=norm, extend="max"
         )
         ax.plot(0, 0, "+", color="white")
-        ax.set(title=short, aspect="equal")
+        ax.set(title=short + _say_curvature(each), aspect="equal")
         ax.grid(visible=False)
     lines.set(yscale="log", xlabel="first direction, in filter norms", title="loss on a line")
     label_ends(lines, [label for label in labels if isfinite(label.y)])
@@ -64,6 +65,13 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     )
     figure.suptitle(title)
     return figure
+
+
+def _say_curvature(surface: Surface) -> str:
+    """Return the Hessian's largest eigenvalue and trace, which records of before do not have."""
+    if surface.hessian_largest is None:
+        return ""
+    return f"\nHessian: {surface.hessian_largest:.2g} at most, trace {surface.hessian_trace:.2g}"
 
 
 def _transpose(plane: list[list[float]]) -> list[tuple[float, ...]]:

@@ -2,26 +2,29 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from bench.reporting.comparisons import find_front
 from bench.reporting.figures.labels import Box, Label, label_ends, label_points
 from bench.reporting.figures.style import (
     FAINT,
     GRID,
     SPEED_KINDS,
     SPLITS,
-    bar,
+    bars,
     marker,
     panels,
     row_colour,
     set_plain_ticks,
-    short_name,
+    short_names,
 )
 
 ROUND_OFF = 1e-4  # equivariance errors below are of arithmetic, and share one place
+CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
 DULL = "#9aa3ad"  # of rows that another one beats in both
 
 
@@ -33,6 +36,7 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
     if not shown or table.empty:
         return None
     split = "ood" if "mse_ood" in table else "test"
+    table = _with_looks(table)
     figure, axes = panels(len(shown))
     _set_errors(axes, table, [f"mse_{split}"])
     for ax, (name, words) in zip(axes, shown.items(), strict=True):
@@ -40,30 +44,27 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
         best = set(undominated(rows, name, f"mse_{split}"))
         line = rows.loc[[i for i in rows.index if i in best]].sort_values(name)
         ax.step(line[name], 1e3 * line[f"mse_{split}"], where="post", color=FAINT, linewidth=0.8)
-        _points(ax, rows, rows[name], f"mse_{split}", best)
+        _points(ax, _in_colour(rows, best), rows[name], f"mse_{split}")
         ax.set(xscale="log", title=words, xlabel="ms for a batch")
         set_plain_ticks(ax.xaxis)
         ax.set_ylabel(f"MSE x 1e3, {SPLITS[split]}")
         set_plain_ticks(ax.yaxis)
         lines = [*_bars(rows, rows[name], f"mse_{split}"), *_steps(line, name, f"mse_{split}")]
-        label_points(ax, _labels(rows, rows[name], f"mse_{split}", best, table), lines)
+        label_points(ax, _labels(rows, rows[name], f"mse_{split}", best), lines)
     figure.suptitle(title)
     return figure
 
 
 def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
     """Return the index of rows than which no other is smaller in one cost and in none larger."""
-    values = table[list(costs)]
-    return [
-        i
-        for i, row in values.iterrows()
-        if not ((values <= row).all(axis=1) & (values < row).any(axis=1)).any()
-    ]
+    marks = find_front(table[list(costs)].to_numpy(dtype=float))
+    return [i for i, mark in zip(table.index, marks, strict=True) if mark]
 
 
 def pareto(table: pd.DataFrame, title: str) -> Figure:
     """Return mean squared error against E', a panel for each split, exact rows at one place."""
     splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
+    table = _with_looks(table)
     figure, axes = panels(len(splits))
     _set_errors(axes, table, [f"mse_{split}" for split in splits])
     for ax, (split, words) in zip(axes, splits.items(), strict=True):
@@ -74,16 +75,16 @@ def pareto(table: pd.DataFrame, title: str) -> Figure:
         places = rows[x].where(rows[x] >= ROUND_OFF, floor)
         best = set(undominated(rows.assign(**{x: places}), x, y))
         ax.axvspan(floor / 1.7, floor * 1.7, color=GRID, zorder=0, linewidth=0)
-        _points(ax, rows, places, y, best, x)
+        _points(ax, _in_colour(rows, best), places, y, x)
         ax.set(xscale="log", title=words, xlabel="equivariance error E'")
         ax.set_ylabel("MSE x 1e3")
         _ticks(ax, floor, broken[x])
         set_plain_ticks(ax.yaxis)
         exact = rows[x] < ROUND_OFF
         column = rows[exact & rows["equivariant"].eq(True) & ~rows["trivial"].eq(True)]
-        others = label_ends(ax, _labels(column, places, y, best, table), floor * 2)
-        names = _labels(rows[~exact], places, y, best, table)
-        label_points(ax, names, _bars(rows, places, y), others)
+        others = label_ends(ax, _labels(column, places, y, best), floor * 2)
+        names = _labels(rows[~exact], places, y, best)
+        label_points(ax, names, [*_bars(rows, places, y), *_level_bars(broken, x, y)], others)
     figure.suptitle(title)
     return figure
 
@@ -98,31 +99,65 @@ def _set_errors(axes: list[Axes], table: pd.DataFrame, names: list[str]) -> None
             ax.set_ylim(0.55 * errors.min(), 1.6 * errors.max())
 
 
-def _points(
-    ax: Axes, rows: pd.DataFrame, places: pd.Series, y: str, best: set[int], x: str = ""
-) -> None:
-    for i, row in rows.iterrows():
-        error = bar(row, x) if x and row[x] >= ROUND_OFF else None
+def _with_looks(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the name, the colour and the marker of each."""
+    firsts = table.drop_duplicates("network").to_dict("records")
+    colours = table["network"].map({row["network"]: row_colour(row) for row in firsts})
+    looks = {"short": short_names(table), "colour": colours, "marker": table["method"].map(marker)}
+    return table.assign(**looks)
+
+
+def _in_colour(rows: pd.DataFrame, best: set[int]) -> pd.DataFrame:
+    """Return the rows, those that are beaten without their colour, in a crowd without bars too."""
+    shown = rows.index.isin([*best])
+    rows = rows.assign(colour=rows["colour"].where(shown, DULL), shown=shown)
+    if len(rows) > CROWD:
+        rows.loc[~shown, rows.columns.str.endswith("_std")] = np.nan
+    return rows
+
+
+def _points(ax: Axes, rows: pd.DataFrame, places: pd.Series, y: str, x: str = "") -> None:
+    """Draw the points that look alike at once."""
+    for (shown, look, colour), own in rows.groupby(["shown", "marker", "colour"]):
+        across = _known(bars(own, x).where(own[x] >= ROUND_OFF)) if x else None
+        up = _known(bars(own, y, 1e3))
+        fmt, fillstyle = look
         ax.errorbar(
-            places[i], 1e3 * row[y], xerr=error, yerr=bar(row, y, 1e3), **marker(row["method"]),
-            color=row_colour(row) if i in best else DULL, capsize=1.5, markersize=4, linewidth=0.8,
-            zorder=3 if i in best else 2,
+            places[own.index], 1e3 * own[y], up, across, fmt,
+            fillstyle=fillstyle, color=colour, capsize=1.5, markersize=4, elinewidth=0.8,
+            zorder=3 if shown else 2,
         )  # fmt: skip
 
 
-def _labels(
-    rows: pd.DataFrame, places: pd.Series, y: str, best: set[int], table: pd.DataFrame
-) -> list[Label]:
-    return [
-        Label(places[i], 1e3 * row[y], short_name(row, table), _colour(row, i in best), i in best)
-        for i, row in rows.sort_values(y).iterrows()
-    ]
+def _known(deviations: pd.Series) -> pd.Series | None:
+    return None if deviations.isna().all() else deviations
+
+
+def _labels(rows: pd.DataFrame, places: pd.Series, y: str, best: set[int]) -> list[Label]:
+    """Return the names of rows, the most accurate first; of a crowd, of those that none beats."""
+    named = rows.loc[rows.index.isin([*best])] if len(rows) > CROWD else rows
+    named = named.sort_values(y)
+    colours = named["colour"].where(named.index.isin([*best]), FAINT)
+    columns = (places[named.index], 1e3 * named[y], named["short"], colours)
+    return [Label(*values, i in best) for i, *values in zip(named.index, *columns, strict=True)]
 
 
 def _bars(rows: pd.DataFrame, places: pd.Series, y: str) -> list[Box]:
     """Return the bars of the errors' spread as lines that no name should cover."""
-    bars = [(places[i], 1e3 * row[y], bar(row, y, 1e3) or 0.0) for i, row in rows.iterrows()]
-    return [(x, error - spread, x, error + spread) for x, error, spread in bars]
+    spreads = bars(rows, y, 1e3).fillna(0.0)
+    return [
+        (x, error - spread, x, error + spread)
+        for x, error, spread in zip(places, 1e3 * rows[y], spreads, strict=True)
+    ]
+
+
+def _level_bars(rows: pd.DataFrame, x: str, y: str) -> list[Box]:
+    """Return the same of the spread of another error along the x-axis."""
+    spreads = bars(rows, x).fillna(0.0)
+    return [
+        (place - spread, error, place + spread, error)
+        for place, error, spread in zip(rows[x], 1e3 * rows[y], spreads, strict=True)
+    ]
 
 
 def _steps(line: pd.DataFrame, x: str, y: str) -> list[Box]:
@@ -130,10 +165,6 @@ def _steps(line: pd.DataFrame, x: str, y: str) -> list[Box]:
     corners = list(zip(line[x], 1e3 * line[y], strict=True))
     treads = [(a, b, c, b) for (a, b), (c, _) in pairwise(corners)]
     return treads + [(c, b, c, d) for (_, b), (c, d) in pairwise(corners)]
-
-
-def _colour(row: pd.Series, best: bool) -> str:
-    return row_colour(row) if best else FAINT
 
 
 def _ticks(ax: Axes, floor: float, errors: pd.Series) -> None:

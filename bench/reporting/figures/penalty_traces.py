@@ -10,20 +10,19 @@ from matplotlib.figure import Figure
 
 from bench.records.run_record import RunRecord
 from bench.records.run_store import RunStore
-from bench.reporting.aggregate import task_of
 from bench.reporting.figures.labels import Label, label_ends
-from bench.reporting.figures.style import COLOURS, panels, shorten
+from bench.reporting.figures.style import COLOURS, panels, set_plain_ticks, shorten
 
 PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivariance term"}
 SMOOTH = 5  # points of a curve that are averaged
 
 
-def read_traces(root: Path, records: list[RunRecord], label: str) -> dict[str, Any] | None:
+def read_traces(root: Path, records: list[RunRecord]) -> dict[str, Any] | None:
     """Return curves of the penalty by method, of the first seed of every method but plain ones.
 
     Of one network, trained for one number of steps: the one with most curves.
     """
-    groups = _curves(root, records, label)
+    groups = _curves(root, records)
     if not groups:
         return None
     (model, steps), curves = max(groups.items(), key=lambda group: (len(group[1]), group[0]))
@@ -47,19 +46,18 @@ def penalty_traces(traces: dict[str, Any] | None, title: str) -> Figure | None:
                 ends[column].append(Label(*end, shorten(method), colour))
     for ax, (column, words) in zip(axes, PANELS.items(), strict=True):
         ax.set(xlabel="step", title=words, yscale="log")
+        set_plain_ticks(ax.yaxis, 1)
         label_ends(ax, ends[column])
     figure.suptitle(f"{title}: {traces['run']}")
     return figure
 
 
-def _curves(
-    root: Path, records: list[RunRecord], label: str
-) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
+def _curves(root: Path, records: list[RunRecord]) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
     """Return the curves by network and steps, and by method."""
     groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
     for record in records:
         run = record.run
-        ours = str(task_of(run)) == label and run.seed == 0 and not run.surface
+        ours = run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
         if ours and both and run.symmetrise == "none":
             curve = _read(RunStore(root).curve_path(run, record.key))

@@ -1,5 +1,6 @@
 """Where trained models err: by angle of rotation, by axis and by degree."""
 
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -9,8 +10,9 @@ from matplotlib.ticker import NullLocator
 from bench.records.run_record import Profiles, RunRecord
 from bench.reporting.aggregate import AND
 from bench.reporting.figures.labels import Label, label_ends
-from bench.reporting.figures.style import family, line, panels, row_colour, shorten
+from bench.reporting.figures.style import family, line, panels, row_colour, set_plain_ticks, shorten
 
+MOST = 10  # rows of one figure: as many names have room beside a panel
 ROUND_OFF = 1e-4  # errors below are of arithmetic: nothing to see
 Profile = dict[str, Any]
 
@@ -37,6 +39,7 @@ def pose_shift(profiles: list[Profile], title: str) -> Figure | None:
     errors.set_xticks(range(0, 181, 90))
     energies.set_xticks(range(len(energy)))
     for ax, labels in zip((errors, energies), ends, strict=True):
+        set_plain_ticks(ax.yaxis, 1)
         label_ends(ax, labels)
     figure.suptitle(title)
     return figure
@@ -68,8 +71,11 @@ def axes(profiles: list[Profile], title: str) -> Figure | None:
 
 
 def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile]:
-    """Return the profile of the most accurate row of each family that is not exact, over seeds."""
-    profiles, seeds_of = [], {}
+    """Return the profile of the most accurate row of each family that is not exact, over seeds.
+
+    Of many families the most accurate ones.
+    """
+    shown, seeds_of = [], {}
     for record in records:
         if record.profiles and record.profiles.angles_deg:
             seeds_of.setdefault(record.key, []).append(record.profiles)
@@ -79,18 +85,29 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
         best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None
         seeds = [] if best is None else seeds_of.get(best["key"], [])
         if seeds and best["expected_error_test"] > ROUND_OFF:
-            row = shorten(f"{best['model']} {best['method']}")
-            look = {"row": row, "method": best["method"], "colour": row_colour(best)}
-            profiles.append(look | _mean(seeds))
-    return profiles
+            shown.append((best, seeds))
+    accurate = sorted(best["mse_test"] for best, _ in shown)[:MOST]
+    return [_profile(best, seeds) for best, seeds in shown if best["mse_test"] in accurate]
+
+
+def _profile(row: pd.Series, seeds: list[Profiles]) -> Profile:
+    name = shorten(f"{row['model']} {row['method']}")
+    return {"row": name, "method": row["method"], "colour": row_colour(row)} | _mean(seeds)
 
 
 def _mean(seeds: list[Profiles]) -> dict[str, Any]:
+    """Return the curves of a row, as far as all of its seeds have them."""
     curves = {}
     for name in ("angles_deg", "expected_error_by_angle", "energy_by_degree"):
-        curves[name] = pd.DataFrame([getattr(profile, name) for profile in seeds]).mean().tolist()
-    by_axis = pd.DataFrame([profile.expected_error_by_axis for profile in seeds])
+        values = zip(*(getattr(profile, name) for profile in seeds), strict=False)
+        curves[name] = [fmean(own) for own in values]
+    axes = {}
+    for axis in seeds[0].expected_error_by_axis:
+        each = [profile.expected_error_by_axis for profile in seeds]
+        axes[axis] = [errors[axis] for errors in each if axis in errors]
     return curves | {
-        "expected_error_by_axis": by_axis.mean().to_dict(),
-        "expected_error_by_axis_std": by_axis.std().fillna(0.0).to_dict(),
+        "expected_error_by_axis": {axis: fmean(own) for axis, own in axes.items()},
+        "expected_error_by_axis_std": {
+            axis: stdev(own) if len(own) > 1 else 0.0 for axis, own in axes.items()
+        },
     }

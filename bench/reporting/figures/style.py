@@ -72,11 +72,13 @@ class Look:
     folder: str
     titled: bool
     settings: dict[str, Any]
+    without: tuple[str, ...] = ()  # plots that say what a table beside them says
 
 
 SCREEN = Look("", True, STYLE)
 PAPER = Look("paper", False, COLUMN)
-PAGE = Look("page", False, COLUMN | {"svg.fonttype": "none"})  # its text stays text
+TEXT = {"svg.fonttype": "none"}  # its text stays text
+PAGE = Look("page", False, COLUMN | TEXT, without=("time", "axes"))
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -111,10 +113,10 @@ def family(row: pd.Series) -> str:
     return f"{row['network']} {bare(method)}{plus}{after}"
 
 
-def marker(method: str) -> dict[str, str]:
-    """Return the marker of a method, filled by what was done after training."""
+def marker(method: str) -> tuple[str, str]:
+    """Return the marker of a method, and how it is filled: by what was done after training."""
     trained, _, after = method.partition(AND)
-    return {"fmt": MARKERS.get(bare(trained), "X"), "fillstyle": FILLS.get(after, "right")}
+    return MARKERS.get(bare(trained), "X"), FILLS.get(after, "right")
 
 
 def line(method: str) -> Any:  # noqa: ANN401 - a name or dashes
@@ -127,16 +129,14 @@ def bare(label: str) -> str:
     return label.partition("(")[0]
 
 
-def name(row: pd.Series, table: pd.DataFrame) -> str:
-    """Return model and method, and the steps where they tell two rows apart."""
-    alike = table[(table["model"] == row["model"]) & (table["method"] == row["method"])]
-    steps = f", {row['steps']} steps" if len(alike) > 1 else ""
-    return f"{row['model']} {row['method']}{steps}"
-
-
-def short_name(row: pd.Series, table: pd.DataFrame) -> str:
-    """Return `name` as it is written in a figure."""
-    return shorten(name(row, table))
+def short_names(table: pd.DataFrame) -> pd.Series:
+    """Return model and method of each row, and the steps where they tell two rows apart."""
+    alike = table.duplicated(["model", "method"], keep=False)
+    names = [
+        shorten(f"{row.model} {row.method}" + f", {row.steps} steps" * several)
+        for row, several in zip(table.itertuples(), alike, strict=True)
+    ]
+    return pd.Series(names, table.index, object)
 
 
 def shorten(text: str) -> str:
@@ -152,10 +152,9 @@ def verbatim(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def bar(row: pd.Series, score: str, scale: float = 1.0) -> float | None:
-    """Return the standard deviation, kept from reaching zero on a logarithmic axis."""
-    deviation = row[f"{score}_std"]
-    return None if pd.isna(deviation) else scale * min(deviation, 0.9 * row[score])
+def bars(rows: pd.DataFrame, score: str, scale: float = 1.0) -> pd.Series:
+    """Return the standard deviations, kept from reaching zero on a logarithmic axis."""
+    return scale * rows[f"{score}_std"].clip(upper=0.9 * rows[score])
 
 
 def set_plain_ticks(axis: Axis, *steps: int) -> None:

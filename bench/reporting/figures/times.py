@@ -4,13 +4,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.reporting import formats
-from bench.reporting.figures.style import SPEED_KINDS, panels, row_colour, short_name
+from bench.reporting.figures.style import SPEED_KINDS, panels, row_colour, short_names
 
+MOST = 40  # rows that a figure shows, the most accurate
 LOOK = ["network", "model", "method", "steps", "equivariant", "trivial"]
 
 
 def timings(table: pd.DataFrame) -> pd.DataFrame:
     """Return the times of a table's rows, and how they are written."""
+    table = table[table["mse_test"].rank(method="first") <= MOST]
     rows = table[LOOK].copy()
     for kind in (f"{kind}_ms" for kind in SPEED_KINDS):
         rows[kind] = table[kind]
@@ -24,7 +26,7 @@ def times(table: pd.DataFrame, title: str) -> Figure | None:
     if timed.empty:
         return None
     figure, axes = panels(2, 0.25 + 0.062 * len(timed))
-    names = [short_name(row, table) for _, row in timed.iterrows()]
+    names = short_names(table)[timed.index]
     shades = [row_colour(row) for _, row in timed.iterrows()]
     for ax, (kind, words) in zip(axes, SPEED_KINDS.items(), strict=True):
         bars = ax.barh(range(len(timed)), timed[f"{kind}_ms"], color=shades)

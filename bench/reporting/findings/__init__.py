@@ -1,8 +1,7 @@
 """The answer: findings for each task and verdicts on the paper's claims, from records alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from bench.records.run_record import RunRecord
 from bench.reporting.aggregate import TIMED
 from bench.reporting.findings.accuracy import compare_backbones, compare_compute, find_best_exact
 from bench.reporting.findings.claims import CONFIRMED, OPEN, REFUTED, Claim, claims
@@ -15,6 +14,7 @@ from bench.reporting.findings.evidence import (
     Number,
     collect_evidence,
 )
+from bench.reporting.findings.lead import lead
 from bench.reporting.findings.speed import find_speed_up, measure_symmetry
 from bench.reporting.findings.text import format_findings
 
@@ -26,17 +26,20 @@ __all__ = [
     "UNDECIDED",
     "YES",
     "Claim",
+    "Evidence",
     "Finding",
     "Number",
     "claims",
+    "collect_evidence",
     "find",
     "format_findings",
+    "lead",
 ]
 
 
-def find(records: Sequence[RunRecord]) -> list[Finding]:
-    """Return what one machine's records answer, task by task."""
-    return [finding for evidence in collect_evidence(records) for finding in _answer(evidence)]
+def find(evidences: Iterable[Evidence]) -> list[Finding]:
+    """Return what the evidence of each task answers."""
+    return [finding for evidence in evidences for finding in _answer(evidence)]
 
 
 def _answer(evidence: Evidence) -> Iterator[Finding]:

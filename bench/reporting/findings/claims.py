@@ -1,13 +1,12 @@
 """The claims of the paper's abstract, and what the records at hand say of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
 
 from bench.core import plugins
-from bench.core.config import Run, canonical, without_seed
-from bench.records.run_record import RunRecord
+from bench.core.config import Run, canonical
 from bench.reporting.aggregate import TIMED, time_ratios
 from bench.reporting.comparisons import MARGIN, median_interval
 from bench.reporting.findings.accuracy import base_method
@@ -17,7 +16,6 @@ from bench.reporting.findings.evidence import (
     Number,
     Row,
     as_number,
-    collect_evidence,
     say_ends,
     say_interval,
     say_margin,
@@ -49,26 +47,25 @@ class Claim:
     settles: str = ""
 
 
-def claims(records: Sequence[RunRecord]) -> list[Claim]:
-    """Return verdicts on the claims of the abstract, task by task, from one machine's records."""
+def claims(evidences: Iterable[Evidence]) -> list[Claim]:
+    """Return verdicts on the claims of the abstract from the evidence of each task."""
     verdicts = []
-    for evidence in collect_evidence(records):
+    for evidence in evidences:
         remul = [row for row in evidence.free if base_method(row) == "remul"]
         if remul:
-            verdicts += _judge(evidence, remul, records)
+            verdicts += _judge(evidence, remul)
     return verdicts
 
 
-def _judge(evidence: Evidence, remul: list[Row], records: Sequence[RunRecord]) -> Iterator[Claim]:
+def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
     yield _judge_symmetry(evidence, remul)
     yield _judge_control(evidence, remul)
     runs = evidence.configurations
     published, sweeps = _published(evidence, remul)
-    gpu = {record.key for record in records if record.machine.gpu}
     rows = published or remul
     scaled = [_judge_accuracy(evidence, rows)]
     scaled += [_judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
-    at_scale = bool(published) and all(row["key"] in gpu for row in published)
+    at_scale = bool(published) and all(row["key"] in evidence.on_gpu for row in published)
     command = f"python -m bench run {sweeps[0] if sweeps else 'SWEEP'} --device cuda"
     for claim in scaled:
         if at_scale or not claim.rows:
@@ -191,16 +188,12 @@ def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[st
     """Return the rows of published sizes and steps, and the sweeps of the task that have such."""
     name = evidence.task.partition("(")[0]
     sweeps = {
-        sweep: {canonical(without_seed(run)) for run in _runs(sweep) if run.task.stem == name}
+        sweep: {canonical(run, seed=0) for run in _runs(sweep) if run.task.stem == name}
         for sweep in plugins.names("sweeps")
         if sweep.startswith(PUBLISHED)
     }
     known = {run for runs in sweeps.values() for run in runs}
-    rows = [
-        row
-        for row in remul
-        if canonical(without_seed(evidence.configurations[row["key"]])) in known
-    ]
+    rows = [row for row in remul if canonical(evidence.configurations[row["key"]], seed=0) in known]
     return rows, [sweep for sweep, runs in sweeps.items() if runs]
 
 
@@ -215,4 +208,4 @@ def _beta(run: Run) -> float:
 def _without_beta(run: Run) -> tuple:
     rest = {key: value for key, value in run.method.kwargs.items() if key != "beta"}
     method = replace(run.method, kwargs=rest)
-    return (canonical(without_seed(replace(run, method=method))),)
+    return (canonical(replace(run, method=method), seed=0),)

@@ -1,7 +1,7 @@
 """What a finding is, and the rows of a task that findings are made of."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -59,14 +59,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The finished rows of one task, with what each seed came to."""
+    """The rows of one task, those that have finished and all, with what each seed came to."""
 
     task: str
-    rows: list[Row]
-    runs: pd.DataFrame
+    data: pd.DataFrame
+    table: pd.DataFrame
     configurations: Mapping[str, Run]
-    device: str = "cpu"
+    on_gpu: Container[str] = ()  # keys of records
     scores: dict[str, dict[str, Errors]] = field(default_factory=dict)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows that have finished."""
+        return self.table[self.table["seeds"] > 0].to_dict("records")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """The runs that have finished."""
+        return self.data[self.data["status"] == "done"]
 
     @cached_property
     def exact(self) -> list[Row]:
@@ -126,7 +136,7 @@ class Evidence:
         return self._command([run], seeds)
 
     def _command(self, runs: Sequence[Run], seeds: int) -> str:
-        device = "" if self.device == "cpu" else f" --device {self.device}"
+        device = " --device cuda" if self.on_gpu else ""
         return "; ".join(command + device for command in write_commands(runs, seeds))
 
     def _real(self) -> Iterator[Row]:
@@ -146,12 +156,11 @@ def collect_evidence(records: Sequence[RunRecord]) -> Iterator[Evidence]:
     """Yield what one machine's records say of each task, with these options, in order of name."""
     data = aggregate.frame(list(records))
     configurations = {record.key: record.run for record in records}
-    device = "cuda" if any(record.machine.gpu for record in records) else "cpu"
+    gpu = {record.key for record in records if record.machine.gpu}
     for task, part in data.groupby("task") if len(data) else ():
         part = part.dropna(axis="columns", how="all")
         table = aggregate.with_speed(aggregate.summary(part))
-        rows = table[table["seeds"] > 0].to_dict("records")
-        yield Evidence(task, rows, part[part["status"] == "done"], configurations, device)
+        yield Evidence(task, part, table, configurations, gpu)
 
 
 def say_seeds(seeds: int) -> str:

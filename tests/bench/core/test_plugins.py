@@ -27,6 +27,36 @@ def test_a_plug_in_is_read_as_it_is_written(text):
     assert plugins.parse(kind, text) == plugin
 
 
+CLAIMS = [
+    ("True", {}, "E3"),
+    ("'SE3'", {}, "SE3"),
+    ("False", {}, None),
+    ("{'frames': {'learned': 'SE3', 'all': True}}", {}, "SE3"),
+    ("{'frames': {'learned': 'SE3', 'all': True}}", {"frames": "all"}, "E3"),
+    ("{'frames': {'learned': 'SE3', 'all': True}}", {"frames": "none"}, None),
+    ("{'frames': {'learned': 'SE3'}, 'conservative': {False: True}}", {}, "SE3"),
+    ("{'frames': {'learned': 'SE3'}, 'conservative': {False: True}}", {"conservative": True}, None),
+]
+
+
+def claiming(folder, claim):
+    """A model file of that claim."""
+    file = folder / "mine.py"
+    file.write_text(f"EQUIVARIANT = {claim}\ndef build(signature, frames='learned'): ...\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(("claim", "given", "group"), CLAIMS)
+def test_a_claim_is_read_with_the_options(claim, given, group, tmp_path):
+    assert plugins.group_claim(claiming(tmp_path, claim), given) == group
+
+
+@pytest.mark.parametrize("claim", ["{'frame': {'learned': True}}", "{'frames': True}"])
+def test_a_claim_about_no_option_is_refused(claim, tmp_path):
+    with pytest.raises(ValueError, match=r"EQUIVARIANT has to be .* options of frames, conserv"):
+        plugins.group_claim(claiming(tmp_path, claim))
+
+
 def test_a_number_has_the_kind_of_its_default():
     assert isinstance(plugins.parse("methods", "remul:10").kwargs["beta"], float)
 

@@ -36,19 +36,19 @@ def digits():
     return parts(task, "categorical", channels=1, layers=1, kernel=3, paths=("conv",))
 
 
-def evidence_of(problem, weights, group):
-    return Evidence(problem, weights, problem.curvature(weights), group)
+def evidence_of(problem, weights, how="full"):
+    return Evidence(problem, weights, problem.curvature(weights, how))
 
 
 def at_mode(linear, log_precision, log_variance):
-    problem, weights, group, _ = linear
-    mode = posterior_mode(problem, weights, group, log_precision, log_variance)
-    return evidence_of(problem, mode, group)
+    problem, weights, _ = linear
+    return evidence_of(problem, posterior_mode(problem, weights, log_precision, log_variance))
 
 
 def test_the_evidence_of_a_linear_map_is_that_of_a_gaussian(linear):
-    problem, weights, group, _ = linear
+    problem, weights, _ = linear
     log_precision, log_variance = PRIORS
+    group = problem.group
     design = torch.func.jacrev(problem.outputs)(weights).flatten(0, 1)
     covariance = (design / log_precision[group].exp()) @ design.mT
     covariance += log_variance.exp() * torch.eye(len(design)).double()
@@ -81,8 +81,8 @@ def test_gradients_are_those_of_refitted_evidence(linear, which):
 
 
 def test_gradients_of_classes_are_those_of_the_evidence(digits):
-    problem, weights, group, names = digits
-    evidence, variance = evidence_of(problem, weights, group), torch.zeros(()).double()
+    problem, weights, names = digits
+    evidence, variance = evidence_of(problem, weights), torch.zeros(()).double()
     log_precision = torch.linspace(-1, 1, len(names)).double()
     slope = torch.func.grad(lambda p: evidence.log(p, variance))(log_precision)
     expected = differences(lambda p: evidence.log(p, variance), log_precision)
@@ -90,7 +90,7 @@ def test_gradients_of_classes_are_those_of_the_evidence(digits):
 
 
 def test_curvature_of_probabilities_is_that_of_logits(digits):
-    problem, weights, _, _ = digits
+    problem, weights, _ = digits
     p = problem.outputs(weights)
     of_logits = torch.diag_embed(p) - p[:, :, None] * p[:, None]
 
@@ -99,15 +99,38 @@ def test_curvature_of_probabilities_is_that_of_logits(digits):
 
     jacobian = torch.func.jacrev(logits)(weights)
     expected = torch.einsum("ncp,ncd,ndq->pq", jacobian, of_logits, jacobian)
-    assert_close(problem.curvature(weights), expected, rtol=1e-8, atol=1e-8)
+    assert_close(problem.curvature(weights).matrix, expected, rtol=1e-8, atol=1e-8)
 
 
 def test_dimensions_go_from_all_weights_to_none(linear):
-    problem, weights, group, _ = linear
-    evidence, (_, variance) = evidence_of(problem, weights, group), PRIORS
+    problem, weights, _ = linear
+    evidence, (_, variance) = evidence_of(problem, weights), PRIORS
     loose, tight = (torch.full((2,), value).double() for value in (-20.0, 20.0))
     assert evidence.dimensions(tight, variance).max() < 1e-3
     assert evidence.dimensions(loose, variance).sum() > 15.9  # the map itself is determined
+
+
+@pytest.mark.parametrize("path", ["conv", "free"])
+def test_kronecker_factors_are_exact_for_a_linear_layer(path):
+    problem, weights, _ = parts(LINEAR.load(0, n=4, train=10), paths=(path,))
+    full, factors = (evidence_of(problem, weights, how) for how in ("full", "kronecker"))
+    priors = PRIORS[0][:1], PRIORS[1]
+    assert_close(factors.log(*priors), full.log(*priors), rtol=1e-9, atol=1e-9)
+    assert_close(factors.dimensions(*priors), full.dimensions(*priors), rtol=1e-9, atol=1e-9)
+
+
+def test_kronecker_factors_are_no_more_than_near_with_two_layers(digits):
+    problem, weights, _ = digits
+    full, factors = (problem.curvature(weights, how) for how in ("full", "kronecker"))
+    assert_close(factors.spectrum.sum(), full.matrix.trace(), rtol=0.3, atol=0)
+
+
+def test_kronecker_factors_need_linear_layers():
+    bodies = plugins.load("tasks", "filters").load(0, train=2, val=1, test=1)
+    model = plugins.load("models", "discovery/msr").build(bodies.signature, "convolution")
+    problem, weights, _ = problem_of(model, bodies.train.inputs, bodies.train.targets, "gaussian")
+    with pytest.raises(ValueError, match="no Kronecker factors of"):
+        problem.curvature(weights, "kronecker")
 
 
 def run_of(**task):
@@ -130,6 +153,24 @@ def test_a_circulant_map_is_one():
 
 def test_an_unstructured_map_is_one():
     assert scores(run_of(n=4, kind="unstructured"))["free_dimension"] > 11
+
+
+@pytest.mark.slow
+def test_learned_priors_have_more_evidence_than_fixed_ones():
+    runs = [run for run in load_sweep("evidence") if run.task.kwargs.get("where") is False]
+    both = [run for run in runs if "paths" not in run.model.kwargs and run.seed == 0]
+    fixed, learned = (
+        replace(run, model=Plugin("discovery/pathways", {"channels": 2, "kernel": 4}), steps=300)
+        for run in (both[0], both[2])
+    )
+    assert (fixed.method.kwargs["learn"], learned.method.kwargs["learn"]) == (False, True)
+    assert scores(learned)["log_evidence"] > scores(fixed)["log_evidence"]
+
+
+@pytest.mark.slow
+def test_factors_are_for_networks_of_many_weights():
+    runs = [run for run in load_sweep("evidence") if run.method.kwargs.get("curvature")]
+    assert scores(replace(runs[0], steps=171))["log_evidence"] < 0
 
 
 def test_any_network_has_an_evidence():

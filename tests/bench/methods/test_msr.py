@@ -79,6 +79,34 @@ def test_a_short_run_beats_no_answer():
     assert scores["mse_test"] < 0.5 * scores["zero_mse"]
 
 
+def short_scores(form, task, steps):
+    """Scores of a run of the sweep, shortened, from half its problems."""
+    runs = [r for r in load_sweep("msr") if r.model.kwargs["form"] == form and r.task == task]
+    few = Plugin("filters", {**task.kwargs, "train": 1000, "val": 20, "test": 100})
+    run = replace(runs[0], task=few, steps=steps, validations=1)
+    return execute(run, "cpu", lambda step: None).record.scores
+
+
+@pytest.mark.slow
+def test_a_short_run_finds_the_convolution():
+    scores = short_scores("full", Plugin("filters", {"rank": 1}), 200)
+    assert scores["mse_test"] < scores["zero_mse"] / 500
+    assert scores["band_energy"] > 0.999
+    assert scores["row_deviation"] < 0.01
+
+
+@pytest.mark.slow
+def test_a_short_run_finds_a_mixture_of_two_filters():
+    scores = short_scores("full", Plugin("filters", {"rank": 2}), 300)
+    assert scores["mse_test"] < 0.37 / 3  # 0.37 is what a convolution has
+
+
+@pytest.mark.slow
+def test_a_short_run_finds_four_orientations():
+    scores = short_scores("full", Plugin("filters", {"kind": "quarter_turns"}), 200)
+    assert scores["turn_violation"] < 0.02
+
+
 def test_other_fields_and_forms_are_refused(task):
     with pytest.raises(ValueError, match="dense, local"):
         build(task.signature, "sparse")

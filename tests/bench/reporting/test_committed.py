@@ -7,10 +7,10 @@ import pytest
 from bench.records.run_store import RunStore
 from bench.regression.revisions import KINDS
 from bench.regression.verdicts import REGRESSED
-from bench.reporting import peers_table, runs_table, speed_table
+from bench.reporting import peers_table, runs_table, scaling_table, speed_table
 from bench.system.checkout import ROOT
 
-SPEED, PEERS = "speed.*", "peers.*"
+SPEED, PEERS, SCALING = "speed.*", "peers.*", "scaling.*"
 MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob("*/runs"))
 
 
@@ -19,7 +19,7 @@ def test_committed_tables_follow_from_committed_records(machine, tmp_path):
     found, problems = RunStore(machine).load()
     assert problems == []
     runs_table.write_runs_table(tmp_path / machine.name, found, "md", None)
-    others = {*machine.glob(f"tables/{SPEED}"), *machine.glob(f"tables/{PEERS}")}
+    others = {file for name in (SPEED, PEERS, SCALING) for file in machine.glob(f"tables/{name}")}
     for file in sorted(set((machine / "tables").iterdir()) - others):
         assert (tmp_path / machine.name / "tables" / file.name).read_text() == file.read_text()
 
@@ -37,6 +37,14 @@ def test_committed_speed_tables_follow_from_committed_records(file):
 )
 def test_committed_tables_of_peers_follow_from_what_was_measured(file):
     assert file.read_text() in peers_table.forms(file.parent.parent).values()
+
+
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob(f"results/published/*/tables/{SCALING}")), ids=lambda path: path.suffix
+)
+def test_committed_tables_of_growth_follow_from_what_was_measured(file):
+    rows = scaling_table.make_rows(file.parent.parent)
+    assert file.read_text() in scaling_table.forms(rows).values()
 
 
 def ended(file, kind, measures):

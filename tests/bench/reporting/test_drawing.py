@@ -1,6 +1,7 @@
 """Figures in files: drawn once, drawn again when rows or code have changed, the same bytes."""
 
 import shutil
+from math import inf
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.cli import main
 from bench.reporting.figures import drawing
-from bench.reporting.figures.drawing import CANVASES, Plot, draw_file
+from bench.reporting.figures.drawing import CANVASES, Job, Plot, draw_files
 from bench.system.checkout import ROOT
 
 MACHINES = sorted(path.parent for path in ROOT.glob("results/published/*/runs"))
@@ -27,7 +28,8 @@ NOTHING = Plot("nothing", lambda rows, title: None, "Nothing.")
 
 
 def draw(folder, rows=ROWS, title="t", form="png", plot=LINE):
-    return draw_file(plot, rows, title, folder / "figures" / "x", form)
+    job = Job(plot, rows, title, folder / "figures" / "x")
+    return next(iter(draw_files([job], form)), None)
 
 
 @pytest.fixture
@@ -45,6 +47,7 @@ def saved(monkeypatch):
         save(figure, file, digest)
 
     monkeypatch.setattr(drawing, "save", note)
+    monkeypatch.setattr(drawing, "MANY", inf)  # what other processes write is not noted here
     return files
 
 
@@ -80,6 +83,13 @@ def test_a_file_that_is_no_figure_is_drawn_again(tmp_path, file, damage):
 def test_the_same_rows_give_the_same_bytes(tmp_path, form):
     first, second = (draw(tmp_path / name, form=form).file.read_bytes() for name in "ab")
     assert first == second
+
+
+def test_many_figures_are_drawn_side_by_side_as_one_is(tmp_path, file, monkeypatch):
+    monkeypatch.setattr(drawing, "MANY", 2)
+    jobs = [Job(LINE, ROWS, "t", tmp_path / "many" / name) for name in "ab"]
+    files = [one.file.read_bytes() for one in draw_files(jobs, "png")]
+    assert files == [file.read_bytes()] * 2
 
 
 def test_a_figure_that_shows_nothing_any_more_is_gone(tmp_path, file):

@@ -13,12 +13,20 @@ ACCURATE, OOD = "Is an unconstrained network as accurate", "poses unlike"
 FASTER = "Is anything faster at equal accuracy, in inference"
 
 
+def find(records):
+    return findings.find(findings.collect_evidence(records))
+
+
+def claims(records):
+    return findings.claims(findings.collect_evidence(records))
+
+
 def answer(records, start=ACCURATE):
-    return next(f for f in findings.find(records) if f.question.startswith(start))
+    return next(f for f in find(records) if f.question.startswith(start))
 
 
 def judge(records, start):
-    return next(claim for claim in findings.claims(records) if claim.claim.startswith(start))
+    return next(claim for claim in claims(records) if claim.claim.startswith(start))
 
 
 @pytest.mark.slow
@@ -109,8 +117,8 @@ def test_augmentation_of_the_same_steps_is_no_rival():
 
 def test_failures_alone_answer_nothing():
     lost = [replace(r, status="failed", reason="x", scores={}) for r in make_rows(3, egnn=1.0)]
-    assert findings.find(lost) == []
-    assert findings.claims(lost) == []
+    assert find(lost) == []
+    assert claims(lost) == []
 
 
 def test_nothing_answers_nothing():
@@ -119,8 +127,8 @@ def test_nothing_answers_nothing():
 
 def test_a_finished_run_without_scores_is_survived():
     bare = [replace(record, scores={}) for record in make_rows(3, egnn=1.0, gnn__remul=1.0)]
-    assert {finding.verdict for finding in findings.find(bare)} == {UNDECIDED}
-    assert {claim.verdict for claim in findings.claims(bare)} == {OPEN}
+    assert {finding.verdict for finding in find(bare)} == {UNDECIDED}
+    assert {claim.verdict for claim in claims(bare)} == {OPEN}
 
 
 def test_trivial_rows_answer_nothing():
@@ -130,7 +138,7 @@ def test_trivial_rows_answer_nothing():
 
 def test_the_answer_does_not_depend_on_the_order_of_records():
     records = make_rows(5, egnn=1e-3, tfn=2e-3, gnn__augment=3e-3)
-    assert findings.find(records) == findings.find(records[::-1])
+    assert find(records) == find(records[::-1])
 
 
 SYMMETRIC = "Unconstrained networks learn"
@@ -190,8 +198,22 @@ def test_ten_times_faster_is_confirmed_by_twelve():
 
 
 def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
-    lines = findings.format_findings(findings.find(make_rows(1, egnn=1e-3, gnn=5e-3))).splitlines()
+    lines = findings.format_findings(find(make_rows(1, egnn=1e-3, gnn=5e-3))).splitlines()
     assert lines[0] == "nbody_gravity(val=500)"
     assert "  Is an unconstrained network as accurate as the best exact one? UNDECIDED" in lines
     assert any(line.startswith("    to settle it: ") for line in lines)
     assert findings.format_findings([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "begins"),
+    [
+        ({"egnn": 1e-3, "gnn": 1e-3}, "You need no exact network: an unconstrained"),
+        ({"egnn": 1e-3, "gnn": 5e-3}, "An exact network pays: the best unconstrained"),
+        ({"egnn": 1e-3}, "Not answered"),
+        ({"gnn": 1e-3}, "Not answered"),
+    ],
+)
+def test_the_lead_says_whether_an_exact_network_pays(rows, begins):
+    (evidence,) = findings.collect_evidence(make_rows(5, **rows))
+    assert findings.lead(evidence).startswith(begins)

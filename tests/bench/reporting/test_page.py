@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from msgspec.structs import replace
@@ -10,6 +12,7 @@ from msgspec.structs import replace
 from bench.cli import main
 from bench.core.config import Plugin
 from bench.records.run_store import RunStore
+from bench.reporting.findings import collect_evidence
 from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
 
@@ -96,16 +99,36 @@ def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     assert (other / "report.html").read_text() == page
 
 
+@pytest.mark.slow
+def test_the_report_is_the_same_without_torch(root, page, tmp_path):
+    other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
+    shutil.rmtree(other / "figures")
+    code = (
+        "import sys; from bench.cli import main\n"
+        "main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "report", "--results", str(other.parent)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert (other / "report.html").read_text() == page
+
+
 def test_failures_alone_make_a_page_that_says_so(root, tmp_path):
     records, _ = RunStore(root).load()
     failed = [
         replace(one, status="diverged", reason="<b>inf</b>", scores={}, timings={})
         for one in records
     ]
-    page = write_page(tmp_path / "machine", failed).read_text()
+    page = write_page(tmp_path / "machine", failed, list(collect_evidence(failed))).read_text()
     assert "No run has finished here" in page
     assert "diverged: &lt;b&gt;inf&lt;/b&gt;" in page
     assert "<figure>" not in page
+
+
+def test_no_record_that_can_be_read_makes_a_page_that_says_so(tmp_path):
+    page = write_page(tmp_path / "machine", [], []).read_text()
+    assert "No run has finished here" in page
+    links, names = (set(re.findall(what + '(.*?)"', page)) for what in ('href="#', ' id="'))
+    assert links <= names
 
 
 def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
@@ -123,6 +146,6 @@ def test_names_from_outside_are_shown_and_never_obeyed(root, tmp_path):
         replace(one, run=dataclasses.replace(one.run, task=Plugin("mine", {"name": name})))
         for one in records
     ]
-    page = write_page(tmp_path / "machine", renamed).read_text()
+    page = write_page(tmp_path / "machine", renamed, list(collect_evidence(renamed))).read_text()
     assert page.count("<script") == 1
     assert "mine(<wbr>name=$x^&#34;&lt;script&gt;)" in page

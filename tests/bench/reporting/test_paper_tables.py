@@ -1,6 +1,7 @@
 """The paper's tables: published numbers beside ours, with their label and what differs."""
 
 import csv
+import re
 import shutil
 import subprocess
 
@@ -10,9 +11,20 @@ from msgspec.structs import replace
 from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.records.run_record import Profiles, blank_record
+from bench.reporting.aggregate import frame
 from bench.reporting.paper_tables import TABLES, list_rows, write_paper_table
+from bench.reporting.runs_table import format_task
 
 PAPER = plugins.load("sweeps", "paper_nbody")
+TASKS = {
+    number: next(iter(plugins.load("sweeps", table.sweep).runs())).task
+    for number, table in TABLES.items()
+}
+RULES = (r"\toprule", r"\midrule", r"\bottomrule")
+KNOWN = re.compile(  # what is written for a letter that LaTeX would obey
+    r"\\[_%&#{}$]|\$\\pm\$|\$\\times 10\^3\$"
+    r"|\\text(?:backslash|asciicircum|asciitilde|less|greater|bar)\{\}"
+)
 
 
 def made(run, mse=2e-3, **scores):
@@ -81,6 +93,34 @@ def test_errors_about_an_axis_come_from_profiles():
     assert "| mlp | plain | 0.500 (1) zt | 0.250 (1) zt | 0.125 (1) zt |" in write_paper_table(
         "9", [record], "md"
     )
+
+
+def check_latex(text):
+    """Each environment ends, each row has as many cells as there are columns, nothing is active."""
+    tabulars = re.findall(r"\\begin\{tabular\}\{([lr]+)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL)
+    assert text.count(r"\begin{") == text.count(r"\end{") == len(tabulars) > 0
+    for columns, body in tabulars:
+        lines = body.splitlines()
+        assert [line for line in lines if line in RULES] == list(RULES)
+        for line in (line for line in lines if line not in RULES):
+            assert line.endswith(r" \\")
+            row = KNOWN.sub("", line.removesuffix(r" \\"))
+            assert row.count("&") == len(columns) - 1
+            assert not re.search(r"[\\%_#$^~{}]", row)
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_latex_of_a_table_of_the_paper_is_well_formed(number):
+    methods = Plugin("plain"), Plugin("remul", {"beta": 1.0})
+    records = [made(of_paper(method, task=TASKS[number], steps=7)) for method in methods]
+    check_latex(write_paper_table(number, records, "latex"))
+
+
+def test_latex_of_a_table_of_runs_is_well_formed():
+    names = "100 % of_a #{mess} & \\more$x^2~|<>"
+    task = Plugin("nbody_gravity", {"val": names})
+    records = [made(of_paper(Plugin("plain"), task=task, model=Plugin("mlp", {"channels": names})))]
+    check_latex(format_task(frame(records), names)["latex"])
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX is installed")

@@ -1,5 +1,6 @@
 """Tables from records made by hand: means, speed-ups, published numbers, failures."""
 
+import dataclasses
 import json
 from math import isnan
 
@@ -112,6 +113,13 @@ def test_scores_of_the_task_have_columns_with_their_spread(tmp_path):
     text = shown(found, tmp_path)
     assert "| partition_distance |" in text
     assert "| 0.200 ± 0.141 |" in text
+
+
+def test_scores_of_fields_with_units_say_them(tmp_path):
+    record = made("egnn", 0, 1.0, 1.0)
+    record.scores["force_mae"] = 3.0
+    of_forces = dataclasses.replace(record.run, task=Plugin("md_gfn2_forces"))
+    assert "| force_mae kcal/mol/Å |" in shown([replace(record, run=of_forces)], tmp_path)
 
 
 def test_rows_of_one_name_are_told_apart():

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from bench.tasks.linear_maps import GROUPS, KINDS, WEIGHTS, _ring, load, matrix_of
+from bench.data.maps import GROUPS, KINDS, draw_map
+from bench.tasks import many_maps
+from bench.tasks.linear_maps import load, matrix_of
 from remul import equivariance_error
 
 N = {"quarter_turns": 9}
@@ -21,7 +23,7 @@ class Linear(torch.nn.Module):
 
 def model_of(kind):
     generator = torch.Generator().manual_seed(0)
-    return Linear(KINDS[kind](N.get(kind, 8), WEIGHTS["normal"], generator))
+    return Linear(draw_map(kind, N.get(kind, 8), generator))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,4 +53,20 @@ def test_a_grid_has_to_be_square():
 
 def test_every_group_is_of_a_kind():
     assert GROUPS.keys() <= KINDS.keys()
-    assert len(_ring(5)) == 5
+
+
+class LeastSquares(torch.nn.Module):
+    def forward(self, inputs):
+        fitted = torch.linalg.lstsq(inputs["support"], inputs["answer"]).solution
+        return {"response": inputs["query"] @ fitted}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_least_squares_has_all_of_its_error(kind):
+    task = many_maps.load(0, n=N.get(kind, 8), kind=kind, train=1, val=1, test=3)
+    assert task.scores["of_least_squares"](LeastSquares()) == pytest.approx(1)
+
+
+def test_a_support_has_to_determine_the_map():
+    with pytest.raises(ValueError, match="more than 8"):
+        many_maps.load(0, support=8)

@@ -1,12 +1,10 @@
 """Jobs: a node trains what nobody else has trained or is training, and says how far it is."""
 
-from dataclasses import asdict
-
 import pytest
 from msgspec import structs
 
-from bench.core.config import Plugin, Run
-from bench.records.claims import Claims, read_claims, read_step
+from bench.core.config import Plugin, Run, to_plain
+from bench.records.claims import Claims, read_claims, read_owner
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system.pool import Unwanted
@@ -39,7 +37,9 @@ def store(tmp_path):
 
 
 def job(store, runs):
-    return Job([asdict(run) for run in runs], [None] * len(runs), str(store.root), "cpu", look_s=0)
+    return Job(
+        [to_plain(run) for run in runs], [None] * len(runs), str(store.root), "cpu", look_s=0
+    )
 
 
 def test_a_run_is_asked_of_a_worker(store):
@@ -54,10 +54,12 @@ def test_a_claim_tells_how_far_a_run_has_come(store):
 
     def look():
         ((file, claim),) = read_claims(store.path(RUNS[0]).parent).items()
-        steps.append((file == store.path(RUNS[0]), read_step(claim)))
+        owner = read_owner(claim)
+        steps.append((file == store.path(RUNS[0]), owner.step, owner.loss, owner.error))
 
-    train_job(job(store, RUNS[:1]), Workers(Step(7), Step(12), Done(), then=look))
-    assert steps == [(True, 7), (True, 12)]
+    says = Step(7, [0.5], [None]), Step(12), Done()
+    train_job(job(store, RUNS[:1]), Workers(*says, then=look))
+    assert steps == [(True, 7, 0.5, None), (True, 12, None, None)]
     assert read_claims(store.path(RUNS[0]).parent) == {}
 
 
@@ -111,6 +113,6 @@ def test_a_death_of_several_is_no_record(store):
 
 def test_a_failure_of_what_had_finished_changes_nothing(store):
     store.write(structs.replace(blank_record(RUNS[0]), seconds=3.0))
-    forced = Job([asdict(RUNS[0])], [store.state(RUNS[0])], str(store.root), "cpu")
+    forced = Job([to_plain(RUNS[0])], [store.state(RUNS[0])], str(store.root), "cpu")
     assert train_job(forced, Workers(Died("killed"))).answers == [Died("killed")]
     assert store.find(RUNS[0]).seconds == 3.0

@@ -31,11 +31,12 @@ from bench.training.scores import mean_squared_error
 from remul import Batch, Constant
 
 OWN = [
+    "ace",
     "amortise",
     "bilevel",
     "evidence",
     "sharing",
-]  # train in their own way, on models of their own: tests/bench/methods
+]  # train in their own way, or models of their own: tests/bench/methods
 METHODS = [name for name in plugins.names("methods") if name not in OWN]
 PLAIN = Run(
     Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8}),

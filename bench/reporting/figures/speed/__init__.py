@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
-from bench.reporting.figures.drawing import Drawing, Plot, draw_file
+from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
 from bench.reporting.figures.speed.crossover import crossover
 from bench.reporting.figures.speed.roofline import roofline
 from bench.reporting.figures.speed.scaling import memory, scaling
@@ -67,15 +67,15 @@ def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> li
     """Draw what changed of the figures of a machine's speed records, under root/figures."""
     rows = speed_table.make_rows(SpeedStore(root).load()[0])
     rows = [row for row in rows if row["inference_ms"]]
-    drawings = []
+    jobs = []
     for scale, plot in product(sorted({row["scale"] for row in rows}), PLOTS):
         words = SCALES[scale] if scale in SCALES else f"{int(scale):,} parameters each"
         own = shorten_names([row for row in rows if row["scale"] == scale])
         plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
         shown, title = own if plot.draw is ladder else plain, f"{words}, {root.name}"
         stem = root / "figures" / f"speed-{scale}"
-        drawings.append(draw_file(plot, shown, title, stem, form, look))
-    drawings = [drawing for drawing in drawings if drawing]
+        jobs.append(Job(plot, shown, title, stem))
+    drawings = draw_files(jobs, form, look)
     folder = root / "figures" / look.folder
     for file in {*folder.glob(f"speed-*.{form}")} - {drawing.file for drawing in drawings}:
         file.unlink()  # of cells that are no more

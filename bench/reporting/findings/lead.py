@@ -1,0 +1,41 @@
+"""The answer to the page's own question, in one sentence a task."""
+
+from bench.reporting.findings.accuracy import compare_backbones
+from bench.reporting.findings.evidence import (
+    NO,
+    PERCENT,
+    UNDECIDED,
+    YES,
+    Evidence,
+    Finding,
+    say_seeds,
+)
+from bench.reporting.findings.speed import find_speed_up
+from bench.reporting.formats import plain
+
+ACCURATE = {
+    YES: f"an unconstrained network is as accurate as the best exact one, to {PERCENT}",
+    NO: "the best unconstrained network errs {} times as much as the best exact one",
+    UNDECIDED: "whether an unconstrained network is as accurate as the best exact one is open",
+}
+FASTER = {
+    YES: "something as accurate is faster at inference",
+    NO: "nothing as accurate is faster at inference",
+    UNDECIDED: "whether anything as accurate is faster at inference is open",
+}
+PAYS = {YES: "You need no exact network", NO: "An exact network pays", UNDECIDED: "Not settled"}
+
+
+def lead(evidence: Evidence) -> str:
+    """Return whether an exactly equivariant network pays on a task, and for what."""
+    accurate = compare_backbones(evidence, "test")
+    if not accurate.numbers:
+        return "Not answered: exact and unconstrained networks have not both been run here."
+    times = plain(accurate.numbers[0].value, 3)
+    faster = find_speed_up(evidence, "inference")
+    words = [ACCURATE[accurate.verdict].format(times), FASTER[_verdict(faster)]]
+    return f"{PAYS[accurate.verdict]}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
+
+
+def _verdict(finding: Finding | None) -> str:
+    return finding.verdict if finding else UNDECIDED

@@ -1,0 +1,51 @@
+"""The comparison of what learns a symmetry: which records are in it, in which order."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench import Plugin
+from bench.records.run_store import RunStore
+from bench.reporting.discoveries import SYSTEMS, tabulate_discoveries
+from bench.reporting.discovery_claims import list_claims, write_claims
+from bench.reporting.figures.discoveries import draw_discoveries
+from bench.system.checkout import ROOT
+from bench.training.execute import execute
+from bench.training.selection import load_sweep
+
+SMALL = {"elements": 2, "samples": 4, "validations": 1}
+
+
+@pytest.fixture(scope="module")
+def records():
+    """A step of every system on circulant maps from 20 samples, and a run that is none of these."""
+    runs = [r for r in load_sweep("discovery") if r.seed == 0]
+    first = [r for r in runs if r.task == runs[0].task or r.model.name == "discovery/msr"]
+    chosen = [r for r in first if {20} >= {r.task.kwargs.get(n, 20) for n in ("train", "support")}]
+    chosen = [r for r in chosen if r.task.kwargs["kind"] == "circulant"]
+    other = replace(chosen[0], task=Plugin("linear_maps", {"kind": "circulant"}))
+    small = [replace(run, steps=1, **SMALL) for run in [*chosen, other]]
+    return [execute(run, "cpu", lambda step: None).record for run in small]
+
+
+def test_every_system_has_its_row(records):
+    table = tabulate_discoveries(records)
+    assert tuple(table["system"]) == SYSTEMS
+    assert {*table["kind"]} == {"circulant"}
+    assert {*table["samples"]} == {20}
+
+
+def test_the_figure_is_drawn_where_there_is_something_to_show(records, tmp_path):
+    assert draw_discoveries(tmp_path, records, "svg").file.exists()
+    assert draw_discoveries(tmp_path, records[-1:], "svg") is None
+
+
+def test_claims_without_records_say_so(records):
+    lines = write_claims(records)
+    assert len(lines) == 2 + len([*list_claims()])
+    assert all("no records" in line for line in lines[2:])
+
+
+def test_every_claim_has_its_committed_records():
+    published = RunStore(ROOT / "results" / "published" / "amd-epyc-2c-2f40").load()[0]
+    assert [line for line in write_claims(published) if not line.endswith("of 5 |")][2:] == []
