@@ -19,6 +19,7 @@ from bench.system.clock import now
 from bench.training import history
 from bench.training.build import build, check_splits, symmetrise
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
+from bench.training.flops import count_training
 from bench.training.generators import rng, seed_global_generators
 from bench.training.loop import Progress, train
 from bench.training.loss_surface import measure_surface
@@ -113,5 +114,6 @@ def _score(
         "penalty": Penalty(**history.final_weights(method.penalty.penalty)),
     }
     frozen = replace(method, penalty=history.freeze(method.penalty.penalty))
+    parts["counters"] = count_training(run, task, model, frozen)
     surface = Surface(**measure_surface(run, task, model, frozen)) if run.surface else None
     return parts, surface

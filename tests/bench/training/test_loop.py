@@ -35,6 +35,8 @@ OWN = [
     "amortise",
     "bilevel",
     "evidence",
+    "per",
+    "rpp",
     "sharing",
 ]  # train in their own way, or models of their own: tests/bench/methods
 METHODS = [name for name in plugins.names("methods") if name not in OWN]
