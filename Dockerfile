@@ -5,5 +5,6 @@ WORKDIR /remul
 # who this machine is stays in the folder that is mounted, so that the next container continues
 ENV XDG_STATE_HOME=/remul/results/local/.state
 COPY . .
-RUN pip install --no-cache-dir -c constraints.txt -e '.[bench]'
+RUN pip install --no-cache-dir --require-hashes --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.lock \
+ && pip install --no-cache-dir --no-deps --no-build-isolation -e .
 CMD ["sh", "-c", "python -m bench run quick --vectorise && python -m bench report"]

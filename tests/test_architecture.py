@@ -50,6 +50,18 @@ def test_arrays_load_without_pickle():
     assert all("allow_pickle=False" in ast.unparse(call) for call in loads)
 
 
+STORED_CODE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+LOADERS = {"torch.load", "torch.save", "torch.hub", "pd.read_pickle", "pandas.read_pickle"}
+
+
+def test_nothing_that_was_stored_is_run():
+    """Jobs of Slurm and Dask are pickled by their own packages, as docs/scale.md says."""
+    imports = nodes((ast.Import, ast.ImportFrom))
+    packages = {module.partition(".")[0] for _, node in imports for module in modules(node)}
+    names = {ast.unparse(node) for _, node in nodes(ast.Attribute)}
+    assert (packages | names) & (STORED_CODE | LOADERS) == set()
+
+
 def test_files_stay_small():
     lengths = {file: len(file.read_text().splitlines()) for file in TREES}
     assert {file: n for file, n in lengths.items() if n > LONGEST_FILE} == {}

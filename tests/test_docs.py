@@ -5,6 +5,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from remul import POINT, Batch, Signature, lie_derivative_error
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
 GRAPHS = (ROOT / "docs" / "graphs.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
 NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
@@ -104,6 +106,21 @@ def test_the_command_of_the_page_trains(folder, capsys):
     where = ["--results", str(folder / "r"), "--no-timing"]
     assert main(["run", *task, *models, "--set", *SMALL, *where]) == 0
     assert "my_model" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_trained_network_of_the_page_predicts_what_was_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    task = ["--task", "nbody_gravity:train=8,val=4,test=4,ood=4", "--seeds", "1", "--no-timing"]
+    kept = ["--keep", "weights", "predictions", "--results", "results/local"]
+    assert (
+        main(["run", *task, "--models", "egnn", "--methods", "plain", "--set", *SMALL, *kept]) == 0
+    )
+    names = {}
+    exec(compile(snippet("A trained network", RESULTS), "results.md", "exec"), names)
+    with np.load(names["file"].with_suffix(".predictions.npz"), allow_pickle=False) as arrays:
+        wanted = torch.from_numpy(arrays["test/position"])
+    assert torch.equal(names["predicted"], wanted)
 
 
 def run_snippets(*kinds):

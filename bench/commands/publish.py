@@ -33,12 +33,13 @@ def run(options: Namespace) -> int:
     """copy local records into the committed evidence, if they say how they were made"""
     from bench.records import files
     from bench.records.merging import Merger, explain_untraceable
+    from bench.records.run_store import EVIDENCE
     from bench.reporting.leaderboard import write_page
 
     published = 0
     for root, records in _options.read_machines(options).items():
         keys = {_name(record) for record in _choose(records, options.only)}
-        merger = Merger(options.to / root.name, root.name)
+        merger = Merger(options.to / root.name, root.name, EVIDENCE)
         merger.add_runs(root, lambda record, keys=keys: _name(record) in keys)
         if not options.only:
             merger.add_times(root, lambda record: not explain_untraceable(record.machine))

@@ -22,11 +22,13 @@ FACTS = ("processor", "threads", "python", "torch", "e3nn", "date", "commit")
 class Merger:
     """Copies records into the folder `target`, times of the machine `clock` alone, and counts them.
 
-    A finished record is never replaced, and another one by nothing but a finished one.
+    With each record comes what lies `beside` it, by the ends of its names. A finished record is
+    never replaced, and another one by nothing but a finished one.
     """
 
     target: Path
     clock: str
+    beside: Sequence[str] = KEPT
     added: int = 0
     known: int = 0
     differ: list[str] = field(default_factory=list)
@@ -36,7 +38,7 @@ class Merger:
         store, theirs = RunStore(self.target), RunStore(source)
         for record in filter(chosen, _read(theirs)):
             if self._add(store, self._adapt(record, source)):
-                for end in KEPT:
+                for end in self.beside:
                     beside = theirs.path_of(record).with_suffix(end)
                     if beside.is_file():
                         copy = store.path_of(record).with_suffix(end)

@@ -12,7 +12,8 @@ from bench.records.store import Store
 CURVE, SURFACE = ".curve.csv", ".surface.json"
 WEIGHTS, PREDICTIONS = ".weights.safetensors", ".predictions.npz"
 CHECKPOINT = ".checkpoint.safetensors"  # of a run that has not come to its end
-KEPT = (CURVE, SURFACE, WEIGHTS, PREDICTIONS)
+EVIDENCE = (CURVE, SURFACE)  # small enough to be published
+KEPT = (*EVIDENCE, WEIGHTS, PREDICTIONS)
 
 
 class RunStore(Store[Run, RunRecord]):

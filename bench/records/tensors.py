@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from bench.records import files
@@ -24,12 +24,17 @@ def write_tensors(file: Path, tensors: dict[str, Tensor], plain: Any = None) -> 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], Any]:
     """Return the tensors and the plain values. Raises `ValueError` for a file that is not whole."""
     try:
-        with safe_open(file, "pt") as stream:
-            plain = json.loads((stream.metadata() or {}).get(PLAIN, "null"))
-            names = list(stream.keys())
-            return {name: stream.get_tensor(name).clone() for name in names}, plain
+        content = file.read_bytes()  # at once: the file may be replaced while it is read
+        tensors = {name: tensor.clone() for name, tensor in load(content).items()}
+        return tensors, json.loads(_read_metadata(content).get(PLAIN, "null"))
     except (OSError, SafetensorError, ValueError) as error:
         raise ValueError(f"{file.name} cannot be read: {error}") from None
+
+
+def _read_metadata(content: bytes) -> dict[str, str]:
+    """Return the texts in the header of a file that is whole: its length comes first."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]).get("__metadata__", {})
 
 
 def write_tree(file: Path, tree: Any) -> None:  # noqa: ANN401 - any tree

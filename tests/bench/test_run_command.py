@@ -129,6 +129,14 @@ def test_a_record_has_a_curve_beside_it(finished):
     assert [len(lines) for lines in curves] == 4 * [1 + SMALL["steps"]]
 
 
+def test_what_is_to_be_kept_lies_beside_a_record(tmp_path):
+    keep = ["--keep", "weights", "predictions", "--checkpoint", "0s"]
+    assert run(tmp_path, *keep, models=("egnn",), seeds=1) == 0
+    (record,) = (tmp_path / "r").glob("*/runs/*/*[0-9].json")
+    ends = {file.name.removeprefix(record.stem) for file in record.parent.iterdir()}
+    assert ends == {".json", ".curve.csv", ".weights.safetensors", ".predictions.npz"}
+
+
 @pytest.mark.parametrize("score", ["mse", "expected_error", "mean_error", "equivariance_error"])
 @pytest.mark.parametrize("split", ["test", "ood"])
 def test_every_split_has_every_score(finished, score, split):

@@ -86,11 +86,13 @@ def test_a_finished_record_replaces_a_failure_and_never_the_other_way(here, tmp_
     assert load(other)[0].status == load(here)[0].status == "done"
 
 
-def test_what_lies_beside_a_record_comes_along(here, tmp_path):
+@pytest.mark.parametrize("end", [".curve.csv", ".weights.safetensors", ".predictions.npz"])
+def test_what_lies_beside_a_record_comes_along(end, here, tmp_path):
     record = load(here)[0]
-    RunStore(here).path_of(record).with_suffix(".curve.csv").write_text("step\n")
+    RunStore(here).path_of(record).with_suffix(end).write_bytes(b"\xff\r\n")
     merge(tmp_path / "pool", here)
-    assert len(list((tmp_path / "pool").rglob("*.curve.csv"))) == 1
+    (copy,) = (tmp_path / "pool").rglob(f"*{end}")
+    assert copy.read_bytes() == b"\xff\r\n"
 
 
 def test_damaged_records_are_not_merged(here, tmp_path, capsys):
@@ -120,6 +122,16 @@ def test_evidence_is_published_with_its_tables(tmp_path, capsys):
     assert [file.name[:5] for file in target.rglob("*.json")] == ["egnn-"]
     assert (target / "m" / "tables" / "nbody_gravity.md").is_file()
     assert "1 added" in capsys.readouterr().out
+
+
+def test_weights_are_not_published(tmp_path):
+    record = make("egnn", 0, 1.0, machine=FACTS)
+    root = fill(tmp_path / "local" / "m", record)
+    for end in (".curve.csv", ".weights.safetensors", ".predictions.npz"):
+        RunStore(root).path_of(record).with_suffix(end).write_text("x")
+    assert publish(root, tmp_path / "public") == 0
+    beside = [file.suffixes[-1] for file in (tmp_path / "public" / "m" / "runs").rglob("*.*")]
+    assert sorted(beside) == [".csv", ".json"]
 
 
 @pytest.mark.parametrize(
