@@ -28,6 +28,7 @@ class RecordedPenalty:
     every: int
     step: int = 0
     points: list[Point] = field(default_factory=list)
+    loaded: Point = field(default_factory=dict)  # weights of the next step, as they were
 
     def __call__(self, terms: Terms) -> Tensor:
         """Return what the penalty makes of the terms."""
@@ -42,12 +43,17 @@ class RecordedPenalty:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the curve so far and the state of the penalty. Waits for the device."""
-        points = [{name: float(x) for name, x in point.items()} for point in self.points]
-        return {"step": self.step, "points": points, "penalty": self.penalty.state_dict()}
+        weights = self.loaded or current_weights(self.penalty)
+        points = [_to_floats(point) for point in self.points]
+        own = {"step": self.step, "points": points, "weights": _to_floats(weights)}
+        return own | {"penalty": self.penalty.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where `state_dict` was taken."""
-        self.step = state["step"]
+        """Continue where `state_dict` was taken.
+
+        What a penalty loads has another precision until its first step, so it is not asked before.
+        """
+        self.step, self.loaded = state["step"], state["weights"]
         self.points[:] = state["points"]
         self.penalty.load_state_dict(state["penalty"])
 
@@ -55,8 +61,14 @@ class RecordedPenalty:
         """Count a step, and keep its terms where it is one of the curve's."""
         if self.step % self.every == 0:
             values = {name: _detach(term) for name, term in terms.items()}
-            self.points.append({"step": self.step + 1, **current_weights(self.penalty), **values})
+            weights = self.loaded or current_weights(self.penalty)
+            self.points.append({"step": self.step + 1, **weights, **values})
         self.step += 1
+        self.loaded = {}
+
+
+def _to_floats(point: Point) -> Point:
+    return {name: float(value) for name, value in point.items()}
 
 
 def _detach(term: Tensor) -> Tensor:

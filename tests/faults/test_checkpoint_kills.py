@@ -26,7 +26,7 @@ from bench.training.multi_seed import execute_seeds
 pytestmark = pytest.mark.slow  # processes, each of which imports torch
 FIGURES = ROOT / "results" / "published" / "faults.json"
 KILLS = {False: 1, True: 10}
-EVERY = 40  # steps, about, from one kill to the next
+EVERY = 20  # steps, about, from one kill to the next
 RUN = Run(
     Plugin("nbody_gravity", {"train": 32, "val": 8, "test": 16, "ood": 16}),
     Plugin("transformer", {"channels": 8, "layers": 1, "heads": 2}),

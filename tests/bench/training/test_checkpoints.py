@@ -15,6 +15,7 @@ from bench.training.execute import execute
 from bench.training.generators import seed_global_generators
 from bench.training.loop import train
 from bench.training.multi_seed import train_seeds
+from remul import Dual
 
 RUN = Run(
     Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8}),
@@ -257,3 +258,16 @@ def test_a_curve_keeps_what_weights_were():
     with torch.no_grad():
         weight.add_(1.0)
     assert [float(x.sum()) for x in penalty.points[0].values() if torch.is_tensor(x)] == [0, 0, 0]
+
+
+def test_weights_are_noted_as_they_were_before_the_stop():
+    """Those of `Dual` are exponentials, which another precision rounds elsewhere."""
+    terms = {"fit": torch.tensor(0.7), "equivariance": torch.tensor(0.3)}
+    whole, stopped = (history.record_penalty(Dual(1e-2), 60) for _ in range(2))
+    for _ in range(60):
+        whole(terms)
+        stopped(terms)
+        resumed = history.record_penalty(Dual(1e-2), 60)
+        resumed.load_state_dict(stopped.state_dict())
+        stopped = resumed
+    assert history.as_csv(stopped.points) == history.as_csv(whole.points)
