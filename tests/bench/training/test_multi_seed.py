@@ -1,7 +1,6 @@
 """Seeds trained at once: the same scores and curves as one by one, and what they cannot share."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -82,6 +81,12 @@ def test_training_at_once_is_training_one_by_one(method):
 )
 def test_other_models_train_at_once_too(model):
     assert_alike(seeds(replace(PLAIN, model=model, method=Plugin("remul"), steps=4)))
+
+
+@pytest.mark.parametrize("equivariance", ["translations", "distances"])
+def test_weights_that_multiply_train_at_once_too(equivariance):
+    model = Plugin("rapidash", NARROW | {"layers": 2, "equivariance": equivariance})
+    assert_alike(seeds(replace(PLAIN, model=model, steps=4)))
 
 
 def test_gradients_are_clipped_seed_by_seed():
@@ -199,11 +204,14 @@ def test_each_job_has_a_part_of_the_seeds():
 def here(monkeypatch):
     """Lets the sweep be served in this process, and not be timed after."""
 
-    def serve(requests, jobs, replied, limit_s):
-        for index, request in requests:
-            worker.respond(request, None, partial(replied, index))
+    def answer(self, request, on_reply, *_):
+        replies = []
+        worker.respond(request, None, replies.append)
+        for reply in replies[:-1]:
+            on_reply(reply)
+        return replies[-1]
 
-    monkeypatch.setattr(pool, "serve", serve)
+    monkeypatch.setattr(pool.Pool, "answer", answer)
     monkeypatch.setattr(runs, "measure_runs", lambda *_: True)
 
 
