@@ -21,7 +21,8 @@ Point = dict[str, float | Tensor]
 class RecordedPenalty:
     """A penalty that notes its terms and their weights every so many steps.
 
-    Notes are detached tensors, so that no step waits for a device.
+    Notes are detached tensors, so that no step waits for a device, and copies: a term may be a
+    weight of the network.
     """
 
     penalty: Callable[[Terms], Tensor] | None  # a method that trains in its own way has none
@@ -37,7 +38,7 @@ class RecordedPenalty:
     def note(self, terms: Terms) -> None:
         """Count a step, and keep its terms where it is one of the curve's."""
         if self.step % self.every == 0:
-            values = {name: term.detach() for name, term in terms.items()}
+            values = {name: term.detach().clone() for name, term in terms.items()}
             self.points.append({"step": self.step + 1, **current_weights(self.penalty), **values})
         self.step += 1
 
