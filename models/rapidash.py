@@ -27,14 +27,17 @@ from models.layers.fields import (
 from models.layers.lengths import log_squared_length
 from models.layers.mlp import linear, mlp
 from models.layers.neighbours import Reach, find_all_edges, limit_reach
-from models.layers.samples import block_shape, count_samples
 from models.layers.spheres import grid, lifting, lowering
-from remul.fields import BATCH, Fields, Rep, Signature
+from models.layers.told import COMPONENTS, FRAME, POSE, Componentwise, Posed
+from remul.fields import Fields, Rep, Signature
 
-EQUIVARIANT = {"equivariance": {"distances": True}, "pose": {False: True}}
+EQUIVARIANT = {
+    "equivariance": {"distances": True},
+    "pose": {False: True},
+    "scalars": {False: True},
+}
 PAPER = {"channels": 128, "layers": 5, "orientations": 16}
 SEEN = {"translations": 3, "distances": 1, "orientations": 2}  # what kernels see, how many numbers
-POSE, FRAME = "pose", Rep("3x1o", objects=0)
 BASIS, HIDDEN = 4, 32
 
 
@@ -47,6 +50,7 @@ def build(
     pose: bool = False,
     neighbours: int | None = None,
     cutoff: float | None = None,
+    scalars: bool = False,
 ) -> nn.Module:
     """Return Rapidash (Vadgama et al. 2025, after PONITA, Bekkers et al. 2024) without its U-Net.
 
@@ -55,7 +59,8 @@ def build(
     the sphere at each object, an icosahedron's corners if 12, irreps enter as <Y_l(n), v> and leave
     as means of c(n) Y_l(n), and a second kernel of n n' mixes points. `pose` adds the axes of a
     frame to the inputs, those of the data unless a field `pose`, (batch, 9), gives others: all turn
-    together, but a frame that is held breaks the symmetry.
+    together, but a frame that is held breaks the symmetry. `scalars` adds the components of inputs,
+    points from the centroid, as if they were invariant, which breaks it for any data.
     What departs: positions enter as asinh, distances as log(1 + d^2), both by one small network for
     all layers, not by their powers; messages are means; an object has a weight in its own sum. The
     senders of an object are all others, its nearest `neighbours`, or those within the `cutoff`,
@@ -68,30 +73,19 @@ def build(
             f"got {equivariance!r}, {orientations}"
         )
     reach = limit_reach(signature, neighbours, cutoff, "rapidash")
+    sizes = channels, layers, equivariance, orientations
     if pose:
-        inputs = {**signature.inputs, POSE: FRAME}
-        return Posed(build(Signature(inputs, signature.outputs), channels, layers, equivariance,
-                           orientations, False, *reach))  # fmt: skip
+        told = Signature({**signature.inputs, POSE: FRAME}, signature.outputs)
+        return Posed(build(told, *sizes, False, *reach, scalars))
+    if scalars:
+        types = {n: rep for n, rep in signature.inputs.items() if n != POSE}
+        components = Rep(f"{width(types)}x0e")
+        told = Signature({**signature.inputs, COMPONENTS: components}, signature.outputs)
+        return Componentwise(build(told, *sizes, False, *reach), types)
     if equivariance == "distances":
         return Isotropic(signature, channels, layers, reach)
     points = grid(orientations) if equivariance == "orientations" else None
     return Rapidash(signature, channels, layers, reach, points)
-
-
-class Posed(nn.Module):
-    """A network told a frame, that of the data where the inputs hold no other."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: Fields) -> Fields:
-        if POSE in inputs:
-            return self.network(inputs)
-        samples = count_samples(inputs) if BATCH in inputs else block_shape(inputs)[0]
-        like = next(x for x in inputs.values() if x.is_floating_point())
-        axes = torch.eye(3, dtype=like.dtype, device=like.device).flatten()
-        return self.network(inputs | {POSE: axes.expand(samples, -1)})
 
 
 class Layer(nn.Module):

@@ -16,7 +16,7 @@ SOURCE = {
     "from": "simulated here, as in EGNN (Satorras et al. 2021) after NRI (Kipf et al. 2018)",
     "terms": "none",
 }
-BEFORE, AFTER = 3100, 1000  # steps to the input, and on to the target
+DT, AFTER = 1e-3, 1000  # of a step, and steps from the input to the target
 STRONGEST = 100.0  # each component of a body's electric force is clipped to this
 FLOOR = -1.0  # where a wall begins to push
 SIGNATURE = Signature(
@@ -32,25 +32,29 @@ def load(
     bodies: int = 5,
     field: float = 0.0,
     wall: float = 0.0,
+    before: float = 3.1,
 ) -> Task:
     """REMUL's Table 8, the protocol of EGNN: `bodies` unit masses of charge +1 or -1.
 
     They start at positions from N(0, 1) times (bodies / 5)^(1/3) with speed 0.5 in any direction.
-    Inputs are charge, position and velocity after 3.1 time units, the target is the position one
-    unit later; fields are float32, (samples, bodies, dim). Made in float64 from the seed, cached.
+    Inputs are charge, position and velocity `before` time units later, the target is the position
+    one unit after that; fields are float32, (samples, bodies, dim). Made in float64 from the seed,
+    cached.
 
     `field` and `wall` break the symmetry, E(3) at 0, by accelerations along z (see `simulate`):
     with draw_from, rotations about z, mirrors that hold z and translations remain; with a wall,
-    those along x and y alone. Raises `ValueError` for sizes below 1, one body and a negative wall.
+    those along x and y alone. Velocities tell of a field that has acted `before`; at 0 the inputs
+    are as symmetric as without it. Raises `ValueError` for sizes below 1, one body, and a negative
+    wall or time.
     """
     sizes = {"train": train, "val": val, "test": test}
-    if min(sizes.values()) < 1 or bodies < 2 or wall < 0:
+    if min(sizes.values()) < 1 or bodies < 2 or wall < 0 or before < 0:
         raise ValueError(
-            "sizes have to be at least 1, bodies 2, the wall 0, "
-            f"got {sizes}, bodies={bodies}, wall={wall}"
+            "sizes have to be at least 1, bodies 2, the wall and the time before 0, "
+            f"got {sizes}, bodies={bodies}, wall={wall}, before={before}"
         )
     options = {"seed": seed, "size": sum(sizes.values()), "bodies": bodies}
-    options |= {"field": float(field), "wall": float(wall)}
+    options |= {"field": float(field), "wall": float(wall), "before": float(before)}
     known = {**options, "version": VERSION}
     axes = dict.fromkeys(("charge", "position", "velocity", "target"), 3)
     arrays = cache_arrays("nbody_charged", known, lambda: _make(**options), axes)
@@ -67,7 +71,7 @@ def simulate(
     position: Tensor,
     velocity: Tensor,
     steps: int,
-    dt: float = 1e-3,
+    dt: float = DT,
     field: float = 0.0,
     wall: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
@@ -102,10 +106,10 @@ def _electric(product: Tensor, ends: Tensor, x: Tensor) -> Tensor:
     return ends.T @ (push * apart)  # (3, n, batch)
 
 
-def _make(seed: int, size: int, bodies: int, field: float, wall: float) -> Arrays:
+def _make(seed: int, size: int, bodies: int, field: float, wall: float, before: float) -> Arrays:
     start = _initial(size, bodies, Generator().manual_seed(seed))
     charge, outside = start["charge"], {"field": field, "wall": wall}
-    position, velocity = simulate(**start, steps=BEFORE, **outside)
+    position, velocity = simulate(**start, steps=round(before / DT), **outside)
     target, _ = simulate(charge, position, velocity, AFTER, **outside)
     made = {"charge": charge, "position": position, "velocity": velocity, "target": target}
     return {name: x.numpy() for name, x in made.items()}

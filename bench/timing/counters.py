@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
-from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+from bench.training.flops import flops, parameters
 
 Function = Callable[[], Any]
-ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 def count(
@@ -27,11 +26,6 @@ def count(
     if step:
         counts |= {f"step_{name}": number for name, number in _count(step, device).items()}
     return counts
-
-
-def parameters(model: nn.Module) -> int:
-    """Return the number of trained weights."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
@@ -59,29 +53,6 @@ def _count(function: Function, device: str) -> dict[str, int | None]:
         "moved_bytes": counter.moved,
         "peak_bytes": _allocated_bytes(function) if device == "cuda" else counter.peak,
     }
-
-
-def flops(function: Function) -> int | None:
-    """Return the FLOPs of the matrix products and of the attention of a call.
-
-    None where it differentiates inside, which the counter refuses.
-    """
-    forms = {ATTENTION: _attention, ATTENTION_BACKWARD: _attention_backward}
-    try:
-        with FlopCounterMode(display=False, custom_mapping=forms) as counter:
-            function()
-    except RuntimeError:
-        return None
-    return counter.get_total_flops()
-
-
-def _attention(q: torch.Size, k: torch.Size, v: torch.Size, *_: Any, **__: Any) -> int:  # noqa: ANN401
-    return sdpa_flop_count(q, k, v)
-
-
-def _attention_backward(grad: torch.Size, q: torch.Size, k: torch.Size, v: torch.Size, *_: Any,  # noqa: ANN401
-                        **__: Any) -> int:  # fmt: skip  # noqa: ANN401
-    return sdpa_backward_flop_count(grad, q, k, v)
 
 
 class _Counter(TorchDispatchMode):

@@ -18,6 +18,7 @@ from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
 from bench.training.build import build, check_splits, seed_global_generators, symmetrise
+from bench.training.flops import count_training
 from bench.training.loop import Progress, rng, train
 from bench.training.loss_surface import measure_surface
 from bench.training.scores import check_finite, profiles, score
@@ -86,5 +87,6 @@ def _score(
         "penalty": Penalty(**history.final_weights(method.penalty.penalty)),
     }
     frozen = replace(method, penalty=history.freeze(method.penalty.penalty))
+    parts["counters"] = count_training(run, task, model, frozen)
     surface = Surface(**measure_surface(run, task, model, frozen)) if run.surface else None
     return parts, surface

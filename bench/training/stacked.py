@@ -115,7 +115,15 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _Linear.apply(flat, weight, bias).view(*x.shape[:-1], -1)
 
 
-RULES = {linear: _linear}
+def _multiply(x: Tensor, y: Tensor) -> Tensor:
+    """Return a batch times weights of its last axes, (seeds, ...), in either order."""
+    x, weight = (y, x) if isinstance(x, nn.Parameter) else (x, y)
+    ones = [1] * (x.dim() - weight.dim())
+    shares = x.unflatten(0, (len(weight), -1))  # (seeds, batch, ...)
+    return (shares * weight.view(len(weight), 1, *ones, *weight.shape[1:])).flatten(0, 1)
+
+
+RULES = {linear: _linear, Tensor.mul: _multiply}
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:

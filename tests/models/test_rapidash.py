@@ -94,6 +94,14 @@ def test_a_pose_that_is_held_breaks_the_symmetry(network, inputs, generator):
     assert error(network, inputs, g, equivariance="distances", pose=True).min() > 1e-2
 
 
+def test_components_as_scalars_break_the_symmetry_but_for_translations(network, inputs, generator):
+    options = {"equivariance": "distances", "scalars": True}
+    turned, moved = SO3.sample(inputs, generator), E3.sample(inputs, generator)
+    moved = Element(torch.eye(3).double().expand(16, 3, 3), moved.translation)
+    assert error(network, inputs, turned, **options).min() > 1e-2
+    assert error(network, inputs, moved, **options).max() < 1e-12
+
+
 def test_a_pose_that_turns_along_keeps_it(network, inputs, generator):
     frame = torch.eye(3).double().flatten().expand(16, -1)
     types = {**BODIES.inputs, "pose": Rep("3x1o", objects=0)}

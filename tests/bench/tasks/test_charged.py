@@ -1,5 +1,7 @@
 """Charged bodies: the integrator against others, and what of the symmetry is left."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -146,8 +148,8 @@ def test_charges_are_of_either_sign_alike(task):
 def short(tmp_path, monkeypatch):
     """A protocol of a few steps, made in a folder of its own."""
     monkeypatch.setenv("REMUL_DATA", str(tmp_path))
-    monkeypatch.setattr(TASK, "BEFORE", 30)
     monkeypatch.setattr(TASK, "AFTER", 10)
+    monkeypatch.setattr(TASK, "load", partial(TASK.load, before=0.03))
 
 
 @pytest.mark.parametrize("bodies", [2, 7])
@@ -162,7 +164,15 @@ def test_what_breaks_the_symmetry_changes_the_data(options, short):
     assert not torch.equal(plain.train.targets["position"], other.train.targets["position"])
 
 
-@pytest.mark.parametrize("options", [{"train": 0}, {"bodies": 1}, {"wall": -1.0}])
+def test_a_field_without_a_time_before_moves_targets_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("REMUL_DATA", str(tmp_path))
+    plain, other = (TASK.load(0, **TINY, before=0.0, field=field).train for field in (0.0, 0.5))
+    assert torch.equal(plain.inputs["velocity"], other.inputs["velocity"])
+    drift = other.targets["position"].mean(1) - plain.targets["position"].mean(1)
+    assert_close(drift, torch.tensor([[0, 0, 0.25]]), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{"train": 0}, {"bodies": 1}, {"wall": -1.0}, {"before": -1.0}])
 def test_bad_options_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"{name}.*{options[name]}"):

@@ -83,6 +83,12 @@ def test_other_models_train_at_once_too(model):
     assert_alike(seeds(replace(PLAIN, model=model, method=Plugin("remul"), steps=4)))
 
 
+@pytest.mark.parametrize("equivariance", ["translations", "distances"])
+def test_weights_that_multiply_train_at_once_too(equivariance):
+    model = Plugin("rapidash", NARROW | {"layers": 2, "equivariance": equivariance})
+    assert_alike(seeds(replace(PLAIN, model=model, steps=4)))
+
+
 def test_gradients_are_clipped_seed_by_seed():
     assert_alike(seeds(replace(PLAIN, clip=1e-2)))
 
