@@ -16,6 +16,7 @@ from remul.groups import rotations_by_angle
 from remul.metrics import flatten
 
 WIDTH_DEG = 15
+LEAST = 0.01  # share of the test poses below which an interval has no mean
 
 
 def error_by_nearest_pose(
@@ -41,8 +42,8 @@ def error_by_nearest_pose(
         count: Number of test poses for each sample and step of 15 degrees.
 
     Returns:
-        The mean error in each interval of 15 degrees that holds a test pose, at its centre: angles
-        `(intervals,)` and errors `(intervals, 1)`, in units of the output.
+        The mean error in each interval of 15 degrees that holds 1 % of the test poses or more, at
+        its centre: angles `(intervals,)` and errors `(intervals, 1)`, in units of the output.
 
     Raises:
         ValueError: As `loss_terms`, and without poses.
@@ -74,10 +75,10 @@ def nearest_angle_deg(g: Element, poses: Iterable[Element]) -> Tensor:  # (batch
 
 
 def _average(angles: Tensor, errors: Tensor) -> PoseShift:
-    """Return the mean error in each interval that has one."""
+    """Return the mean error in each interval that has enough poses."""
     place = (angles / WIDTH_DEG).long().clamp_max(180 // WIDTH_DEG - 1).to(errors.device)
     counts = torch.bincount(place, minlength=180 // WIDTH_DEG)
     sums = torch.zeros(len(counts)).to(errors).index_add(0, place, errors)
-    held = counts > 0
+    held = counts >= LEAST * len(angles)
     centres = (torch.arange(len(counts), dtype=torch.float64) + 0.5) * WIDTH_DEG
     return PoseShift(centres[held.cpu()], (sums / counts.clamp_min(1))[held, None])

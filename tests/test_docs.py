@@ -33,6 +33,14 @@ def test_what_a_page_says_follows_from_the_records(maker, page):
     assert module.fill(text) == text
 
 
+def test_the_costs_of_engines_follow_from_the_figures():
+    spec = spec_from_file_location("make_scale", ROOT / "docs" / "make_scale.py")
+    make_scale = module_from_spec(spec)
+    spec.loader.exec_module(make_scale)
+    page = (ROOT / "docs" / "scale.md").read_text()
+    assert make_scale.fill(page) == page
+
+
 def test_the_leaderboard_follows_from_the_records():
     page = (ROOT / "docs" / "leaderboard.md").read_text()
     assert leaderboard.write_page(ROOT / "results" / "published") == page

@@ -14,9 +14,10 @@ from bench.system.clock import now
 from bench.system.plain import quote
 
 if TYPE_CHECKING:
-    from bench.training.launcher import Training
+    from bench.training.engines import Choice
+    from bench.training.launcher import Training, TrainingOptions
 
-MOST_JOBS = 1000
+MOST_JOBS = 10_000
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
 
@@ -41,8 +42,14 @@ def arguments(command: ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
     command.add_argument(
+        "--engine", default="local", metavar="E",
+        help="where runs are trained: local (default), slurm:partition=gpu,gpus=1,time=60 or "
+        "dask=ADDRESS; times are taken here",
+    )  # fmt: skip
+    command.add_argument(
         "--jobs", type=int, metavar="N",
-        help="parallel runs (default: cores); on a CPU each may take half of the free memory",
+        help="parallel runs (default: cores, or what the engine has); on a CPU each may take half "
+        "of the free memory",
     )  # fmt: skip
     _options.budget_argument(command, float("inf"), "start no run after this time")
     _options.timeout_argument(command)
@@ -63,8 +70,9 @@ def run(options: Namespace) -> int:
     from bench.records.run_store import RunStore
     from bench.reporting.runs_table import write_runs_table
     from bench.timing.runs import measure_runs
-    from bench.training import launcher, scalars, selection
+    from bench.training import engines, launcher, scalars, selection
 
+    engine = engines.parse(options.engine)
     _options.choose_data(options)
     chosen = selection.replace_values(_chosen(options), options.set)
     asked = selection.override(chosen, options.seeds, options.steps)
@@ -72,12 +80,12 @@ def run(options: Namespace) -> int:
     if len(sweep) < len(asked):
         print(f"{len(asked)} runs are asked for; {len(asked) - len(sweep)} equal others: once each")
     runs = selection.shard(selection.select(sweep, options.only), options.shard)
-    store = RunStore(options.results / machine.folder(options.device))
+    store = RunStore(options.results / _folder(options, engine))
     if options.log_dir:
         scalars.check_installed()
     limits = (options.budget, options.force, options.vectorise, options.timeout, options.log_dir)
     training_options = launcher.TrainingOptions(
-        runs, store, options.device, _jobs(options), *limits
+        runs, store, options.device, _jobs(options, engine), *limits, engine
     )
     if options.dry_run:
         print(launcher.estimate(training_options))
@@ -90,17 +98,18 @@ def run(options: Namespace) -> int:
     stages.append(now())
     complete = launcher.all_finished(training_options) and training.complete and timed
     print(write_runs_table(store.root, _options.read_runs(store), "text", None))
-    print(_spent(training, stages, training_options.jobs))
+    print(_spent(training, stages, training_options))
     return OK if complete else FAILED
 
 
-def _spent(training: Training, stages: list[float], jobs: int) -> str:
+def _spent(training: Training, stages: list[float], options: TrainingOptions) -> str:
     """Return where the time went, in one line."""
     from bench.system.progress import duration
 
     trained_s, timed_s = (after - before for before, after in pairwise(stages))
     parts = f"training {duration(training.training_s)}, scoring {duration(training.scoring_s)}"
-    workers = f"{jobs} worker{'s' * (jobs > 1)}: {parts}"
+    where = f"{options.jobs} worker{'s' * (options.jobs > 1)}"
+    workers = f"{where if options.engine.is_local else options.engine.name}: {parts}"
     return f"spent {duration(trained_s)} on runs ({workers}), {duration(timed_s)} on timing"
 
 
@@ -116,8 +125,22 @@ def _chosen(options: Namespace) -> list[Run]:
     raise ValueError("run takes a sweep, or --task, --models and --methods")
 
 
-def _jobs(options: Namespace) -> int:
+def _folder(options: Namespace, engine: Choice) -> str:
+    """Return the name of this machine's folder.
+
+    Where there is no GPU, and nothing is to be timed, nodes of an engine may have one all the same.
+    """
+    try:
+        return machine.folder(options.device)
+    except ValueError:
+        if engine.is_local or not options.no_timing or options.device != "cuda":
+            raise
+        return machine.folder("cpu")
+
+
+def _jobs(options: Namespace, engine: Choice) -> int:
     if options.jobs is not None and not 1 <= options.jobs <= MOST_JOBS:
         wanted = f"at least 1, and at most {MOST_JOBS:,}"
         raise ValueError(f"--jobs has to be {wanted}, got {quote(options.jobs)}")
-    return options.jobs or (machine.cores() if options.device == "cpu" else 1)
+    here = machine.cores() if options.device == "cpu" else 1
+    return options.jobs or (here if engine.is_local else MOST_JOBS)

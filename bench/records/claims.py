@@ -1,9 +1,9 @@
 """Claims: of several processes that want to make one file, one does, on whatever machine they run.
 
-A claim is a file beside the one that is to be made, created exclusively, with its owner inside; its
-time is the owner's heartbeat. Who finds the claim of a dead owner makes the next one, by number, so
-that of several takers one succeeds. No clocks are compared and no locks asked for: it holds over a
-shared file system.
+A claim is a file beside the one that is to be made, created exclusively, with its owner inside and
+how far the work has come; its time is the owner's heartbeat. Who finds the claim of a dead owner
+makes the next one, by number, so that of several takers one succeeds. No clocks are compared and no
+locks asked for: it holds over a shared file system.
 """
 
 import os
@@ -16,7 +16,7 @@ from threading import Event, Thread
 
 import msgspec
 import psutil
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bench.system.clock import now
 
@@ -24,16 +24,20 @@ BEAT_S = 10.0
 LAPSE_S = 60.0  # without a heartbeat, watched from another host
 LOOK_S = 1.0  # how often to see whether another process has come to its end
 SUFFIX = ".claim"
+LENGTH = 512  # bytes of a claim
 TIMING = "timing"  # in a machine's folder: who holds it takes the times of that machine
 SAME_START_S = 5.0  # start times of one process, read twice, differ by less
 
 
 class Owner(Struct, frozen=True):
-    """A process: where it runs, its number there and when it was started."""
+    """A process: where it runs, its number there, when it was started; and how far its work is."""
 
     host: str
     pid: int
     started: float
+    step: int = 0
+    loss: float | None = None
+    error: float | None = None
 
     def is_dead(self) -> bool:
         """Return whether the process, one of this host, has ended."""
@@ -67,7 +71,7 @@ class Claims:
         if target in self.own:
             return True
         earlier = _list_claims(target)
-        if earlier and not self._has_lapsed(earlier[-1]):
+        if earlier and not self.has_lapsed(earlier[-1]):
             return False
         number = _number(earlier[-1]) + 1 if earlier else 0
         claim = target.with_name(f"{target.name}{SUFFIX}{number}")
@@ -75,7 +79,7 @@ class Claims:
         try:
             with claim.open("xb") as stream:
                 self.own[target] = claim
-                stream.write(msgspec.json.encode(self.owner))
+                stream.write(_encode(self.owner))
         except FileExistsError:
             return False
         for file in earlier:
@@ -88,6 +92,14 @@ class Claims:
             print(f"waiting for another process, which has claimed {target}", flush=True)
         while not self.take(target):
             Event().wait(LOOK_S)
+
+    def note(
+        self, target: Path, step: int, loss: float | None = None, error: float | None = None
+    ) -> None:
+        """Say how far the work on a file has come, if it is ours still."""
+        owner = structs.replace(self.owner, step=step, loss=loss, error=error)
+        with suppress(KeyError, OSError), self.own[target].open("r+b") as stream:
+            stream.write(_encode(owner))
 
     def release(self, target: Path) -> None:
         """Leave a file to others; nothing if it is not ours."""
@@ -102,14 +114,14 @@ class Claims:
                 with suppress(OSError):
                     os.utime(claim)
 
-    def _has_lapsed(self, claim: Path) -> bool:
+    def has_lapsed(self, claim: Path) -> bool:
         """Return whether its owner is dead, or has not been seen to live for long."""
         beat = 0
         try:
             beat, text = claim.stat().st_mtime_ns, claim.read_bytes()
         except FileNotFoundError:
             return False
-        owner = _read_owner(text)
+        owner = _decode(text)
         if owner and owner.host == self.owner.host:
             return owner.is_dead()
         seen, since = self.beats.setdefault(claim, (beat, now()))
@@ -119,7 +131,33 @@ class Claims:
         return now() - since > LAPSE_S
 
 
-def _read_owner(text: bytes) -> Owner | None:
+def read_claims(folder: Path) -> dict[Path, Path]:
+    """Return the claims in a folder, by the files that they are on."""
+    claims = [Path(e.path) for e in _scan(folder) if SUFFIX in e.name and e.name[-1].isdigit()]
+    return {c.with_name(c.name.rpartition(SUFFIX)[0]): c for c in sorted(claims, key=_number)}
+
+
+def read_owner(claim: Path | None) -> Owner | None:
+    """Return who holds a claim, None if there is none or it does not say."""
+    try:
+        return _decode(claim.read_bytes()) if claim else None
+    except OSError:
+        return None
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return [*os.scandir(folder)]
+    except FileNotFoundError:
+        return []
+
+
+def _encode(owner: Owner) -> bytes:
+    """Return the text of a claim, always of one length, so that it can be written over."""
+    return msgspec.json.encode(owner).ljust(LENGTH)
+
+
+def _decode(text: bytes) -> Owner | None:
     try:
         return msgspec.json.decode(text, type=Owner)
     except msgspec.MsgspecError:  # it was killed before it could say

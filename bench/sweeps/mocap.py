@@ -11,6 +11,7 @@ NETWORKS = (
     Plugin("mlp", {"channels": 128}),
     Plugin("transformer", {"channels": 32, "layers": 2, "heads": 4}),
 )
+RELAXED = (Plugin("plain"), Plugin("rpp"), Plugin("per"))
 EGNN = Plugin("egnn", {"channels": 32, "layers": 2})
 GROUPS = ("so3", "about_y")
 BETAS = (0.1, 1.0, 10.0)
@@ -24,11 +25,19 @@ def methods(betas: Iterable[float]) -> Iterator[Plugin]:
         yield from (Plugin("remul", {"beta": beta, "group": group}) for beta in betas)
 
 
+def relaxations(channels: int) -> Iterator[tuple[Plugin, Plugin]]:
+    """Yield EMLP, exact and with a free path, by what is to keep that small."""
+    yield Plugin("emlp", {"channels": channels}), RELAXED[0]
+    for method in RELAXED:
+        yield Plugin("emlp", {"channels": channels, "free": True}), method
+
+
 def runs() -> Iterator[Run]:
-    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}, egnn as the exact one."""
+    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}; EMLP, relaxed too; egnn."""
     size = {"batch_size": 12, "lr": 1e-3, "validations": 10, "elements": 10, "samples": 100}
     for seed in range(SEEDS):
         for model in NETWORKS:
             for method in methods(BETAS):
                 yield Run(TASK, model, method, STEPS, seed=seed, **size)
-        yield Run(TASK, EGNN, Plugin("plain"), STEPS, seed=seed, **size)
+        for model, method in (*relaxations(128), (EGNN, Plugin("plain"))):
+            yield Run(TASK, model, method, STEPS, seed=seed, **size)

@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from bench import Plugin, Run
 from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul, seeded
 
+SEEDS = 5
 EQUIVARIANT = (
     EGNN,
+    Plugin("egno", {"channels": 55}),
+    Plugin("emlp", {"channels": 256, "objects": 4}),
+    Plugin("equillm", {"channels": 72}),
     Plugin("evfn", {"channels": 56}),
     Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
@@ -34,4 +38,5 @@ def runs() -> Iterator[Run]:
         *[(model, PLAIN, STEPS) for model in (*EQUIVARIANT, *NEARLY)],
         *[(model, method, STEPS) for model in UNCONSTRAINED for method in methods],
         (Plugin("drift"), PLAIN, STEPS),
+        seeds=SEEDS,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps.mocap import methods
+from bench.sweeps.mocap import methods, relaxations
 
 SEEDS = 3
 STEPS = 2000 * 17  # epochs of 17 batches: 198 or 200 samples, 12 at a time
@@ -21,9 +21,10 @@ BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 def runs() -> Iterator[Run]:
-    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}, and exact networks."""
+    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}; EMLP, RPP, PER; exact."""
     cells = [(model, method) for model in NETWORKS for method in methods(BETAS)]
     cells += [(model, Plugin("plain")) for model in EXACT]
+    cells += relaxations(680)
     for seed in range(SEEDS):
         for task in TASKS:
             for model, method in cells:

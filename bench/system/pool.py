@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from bench.system import environment, protocol
@@ -15,34 +15,35 @@ from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.protocol import Died, Done, Failed, Reply, Request
 
-OnReply = Callable[[int, Reply | Died], None]
+Answer = Done | Failed | Died
+LOOK_S = 1.0  # how often to see whether an answer is still wanted
 PATIENCE_S = 1.5  # with a worker that was told to end
 
 
 class Worker:
-    """One worker process under its guard, and the index of the request that it works on.
+    """One worker process under its guard, and what it has said that nobody has read yet.
 
     It runs the code of a checkout, this one unless another is given, and what it compiles is
     compiled anew, whatever earlier processes have left. What another checkout's prints is lost:
     asked what it does not know, a worker from before numbered protocols dies of it.
     """
 
-    def __init__(self, inbox: SimpleQueue, checkout: Path = ROOT) -> None:
-        self.inbox, self.checkout, self.task = inbox, checkout, None
+    def __init__(self, checkout: Path = ROOT, variables: Mapping[str, str] | None = None) -> None:
+        self.checkout, self.inbox = checkout, SimpleQueue[Reply | Died]()
         self.reusable, self.ends = True, inf
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.system.guard", str(checkout)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment.environment(),
+            env=environment.environment() | (variables or {}),
             start_new_session=True,
         )
         self.listener = Thread(target=self._listen, daemon=True)
         self.listener.start()
 
-    def send(self, index: int, request: Request, limit_s: float = inf) -> None:
+    def send(self, request: Request, limit_s: float = inf) -> None:
         """Start the worker on a request; if it is dead, its death is the reply."""
-        self.task, self.ends = index, now() + limit_s
+        self.ends = now() + limit_s
         self.reusable = not protocol.names_files(request)
         with suppress(BrokenPipeError, ValueError):  # ValueError: it was let go
             self.process.stdin.write(protocol.encode(request))
@@ -67,12 +68,12 @@ class Worker:
     def _listen(self) -> None:
         try:
             for line in self.process.stdout:
-                self.inbox.put((self, protocol.decode_reply(line)))
+                self.inbox.put(protocol.decode_reply(line))
             reason = self._ending()
         except ValueError as error:
             self.let_go()
             reason = str(error)
-        self.inbox.put((self, Died(reason)))
+        self.inbox.put(Died(reason))
 
     def _ending(self) -> str:
         """Return why a worker says no more; one that lives without its pipe is of no use."""
@@ -83,69 +84,99 @@ class Worker:
             return "the worker closed its pipe to the parent"
 
 
-def serve(
-    requests: Iterable[tuple[int, Request]],
-    jobs: int,
-    on_reply: OnReply,
-    limit_s: float = inf,
-) -> None:
-    """Hand requests, as they are asked for, to `jobs` workers; report each reply by its index.
+class Unwanted(Exception):  # noqa: N818 - nothing went wrong
+    """Nobody waits for the answer any more."""
 
-    A request ends with `Done` or `Failed`, or with `Died` if its worker was killed or worked on it
-    for longer than the limit. Whatever happens, no worker is left.
+
+class Pool:
+    """Workers that threads borrow for one request each; they end with the pool.
+
+    `variables` are added to the environment of the workers.
     """
-    inbox: SimpleQueue = SimpleQueue()
-    waiting, workers, idle = iter(requests), set[Worker](), list[Worker]()
-    try:
-        while True:
-            while sum(worker.task is not None for worker in workers) < jobs:
-                if (following := next(waiting, None)) is None:
-                    break
-                if not idle:
-                    idle.append(Worker(inbox))
-                    workers.add(idle[-1])
-                idle.pop().send(*following, limit_s)
-            if all(worker.task is None for worker in workers):
-                return
-            for worker in _receive(inbox, workers, on_reply, limit_s):
-                worker.kill()
-                workers.remove(worker)
-            idle = [worker for worker in workers if worker.task is None]
-    finally:
-        for worker in workers:
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.variables, self.closed = variables or {}, False
+        self.workers, self.idle, self.lock = set[Worker](), list[Worker](), Lock()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no worker, whatever happens; what they were asked is unwanted."""
+        with self.lock:
+            self.closed = True
+        for worker in self.workers:
             worker.let_go()
-        for worker in workers:
+        for worker in self.workers:
             worker.kill()
 
+    def answer(
+        self,
+        request: Request,
+        on_reply: Callable[[Reply], None],
+        limit_s: float = inf,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Answer:
+        """Return a worker's answer to a request, and report what it says before.
 
-def _receive(
-    inbox: SimpleQueue, workers: set[Worker], on_reply: OnReply, limit_s: float
-) -> list[Worker]:
-    """Report what comes next; return the workers that are of no further use."""
-    soonest = min(worker.ends for worker in workers if worker.task is not None)
-    try:
-        worker, message = inbox.get(timeout=max(0.0, soonest - now()) if soonest < inf else None)
-    except Empty:
-        late = [worker for worker in workers if worker.task is not None and worker.ends <= now()]
-        for worker in late:
-            on_reply(worker.task, Died(f"no end within {limit_s:g} s", "timeout"))
-        return late
-    if worker not in workers or (worker.task is None and not isinstance(message, Died)):
-        return []
-    if worker.task is not None:
-        on_reply(worker.task, message)
-    if isinstance(message, Done | Failed):
-        worker.task = None
-    spent = isinstance(message, Died) or (worker.task is None and not worker.reusable)
-    return [worker] if spent else []
+        It is `Died` if the worker was killed, or worked on it for longer than the limit. Raises
+        `Unwanted` when it is so, or the pool is closed.
+        """
+        worker, message = self._borrow(), None
+        worker.send(request, limit_s)
+        try:
+            while not isinstance(message := self._receive(worker, limit_s, is_wanted), Answer):
+                on_reply(message)
+            return message
+        finally:
+            self._take_back(worker, message)
+
+    def _receive(
+        self, worker: Worker, limit_s: float, is_wanted: Callable[[], bool]
+    ) -> Reply | Died:
+        while is_wanted():
+            left_s = worker.ends - now()
+            with suppress(Empty):
+                message = worker.inbox.get(timeout=max(0.0, min(left_s, LOOK_S)))
+                if self.closed:
+                    break
+                return message
+            if left_s <= 0:
+                return Died(f"no end within {limit_s:g} s", "timeout")
+        raise Unwanted
+
+    def _borrow(self) -> Worker:
+        with self.lock:
+            while self.idle:
+                worker = self.idle.pop()
+                if worker.inbox.empty():
+                    return worker
+                self._remove(worker)  # it has died, or said what nobody had asked
+            if self.closed:
+                raise Unwanted
+            worker = Worker(variables=self.variables)
+            self.workers.add(worker)
+            return worker
+
+    def _take_back(self, worker: Worker, message: Reply | Died | None) -> None:
+        with self.lock:
+            if self.closed:
+                return
+            if isinstance(message, Done | Failed) and worker.reusable:
+                self.idle.append(worker)
+            else:
+                self._remove(worker)
+
+    def _remove(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        worker.kill()
 
 
 def ask(request: Request, limit_s: float = inf) -> Any:  # noqa: ANN401 - whatever the worker answers
     """Return the answer of a fresh worker to a request. Raises `RuntimeError` without any."""
-    answers: list[Reply | Died] = []
-    serve([(0, request)], 1, lambda _, message: answers.append(message), limit_s)
-    match answers[-1]:
-        case Done(result):
-            return result
-        case Failed(reason=reason) | Died(reason):
-            raise RuntimeError(reason)
+    with Pool() as pool:
+        match pool.answer(request, lambda _: None, limit_s):
+            case Done(result):
+                return result
+            case Failed(reason=reason) | Died(reason):
+                raise RuntimeError(reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import inf
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from msgspec import convert
@@ -54,9 +54,9 @@ class TimedWorker:
         """Return the worker's answer. Raises `RuntimeError` if it has none, or is dead."""
         if self.death:
             raise RuntimeError(self.death)
-        self.worker.send(0, request)
+        self.worker.send(request)
         try:
-            _, reply = self.worker.inbox.get(timeout=self.limit_s if self.limit_s < inf else None)
+            reply = self.worker.inbox.get(timeout=self.limit_s if self.limit_s < inf else None)
         except Empty:
             self.worker.kill()
             reply = Died(f"no answer within {self.limit_s:g} s")
@@ -138,7 +138,7 @@ def timed_workers(
     parts, workers = list(parts), []
     try:
         for _, checkout in parts:
-            workers.append(TimedWorker(Worker(SimpleQueue(), checkout), device, limit_s))
+            workers.append(TimedWorker(Worker(checkout), device, limit_s))
         for worker in workers:
             worker.greet()
         for index, (worker, (targets, _)) in enumerate(zip(workers, parts, strict=True)):

@@ -15,6 +15,7 @@ from bench.records.claims import TIMING, hold
 from bench.records.run_record import RunRecord
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
+from bench.system import machine
 from bench.system.checkout import ROOT
 from bench.system.protocol import Count
 from bench.timing.interleave import TimedWorker, interleave, timed_workers
@@ -111,7 +112,8 @@ class Row(NamedTuple):
 def _sample(chosen: Configurations, device: str, limit_s: float) -> dict[str, Row]:
     """Return what was measured of each configuration."""
     networks = len({str(seeds[0].model) for seeds in chosen.values()})
-    print(f"timing {len(chosen)} cells in turn, {networks} networks in a process each", flush=True)
+    how = f"in turn, {networks} networks in a process each"
+    print(f"timing {len(chosen)} cells here, on {machine.folder(device)}, {how}", flush=True)
     processes: dict[str, list[str]] = {}
     for key, seeds in chosen.items():
         processes.setdefault(str(seeds[0].model), []).append(key)

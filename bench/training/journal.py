@@ -1,110 +1,127 @@
-"""The journal of a training: what workers, and other processes, have made of the runs."""
+"""The journal of a training: what nodes, ours and others', have made of the runs."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
-from threading import Event
-
-from msgspec import structs
 
 from bench.core.config import Run
 from bench.core.keys import run_name
 from bench.core.outcomes import UNWRITABLE
-from bench.records import files
-from bench.records.claims import LOOK_S, Claims
+from bench.records.claims import Claims, read_claims, read_owner
 from bench.records.files import State
-from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
-from bench.system import protocol
+from bench.system.pool import Answer
 from bench.system.progress import Tracker, duration
-from bench.system.protocol import Died, Done, Ended, Failed, Line, Step
+from bench.system.protocol import Died, Failed
+from bench.training.job import Report, keep_death
 from bench.training.scalars import write_scalars
 
 
 @dataclass
 class Journal:
-    """What has become of the runs, by their place in `todo`, and which of them are ours.
+    """What has become of the runs, by their place in `todo`, as the store tells.
 
-    `before` is the state of each run's record, by its path, when it was found to be missing.
-    `log_dir` is where TensorBoard finds the curves of runs as they end.
+    `before` is the state of each run's record when it was found to be missing. `log_dir` is where
+    TensorBoard finds the curves of runs as they end. `held` are the claims on runs, as last seen;
+    `lost` tells why the node that trained a run is gone.
     """
 
     todo: list[Run]
-    before: dict[Path, State]
+    before: list[State]
     store: RunStore
     tracker: Tracker
     claims: Claims
     log_dir: Path | None = None
     ended: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
+    held: dict[Path, Path] = field(default_factory=dict)
+    lost: dict[int, Died] = field(default_factory=dict)
     waiting: bool = False
+
+    def __post_init__(self) -> None:
+        self.paths = [self.store.path(run) for run in self.todo]
 
     def left(self) -> list[int]:
         """Return the places of the runs that have not ended."""
         return [index for index in range(len(self.todo)) if index not in self.ended]
 
-    def take(self, group: Iterable[int]) -> list[int]:
-        """Return those of a group of runs that are ours to train; note what others have trained."""
-        own = [i for i in group if self.claims.take(self._path(i))]
-        for index in own:
-            files.remove_parts(self._path(index))
-        trained = [i for i in own if self.store.state(self.todo[i]) != self.before[self._path(i)]]
-        for index in trained:
-            record = self.store.find(self.todo[index])
-            if record is None or record.status != "done":
-                self.failed.add(index)
-            self._end(index, " (by another process)")
-        return [index for index in own if index not in trained]
+    def look(self) -> None:
+        """See who trains what is left, and how far it has come."""
+        folders = {self.paths[index].parent for index in self.left()}
+        self.held = {file: claim for f in folders for file, claim in read_claims(f).items()}
+        for index in self.left():
+            owner = read_owner(self.held.get(self.paths[index]))
+            if owner:
+                self.tracker.step(index, owner.step, owner.loss, owner.error)
 
-    def wait(self) -> None:
-        """Give other processes time for the runs that they train; say so, once."""
-        if not self.left():
-            return
-        if not self.waiting:
-            self.waiting = True
-            self.tracker.line(f"waiting for {len(self.left())} runs that other processes train")
-        Event().wait(LOOK_S)
+    def free(self, aside: Sequence[int]) -> list[int]:
+        """Return those of the runs left to others that are still to train, and that nobody trains.
 
-    def note(self, group: list[int], message: protocol.Reply | Died) -> None:
-        """Take a message about a group of runs; one that dies is trained again, seed by seed.
-
-        Raises `ValueError` where no record can be written.
+        What took its node with it is not tried again.
         """
-        match message:
-            case Step(step, losses, errors):
-                for index, *seen in zip_longest(group, losses, errors):
-                    self.tracker.step(index, step, *seen)
-            case Line(text):
-                self.tracker.line(text)
-            case Ended(place):
-                self._end(group[place])
+        for index in filter(self._has_changed, aside):
+            self._end(index, " (by another process)")
+        left = [index for index in aside if index not in self.ended]
+        free = [index for index in left if self._is_free(index)]
+        for index in self.lost.keys() & {*free}:
+            keep_death(self.todo[index], self.lost[index], self.store)
+            self._fail(index, self.lost[index])
+        if len(free) < len(left) and not self.waiting:
+            self.waiting = True
+            self.tracker.line(f"waiting for {len(left)} runs that other processes train")
+        return [index for index in free if index not in self.ended]
+
+    def note(self, group: list[int], report: Report) -> None:
+        """Take the report on a group of runs. Raises `ValueError` if no record can be written."""
+        for line in report.lines:
+            self.tracker.line(line)
+        for index, answer in zip(group, report.answers, strict=True):
+            if index not in self.ended:
+                self._note(index, answer)
+
+    def lose(self, group: list[int], death: Died) -> None:
+        """Note that the node which trained a group is gone; a group is tried again, run by run."""
+        if len(group) == 1:
+            self.lost[group[0]] = death
+
+    def _note(self, index: int, answer: Answer | None) -> None:
+        match answer:
             case Failed(status, reason) if status == UNWRITABLE:
-                raise ValueError(f"{run_name(self.todo[group[0]])} cannot be kept: {reason}")
-            case Died(reason, status) if len(group) == 1:
-                record = blank_record(self.todo[group[0]])
-                self.store.keep(structs.replace(record, status=status, reason=reason))
-                self._fail(group[0], Failed(status, reason))
-            case Failed() if len(group) == 1:
-                self._fail(group[0], message)
-            case Done() if len(group) == 1:
-                self._end(group[0])
+                raise ValueError(f"{run_name(self.todo[index])} cannot be kept: {reason}")
+            case Failed() | Died():
+                self._fail(index, answer)
+            case None if self._has_changed(index):
+                self._end(index, " (by another process)")
+            case None:
+                pass
+            case _:
+                self._end(index)
 
-    def _path(self, index: int) -> Path:
-        return self.store.path(self.todo[index])
+    def _has_changed(self, index: int) -> bool:
+        return self.store.state(self.todo[index]) != self.before[index]
 
-    def _fail(self, index: int, message: Failed) -> None:
+    def _is_free(self, index: int) -> bool:
+        """Return whether nobody holds a run; what a dead owner has left of its claim goes."""
+        path = self.paths[index]
+        if path in self.held and not self.claims.has_lapsed(self.held[path]):
+            return False
+        free = self.claims.take(path)
+        self.claims.release(path)
+        return free
+
+    def _fail(self, index: int, answer: Failed | Died) -> None:
         self.failed.add(index)
         if self.store.finished(self.todo[index]):
-            failure = f"{run_name(self.todo[index])}: {message.status}: {message.reason}"
+            failure = f"{run_name(self.todo[index])}: {answer.status}: {answer.reason}"
             self.tracker.line(f"{failure}; its finished record stays")
         self._end(index)
 
     def _end(self, index: int, how: str = "") -> None:
         self.ended.add(index)
-        self.claims.release(self._path(index))
         self.tracker.step(index, self.todo[index].steps)
         record = self.store.finished(self.todo[index])
+        if how and not record:
+            self.failed.add(index)
         self.tracker.board.end(index, record.scores if record else None)
         if record and self.log_dir:
             write_scalars(self.log_dir, record, self.store)

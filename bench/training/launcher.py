@@ -1,8 +1,6 @@
-"""Hands the runs that a sweep lacks, and that no other process trains, to workers."""
+"""Has an engine train the runs that a sweep lacks."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from math import inf
 from pathlib import Path
 
@@ -12,11 +10,13 @@ from bench.records import files
 from bench.records.claims import claiming
 from bench.records.files import State
 from bench.records.run_store import RunStore
-from bench.system import machine, pool, protocol
+from bench.system import machine, pool
 from bench.system.clock import now
 from bench.system.progress import duration, tracking
-from bench.system.protocol import Estimate, Plain, Train, TrainSeeds
+from bench.system.protocol import Estimate
 from bench.training import selection
+from bench.training.dispatch import Dispatcher
+from bench.training.engines import LOCAL, Choice, open_engine
 from bench.training.journal import Journal, describe
 from bench.training.selection import by_configuration
 
@@ -34,6 +34,7 @@ class TrainingOptions:
     vectorise: bool = False
     timeout_s: float = inf
     log_dir: Path | None = None
+    engine: Choice = LOCAL
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def train_missing(options: TrainingOptions) -> Training:
     print(f"{len(options.runs)} runs, {len(options.runs) - len(todo)} finished before")
     if not todo:
         return Training(complete=True)
-    failed = _train(todo, before, options)
+    failed = _train(todo, [before[options.store.path(run)] for run in todo], options)
     records = [record for run in todo if (record := options.store.find(run))]
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
     spent_s = sum(record.seconds or 0.0 for record in records)
@@ -88,9 +89,11 @@ def estimate(options: TrainingOptions) -> str:
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
             f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {each} each"
         )
+    number = sum(todo.values())
+    jobs = options.jobs if options.engine.is_local else min(options.jobs, max(number, 1))
     lines.append(
-        f"{sum(todo.values())} of {len(options.runs)} runs to do, about "
-        f"{duration(total / options.jobs)} of training with {options.jobs} jobs on "
+        f"{number} of {len(options.runs)} runs to do, about "
+        f"{duration(total / jobs)} of training with {jobs} jobs on "
         f"{machine.folder(options.device)}, from three steps of each cell"
     )
     return "\n".join(lines)
@@ -100,40 +103,22 @@ def _todo(options: TrainingOptions) -> list[Run]:
     return options.runs if options.force else options.store.missing(options.runs)
 
 
-def _train(todo: list[Run], before: dict[Path, State], options: TrainingOptions) -> set[int]:
-    """Train in parallel workers, which write their own records; return the places of failures.
+def _train(todo: list[Run], before: list[State], options: TrainingOptions) -> set[int]:
+    """Have an engine train runs, which write their own records; return the places of failures.
 
     What other processes train is left to them, and waited for.
     """
-    started, root, device = now(), str(options.store.root), options.device
-    lengths = [run.steps for run in todo]
-    with tracking([*map(run_name, todo)], lengths) as tracker, claiming() as claims:
+    ends_s, lengths = now() + options.budget_s, [run.steps for run in todo]
+    most = min(options.jobs, len(todo))
+    with (
+        open_engine(options.engine, most, options.store.root) as engine,
+        tracking([*map(run_name, todo)], lengths) as tracker,
+        claiming() as claims,
+    ):
         journal = Journal(todo, before, options.store, tracker, claims, options.log_dir)
-
-        def in_time() -> bool:
-            return now() - started < options.budget_s
-
-        def serve(groups: list[list[int]], ask: Callable[[list[Plain]], protocol.Request]) -> None:
-            handed: list[list[int]] = []
-
-            def requests() -> Iterator[tuple[int, protocol.Request]]:
-                for group in takewhile(lambda _: in_time(), groups):
-                    if own := journal.take(group):
-                        handed.append(own)
-                        yield len(handed) - 1, ask([to_plain(todo[index]) for index in own])
-
-            pool.serve(
-                requests(),
-                options.jobs,
-                lambda index, message: journal.note(handed[index], message),
-                options.timeout_s * max(map(len, groups), default=1),
-            )
-
-        if options.vectorise:
-            groups = selection.group_seeds(todo, options.jobs)
-            serve(groups, lambda runs: TrainSeeds(runs, root, device))
-        while (left := journal.left()) and in_time():
-            serve([[index] for index in left], lambda runs: Train(runs[0], root, device))
-            if in_time():
-                journal.wait()
+        at_once = most if options.engine.is_local else 1
+        groups = selection.group_seeds(todo, at_once) if options.vectorise else []
+        alone = {*range(len(todo))}.difference(*groups)
+        dispatcher = Dispatcher(engine, journal, options.device, most, options.timeout_s)
+        dispatcher.serve([*groups, *([index] for index in sorted(alone))], ends_s)
         return journal.failed

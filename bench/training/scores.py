@@ -27,6 +27,7 @@ from remul.fields import MASK, real_fraction, zero_padding
 
 SCORE_CHUNK = 500
 PROFILED = 100  # samples behind each profile
+LOOKED_INTO = 25  # those of hidden features, which are wide
 AXES = 4  # axes of rotation for each angle, or angles for each axis
 L_MAX = 2
 
@@ -120,7 +121,7 @@ def profiles(
         "expected_error_by_angle": shift.errors.mean(-1).tolist(),
         "expected_error_by_axis": {axis: error.mean().item() for axis, error in axes.items()},
         "energy_by_degree": spectrum.mean(0).tolist(),
-        "energy_by_layer": _spectra(model, inputs, signature),
+        "energy_by_layer": _spectra(model, task.test[:LOOKED_INTO].inputs, signature),
         **(_errors_by_pose(task, model, poses, generator) if poses else {}),
         "own": dict(task.profile(model)) if task.profile else {},
     }

@@ -104,6 +104,33 @@ class Edges:
         weights = fading.mean_weights / (1 + fading._totals())
         return replace(fading, mean_weights=weights, fade=True)
 
+    def repeat(self, times: int) -> "Edges":
+        """Return the edges of so many copies of all samples, (times batch, n, ...), in a row.
+
+        They have to be gathered ones: `senders` are given.
+        """
+        batch, n = self.senders.shape[:2] if self.receivers is None else self.size
+        steps = batch * n * torch.arange(times, device=self.senders.device)
+
+        def lay(x: Tensor) -> Tensor:
+            """Return copies, (times, batch, rows, ...), as samples or, of a list, as its rows."""
+            return x.flatten(0, 1) if self.receivers is None else x.flatten(0, 2)[None]
+
+        def copy(x: Tensor | None) -> Tensor | None:
+            return None if x is None else lay(x.expand(times, *x.shape))
+
+        receivers = self.receivers
+        return replace(
+            self,
+            vectors=copy(self.vectors),
+            mean_weights=copy(self.mean_weights),
+            features=copy(self.features),
+            senders=lay(self.senders + steps.view(-1, 1, 1, 1)),
+            receivers=None if receivers is None else (steps[:, None] + receivers).flatten(),
+            size=(times * batch, n),
+            offsets=copy(self.offsets),
+        )
+
     def _totals(self) -> Tensor:
         """Return the sums of weights over all senders of a row's receiver, (batch, rows, 1, 1)."""
         if self.receivers is None:

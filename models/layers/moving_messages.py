@@ -23,11 +23,17 @@ class MovingMessages(nn.Module):
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
         edge_vectors = edges.subtract(x)  # (batch, n, k, 3)
-        squared = log_squared_length(edge_vectors)
-        numbers = edges.append_features(squared if self.motion.apart else squared[..., :0])
-        messages = self.messages(h, numbers, edges)
+        # Not by `forward`, which would keep the numbers of pairs until the message is made.
+        messages = self.messages.message(
+            self.messages.meet(h, self.see(edge_vectors, edges), edges)
+        )
         if self.motion.moves and self.motion.apart:
             x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
         if self.motion.moves:
             x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
         return h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1)), x
+
+    def see(self, edge_vectors: Tensor, edges: Edges) -> Tensor:
+        """Return the numbers of pairs, (batch, n, k, 1 + attributes)."""
+        squared = log_squared_length(edge_vectors)
+        return edges.append_features(squared if self.motion.apart else squared[..., :0])

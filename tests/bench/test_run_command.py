@@ -176,20 +176,14 @@ def test_a_worker_that_dies_when_forced_is_told(tmp_path, monkeypatch, capsys):
     parts = {"timings": {"inference": timing}, "seconds": 1.0, "scores": {"mse_test": 1.0}}
     RunStore(root).write(structs.replace(blank_record(only), **parts))
 
-    def die(requests, jobs, on_reply, *_):
-        for index, _ in requests:
-            on_reply(index, Died("killed"))
-
-    monkeypatch.setattr(pool, "serve", die)
+    monkeypatch.setattr(pool.Pool, "answer", lambda *_: Died("killed"))
     assert run(tmp_path, "--force", seeds=1) == 4
     assert "failed: killed; its finished record stays" in capsys.readouterr().err
 
 
 def test_a_record_that_cannot_be_kept_ends_the_sweep_in_one_line(tmp_path, monkeypatch, capsys):
-    def run_out(requests, jobs, on_reply, *_):
-        on_reply(next(iter(requests))[0], Failed(UNWRITABLE, "x.json: No space left on device"))
-
-    monkeypatch.setattr(pool, "serve", run_out)
+    full = Failed(UNWRITABLE, "x.json: No space left on device")
+    monkeypatch.setattr(pool.Pool, "answer", lambda *_: full)
     assert run(tmp_path) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert line.endswith("cannot be kept: x.json: No space left on device")

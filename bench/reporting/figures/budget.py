@@ -89,11 +89,11 @@ def _rivals(
 
 
 def _draw_poses(ax: Axes, curves: list[Curve]) -> None:
+    ax.set(yscale="log", xlabel="angle to the nearest training pose, degrees")
     labels = []
     for colour, curve in zip(COLOURS, curves, strict=False):
         ax.plot(curve["deg"], curve["error"], color=colour)
-        words = f"{curve['copies']} copies"
+        words = f"{curve['copies']} cop{'y' if curve['copies'] == 1 else 'ies'}"
         labels.append(Label(curve["deg"][-1], curve["error"][-1], words, colour))
-    ax.set(yscale="log", xlabel="angle to the nearest training pose, degrees")
     ax.set_title("error on training samples")
     label_ends(ax, labels)

@@ -47,8 +47,8 @@ def optimisers(searches: list[Search], title: str) -> Figure | None:
         return None
     figure, axes = panels(len(searches))
     for ax, search in zip(axes, searches, strict=True):
-        _draw(ax, search)
         ax.set(xscale="log", yscale="log", xlabel="learning rate", title=shorten(search["row"]))
+        _draw(ax, search)
         set_plain_ticks(ax.yaxis)
     axes[0].set_ylabel("MSE x 1e3")
     figure.suptitle(title)

@@ -48,6 +48,31 @@ def test_all_is_released_in_the_end(target):
     assert list(target.parent.iterdir()) == []
 
 
+def test_claims_are_listed_by_their_files_and_tell_a_step(target):
+    own, other = Claims(), target.with_name("other.json")
+    own.take(target)
+    own.note(target, 12, 1e-30, 123.456789)
+    own.note(target, 7, 0.5)
+    own.note(other, 9)
+    target.with_name("run.json.claims").touch()
+    ((file, claim),) = claims.read_claims(target.parent).items()
+    owner = claims.read_owner(claim)
+    assert (file, owner.step, owner.loss, owner.error) == (target, 7, 0.5, None)
+
+
+def test_no_folder_has_no_claims(target):
+    assert claims.read_claims(target.parent / "none") == {}
+    assert claims.read_owner(target) is None
+
+
+def test_a_claim_that_was_taken_away_is_not_made_again_by_a_step(target):
+    own = Claims()
+    own.take(target)
+    own.own[target].unlink()
+    own.note(target, 7)
+    assert list(target.parent.iterdir()) == []
+
+
 def test_of_many_takers_of_a_dead_owners_claim_one_succeeds(target):
     target.with_name("run.json.claim0").write_bytes(json.encode(dead_owner()))
     taken, start = [], Event()

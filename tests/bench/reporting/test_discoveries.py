@@ -36,8 +36,9 @@ def test_every_system_has_its_row(records):
 
 
 def test_the_figure_is_drawn_where_there_is_something_to_show(records, tmp_path):
-    assert draw_discoveries(tmp_path, records, "svg").file.exists()
-    assert draw_discoveries(tmp_path, records[-1:], "svg") is None
+    (drawing,) = draw_discoveries(tmp_path, records, "svg")
+    assert drawing.file.exists()
+    assert not draw_discoveries(tmp_path, records[-1:], "svg")
 
 
 def test_claims_without_records_say_so(records):

@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Event
 
 import psutil
@@ -14,7 +14,7 @@ import pytest
 
 from bench.system import pool
 from bench.system.checkout import ROOT
-from bench.system.pool import Worker, serve
+from bench.system.pool import Pool, Unwanted, Worker
 from bench.system.protocol import Died, Done, Hello, MeasureCeilings, MeasurePeer, Train
 
 WORKER = """
@@ -51,14 +51,14 @@ def tree(tmp_path):
 
 @pytest.fixture
 def worker(tree):
-    worker = Worker(SimpleQueue(), tree)
+    worker = Worker(tree)
     yield worker
     worker.kill()
 
 
 def ask(worker, request):
-    worker.send(0, request)
-    return worker.inbox.get(timeout=30)[1]
+    worker.send(request)
+    return worker.inbox.get(timeout=30)
 
 
 def lives(pid):
@@ -105,21 +105,20 @@ def test_a_worker_goes_with_its_guard(worker):
     worker.process.kill()
     wait_until_gone(child.pid)
     worker.kill()
-    Worker(SimpleQueue(), worker.checkout).kill()
+    Worker(worker.checkout).kill()
     assert not folder.exists()  # swept by the next guard
 
 
 PARENT = """
 import os, sys
 from pathlib import Path
-from queue import SimpleQueue
 import psutil
 from bench.system.pool import Worker
 from bench.system.protocol import Hello, MeasureCeilings, MeasurePeer
-worker = Worker(SimpleQueue(), Path(sys.argv[1]))
-worker.send(0, MeasurePeer("starts", "cpu"))
+worker = Worker(Path(sys.argv[1]))
+worker.send(MeasurePeer("starts", "cpu"))
 worker.inbox.get()
-worker.send(0, MeasureCeilings("cpu"))
+worker.send(MeasureCeilings("cpu"))
 print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
 os.kill(os.getpid(), int(sys.argv[2]))
 """
@@ -136,23 +135,57 @@ def test_all_goes_with_a_parent_that_dies(tree, number):
     wait_until_gone(*pids)
 
 
-def test_a_request_that_does_not_end_is_a_death_in_time(tree, monkeypatch):
-    monkeypatch.setattr(pool, "Worker", partial(Worker, checkout=tree))
-    replies = []
-    serve([(7, MeasureCeilings("cpu"))], 1, lambda *reply: replies.append(reply), 0.2)
-    assert replies == [(7, Died("no end within 0.2 s", "timeout"))]
+@pytest.fixture
+def workers(tree, monkeypatch):
+    """A pool of the workers of that checkout."""
+    monkeypatch.setattr(pool, "Worker", partial(Worker, tree))
+    monkeypatch.setattr(pool, "LOOK_S", 0.05)
+    with Pool() as workers:
+        yield workers
+
+
+def test_a_request_that_does_not_end_is_a_death_in_time(workers):
+    answer = workers.answer(MeasureCeilings("cpu"), pytest.fail, 0.2)
+    assert answer == Died("no end within 0.2 s", "timeout")
+    assert workers.workers == set()
+
+
+def test_an_answer_that_nobody_wants_is_not_waited_for(workers):
+    with pytest.raises(Unwanted):
+        workers.answer(MeasureCeilings("cpu"), pytest.fail, is_wanted=lambda: False)
+    assert workers.workers == set()
+
+
+def test_a_pool_that_closes_ends_what_its_threads_wait_for(workers):
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(workers.answer, MeasureCeilings("cpu"), print) for _ in range(2)]
+        while len(workers.workers) < 2:
+            Event().wait(0.02)
+        workers.__exit__()
+        assert [type(future.exception(timeout=10)) for future in asked] == 2 * [Unwanted]
+    with pytest.raises(Unwanted):
+        workers.answer(Hello(), print)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "workers"), [("mine.py", 3), ("egnn", 1)])
-def test_a_worker_that_ran_a_file_is_not_used_again(name, workers, tree, monkeypatch):
-    monkeypatch.setattr(pool, "Worker", partial(Worker, checkout=tree))
+@pytest.mark.parametrize(("name", "number"), [("mine.py", 3), ("egnn", 1)])
+def test_a_worker_that_ran_a_file_is_not_used_again(name, number, workers):
     run = {"model": {"name": name, "kwargs": {}}, "seed": 0}
-    pids = []
+    answers = [workers.answer(Train(run, "", "cpu"), pytest.fail) for _ in range(3)]
+    assert all(isinstance(answer, Done) for answer in answers)
+    assert len({answer.result for answer in answers}) == number
 
-    def note(_, reply):
-        assert isinstance(reply, Done)
-        pids.append(reply.result)
 
-    serve([(index, Train(run, "", "cpu")) for index in range(3)], 1, note)
-    assert (len(pids), len(set(pids))) == (3, workers)
+def test_a_worker_that_has_died_is_not_used_again(workers):
+    first = workers.answer(Train({}, "", "cpu"), pytest.fail).result
+    (worker,) = workers.idle
+    os.killpg(worker.process.pid, signal.SIGKILL)
+    worker.listener.join()
+    assert workers.answer(Train({}, "", "cpu"), pytest.fail).result != first
+
+
+def test_workers_have_the_variables_of_their_pool(tree, monkeypatch):
+    monkeypatch.setattr(pool, "Worker", partial(Worker, tree))
+    with Pool({"TMPDIR": str(tree)}) as workers:
+        folder = Path(workers.answer(Hello(), pytest.fail).result)
+    assert folder.parent == tree

@@ -3,7 +3,6 @@
 import contextlib
 import json
 from pathlib import Path
-from queue import SimpleQueue
 from typing import get_args
 
 import pytest
@@ -60,11 +59,11 @@ SPOKEN = ("hello", "prepare", "take_sample", "measure_energy", "count", "count_b
 @pytest.fixture(scope="module")
 def spoken():
     """What a worker of today answers to each request of the conversation that takes no time."""
-    worker, answers = Worker(SimpleQueue()), {}
+    worker, answers = Worker(), {}
     try:
         for plain in [plain for plain in ASKED if plain["do"] in SPOKEN]:
-            worker.send(0, protocol.decode_request(json.dumps(plain).encode()))
-            answers[plain["do"]] = json.loads(protocol.encode(worker.inbox.get()[1]))
+            worker.send(protocol.decode_request(json.dumps(plain).encode()))
+            answers[plain["do"]] = json.loads(protocol.encode(worker.inbox.get()))
         yield answers
     finally:
         worker.kill()
@@ -116,9 +115,9 @@ def test_compare_says_in_one_line_that_an_old_revision_speaks_otherwise(
 
 
 def test_a_worker_that_talks_nonsense_is_given_up(tmp_path):
-    worker = Worker(SimpleQueue(), old_checkout(tmp_path, "print(3, flush=True)"))
+    worker = Worker(old_checkout(tmp_path, "print(3, flush=True)"))
     try:
-        worker.send(0, Hello())
-        assert isinstance(worker.inbox.get(timeout=30)[1], Died)
+        worker.send(Hello())
+        assert isinstance(worker.inbox.get(timeout=30), Died)
     finally:
         worker.kill()

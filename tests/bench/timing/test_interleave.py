@@ -30,9 +30,9 @@ def worker(log, name, answers):
     """A worker that answers from a table and writes down what it was asked."""
     inbox = SimpleQueue()
 
-    def send(_, request):
+    def send(request):
         log.append(name)
-        inbox.put((None, answers[type(request)]))
+        inbox.put(answers[type(request)])
 
     process = SimpleNamespace(inbox=inbox, send=send, checkout=ROOT)
     return TimedWorker(process, "cpu", samples={"inference": []})

@@ -1,7 +1,6 @@
 """Seeds trained at once: the same scores and curves as one by one, and what they cannot share."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -205,11 +204,14 @@ def test_each_job_has_a_part_of_the_seeds():
 def here(monkeypatch):
     """Lets the sweep be served in this process, and not be timed after."""
 
-    def serve(requests, jobs, replied, limit_s):
-        for index, request in requests:
-            worker.respond(request, None, partial(replied, index))
+    def answer(self, request, on_reply, *_):
+        replies = []
+        worker.respond(request, None, replies.append)
+        for reply in replies[:-1]:
+            on_reply(reply)
+        return replies[-1]
 
-    monkeypatch.setattr(pool, "serve", serve)
+    monkeypatch.setattr(pool.Pool, "answer", answer)
     monkeypatch.setattr(runs, "measure_runs", lambda *_: True)
 
 
