@@ -2,8 +2,8 @@
 
 import errno
 import json
-from contextlib import suppress
 import os
+from contextlib import suppress
 
 import pytest
 
