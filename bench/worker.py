@@ -8,15 +8,16 @@ import os
 import signal
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
 from bench.core.cases import target_from_plain
-from bench.core.config import run_from_plain
+from bench.core.config import Run, run_from_plain
 from bench.core.outcomes import UNWRITABLE, outcome
-from bench.records.run_store import RunStore
+from bench.records.run_store import CHECKPOINT, RunStore
 from bench.system import environment, protocol
 from bench.system.protocol import (
     PROTOCOL,
@@ -42,8 +43,11 @@ from bench.timing import closures
 from bench.timing.peer_networks import measure_peer
 from bench.timing.sampler import Sampler, measure_ceilings
 from bench.training import multi_seed
-from bench.training.execute import execute
+from bench.training.artifacts import write_artifacts
+from bench.training.checkpoints import Checkpoint
+from bench.training.execute import Keep, execute
 
+CHECKPOINT_S = 600.0  # where nobody says how often
 MEMORY = 0.5  # share of the free memory of the machine that one training may take
 Send = Callable[[Reply], None]
 
@@ -77,9 +81,12 @@ def train(request: Train, send: Send) -> None:
     """Train, score and write one record, and what lies beside it."""
     if request.device == "cpu":
         environment.spare_memory(MEMORY)
-    trained = execute(run_from_plain(request.run), request.device, send)
+    store, run = RunStore(Path(request.root)), run_from_plain(request.run)
+    checkpoint = _checkpoint(store, [run], request.device, send)
+    trained = execute(run, request.device, send, checkpoint, _keep(store))
     try:
-        RunStore(Path(request.root)).keep(*trained)
+        store.keep(*trained)
+        checkpoint.drop()
     except OSError as error:
         send(Failed(UNWRITABLE, f"{error.filename}: {error.strerror}"))
         return
@@ -91,21 +98,38 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     """Train several seeds of one configuration at once, if that is faster; say either way."""
     if request.device == "cpu":
         environment.spare_memory(MEMORY)
-    runs = [run_from_plain(run) for run in request.runs]
+    store, runs = RunStore(Path(request.root)), [run_from_plain(run) for run in request.runs]
+    checkpoint = _checkpoint(store, runs, request.device, send)
     name = f"{runs[0].model} {runs[0].method}"
     try:
-        alone, at_once = closures.compare_steps(runs, request.device)
-        won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
-        send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
-        if at_once >= alone:
-            raise ValueError("that is no gain")
-        seeds = multi_seed.execute_seeds(runs, request.device, send)
+        if not checkpoint.is_usable():
+            _check_gain(name, runs, request.device, send)
+        seeds = multi_seed.execute_seeds(runs, request.device, send, checkpoint, _keep(store))
         for index, trained in enumerate(seeds):
-            RunStore(Path(request.root)).keep(*trained)
+            store.keep(*trained)
             send(Ended(index))
+        checkpoint.drop()
     except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
+
+
+def _check_gain(name: str, runs: list[Run], device: str, send: Send) -> None:
+    """Say what it gains to train seeds at once; raise `ValueError` if that is nothing."""
+    alone, at_once = closures.compare_steps(runs, device)
+    won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
+    send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
+    if at_once >= alone:
+        raise ValueError("that is no gain")
+
+
+def _checkpoint(store: RunStore, runs: list[Run], device: str, send: Send) -> Checkpoint:
+    every_s = float(os.environ.get(environment.CHECKPOINT_S) or CHECKPOINT_S)
+    return Checkpoint(store.path(runs[0]).with_suffix(CHECKPOINT), runs, device, every_s, send)
+
+
+def _keep(store: RunStore) -> Keep:
+    return partial(write_artifacts, store, os.environ.get(environment.KEPT, "").split())
 
 
 def answer(request: Request, sampler: Sampler) -> Done | Failed:

@@ -63,17 +63,21 @@ class Multipliers:
         constraints = {n: c for n, c in terms.items() if n not in (FIT, EQUIVARIANCE)}
         if self.slack:
             constraints = {name: c.abs() for name, c in constraints.items()}
-        zero = {name: c.detach().new_zeros(()) for name, c in constraints.items()}
-        total = weigh({**terms, **constraints}, {FIT: 1.0, **zero, **self.values})
+        held = {name: self._hold(name, c.detach()) for name, c in constraints.items()}
+        total = weigh({**terms, **constraints}, {FIT: 1.0, **self.values, **held})
         if self.damping:
             squares = torch.stack([c.square() for c in constraints.values()])
             total = total + self.damping / 2 * squares.sum()
         for name, c in constraints.items():
-            self.values[name] = self._ascend(self.values.get(name, zero[name]), c.detach())
+            self.values[name] = self._ascend(held[name], c.detach())
         return total
 
+    def _hold(self, name: str, constraint: Tensor) -> Tensor:
+        """Return the multiplier of a constraint, in its precision and on its device."""
+        return self.values.get(name, constraint.new_zeros(())).to(constraint)
+
     def _ascend(self, value: Tensor, constraint: Tensor) -> Tensor:
-        value = value.to(constraint) + self.lr * (constraint - self.slack)
+        value = value + self.lr * (constraint - self.slack)
         return value.clamp_min(0) if self.slack else value
 
     def state_dict(self) -> State:

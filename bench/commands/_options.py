@@ -66,6 +66,15 @@ def timeout_argument(command: ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def checkpoint_argument(command: ArgumentParser) -> None:
+    """`--checkpoint T`, in seconds."""
+    command.add_argument(
+        "--checkpoint", type=_seconds, default=600.0, metavar="T",
+        help="keep the state of each training so often, to go on from if it is stopped (default: "
+        "10m); methods that train in their own way start anew",
+    )  # fmt: skip
+
+
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if not match:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands import FAILED, OK, _options
 from bench.core.config import Run
-from bench.system import machine
+from bench.system import environment, machine
 from bench.system.clock import now
 from bench.system.plain import quote
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bench.training.launcher import Training, TrainingOptions
 
 MOST_JOBS = 10_000
+ARTIFACTS = ("weights", "predictions")
 EXAMPLE = "run quick --only model=egnn method=plain --seeds 1"
 
 
@@ -60,6 +62,11 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--log-dir", type=Path, metavar="DIR", help="curves and scores for TensorBoard, run by run"
     )
+    command.add_argument(
+        "--keep", nargs="+", choices=ARTIFACTS, default=[], metavar="WHAT",
+        help="of each run that is trained, beside its record: weights, predictions",
+    )  # fmt: skip
+    _options.checkpoint_argument(command)
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _options.results_argument(command)
     _options.data_argument(command)
@@ -74,6 +81,8 @@ def run(options: Namespace) -> int:
 
     engine = engines.parse(options.engine)
     _options.choose_data(options)
+    os.environ[environment.CHECKPOINT_S] = str(options.checkpoint)
+    os.environ[environment.KEPT] = " ".join(options.keep)
     chosen = selection.replace_values(_chosen(options), options.set)
     asked = selection.override(chosen, options.seeds, options.steps)
     sweep = selection.distinct(asked)

@@ -94,15 +94,15 @@ def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a r
     return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
 
 
-def write_whole(file: Path, text: str) -> Path:
-    """Write a text beside its final name, flush it, and move it into place; return the file."""
+def write_whole(file: Path, content: str | bytes) -> Path:
+    """Write beside the final name, flush, and move into place; return the file."""
     if file.exists() and not file.is_file():
         raise ValueError(f"{file} is no file that could be replaced")
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with part.open("wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)

@@ -11,7 +11,7 @@ from bench.records import files
 from bench.records.machine_facts import MachineFacts
 from bench.records.peer_store import PeerStore
 from bench.records.run_record import RunRecord
-from bench.records.run_store import CURVE, SURFACE, RunStore
+from bench.records.run_store import KEPT, RunStore
 from bench.records.speed_store import SpeedStore
 from bench.records.store import Store
 
@@ -36,11 +36,11 @@ class Merger:
         store, theirs = RunStore(self.target), RunStore(source)
         for record in filter(chosen, _read(theirs)):
             if self._add(store, self._adapt(record, source)):
-                for end in (CURVE, SURFACE):
+                for end in KEPT:
                     beside = theirs.path_of(record).with_suffix(end)
                     if beside.is_file():
                         copy = store.path_of(record).with_suffix(end)
-                        files.write_whole(copy, beside.read_text())
+                        files.write_whole(copy, beside.read_bytes())
 
     def add_times(self, source: Path, chosen: Callable[[Any], bool] = lambda _: True) -> None:
         """Copy what was timed alone, speeds and other packages, if it is of the machine."""

@@ -1,4 +1,4 @@
-"""Runs: a record each, and beside it the curve of its training and its loss surface."""
+"""Runs: a record each, and beside it what else a run leaves, by the ends of the files' names."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +10,9 @@ from bench.records.run_record import RunRecord, Surface
 from bench.records.store import Store
 
 CURVE, SURFACE = ".curve.csv", ".surface.json"
+WEIGHTS, PREDICTIONS = ".weights.safetensors", ".predictions.npz"
+CHECKPOINT = ".checkpoint.safetensors"  # of a run that has not come to its end
+KEPT = (CURVE, SURFACE, WEIGHTS, PREDICTIONS)
 
 
 class RunStore(Store[Run, RunRecord]):

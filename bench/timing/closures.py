@@ -13,8 +13,10 @@ from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.system.clock import clock_of
 from bench.timing import counters, modes
+from bench.training.batches import Batches
 from bench.training.build import build, symmetrise
-from bench.training.loop import batches_of, is_trainable, rng, trainer
+from bench.training.generators import rng
+from bench.training.loop import is_trainable, trainer
 from bench.training.multi_seed import MultiSeedTrainer
 from bench.training.stacked import Stacked
 from remul import Batch
@@ -46,7 +48,7 @@ def build_closures(
     """
     task, model, method = build(run, device)
     trained, step = modes.apply_mode(mode, model), None
-    batch = next(batches_of(task.train, run.batch_size, rng("batches", run.seed)))
+    batch = next(Batches(task.train, run.batch_size, rng("batches", run.seed)))
     resting = symmetrise(deepcopy(model).eval(), task.signature, run.symmetrise)
     called, untrained = modes.apply_mode(mode, resting), _inference_context(resting, batch[:1])
 

@@ -1,12 +1,7 @@
 """The task, model and method of a run, from its configuration and seed alone."""
 
-import random  # noqa: TID251 - seeded here for plug-ins, never drawn from
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
-import torch
 from torch import nn
 
 from bench.core import plugins
@@ -14,7 +9,7 @@ from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.networks import build_network
 from bench.training import history
-from bench.training.loop import rng
+from bench.training.generators import seed_global_generators
 from remul import Batch, Signature, canonicalise, frame_average, group_average, groups
 from remul.checks import check
 
@@ -55,20 +50,6 @@ def last_layer(model: nn.Module) -> list[nn.Parameter]:
     """Return the weights of the module with weights that the model declares last."""
     layers = [list(module.parameters(recurse=False)) for module in model.modules()]
     return next((weights for weights in reversed(layers) if weights), [])
-
-
-@contextmanager
-def seed_global_generators(run: Run) -> Iterator[None]:
-    """Seed the global generators for the run, and leave PyTorch's as it was afterwards.
-
-    It is what initial weights and dropout are drawn from; plug-ins may use NumPy's and Python's.
-    """
-    seed = rng("weights", run.seed).initial_seed()
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - for plug-ins that draw from it
-    random.seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
-        yield
 
 
 def check_splits(task: Task) -> None:

@@ -10,6 +10,7 @@ from threading import Event
 from bench.core.config import to_plain
 from bench.core.outcomes import explain
 from bench.records.claims import BEAT_S
+from bench.system import environment
 from bench.system.clock import now
 from bench.system.plain import one_line
 from bench.system.protocol import Died
@@ -17,7 +18,7 @@ from bench.training.engines import Engine
 from bench.training.job import Job
 from bench.training.journal import Journal
 
-SENT = ("REMUL_DATA",)  # of our environment, to nodes
+SENT = ("REMUL_DATA", environment.CHECKPOINT_S, environment.KEPT)  # to nodes
 LOOKS_PER_S = 100.0  # at claims, over all runs in hand: few for a file system that is shared
 LAST_S = 5.0  # for jobs to say that they have ended when all runs have
 

@@ -17,12 +17,16 @@ from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blan
 from bench.system import machine
 from bench.system.clock import now
 from bench.training import history
-from bench.training.build import build, check_splits, seed_global_generators, symmetrise
+from bench.training.build import build, check_splits, symmetrise
+from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.flops import count_training
-from bench.training.loop import Progress, rng, train
+from bench.training.generators import rng, seed_global_generators
+from bench.training.loop import Progress, train
 from bench.training.loss_surface import measure_surface
 from bench.training.scores import check_finite, profiles, score
 from remul import SO3
+
+Keep = Callable[[Run, Task, nn.Module], None]
 
 
 class TrainedRun(NamedTuple):
@@ -33,13 +37,36 @@ class TrainedRun(NamedTuple):
     surface: Surface | None = None
 
 
-def execute(run: Run, device: str, progress: Progress) -> TrainedRun:
+def keep_nothing(run: Run, task: Task, model: nn.Module) -> None:
+    """Keep nothing of a trained model."""
+
+
+def execute(
+    run: Run,
+    device: str,
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+    keep: Keep = keep_nothing,
+) -> TrainedRun:
     """Train and score one run; whatever goes wrong becomes the status of its record.
 
-    The curve is that of the training as far as it came.
+    The curve is that of the training as far as it came. `keep` is given the trained model.
     """
-    build_run, train_run = partial(build, run, device), partial(train, progress=progress)
-    return record_training(run, device, build_run, train_run)
+    train_run = partial(train, progress=progress, checkpoint=checkpoint)
+    trained = record_training(run, device, partial(build, run, device), keeping(train_run, keep))
+    seconds = round(trained.record.seconds + checkpoint.spent_s, 2)
+    return trained._replace(record=structs.replace(trained.record, seconds=seconds))
+
+
+def keeping(train_run: Callable, keep: Keep) -> Callable[..., dict[str, float]]:
+    """Return the function that trains and then keeps what is asked for of the model."""
+
+    def train_and_keep(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, float]:
+        best = train_run(run, task, model, method)
+        keep(run, task, model)
+        return best
+
+    return train_and_keep
 
 
 def record_training(

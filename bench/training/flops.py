@@ -10,7 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
-from bench.training.loop import batches_of, is_trainable, rng, trainer
+from bench.training.batches import Batches
+from bench.training.generators import rng
+from bench.training.loop import is_trainable, trainer
 
 ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -21,7 +23,7 @@ def count_training(run: Run, task: Task, model: nn.Module, method: Method) -> di
 
     The model and the method are left as they were; a method that trains itself has no step.
     """
-    batch = next(batches_of(task.train, run.batch_size, rng("batches", run.seed)))
+    batch = next(Batches(task.train, run.batch_size, rng("batches", run.seed)))
     copy = deepcopy(model)
     counts = {"parameters": parameters(model), "flops": flops(lambda: copy.eval()(batch.inputs))}
     if is_trainable(model) and not method.train:

@@ -21,7 +21,8 @@ Point = dict[str, float | Tensor]
 class RecordedPenalty:
     """A penalty that notes its terms and their weights every so many steps.
 
-    Notes are detached tensors, so that no step waits for a device.
+    Notes are detached tensors, so that no step waits for a device, and copies: a term may be a
+    weight of the network.
     """
 
     penalty: Callable[[Terms], Tensor] | None  # a method that trains in its own way has none
@@ -34,10 +35,27 @@ class RecordedPenalty:
         self.note(terms)
         return self.penalty(terms)
 
+    def note_error(self, step: int, error: float) -> None:
+        """Keep the error in validation after a step, beside the step's terms if they are kept."""
+        if not (self.points and self.points[-1]["step"] == step):
+            self.points.append({"step": step})
+        self.points[-1]["mse_val"] = error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the curve so far and the state of the penalty. Waits for the device."""
+        points = [{name: float(x) for name, x in point.items()} for point in self.points]
+        return {"step": self.step, "points": points, "penalty": self.penalty.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.step = state["step"]
+        self.points[:] = state["points"]
+        self.penalty.load_state_dict(state["penalty"])
+
     def note(self, terms: Terms) -> None:
         """Count a step, and keep its terms where it is one of the curve's."""
         if self.step % self.every == 0:
-            values = {name: term.detach() for name, term in terms.items()}
+            values = {name: term.detach().clone() for name, term in terms.items()}
             self.points.append({"step": self.step + 1, **current_weights(self.penalty), **values})
         self.step += 1
 

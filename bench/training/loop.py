@@ -1,10 +1,10 @@
 """The training loop."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from math import cos, inf, isfinite, pi
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,13 +12,16 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
-from bench.system.protocol import Step
+from bench.system.protocol import Line, Step
+from bench.training.batches import Batches
+from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
+from bench.training.generators import rng
 from bench.training.optimisers import Together, build_optimiser
 from bench.training.scores import mean_squared_error
 from remul import Batch
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
-Progress = Callable[[Step], None]
+Progress = Callable[[Step | Line], None]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,22 @@ class Trainer:
         self.optimiser.step()
         return loss.detach()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on but its batch."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "elements": self.generator.get_state(),
+            "penalty": self.method.penalty.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["elements"])
+        self.method.penalty.load_state_dict(state["penalty"])
+
 
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     """Return the trainer of a run, its group elements drawn from the run's seed."""
@@ -49,34 +68,86 @@ def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     return Trainer(model, weights, method, optimiser, rng("elements", run.seed), run.clip)
 
 
-def train(run: Run, task: Task, model: nn.Module, method: Method, progress: Progress) -> dict:
+def train(
+    run: Run,
+    task: Task,
+    model: nn.Module,
+    method: Method,
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> dict[str, float]:
     """Train the model in place and leave it in its best state on the validation split.
 
     Constrained training is left in its last state; a model without weights stays as it is. Returns
-    that state's score and step. Raises `DivergedError` when the loss is not finite.
+    that state's score and step. Goes on from the checkpoint, if there is one. Raises
+    `DivergedError` when the loss is not finite.
     """
     if not is_trainable(model):
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
-    checkpoint = BestCheckpoint(model, task, method.constrained)
-    for step, loss in enumerate(take_steps(run, task, model, method), 1):
+    best = BestCheckpoint(model, task, method.constrained)
+    steps = take_steps(run, task, model, method)
+    parts = {"steps": steps, "best": best} if is_resumable(method) else {}
+    for step, loss in enumerate(steps, checkpoint.resume(parts) + 1):
         if is_checkpoint(step, run):
-            error = checkpoint.update(step, loss)
+            error = best.update(step, loss)
+            method.penalty.note_error(step, error)
             progress(Step(step, [loss.item()], [error]))
-    return checkpoint.restore()
+        checkpoint.save(step, [loss], parts)
+    return best.restore()
+
+
+def is_resumable(method: Method) -> bool:
+    """Return whether the state of a training is known: that of its own ways is not."""
+    return method.train is None and hasattr(method.penalty.penalty, "state_dict")
 
 
 def take_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterator[Tensor]:
-    """Yield the loss of one step after the other, as the method trains."""
+    """Return the losses of one step after the other, as the method trains."""
     if method.train:
-        for loss in islice(method.train(run, task, model), run.steps):
-            method.penalty.note({"fit": loss.detach()})
-            yield loss
-        return
-    training = trainer(run, model, method)
-    batches = batches_of(method.data or task.train, run.batch_size, rng("batches", run.seed))
-    for step in range(run.steps):
-        set_lr(training.optimiser, run.lr * lr_factor(run.decay, step / run.steps))
-        yield training.step(next(batches))
+        return _take_own_steps(run, task, model, method)
+    data = method.data or task.train
+    batches = Batches(data, run.batch_size, rng("batches", run.seed))
+    return Steps(run, trainer(run, model, method), batches)
+
+
+def _take_own_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterator[Tensor]:
+    for loss in islice(method.train(run, task, model), run.steps):
+        method.penalty.note({"fit": loss.detach()})
+        yield loss
+
+
+@dataclass
+class Steps:
+    """The steps of a run, each of which gives its loss."""
+
+    run: Run
+    trainer: Trainer
+    batches: Batches
+    step: int = 0
+
+    def __iter__(self) -> "Steps":
+        return self
+
+    def __next__(self) -> Tensor:
+        if self.step == self.run.steps:
+            raise StopIteration
+        set_lr(
+            self.trainer.optimiser,
+            self.run.lr * lr_factor(self.run.decay, self.step / self.run.steps),
+        )
+        self.step += 1
+        return self.trainer.step(next(self.batches))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+        parts = {"trainer": self.trainer.state_dict(), "batches": self.batches.state_dict()}
+        return {"step": self.step, **parts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.step = state["step"]
+        self.trainer.load_state_dict(state["trainer"])
+        self.batches.load_state_dict(state["batches"])
 
 
 @dataclass
@@ -101,6 +172,14 @@ class BestCheckpoint:
         """Leave the model in that state and return its score and step."""
         self.model.load_state_dict(self.state)
         return self.score
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far."""
+        return {"score": self.score, "state": self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.score, self.state = state["score"], state["state"]
 
 
 def is_trainable(model: nn.Module) -> bool:
@@ -137,19 +216,3 @@ def set_lr(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
     """Set the learning rate of the next step."""
     for group in optimiser.param_groups:
         group["lr"] = lr
-
-
-def batches_of(data: Batch, size: int, generator: Generator) -> Iterator[Batch]:
-    """Yield endless batches of one size, each pass over the samples in a fresh random order."""
-    pool = torch.empty(0, dtype=torch.long)
-    while True:
-        while len(pool) < size:
-            pool = torch.cat([pool, torch.randperm(len(data), generator=generator)])
-        yield data[pool[:size]]
-        pool = pool[size:]
-
-
-def rng(purpose: str, seed: int) -> Generator:
-    """Return the random generator of one purpose: methods with one seed see the same data."""
-    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
-    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))

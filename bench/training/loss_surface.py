@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
-from bench.training.loop import rng
+from bench.training.generators import rng
 from remul import Batch, Model, curvature
 
 Direction = dict[str, Tensor]

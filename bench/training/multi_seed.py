@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,16 +13,18 @@ from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
 from bench.system.clock import now
 from bench.system.protocol import Step
+from bench.training.batches import Batches
 from bench.training.build import build
-from bench.training.execute import TrainedRun, record_training
+from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
+from bench.training.execute import Keep, TrainedRun, keep_nothing, keeping, record_training
+from bench.training.generators import rng
 from bench.training.loop import (
     BestCheckpoint,
     Progress,
-    batches_of,
     is_checkpoint,
+    is_resumable,
     is_trainable,
     lr_factor,
-    rng,
     set_lr,
 )
 from bench.training.optimisers import ELEMENTWISE, build_optimiser
@@ -46,14 +49,14 @@ class Seed:
     task: Task
     method: Method
     generator: Generator = field(init=False)
-    batches: Iterator[Batch] = field(init=False)
+    batches: Batches = field(init=False)
     diverged: DivergedError | None = None
 
     def __post_init__(self) -> None:
         self.generator = rng("elements", self.run.seed)
         order = rng("batches", self.run.seed)
         data = self.method.data or self.task.train
-        self.batches = batches_of(data, self.run.batch_size, order)
+        self.batches = Batches(data, self.run.batch_size, order)
 
     def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
         """Return the method's terms, from outputs of its first model calls, or the next call.
@@ -75,6 +78,22 @@ class Seed:
             return self.method.terms(model, batch, self.generator)
         except ForwardRequest as request:
             return request
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the seed's next step depends on but the weights."""
+        return {
+            "batches": self.batches.state_dict(),
+            "elements": self.generator.get_state(),
+            "penalty": self.method.penalty.state_dict(),
+            "diverged": self.diverged and str(self.diverged),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.batches.load_state_dict(state["batches"])
+        self.generator.set_state(state["elements"])
+        self.method.penalty.load_state_dict(state["penalty"])
+        self.diverged = DivergedError(state["diverged"]) if state["diverged"] else None
 
 
 class MultiSeedTrainer:
@@ -123,6 +142,21 @@ class MultiSeedTrainer:
             for earlier, output in zip(outputs, self.model(inputs), strict=True):
                 earlier.append(output)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+        return {
+            "model": self.model.whole.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "seeds": [seed.state_dict() for seed in self.seeds],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.model.whole.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for seed, own in zip(self.seeds, state["seeds"], strict=True):
+            seed.load_state_dict(own)
+
     def _clip(self) -> None:
         """Scale the gradient of each seed down to the norm `clip`, as for one seed."""
         gradients = [w.grad for w in self.model.whole.parameters() if w.grad is not None]
@@ -132,7 +166,13 @@ class MultiSeedTrainer:
             gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
 
 
-def execute_seeds(runs: list[Run], device: str, progress: Progress) -> Iterator[TrainedRun]:
+def execute_seeds(
+    runs: list[Run],
+    device: str,
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+    keep: Keep = keep_nothing,
+) -> Iterator[TrainedRun]:
     """Train seeds of one configuration at once, then yield what each of them leaves.
 
     It is what `execute.execute` makes of it; `seconds` counts a share of the training.
@@ -140,14 +180,14 @@ def execute_seeds(runs: list[Run], device: str, progress: Progress) -> Iterator[
     """
     started = now()
     parts = [build(run, device) for run in runs]
-    ends = train_seeds(runs, parts, progress)
-    spent = (now() - started) / len(runs)
+    ends = train_seeds(runs, parts, progress, checkpoint)
+    spent = (checkpoint.spent_s + now() - started) / len(runs)
     for run, part, end in zip(runs, parts, ends, strict=True):
-        yield record_training(run, device, lambda part=part: part, end, spent)
+        yield record_training(run, device, lambda part=part: part, keeping(end, keep), spent)
 
 
 def train_seeds(
-    runs: list[Run], parts: list[Parts], progress: Progress
+    runs: list[Run], parts: list[Parts], progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT
 ) -> list[Callable[..., dict[str, float]]]:
     """Train all models in place, as `training.loop.train` does one.
 
@@ -156,7 +196,10 @@ def train_seeds(
     """
     run, trainer = runs[0], MultiSeedTrainer(runs, parts)
     checkpoints = [BestCheckpoint(model, task, method.constrained) for task, model, method in parts]
-    for step in range(1, run.steps + 1):
+    resumable = all(is_resumable(method) for _, _, method in parts)
+    each = {f"best of {run.seed}": best for run, best in zip(runs, checkpoints, strict=True)}
+    state = {"trainer": trainer, **each} if resumable else {}
+    for step in range(checkpoint.resume(state) + 1, run.steps + 1):
         set_lr(trainer.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
         losses = trainer.step([next(seed.batches) for seed in trainer.seeds])
         if is_checkpoint(step, run):
@@ -165,6 +208,7 @@ def train_seeds(
             pairs = zip(losses, errors, strict=True)
             known = [None if error is None else loss.item() for loss, error in pairs]
             progress(Step(step, known, errors))
+        checkpoint.save(step, losses, state)
         if all(seed.diverged for seed in trainer.seeds):
             break
     trainer.model.separate()
@@ -176,10 +220,12 @@ def _update(seed: Seed, checkpoint: BestCheckpoint, step: int, loss: Tensor | No
     if seed.diverged:
         return None
     try:
-        return checkpoint.update(step, loss)
+        error = checkpoint.update(step, loss)
     except DivergedError as error:
         seed.diverged = error
         return None
+    seed.method.penalty.note_error(step, error)
+    return error
 
 
 def _restore(seed: Seed, checkpoint: BestCheckpoint) -> Callable[..., dict[str, float]]:

@@ -35,6 +35,15 @@ class Together:
         for each in self.optimisers:
             each.step()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of all."""
+        return {"optimisers": [each.state_dict() for each in self.optimisers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        for each, own in zip(self.optimisers, state["optimisers"], strict=True):
+            each.load_state_dict(own)
+
 
 class BlockAdam(torch.optim.Optimizer):
     """Adam whose step of each block of a matrix is divided by its spectral norm.

@@ -71,7 +71,7 @@ def _read(file: Path) -> pd.DataFrame | None:
     try:
         if not file.is_file():
             raise OSError
-        return pd.read_csv(file, dtype=float)[["step", "alpha", *PANELS]]
+        return pd.read_csv(file, dtype=float)[["step", "alpha", *PANELS]].dropna(subset="alpha")
     except (OSError, KeyError, ValueError):
         print(f"skipped: {file}: not a curve", file=sys.stderr)
         return None

@@ -60,6 +60,11 @@ def test_a_loss_surface_is_measured_and_changes_no_weight(case):
     assert surface.line[1] == pytest.approx(surface.plane[1][1])
 
 
+def test_a_curve_keeps_what_weights_were():
+    lines = execute(run_of(CASES["ace"]), "cpu", lambda step: None).curve.splitlines()
+    assert len({line.rpartition(",")[2] for line in lines[1:]}) == 3
+
+
 @pytest.mark.parametrize("name", ["frames", "canonical"])
 def test_training_through_frames_leaves_an_exact_network(name, generator):
     task, model, _ = build(run_of(CASES[name]), "cpu")

@@ -14,16 +14,16 @@ from bench.core import outcomes, plugins
 from bench.core.config import Plugin, Run
 from bench.core.outcomes import DivergedError
 from bench.training import scores
+from bench.training.batches import Batches
 from bench.training.build import build, last_layer
 from bench.training.execute import execute
+from bench.training.generators import rng
 from bench.training.history import current_weights, final_weights, record_penalty
 from bench.training.loop import (
     FINAL_LR,
-    batches_of,
     deepcopy_state,
     is_checkpoint,
     lr_factor,
-    rng,
     train,
     trainer,
 )
@@ -35,6 +35,8 @@ OWN = [
     "amortise",
     "bilevel",
     "evidence",
+    "per",
+    "rpp",
     "sharing",
 ]  # train in their own way, or models of their own: tests/bench/methods
 METHODS = [name for name in plugins.names("methods") if name not in OWN]
@@ -275,20 +277,20 @@ def test_a_loss_that_is_not_a_number_is_an_error():
 
 def test_one_pass_of_batches_takes_every_sample_once():
     data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
-    batches = islice(batches_of(data, 4, torch.Generator().manual_seed(0)), 3)
+    batches = islice(Batches(data, 4, torch.Generator().manual_seed(0)), 3)
     assert torch.cat([b.inputs["x"] for b in batches]).flatten().sort()[0].tolist() == [*range(12)]
 
 
 def test_passes_come_in_fresh_orders():
     data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
-    first, second = islice(batches_of(data, 12, torch.Generator().manual_seed(0)), 2)
+    first, second = islice(Batches(data, 12, torch.Generator().manual_seed(0)), 2)
     assert not torch.equal(first.inputs["x"], second.inputs["x"])
 
 
 @pytest.mark.parametrize("size", [5, 12, 30])
 def test_every_batch_has_the_size_asked_for(size):
     data = Batch({"x": torch.arange(12)[:, None]}, {"y": torch.arange(12)[:, None]})
-    batches = islice(batches_of(data, size, torch.Generator().manual_seed(0)), 6)
+    batches = islice(Batches(data, size, torch.Generator().manual_seed(0)), 6)
     assert {len(batch) for batch in batches} == {size}
 
 
@@ -439,7 +441,7 @@ def test_any_function_may_be_a_penalty():
 
 
 def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
-    def diverging(run, task, model, method, progress):
+    def diverging(run, task, model, method, progress, checkpoint):
         method.penalty(method.terms(model, task.train, rng("elements", 0)))
         raise DivergedError("at step 1")
 

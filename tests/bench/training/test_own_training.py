@@ -11,6 +11,7 @@ from bench import Method, Plugin, Run
 from bench.core import plugins
 from bench.training import build as building
 from bench.training.build import build
+from bench.training.checkpoints import Checkpoint
 from bench.training.execute import execute
 from bench.training.loop import take_steps, train
 from bench.training.multi_seed import MultiSeedTrainer
@@ -108,3 +109,13 @@ def test_seeds_are_trained_one_at_a_time(shrinking):
 def test_a_method_has_terms_and_penalty_or_train(parts):
     with pytest.raises(ValueError, match="or else its own train"):
         Method(**parts)
+
+
+def test_a_method_of_its_own_keeps_no_checkpoint_and_says_so(shrinking, tmp_path):
+    lines, file = [], tmp_path / "checkpoint"
+    checkpoint = Checkpoint(file, [RUN], every_s=0.0, tell=lines.append)
+    assert execute(RUN, "cpu", lambda step: None, checkpoint).record.status == "done"
+    assert not file.exists()
+    assert [line.text.partition(" ")[2] for line in lines] == [
+        "keeps no checkpoint, as it trains in its own way"
+    ]

@@ -1,0 +1,87 @@
+"""What is kept of a trained network beside its record, and that it is the network again."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bench.core import plugins
+from bench.core.config import Plugin, Run
+from bench.records.run_store import PREDICTIONS, WEIGHTS, RunStore
+from bench.training.artifacts import load_network, write_artifacts
+from bench.training.execute import execute
+from bench.training.multi_seed import execute_seeds
+from bench.training.scores import mean_squared_error
+
+RUN = Run(
+    Plugin("nbody_gravity", {"train": 8, "val": 4, "test": 6, "ood": 5}),
+    Plugin("mlp", {"channels": 4, "layers": 1}),
+    Plugin("plain"),
+    steps=3,
+    batch_size=4,
+    validations=1,
+    elements=1,
+    samples=2,
+    symmetrise="group_average(tetrahedral)",
+)
+
+
+def kept(folder, *names):
+    """The record of a run that keeps something, and its file."""
+    store = RunStore(folder)
+    trained = execute(RUN, "cpu", print, keep=partial(write_artifacts, store, names))
+    store.keep(*trained)
+    return trained.record, store.path(RUN)
+
+
+def test_nothing_is_kept_unless_it_is_asked_for(tmp_path):
+    kept(tmp_path)
+    assert not [*tmp_path.rglob("*.safetensors"), *tmp_path.rglob("*.npz")]
+
+
+def test_a_record_and_its_weights_are_the_network_again(tmp_path):
+    record, file = kept(tmp_path, "weights")
+    task, model = load_network(file)
+    assert mean_squared_error(model, task.val) == record.scores["mse_val"]
+
+
+def test_kept_weights_are_a_plain_state_dict(tmp_path):
+    _, file = kept(tmp_path, "weights")
+    state = load_network(file)[1].state_dict()
+    weights = load_file(file.with_suffix(WEIGHTS))
+    assert all(torch.equal(weights[name], state[name]) for name in weights.keys() | state.keys())
+
+
+@pytest.mark.parametrize("split", ["val", "test", "ood"])
+def test_predictions_are_those_that_were_scored(split, tmp_path):
+    record, file = kept(tmp_path, "predictions")
+    with np.load(file.with_suffix(PREDICTIONS), allow_pickle=False) as arrays:
+        predicted = torch.from_numpy(arrays[f"{split}/position"])
+    batch = load_split(split)
+    error = (predicted - batch.targets["position"]).double().square().mean().item()
+    if split != "val":  # its score is that of the network as it was trained
+        assert error == pytest.approx(record.scores[f"mse_{split}"], rel=1e-6)
+    assert len(predicted) == {"val": 4, "test": 6, "ood": 5}[split]
+
+
+def load_split(name):
+    task = plugins.load("tasks", RUN.task.name).load(RUN.seed, **RUN.task.kwargs)
+    return task.val if name == "val" else task.splits[name]
+
+
+def test_seeds_at_once_keep_their_own(tmp_path):
+    store, runs = RunStore(tmp_path), [replace(RUN, symmetrise="none", seed=s) for s in range(2)]
+    keep = partial(write_artifacts, store, ["weights"])
+    for trained in execute_seeds(runs, "cpu", print, keep=keep):
+        store.keep(*trained)
+        task, model = load_network(store.path(trained.record.run))
+        assert mean_squared_error(model, task.val) == trained.record.scores["mse_val"]
+
+
+def test_a_record_without_weights_says_so(tmp_path):
+    _, file = kept(tmp_path)
+    with pytest.raises(ValueError, match=r"weights.safetensors cannot be read"):
+        load_network(file)
