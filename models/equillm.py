@@ -13,6 +13,7 @@ from models.layers.language import (
     RandomLanguageModel,
     spell,
 )
+from models.layers.mlp import scale_weights
 from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import find_edges
 from models.layers.padding import call_padded
@@ -59,7 +60,7 @@ class Reader(nn.Module):
         self.types, self.language, self.coordinates = signature.inputs, language, coordinates
         fields = width(signature.inputs) if coordinates else 0
         self.project = nn.Linear(channels + fields, language.width)
-        self.back = nn.Linear(language.width, channels)
+        self.back = scale_weights(nn.Linear(language.width, channels), 1e-2)
         self.register_buffer("prefix", torch.tensor(language.tokenise(describe(signature))))
         characters = [language.tokenise(character)[0] for character in CHARACTERS]
         self.register_buffer("characters", torch.tensor(characters))
@@ -67,15 +68,9 @@ class Reader(nn.Module):
     def forward(self, inputs: Fields, h: Tensor, x: Tensor, v: Tensor) -> Tensor:
         if self.coordinates:
             h = torch.cat([h, pack(inputs, self.types, torch.zeros_like(x[:, :1]))], -1)
-        statistics = spell(self.measure(inputs, x, v))
-        text = self.language.embed(self.characters[statistics])
-        objects = self.project(h)
-        text = text.to(objects)
+        text = self.characters[spell(self.measure(inputs, x, v))]
         real = inputs[MASK].squeeze(-1).bool() if MASK in inputs else None
-        read = self.language.read(
-            self.prefix, torch.cat([text, objects], 1), statistics.shape[1], real
-        )
-        return self.back(read[:, statistics.shape[1] :])
+        return self.back(self.language.read(self.prefix, text, self.project(h), real))
 
     def measure(self, inputs: Fields, x: Tensor, v: Tensor) -> Tensor:
         """Return mean and largest distance from the centre, and mean lengths: (batch, 2 + k)."""

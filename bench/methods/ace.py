@@ -6,12 +6,13 @@ from bench import Method, Task
 from remul import Batch, Multipliers, Terms, loss_terms
 
 
-def build(task: Task, lr: float = 1e-3, slack: float = 0.0, damping: float = 0.0) -> Method:
+def build(task: Task, lr: float = 1e-2, slack: float = 0.0, damping: float = 1.0) -> Method:
     """The best fit with gamma_i = 0, or |gamma_i| <= `slack`, in each layer, by dual ascent.
 
     For `discovery/relaxed_egnn`, whose layers are f_exact + gamma_i f_free, and networks that tell
-    their `gammas()` likewise: ACE (Manolache et al. 2025) by `remul.Multipliers`. One pass a step,
-    and no group elements. Raises `ValueError` as they do, and for other networks.
+    their `gammas()` likewise: ACE (Manolache et al. 2025) by `remul.Multipliers`, at a pace for
+    runs of a thousand steps. One pass a step, and no group elements. Raises `ValueError` as they
+    do, and for other networks.
     """
 
     def check(model: nn.Module) -> nn.Module:

@@ -13,6 +13,7 @@ from bench.data.invariances import TRANSLATIONS
 from remul import SO3, Batch, Fields, PlanarGroup, Signature, act
 from remul.groups import permutations
 
+VERSION = 2
 VIEWS = 192
 CHOICE_LR = 0.03
 FINAL_RATE = 0.01  # share of the learning rate that is left at the last step
@@ -32,10 +33,10 @@ def build(
     transformations switched on in i are to be more alike than others. The rest descends, for each
     output and with the hyper-network held fixed, in the descriptor alone: on the leave-one-out
     error of a linear head that is fitted in closed form to the first `labelled` training samples,
-    with `ridge`. It starts half-way to the corner where that is lowest. Heads on the corners are
-    fitted beside. Families are the rotations of each planar field, or of clouds of points the
-    rotations, translations and permutations. Raises `ValueError` for other models when training
-    begins.
+    with `ridge`. It starts at the corner of most invariances among those whose error is within a
+    standard error of the lowest (Breiman et al. 1984). Heads on the corners are fitted beside.
+    Families are the rotations of each planar field, or of clouds of points the rotations,
+    translations and permutations. Raises `ValueError` for other models when training begins.
     """
     families = list_families(task.signature)
 
@@ -106,15 +107,26 @@ def _view(
 
 @torch.no_grad()
 def _place(model: nn.Module, data: Batch, ridge: float) -> None:
-    """Put each descriptor half-way to the corner from which the descent starts lowest.
-
-    From the centre of the cube it may run to a corner that is only the nearest.
-    """
-    x, starts = model.join(data.inputs), (model.corners + 0.5) / 2
+    x = model.join(data.inputs)
     for place, name in enumerate(model.heads):
         target = data.targets[name]
-        errors = [fit_head(model.features(x, start), target, ridge)[1] for start in starts]
-        model.descriptor[place] = starts[torch.stack(errors).argmin()]
+        fits = [fit_head(model.features(x, corner), target, ridge) for corner in model.corners]
+        errors = torch.stack([error for _, error in fits])  # (corners, samples)
+        model.descriptor[place] = choose_corner(model.corners, errors)
+
+
+def choose_corner(corners: Tensor, errors: Tensor) -> Tensor:
+    """Return the corner of most invariances that errors (corners, samples) do not speak against.
+
+    They do where their mean is more than a standard error above the lowest. Few labels do not tell
+    features that leave out what does not matter from richer ones; and between corners, where no
+    features were trained, errors say little of the corners.
+    """
+    means = errors.mean(-1)
+    lowest = errors[means.argmin()]
+    within = means <= lowest.mean() + lowest.std() / len(lowest) ** 0.5
+    most = corners.sum(-1).where(within, -1)
+    return corners[means.where(most == most.max(), torch.inf).argmin()]
 
 
 def _choose(model: nn.Module, data: Batch, ridge: float) -> Tensor:
@@ -124,12 +136,12 @@ def _choose(model: nn.Module, data: Batch, ridge: float) -> Tensor:
         for which, descriptor in enumerate(model.descriptors(name)):
             head, error = fit_head(model.features(x, descriptor), target, ridge)
             model.heads[name].data[which] = head.detach()
-            total = total + error if which == 0 else total
+            total = total + error.mean() if which == 0 else total
     return total
 
 
 def fit_head(features: Tensor, target: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Return the weights and offset of ridge regression, (features + 1, classes), and its error.
+    """Return the weights and offset of ridge regression, (features + 1, classes), and its errors.
 
     The mean squared error on each sample of the fit to all others: its residual over 1 - leverage.
     """
@@ -138,4 +150,4 @@ def fit_head(features: Tensor, target: Tensor, ridge: float) -> tuple[Tensor, Te
     solved = torch.linalg.solve(normal, x.mT)  # (features + 1, samples)
     leverage = (x * solved.mT).sum(-1, keepdim=True)
     head = solved @ target
-    return head, ((x @ head - target) / (1 - leverage)).square().mean()
+    return head, ((x @ head - target) / (1 - leverage)).square().mean(-1)

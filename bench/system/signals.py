@@ -29,10 +29,11 @@ def clean_up_first() -> None:
 
 
 def ignore() -> None:
-    """Have none of the signals change how this process ends, now that it has cleaned up.
+    """Have no signal, nor the alarm, change how this process ends, now that it has cleaned up.
 
     Python takes handlers away before it has ended, and the system would then end it another way.
     """
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -21,7 +21,8 @@ Point = dict[str, float | Tensor]
 class RecordedPenalty:
     """A penalty that notes its terms and their weights every so many steps.
 
-    Notes are detached tensors, so that no step waits for a device.
+    Notes are detached tensors, so that no step waits for a device, and copies: a term may be a
+    weight of the network.
     """
 
     penalty: Callable[[Terms], Tensor] | None  # a method that trains in its own way has none
@@ -60,7 +61,7 @@ class RecordedPenalty:
     def note(self, terms: Terms) -> None:
         """Count a step, and keep its terms where it is one of the curve's."""
         if self.step % self.every == 0:
-            values = {name: _detach(term) for name, term in terms.items()}
+            values = {name: term.detach().clone() for name, term in terms.items()}
             weights = self.loaded or current_weights(self.penalty)
             self.points.append({"step": self.step + 1, **weights, **values})
         self.step += 1
@@ -69,12 +70,6 @@ class RecordedPenalty:
 
 def _to_floats(point: Point) -> Point:
     return {name: float(value) for name, value in point.items()}
-
-
-def _detach(term: Tensor) -> Tensor:
-    """Return the value of a term as it is: a weight of the network, or part of one, is copied."""
-    value = term.detach()
-    return value.clone() if term.is_leaf or term._is_view() else value
 
 
 def record_penalty(penalty: Callable[[Terms], Tensor] | None, steps: int) -> RecordedPenalty:

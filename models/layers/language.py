@@ -12,7 +12,7 @@ CHARACTERS = "0123456789.e+- "
 
 
 class LanguageModel(Protocol):
-    """What reads tokens and other vectors of its `width`."""
+    """What reads tokens, and other vectors of its `width`."""
 
     width: int
 
@@ -20,15 +20,11 @@ class LanguageModel(Protocol):
         """Return the tokens of a text."""
         ...
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Return the vectors of tokens, (...) to (..., width)."""
-        ...
+    def read(self, prefix: Tensor, text: Tensor, objects: Tensor, real: Tensor | None) -> Tensor:
+        """Return what it makes of objects, (batch, n, width), behind a text.
 
-    def read(self, prefix: Tensor, x: Tensor, texts: int, real: Tensor | None) -> Tensor:
-        """Return what it makes of x, (batch, t, width), after a prefix of tokens (p,).
-
-        The first `texts` of x are text, which sees what was before it; the others are objects at
-        one place, which see the text and all `real` ones, (batch, objects), in whatever order.
+        That is a prefix of tokens, (p,), and more of each sample, (batch, t). Objects are at one
+        place, and see the text and all `real` ones, (batch, n), in whatever order.
         """
         ...
 
@@ -46,20 +42,22 @@ class RandomLanguageModel(nn.Module):
     def tokenise(self, text: str) -> list[int]:
         return [*text.encode()]
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        return self.tokens(tokens)
-
-    def read(self, prefix: Tensor, x: Tensor, texts: int, real: Tensor | None) -> Tensor:
-        start = self.embed(prefix)[None] + self.places.weight[: len(prefix)]
-        x = x + self.places(place(len(prefix), texts, x))
-        allowed = allow(len(prefix), texts, x, real)
+    def read(self, prefix: Tensor, text: Tensor, objects: Tensor, real: Tensor | None) -> Tensor:
+        p, t = len(prefix), text.shape[1]
+        start = (self.tokens(prefix) + self.places.weight[:p])[None].to(objects)
+        text = (self.tokens(text) + self.places.weight[p : p + t]).to(objects)
+        objects = objects + self.places.weight[p + t]
+        sees = None if real is None else see_all(p + t, real)[:, None]
         for block in self.blocks:
-            start, x = block(start, x, allowed)
-        return layer_norm(x, x.shape[-1:])
+            start, text, objects = block(start, text, objects, sees)
+        return layer_norm(objects, objects.shape[-1:])
 
 
 class Block(nn.Module):
-    """A causal layer over a prefix, (1, p, width), and what follows it, (batch, t, width)."""
+    """A causal layer over a prefix, (1, p, width), text, (batch, t, width), and objects.
+
+    The text has no gradients: nothing in it is learned.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -69,14 +67,20 @@ class Block(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
 
-    def forward(self, prefix: Tensor, x: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, prefix: Tensor, text: Tensor, objects: Tensor, sees: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = self.project(prefix)
-        q_after, k_after, v_after = self.project(x)
-        causal = torch.ones(q.shape[2], q.shape[2], device=x.device).tril().bool()
-        before = attend(q, k, v, causal)
-        k = torch.cat([k.expand(x.shape[0], -1, -1, -1), k_after], 2)
-        v = torch.cat([v.expand(x.shape[0], -1, -1, -1), v_after], 2)
-        return self.add(prefix, before), self.add(x, attend(q_after, k, v, allowed))
+        prefix = self.add(prefix, attend(q, k, v, causal(0, q)))
+        q, *own = self.project(text)
+        k, v = (
+            torch.cat([x.expand(text.shape[0], -1, -1, -1), y], 2)
+            for x, y in zip((k, v), own, strict=True)
+        )
+        text = self.add(text, attend(q, k, v, causal(prefix.shape[1], q)))
+        q, *own = self.project(objects)
+        k, v = (torch.cat([x, y], 2) for x, y in zip((k, v), own, strict=True))
+        return prefix, text, self.add(objects, attend(q, k, v, sees))
 
     def project(self, x: Tensor) -> list[Tensor]:
         """Return queries, keys and values, (batch, heads, t, width / heads)."""
@@ -112,36 +116,32 @@ class LocalLanguageModel(nn.Module):
     def tokenise(self, text: str) -> list[int]:
         return self.tokeniser.encode(text, add_special_tokens=False)
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        return self.network.get_input_embeddings()(tokens)
-
-    def read(self, prefix: Tensor, x: Tensor, texts: int, real: Tensor | None) -> Tensor:
-        start = self.embed(prefix).to(x).expand(x.shape[0], -1, -1)
-        x, texts = torch.cat([start, x], 1), texts + len(prefix)
-        allowed = allow(0, texts, x, real)
+    def read(self, prefix: Tensor, text: Tensor, objects: Tensor, real: Tensor | None) -> Tensor:
+        text = torch.cat([prefix.expand(len(text), -1), text], 1)
+        embedded = self.network.get_input_embeddings()(text).to(objects)
+        x, length = torch.cat([embedded, objects], 1), text.shape[1]
+        real = torch.ones_like(objects[..., 0], dtype=torch.bool) if real is None else real
+        sees = see_all(length, real).expand(-1, x.shape[1], -1)
+        index = torch.arange(x.shape[1], device=x.device)
+        sees = sees & ((index[None] <= index[:, None]) | (index[:, None] >= length))
         output = self.network(
             inputs_embeds=x,
-            attention_mask=x.new_zeros(()).where(allowed, torch.finfo(x.dtype).min),
-            position_ids=place(0, texts, x)[None].expand(x.shape[0], -1),
+            attention_mask=x.new_zeros(()).where(sees[:, None], torch.finfo(x.dtype).min),
+            position_ids=index.clamp_max(length)[None].expand(len(x), -1),
             use_cache=False,
         )
-        return output.last_hidden_state[:, len(prefix) :]
+        return output.last_hidden_state[:, length:]
 
 
-def place(prefix: int, texts: int, x: Tensor) -> Tensor:
-    """Return the place in the text of each of x, (t,): objects share the one behind it."""
-    return prefix + torch.arange(x.shape[1], device=x.device).clamp_max(texts)
+def causal(before: int, q: Tensor) -> Tensor:
+    """Return which of the tokens `before` and of its own a text sees, (t, before + t)."""
+    t = q.shape[2]
+    return torch.ones(t, before + t, dtype=torch.bool, device=q.device).tril(before)
 
 
-def allow(prefix: int, texts: int, x: Tensor, real: Tensor | None) -> Tensor:
-    """Return what each of x sees of the prefix and of x, (batch or 1, 1, t, prefix + t)."""
-    index = torch.arange(x.shape[1], device=x.device)
-    sees = (index[None] <= index[:, None]) | (index[:, None] >= texts)
-    sees = torch.cat([sees.new_ones(len(index), prefix), sees], 1)[None, None]
-    if real is None:
-        return sees
-    known = real.new_ones(real.shape[0], prefix + texts)
-    return sees & torch.cat([known, real], 1)[:, None, None]
+def see_all(text: int, real: Tensor) -> Tensor:
+    """Return what objects see, (batch, 1, text + n), of all tokens and the real ones of them."""
+    return torch.cat([real.new_ones(real.shape[0], text), real], 1)[:, None]
 
 
 def spell(x: Tensor) -> Tensor:

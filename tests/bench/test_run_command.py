@@ -240,9 +240,9 @@ def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tm
         file.write_text(damage)
     label = str(aggregate.task_of(both))
     drawn = (
-        surface(read_surfaces(tmp_path, [record], label), label)
+        surface(read_surfaces(tmp_path, [record]), label)
         if figure == "surface"
-        else penalty_traces(read_traces(tmp_path, [record], label), label)
+        else penalty_traces(read_traces(tmp_path, [record]), label)
     )
     assert drawn is None
     assert f"skipped: {file}" in capsys.readouterr().err

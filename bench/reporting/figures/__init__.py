@@ -17,7 +17,9 @@ from bench.reporting.figures.optimisers import optimisers, read_searches
 from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.reporting.figures.profiles import axes, mean_profiles, pose_shift
+from bench.reporting.figures.scaling import read_learners, scaling
 from bench.reporting.figures.style import SCREEN, Look, slug
+from bench.reporting.figures.switch import read_settings, switch
 from bench.reporting.figures.times import times, timings
 
 POINTS = (
@@ -87,6 +89,20 @@ PLOTS = (
         "network and method; a star marks the rate that validation chooses. All have one budget.",
     ),
     Plot(
+        "scaling",
+        scaling,
+        "Mean squared error against training FLOPs, samples seen and parameters. Points are runs; "
+        "the line and its band are the least error that a law a N^-alpha + b D^-beta of parameters "
+        "N and samples D, fitted to all runs, has for a compute, and 19 of 20 of its draws of "
+        "runs. Right: its exponents, with their bands.",
+    ),
+    Plot(
+        "switch",
+        switch,
+        "Mean squared error of one network by what it keeps and what it is told: mean and standard "
+        "deviation over seeds. Exactly equivariant settings are blue.",
+    ),
+    Plot(
         "penalty_traces",
         penalty_traces,
         "The penalty in training, of one seed: its weight beta over that of the fit, the error of "
@@ -152,6 +168,8 @@ def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str
         "axes": profiles,
         "budget": {"table": scores, "curves": read_pose_errors(records)},
         "optimisers": read_searches(records),
+        "scaling": read_learners(records),
+        "switch": read_settings(table),
         "penalty_traces": read_traces(root, records),
         "energy_drift": read_drifts(table, records),
     }

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from bench import Plugin
-from bench.methods.amortise import fit_head, list_families
+from bench.methods.amortise import choose_corner, fit_head, list_families
 from bench.tasks.two_rotations import RIGHT
 from bench.training.execute import execute
 from bench.training.selection import load_sweep
@@ -24,8 +24,24 @@ def test_the_error_is_that_of_each_sample_left_out():
     for i in range(12):
         rest = [j for j in range(12) if j != i]
         head = fit_head(x[rest], y[rest], 0.1)[0]
-        errors.append(x[i] @ head[:-1] + head[-1] - y[i])
-    assert_close(fit_head(x, y, 0.1)[1], torch.stack(errors).square().mean(), rtol=1e-4, atol=0)
+        errors.append((x[i] @ head[:-1] + head[-1] - y[i]).square().mean())
+    assert_close(fit_head(x, y, 0.1)[1], torch.stack(errors), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("excess", "corner"),
+    [
+        ([0.0, 0.0, 0.0, 0.01], [1, 1]),
+        ([0.0, 0.01, 1.0, 1.0], [0, 1]),
+        ([0.0, 0.02, 0.01, 1.0], [1, 0]),
+        ([0.0, 1.0, 1.0, 1.0], [0, 0]),
+    ],
+)
+def test_what_the_labels_do_not_speak_against_is_left_out(excess, corner):
+    corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    spread = torch.rand(100, generator=torch.Generator().manual_seed(0))  # standard error 0.03
+    errors = spread + torch.tensor(excess)[:, None]
+    assert choose_corner(corners, errors).tolist() == corner
 
 
 def test_planar_fields_have_a_family_each():

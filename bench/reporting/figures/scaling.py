@@ -1,0 +1,126 @@
+"""Errors against compute, samples seen and parameters, and the exponents of their power laws."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.records.run_record import RunRecord
+from bench.reporting.figures.labels import Label, label_ends
+from bench.reporting.figures.style import EXACT, FREE, panels, set_plain_ticks, shorten
+from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
+
+FEWEST = 3  # sizes and lengths of a law
+EXPONENTS = {"compute": "compute", "alpha": "parameters", "beta": "samples seen"}
+COLUMNS = ("size", "seen", "error", "flops")
+Learner = dict[str, Any]
+Look = tuple[str, str]  # name and colour
+
+
+def read_learners(records: list[RunRecord]) -> list[Learner]:
+    """Return each network and method that was trained in several sizes and lengths.
+
+    With parameters, samples seen, FLOPs of training and error of every run.
+    """
+    learners: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        counted = {"parameters", "step_flops"} <= record.counters.keys()
+        if counted and record.status == "done" and record.run.symmetrise == "none":
+            name = record.run.model.stem, str(record.run.method)
+            learners.setdefault(name, []).append(record)
+    return [
+        {"network": network, "method": method, "exact": own[0].equivariant, **_columns(own)}
+        for (network, method), own in sorted(learners.items())
+        if _is_grid(own)
+    ]
+
+
+def _is_grid(records: list[RunRecord]) -> bool:
+    sizes = {record.counters["parameters"] for record in records}
+    lengths = {record.run.steps for record in records}
+    cells = {(record.counters["parameters"], record.run.steps) for record in records}
+    return min(len(sizes), len(lengths)) >= FEWEST and len(cells) == len(sizes) * len(lengths)
+
+
+def _columns(records: list[RunRecord]) -> dict[str, list[float]]:
+    ordered = sorted(records, key=lambda r: (r.counters["parameters"], r.run.steps, r.run.seed))
+    return {
+        "size": [r.counters["parameters"] for r in ordered],
+        "seen": [r.run.steps * r.run.batch_size for r in ordered],
+        "flops": [r.run.steps * (r.counters["step_flops"] or 0) for r in ordered],
+        "error": [r.scores["mse_test"] for r in ordered],
+    }
+
+
+def scaling(learners: list[Learner], title: str) -> Figure | None:
+    """Return errors against compute with the fitted frontier, against data, size, and exponents."""
+    if not learners:
+        return None
+    figure, axes = panels(4)
+    words = ("training FLOPs", "samples seen, largest network", "parameters, longest training")
+    for ax, text in zip(axes, words, strict=False):
+        ax.set(xscale="log", yscale="log", xlabel=text)
+    axes[0].set_ylabel("MSE x 1e3")
+    free, ends, exponents = iter(FREE), ([], [], []), []
+    for learner in learners:
+        name = shorten(f"{learner['network']} {learner['method']}")
+        look = name, EXACT if learner["exact"] else next(free)
+        columns = [np.array(learner[column], float) for column in COLUMNS]
+        law, laws = fit_law(*columns[:3]), bootstrap_laws(*columns[:3])
+        ends[0].append(_draw_frontier(axes[0], columns, law, laws, look))
+        for ax, labels, along, across in ((axes[1], ends[1], 1, 0), (axes[2], ends[2], 0, 1)):
+            labels.append(_draw_slice(ax, columns, along, across, look))
+        exponents.append((law, laws, look))
+    for ax, labels in zip(axes, ends, strict=False):
+        set_plain_ticks(ax.yaxis)
+        label_ends(ax, labels)
+    _draw_exponents(axes[3], exponents)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_frontier(
+    ax: Axes, columns: list[np.ndarray], law: Law, laws: list[Law], look: Look
+) -> Label:
+    """Draw the runs, and the least error for a compute as their law has it, with its band."""
+    size, seen, error, flops = columns
+    ax.plot(flops, 1e3 * error, "o", color=look[1], markersize=2, alpha=0.5)
+    compute = np.geomspace(flops.min(), flops.max(), 40)
+    per_pair = np.median(flops / (size * seen))  # FLOPs of a parameter and sample
+    best = 1e3 * law.best_error(compute / per_pair)
+    low, high = band([1e3 * drawn.best_error(compute / per_pair) for drawn in laws])
+    ax.plot(compute, best, color=look[1])
+    ax.fill_between(compute, low, high, color=look[1], alpha=0.15, linewidth=0)
+    return Label(compute[-1], best[-1], *look)
+
+
+def _draw_slice(ax: Axes, columns: list[np.ndarray], along: int, across: int, look: Look) -> Label:
+    """Draw mean errors along one column, where another is largest, with their deviations."""
+    shown = columns[across] == columns[across].max()
+    x, error = columns[along][shown], 1e3 * columns[2][shown]
+    places = np.unique(x)
+    means = np.array([error[x == place].mean() for place in places])
+    spreads = np.array([error[x == place].std() for place in places])
+    ax.plot(places, means, color=look[1], marker="o", markersize=3)
+    ax.fill_between(places, means - spreads, means + spreads, color=look[1], alpha=0.15)
+    return Label(places[-1], means[-1], *look)
+
+
+def _draw_exponents(ax: Axes, exponents: list[tuple[Law, list[Law], Look]]) -> None:
+    """Draw the exponents of every learner, a group for each quantity, with bands and numbers."""
+    ticks = {}
+    for group, (name, words) in enumerate(EXPONENTS.items()):
+        for i, (law, laws, (_, colour)) in enumerate(exponents):
+            place = -group - 0.8 * i / len(exponents)
+            value, (low, high) = getattr(law, name), band([getattr(draw, name) for draw in laws])
+            ax.plot([low, high], [place, place], color=colour)
+            ax.plot(value, place, "o", color=colour, markersize=3.5)
+            text = f"{value:.2f} ({low:.2f} to {high:.2f})"
+            ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center",
+                    color=colour, fontsize="small")  # fmt: skip
+        ticks[-group - 0.4 * (1 - 1 / len(exponents))] = words
+    ax.set_yticks([*ticks], [*ticks.values()])
+    ax.set_xlim(left=0)
+    ax.set(xlabel="exponent with which errors fall", title="19 of 20 draws of runs")
+    ax.grid(visible=False, axis="y")

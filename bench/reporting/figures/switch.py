@@ -1,0 +1,43 @@
+"""Errors of one network by the setting of its equivariance, and what else it is told."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.reporting.figures.style import panels, row_colour, set_plain_ticks, shorten
+
+SWITCH = "equivariance="
+Setting = dict[str, Any]
+
+
+def read_settings(table: pd.DataFrame) -> list[Setting]:
+    """Return the rows of networks whose equivariance is an option, the most accurate last."""
+    rows = table[table["label"].str.contains(SWITCH, regex=False) & table["mse_test"].notna()]
+    rows = rows.sort_values("mse_test", ascending=False)
+    return [
+        {
+            "row": f"{row['model']} {row['method']}",
+            "switch": row["label"].partition(SWITCH)[2].partition(",")[0],
+            "colour": row_colour(row),
+            "mse": row["mse_test"],
+            "std": None if pd.isna(row["mse_test_std"]) else row["mse_test_std"],
+        }
+        for _, row in rows.iterrows()
+    ]
+
+
+def switch(settings: list[Setting], title: str) -> Figure | None:
+    """Return the error of each setting, one below the other; nothing for a single one."""
+    if len({setting["switch"] for setting in settings}) < 2:
+        return None
+    figure, (ax,) = panels(1, 0.35 + 0.09 * len(settings))
+    for place, setting in enumerate(settings):
+        error, spread = 1e3 * setting["mse"], 1e3 * (setting["std"] or 0.0)
+        colour = setting["colour"]
+        ax.errorbar(error, place, xerr=spread, color=colour, marker="o", markersize=4)
+    ax.set_yticks(range(len(settings)), [shorten(setting["row"]) for setting in settings])
+    ax.set(xscale="log", xlabel="MSE x 1e3")
+    set_plain_ticks(ax.xaxis)
+    figure.suptitle(title)
+    return figure

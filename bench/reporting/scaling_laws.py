@@ -1,0 +1,90 @@
+"""Power laws of the error in parameters and samples seen, and the least error for a compute."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.special import expit
+
+DRAWS = 200
+BAND = (0.025, 0.975)
+STARTS = tuple(product((0.1, 0.4, 1.0), repeat=2))  # of both exponents
+
+
+class Law(NamedTuple):
+    """The error is a size^-alpha + b seen^-beta."""
+
+    a: float
+    alpha: float
+    b: float
+    beta: float
+
+    def error(self, size: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Return the error of so many parameters after so many samples."""
+        return self.a * size**-self.alpha + self.b * seen**-self.beta
+
+    def best_error(self, compute: np.ndarray) -> np.ndarray:
+        """Return the least error of all sizes for which size times samples is the compute."""
+        ratio = self.a * self.alpha / (self.b * self.beta)
+        size = ratio ** (1 / (self.alpha + self.beta)) * compute**self.growth
+        return self.error(size, compute / size)
+
+    @property
+    def compute(self) -> float:
+        """The exponent with which the least error falls with compute."""
+        return self.alpha * self.growth
+
+    @property
+    def growth(self) -> float:
+        """The exponent with which the best size grows with compute."""
+        return self.beta / (self.alpha + self.beta)
+
+
+def fit_law(
+    size: np.ndarray,
+    seen: np.ndarray,
+    error: np.ndarray,
+    starts: tuple[tuple[float, float], ...] = STARTS,
+) -> Law:
+    """Return the law of least squares on the logarithm of the error, the best of several starts.
+
+    Exponents are fitted as squares, so that none is negative.
+    """
+    logs = [np.log(values) for values in (size, seen, error)]
+    x, y, level = logs[0] - logs[0].mean(), logs[1] - logs[1].mean(), logs[2]
+
+    def residuals(p: np.ndarray) -> np.ndarray:
+        return np.logaddexp(p[0] - p[1] ** 2 * x, p[2] - p[3] ** 2 * y) - level
+
+    def slopes(p: np.ndarray) -> np.ndarray:
+        share = expit(p[0] - p[1] ** 2 * x - p[2] + p[3] ** 2 * y)  # of the first term
+        other = 1 - share
+        return np.stack([share, -2 * p[1] * share * x, other, -2 * p[3] * other * y], -1)
+
+    half = level.mean() - np.log(2)
+    fits = [
+        least_squares(residuals, (half, alpha**0.5, half, beta**0.5), slopes, method="lm")
+        for alpha, beta in starts
+    ]
+    log_a, root_alpha, log_b, root_beta = min(fits, key=lambda fit: fit.cost).x
+    alpha, beta = root_alpha**2, root_beta**2
+    a, b = np.exp(log_a + alpha * logs[0].mean()), np.exp(log_b + beta * logs[1].mean())
+    return Law(*map(float, (a, alpha, b, beta)))
+
+
+def bootstrap_laws(
+    size: np.ndarray, seen: np.ndarray, error: np.ndarray, draws: int = DRAWS, seed: int = 0
+) -> list[Law]:
+    """Return laws of so many draws of runs with replacement, each fitted from that of all runs."""
+    law, generator = fit_law(size, seen, error), np.random.default_rng(seed)
+    start = ((law.alpha, law.beta),)
+    picks = generator.integers(len(error), size=(draws, len(error)))
+    return [fit_law(size[pick], seen[pick], error[pick], start) for pick in picks]
+
+
+def band(values: list[np.ndarray] | list[float]) -> np.ndarray:
+    """Return the ends between which lie 19 in 20 of the values, place by place."""
+    return np.quantile(np.array(values), BAND, axis=0)
