@@ -15,21 +15,23 @@ STARTS = tuple(product((0.1, 0.4, 1.0), repeat=2))  # of both exponents
 
 
 class Law(NamedTuple):
-    """The error is a size^-alpha + b seen^-beta."""
+    """The error is a size^-alpha + b seen^-beta; a and b are kept by their logarithms."""
 
-    a: float
+    log_a: float
     alpha: float
-    b: float
+    log_b: float
     beta: float
 
     def error(self, size: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Return the error of so many parameters after so many samples."""
-        return self.a * size**-self.alpha + self.b * seen**-self.beta
+        return np.exp(self.log_a - self.alpha * np.log(size)) + np.exp(
+            self.log_b - self.beta * np.log(seen)
+        )
 
     def best_error(self, compute: np.ndarray) -> np.ndarray:
         """Return the least error of all sizes for which size times samples is the compute."""
-        ratio = self.a * self.alpha / (self.b * self.beta)
-        size = ratio ** (1 / (self.alpha + self.beta)) * compute**self.growth
+        ratio = self.log_a + np.log(self.alpha) - self.log_b - np.log(self.beta)
+        size = np.exp(ratio / (self.alpha + self.beta)) * compute**self.growth
         return self.error(size, compute / size)
 
     @property
@@ -71,8 +73,8 @@ def fit_law(
     ]
     log_a, root_alpha, log_b, root_beta = min(fits, key=lambda fit: fit.cost).x
     alpha, beta = root_alpha**2, root_beta**2
-    a, b = np.exp(log_a + alpha * logs[0].mean()), np.exp(log_b + beta * logs[1].mean())
-    return Law(*map(float, (a, alpha, b, beta)))
+    log_a, log_b = log_a + alpha * logs[0].mean(), log_b + beta * logs[1].mean()
+    return Law(*map(float, (log_a, alpha, log_b, beta)))
 
 
 def bootstrap_laws(

@@ -7,9 +7,8 @@ tell of: (field t^2 / 2)^2 / 3 of the error is then beyond every network without
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps._small import PLAIN
+from bench.sweeps._small import PLAIN, SEEDS
 
-SEEDS = 5
 STEPS = 600
 SAMPLES = (100, 1000)
 FIELDS = (0.0, 0.5)

@@ -72,7 +72,9 @@ def scaling(learners: list[Learner], title: str) -> Figure | None:
         for ax, labels, along, across in ((axes[1], ends[1], 1, 0), (axes[2], ends[2], 0, 1)):
             labels.append(_draw_slice(ax, columns, along, across, look))
         exponents.append((law, laws, look))
+    errors = np.concatenate([learner["error"] for learner in learners])
     for ax, labels in zip(axes, ends, strict=False):
+        ax.set_ylim(800 * errors.min(), 1250 * errors.max())
         set_plain_ticks(ax.yaxis)
         label_ends(ax, labels)
     _draw_exponents(axes[3], exponents)

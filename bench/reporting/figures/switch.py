@@ -1,5 +1,7 @@
 """Errors of one network by the setting of its equivariance, and what else it is told."""
 
+import re
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -7,24 +9,35 @@ from matplotlib.figure import Figure
 
 from bench.reporting.figures.style import panels, row_colour, set_plain_ticks, shorten
 
-SWITCH = "equivariance="
+SWITCH = re.compile(r"equivariance=(\w+)")
+ONLY, NUMBER = re.compile(r"(\w+)=True"), re.compile(r"(\w+)=(\d+)")
+WIDE = 50  # letters of a title
 Setting = dict[str, Any]
 
 
 def read_settings(table: pd.DataFrame) -> list[Setting]:
     """Return the rows of networks whose equivariance is an option, the most accurate last."""
-    rows = table[table["label"].str.contains(SWITCH, regex=False) & table["mse_test"].notna()]
+    rows = table[
+        table["label"].str.contains("equivariance=", regex=False) & table["mse_test"].notna()
+    ]
     rows = rows.sort_values("mse_test", ascending=False)
     return [
         {
-            "row": f"{row['model']} {row['method']}",
-            "switch": row["label"].partition(SWITCH)[2].partition(",")[0],
+            "row": f"{_describe(row['label'])} {row['method']}",
+            "switch": SWITCH.search(row["label"])[1],
             "colour": row_colour(row),
             "mse": row["mse_test"],
             "std": None if pd.isna(row["mse_test_std"]) else row["mse_test_std"],
         }
         for _, row in rows.iterrows()
     ]
+
+
+def _describe(label: str) -> str:
+    """Return what is kept, what is told and the sizes in words."""
+    told, sizes = ONLY.findall(label), NUMBER.findall(label)
+    words = [*told, *(f"{number} {name}" for name, number in sizes)]
+    return ", ".join([SWITCH.search(label)[1], *words])
 
 
 def switch(settings: list[Setting], title: str) -> Figure | None:
@@ -39,5 +52,5 @@ def switch(settings: list[Setting], title: str) -> Figure | None:
     ax.set_yticks(range(len(settings)), [shorten(setting["row"]) for setting in settings])
     ax.set(xscale="log", xlabel="MSE x 1e3")
     set_plain_ticks(ax.xaxis)
-    figure.suptitle(title)
+    figure.suptitle(fill(title, WIDE))
     return figure

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
 
-LAWS = [Law(20.0, 0.8, 30.0, 0.6), Law(3.0, 0.3, 90.0, 0.7), Law(500.0, 1.0, 2.0, 0.25)]
+LAWS = [Law(3.0, 0.8, 3.4, 0.6), Law(1.1, 0.3, 4.5, 0.7), Law(6.2, 1.0, 0.7, 0.25)]
 
 
 def runs(law, noise=0.0, seed=0):
