@@ -146,7 +146,7 @@ MISTAKES = {
     "shard": (["run", "quick", "--shard", "4/3"], "--shard takes i/n"),
     "budget": (["run", "quick", "--budget", "soon"], "write 90s, 30m or 2h"),
     "sizes": (["speed", "--nodes", "0"], "--nodes and --batch have to be at least 1"),
-    "network": (["speed", "--models", "egn"], "did you mean 'egnn'?"),
+    "network": (["speed", "--models", "painm"], "did you mean 'painn'?"),
     "sides": (["compare", "one"], "compare takes two folders or files, or --base REF"),
     "revision": (["compare", "--base", "nowhere"], "no revision 'nowhere'"),
     "an option as revision": (["compare", "--base=--lock"], "no revision '--lock'"),

@@ -116,6 +116,12 @@ OTHERS = {
     "equivariance_loss": lambda x: remul.equivariance_loss(skewed, *pair(x)),
     "consistency_terms": lambda x: remul.consistency_terms(skewed, *pair(x)),
     "consistency_loss": lambda x: remul.consistency_loss(skewed, x, *pair(x)[1:]),
+    "lie_terms": lambda x: remul.lie_terms(
+        skewed, pair(x)[0], TYPED, "z", torch.nn.functional.mse_loss
+    ),
+    "error_by_nearest_pose": lambda x: (
+        remul.error_by_nearest_pose(skewed, *pair(x)[:2], [G, H], generator(), 1).errors
+    ),
     "lie_derivative_error": lambda x: remul.lie_derivative_error(skewed, x, TYPED, "z"),
     "lie_error_by_field": lambda x: remul.lie_error_by_field(skewed, x, TYPED, "z"),
     "lie_error_by_layer": lambda x: remul.lie_error_by_layer(Chain(), x, TYPED, "z"),
@@ -129,6 +135,10 @@ OTHERS = {
     "Constant": lambda x: weigh(remul.Constant(), x),
 }
 CALLS = RELATIVE | IN_UNITS | OTHERS
+LAYERS = {  # of networks that have some, where tests/remul/test_latent.py and others call them
+    "curvature", "feature_spectrum", "hidden_features", "latent_terms", "latent_transform",
+    "pooled_embedding",
+}  # fmt: skip
 MATRICES = {"cyclic", "dihedral", "symmetric", "shifts", "quarter_turns"}  # groups, not fields
 NO_FIELDS = {
     "wigner",
@@ -140,7 +150,13 @@ NO_FIELDS = {
     "Ramp",
     "Constant",
 }
-DRAWS = {"pose_shift", "pose_differences", "error_by_axis", "interval"}  # which vmap lets nobody do
+DRAWS = {
+    "error_by_nearest_pose",
+    "pose_shift",
+    "pose_differences",
+    "error_by_axis",
+    "interval",
+}  # which vmap lets nobody do
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
@@ -175,7 +191,7 @@ def in_double(value):
 def test_every_function_is_called():
     functions = {name for name in remul.__all__ if name[0].islower()}
     groups = {"about_axis", "rotations_by_angle", *MATRICES}
-    assert functions - {"adapt"} - groups <= CALLS.keys()
+    assert functions - {"adapt", "random_axes"} - LAYERS - groups <= CALLS.keys()
 
 
 @calls_but("error_over_floor")  # which counts in round-off of the precision

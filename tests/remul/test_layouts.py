@@ -21,6 +21,10 @@ def elements(form):
     return [E3.sample(form.inputs, generator) for _ in range(2)]
 
 
+def turns(form):
+    return SO3.sample(form.inputs, draw())
+
+
 def permutation(form):
     return remul.groups.permutations.sample(form.inputs, draw())
 
@@ -99,6 +103,12 @@ SAMPLES = {  # numbers of each sample, or of all
         network, *pair(f), unlabelled=unlabelled(f)
     ),
     "consistency_loss": lambda f: remul.consistency_loss(network, f.inputs, *pair(f)[1:]),
+    "lie_terms": lambda f: remul.lie_terms(
+        network, f.batch, f.signature, remul.random_axes(f.inputs, draw()), mse_loss
+    ),
+    "error_by_nearest_pose": lambda f: (
+        remul.error_by_nearest_pose(network, f.batch, f.signature, turns(f), draw(), 1).errors
+    ),
     "field_distance": lambda f: remul.field_distance(
         still(f.inputs), f.batch.targets, mse_loss, f.inputs.get("mask")
     ),
@@ -130,7 +140,11 @@ FIELDS = {  # fields of all objects
 GROUPS = {"about_axis", "rotations_by_angle"}
 MATRICES = {"cyclic", "dihedral", "quarter_turns", "shifts", "symmetric"}
 CONVERSIONS = {"wigner", "irreps_to_matrix", "matrix_to_irreps"}
-WITHOUT_FIELDS = GROUPS | MATRICES | CONVERSIONS | {"interval", "adapt"}
+LOSSES = {"curvature", "random_axes", "interval", "adapt"}  # `lie_terms` calls the second
+WITHOUT_FIELDS = GROUPS | MATRICES | CONVERSIONS | LOSSES
+DENSE = {  # which look into layers, whose features have no form that is known
+    "feature_spectrum", "hidden_features", "latent_terms", "latent_transform", "pooled_embedding",
+}  # fmt: skip
 
 
 @pytest.fixture(params=SIZES.values(), ids=SIZES)
@@ -144,7 +158,7 @@ def same(found, expected):
 
 def test_every_function_is_here():
     functions = {name for name in remul.__all__ if name[0].islower()}
-    here = SAMPLES.keys() | FIELDS.keys() | WITHOUT_FIELDS | {"lie_error_by_field"}
+    here = SAMPLES.keys() | FIELDS.keys() | WITHOUT_FIELDS | DENSE | {"lie_error_by_field"}
     assert functions <= here
 
 

@@ -60,4 +60,4 @@ def test_a_task_profiles_the_dynamics_it_is_asked_for(tmp_path, monkeypatch, gen
             x = inputs["position"]
             return {"energy": 0 * x[:, 0, :1], "force": 0 * x}
 
-    assert not any(profiles(task, Rest(), generator)["own"]["energy_drift"])
+    assert not any(profiles(task, Rest(), None, generator)["own"]["energy_drift"])
