@@ -1,4 +1,4 @@
-"""Every network at about 140,000 weights: what is the fastest, what is the most accurate?"""
+"""Every network at much the same size: what is the fastest, what is the most accurate?"""
 
 from collections.abc import Iterator
 
