@@ -1,4 +1,4 @@
-"""What tests and the image install is pinned to the byte."""
+"""What the image installs is pinned to the byte."""
 
 import re
 import tomllib

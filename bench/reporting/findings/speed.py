@@ -92,11 +92,11 @@ def _describe(
 
 
 def measure_symmetry(evidence: Evidence) -> Finding | None:
-    """Return how far the best unconstrained row is from equivariant; None without one."""
+    """Return how far the best unconstrained row is from equivariant; None where none is known."""
     free, exact = evidence.best(evidence.free), evidence.best(evidence.exact)
-    if free is None:
-        return None
     score = "expected_error_test"
+    if free is None or not evidence.errors(free, score):
+        return None
     beside = (
         f"; {evidence.name(exact)} is at round-off, {exact[score]:.0e}" if exact is not None else ""
     )
