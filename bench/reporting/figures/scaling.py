@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from bench.records.run_record import RunRecord
 from bench.reporting.figures.labels import Label, label_ends
@@ -61,6 +62,7 @@ def scaling(learners: list[Learner], title: str) -> Figure | None:
     words = ("training FLOPs", "samples seen, largest network", "parameters, longest training")
     for ax, text in zip(axes, words, strict=False):
         ax.set(xscale="log", yscale="log", xlabel=text)
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("MSE x 1e3")
     free, ends, exponents = iter(FREE), ([], [], []), []
     for learner in learners:
