@@ -25,7 +25,13 @@ SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
 @pytest.mark.parametrize(
-    ("maker", "page"), [("make_readme", "README.md"), ("make_discovery", "docs/discovery.md")]
+    ("maker", "page"),
+    [
+        ("make_readme", "README.md"),
+        ("make_discovery", "docs/discovery.md"),
+        ("make_networks", "docs/networks.md"),
+        ("make_scale", "docs/scale.md"),
+    ],
 )
 def test_what_a_page_says_follows_from_the_records(maker, page):
     spec = spec_from_file_location(maker, ROOT / "docs" / f"{maker}.py")
@@ -33,14 +39,6 @@ def test_what_a_page_says_follows_from_the_records(maker, page):
     spec.loader.exec_module(module)
     text = (ROOT / page).read_text()
     assert module.fill(text) == text
-
-
-def test_the_costs_of_engines_follow_from_the_figures():
-    spec = spec_from_file_location("make_scale", ROOT / "docs" / "make_scale.py")
-    make_scale = module_from_spec(spec)
-    spec.loader.exec_module(make_scale)
-    page = (ROOT / "docs" / "scale.md").read_text()
-    assert make_scale.fill(page) == page
 
 
 def test_the_leaderboard_follows_from_the_records():
