@@ -1,5 +1,7 @@
 """EGNN with features of high degree, which messages see by their inner products; exact for E(3)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,7 @@ from models.layers.fields import count_pair_scalars, has_points
 from models.layers.lengths import log_squared_length
 from models.layers.messages import Messages
 from models.layers.mlp import linear, mlp, small_init
+from models.layers.moving_messages import MovingMessages
 from models.layers.neighbours import Reach, find_edges, limit_reach
 from models.layers.tensor_product_backends import spherical_harmonics
 from remul.fields import Fields, Signature
@@ -42,37 +45,27 @@ def build(
 
 
 class Layer(nn.Module):
+    """The layer of EGNN, whose messages see products of steerable features and move those too."""
+
     def __init__(
         self, channels: int, vectors: int, attributes: int, motion: Motion, degrees: tuple[int, int]
     ) -> None:
         super().__init__()
-        self.motion = motion
-        self.messages = Messages(channels, motion.apart + degrees[0] + attributes)
-        self.update = mlp(2 * channels, channels, channels)
-        edge_weights = int(motion.apart and motion.moves)
-        self.edge_weight = small_init(mlp(channels, channels, edge_weights))
-        self.steer = small_init(mlp(channels, channels, degrees[1]))
-        vectors = vectors if motion.moves else 0
-        self.velocity_weights = small_init(mlp(channels, channels, vectors))
+        seen, steered = degrees
+        self.egnn = MovingMessages(channels, vectors, seen + attributes, motion)
+        self.steer = small_init(mlp(channels, channels, steered))
 
     def forward(
         self, h: Tensor, x: Tensor, v: Tensor, steerable: Tensor, by_degree: Tensor, edges: Edges
     ) -> tuple[Tensor, Tensor, Tensor]:
-        edge_vectors = edges.subtract(x)  # (batch, n, k, 3)
-        squared = log_squared_length(edge_vectors)
         theirs, own = edges.gather_senders(steerable), edges.gather_receivers(steerable)
         products = ((own * theirs) @ by_degree).asinh()  # (batch, n, k, degrees)
-        numbers = torch.cat([squared if self.motion.apart else squared[..., :0], products], -1)
-        messages = self.messages(h, edges.append_features(numbers), edges)
-        if self.motion.moves and self.motion.apart:
-            x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
-        if self.motion.moves:
-            x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
+        seen = replace(edges, features=edges.append_features(products))
+        h, x, messages = self.egnn.exchange(h, x, v, seen)
         weights = self.steer(messages)  # (batch, n, k, degrees), none in the last layer
         if weights.shape[-1]:
             moves = (weights @ by_degree.mT) * (own - theirs)
             steerable = steerable + edges.aggregate(edges.mean_weights, moves)
-        h = h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1))
         return h, x, steerable
 
 

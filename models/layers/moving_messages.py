@@ -22,6 +22,12 @@ class MovingMessages(nn.Module):
         self.velocity_weights = small_init(mlp(channels, channels, vectors))  # phi_v
 
     def forward(self, h: Tensor, x: Tensor, v: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+        return self.exchange(h, x, v, edges)[:2]
+
+    def exchange(
+        self, h: Tensor, x: Tensor, v: Tensor, edges: Edges
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features and places, and the messages that moved them."""
         edge_vectors = edges.subtract(x)  # (batch, n, k, 3)
         # Not by `forward`, which would keep the numbers of pairs until the message is made.
         messages = self.messages.message(
@@ -31,7 +37,8 @@ class MovingMessages(nn.Module):
             x = x + edges.aggregate(edges.mean_weights * self.edge_weight(messages), edge_vectors)
         if self.motion.moves:
             x = x + (self.velocity_weights(h).unsqueeze(-1) * v).sum(2)
-        return h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1)), x
+        h = h + self.update(torch.cat([h, edges.aggregate(edges.mean_weights, messages)], -1))
+        return h, x, messages
 
     def see(self, edge_vectors: Tensor, edges: Edges) -> Tensor:
         """Return the numbers of pairs, (batch, n, k, 1 + attributes)."""
