@@ -14,7 +14,7 @@ from bench.training.execute import execute
 
 pytestmark = pytest.mark.slow  # a process for each of them
 MODEL = """
-import os, random, sys
+import os, random, sys, time
 from pathlib import Path
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ LINES = {
     "killing": "os.kill(os.getpid(), 9)",
     "stopping": "breakpoint()",
     "reading": "input()",
-    "closing": "os.closerange(0, 1000)",
+    "closing": "os.closerange(0, 1000); time.sleep(60)",  # awake it would end of the next write
     "looping": "while True: pass",
     "allocating": "model.kept = [torch.empty(2**28) for _ in range(2**20)]",
     "printing": 'print(\'{"says": "done"}\')',
