@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bench import Plugin, Run
 from bench.sweeps._small import PLAIN, SEEDS
 
-STEPS = 600
+STEPS = 2400
 SAMPLES = (100, 1000)
 FIELDS = (0.0, 0.5)
 COPIES = Plugin("augment", {"copies": 8})
