@@ -22,9 +22,16 @@ RELAXED = (
     (RELAXED_MLP, Plugin("rpp")),
     (RELAXED_MLP, Plugin("per")),
 )
+LANGUAGE = (
+    Plugin("equillm", {"channels": 72}),
+    Plugin("equillm", {"channels": 72, "reads": "coordinates"}),
+    Plugin("equillm", {"channels": 72, "reads": "nothing"}),
+)
 
 
 def runs() -> Iterator[Run]:
-    """Transformer x {plain, augment, remul and rivals}; relaxed networks; egnn."""
-    cells = [*((TRANSFORMER, method) for method in METHODS), *RELAXED, (EGNN, PLAIN)]
-    return seeded(*[(*cell, STEPS) for cell in cells], seeds=SEEDS)
+    """Transformer x {plain, augment, remul and rivals}; relaxed networks; equillm; egnn."""
+    cells = [*((TRANSFORMER, method) for method in METHODS), *RELAXED]
+    cells += [(model, PLAIN) for model in (*LANGUAGE, EGNN)]
+    longer = (TRANSFORMER, AUGMENT, 2 * STEPS)  # the passes of REMUL
+    return seeded(*[(*cell, STEPS) for cell in cells], longer, seeds=SEEDS)
