@@ -45,6 +45,10 @@ def hidden_features(model: nn.Module, inputs: Fields) -> tuple[Fields, dict[str,
         outputs = model(inputs)
     if not features:
         raise ValueError(f"{type(model).__name__} does not call the layers that it holds")
+    objects = {x.shape[:2] for x in inputs.values() if x.dim() == 3}
+    for name, x in features.items():
+        if objects and x.shape[:2] not in objects:
+            raise ValueError(f"layer {name!r} puts out no features (batch, n, ...)")
     return outputs, features
 
 

@@ -56,6 +56,11 @@ def test_a_model_without_layers_is_refused(inputs):
         hidden_features(nn.Identity(), inputs)
 
 
+def test_layers_that_hold_several_times_at_once_are_refused(network, inputs):
+    with pytest.raises(ValueError, match="puts out no features"):
+        hidden_features(network("egno", SIGNATURE, channels=8, layers=1), inputs)
+
+
 def test_padded_objects_are_not_pooled(network, inputs):
     model = network("transformer", SIGNATURE, channels=8, layers=2)
     mask = torch.ones(5, 4, 1, dtype=torch.float64)
