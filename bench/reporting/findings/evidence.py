@@ -64,9 +64,14 @@ class Evidence:
     task: str
     data: pd.DataFrame
     table: pd.DataFrame
-    configurations: Mapping[str, Run]
+    records: Sequence[RunRecord]
     on_gpu: Container[str] = ()  # keys of records
     scores: dict[str, dict[str, Errors]] = field(default_factory=dict)
+
+    @cached_property
+    def configurations(self) -> Mapping[str, Run]:
+        """A run of each row, by its key."""
+        return {record.key: record.run for record in self.records}
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -155,12 +160,12 @@ class Evidence:
 def collect_evidence(records: Sequence[RunRecord]) -> Iterator[Evidence]:
     """Yield what one machine's records say of each task, with these options, in order of name."""
     data = aggregate.frame(list(records))
-    configurations = {record.key: record.run for record in records}
     gpu = {record.key for record in records if record.machine.gpu}
     for task, part in data.groupby("task") if len(data) else ():
-        part = part.dropna(axis="columns", how="all")
+        part, keys = part.dropna(axis="columns", how="all"), set(part["key"])
+        own = [record for record in records if record.key in keys]
         table = aggregate.with_speed(aggregate.summary(part))
-        yield Evidence(task, part, table, configurations, gpu)
+        yield Evidence(task, part, table, own, gpu)
 
 
 def say_seeds(seeds: int) -> str:
