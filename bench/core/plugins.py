@@ -105,13 +105,13 @@ def blaming(path: Path) -> Iterator[None]:
 def parse(kind: str, text: str) -> Plugin:
     """Return the plug-in that is written `name`, `name:value` or `name:key=value,key=value`.
 
-    A value without a key is that of the first option, as beta in `remul:10`. Raises `ValueError`
-    for an unknown plug-in or option.
+    A value without a key is that of the first option, as beta in `remul:10`; one that holds commas
+    is a list. Raises `ValueError` for an unknown plug-in or option.
     """
     name, _, written = text.partition(":")
     defaults = options(kind, name)
     given = {}
-    for word in filter(None, written.split(",")):
+    for word in filter(None, re.split(r",+(?=\w+=)", written.strip(","))):
         key, equals, value = word.partition("=")
         if not equals:
             key, value = next(iter(defaults), ""), word

@@ -14,8 +14,7 @@ MODELS = "MODELS"
 def write_commands(runs: Iterable[Run], seeds: int) -> list[str]:
     """Return the commands that bring configurations to so many seeds, counted from 0.
 
-    What differs in the model alone is one command. An option that is a list cannot be written so;
-    such runs need their sweep.
+    What differs in the model alone is one command.
     """
     models: dict[str, list[str]] = {}
     for run in runs:

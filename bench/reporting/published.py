@@ -28,6 +28,8 @@ def source(task: str) -> str | None:
 
 
 def _of(task: str) -> dict[str, Any]:
-    """Return what is known of a task with these options, else with any."""
-    known = json.loads(FILE.read_text())
-    return known.get(task) or known.get(task.partition("(")[0]) or {}
+    """Return what is known of a task with these options, else with any but one it is `without`."""
+    known, (name, _, options) = json.loads(FILE.read_text()), task.partition("(")
+    of_any = known.get(name, {})
+    other = "without" in of_any and f"{of_any['without']}=" in options
+    return known.get(task) or ({} if other else of_any)

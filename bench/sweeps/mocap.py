@@ -13,6 +13,8 @@ NETWORKS = (
 )
 RELAXED = (Plugin("plain"), Plugin("rpp"), Plugin("per"))
 EGNN = Plugin("egnn", {"channels": 32, "layers": 2})
+STICKS = ((0, 11), (2, 3), (7, 8), (12, 13), (17, 18), (24, 25))  # bones, as GMN chose them
+GMN = Plugin("gmn", {"channels": 32, "layers": 2, "bars": STICKS})
 GROUPS = ("so3", "about_y")
 BETAS = (0.1, 1.0, 10.0)
 
@@ -33,11 +35,11 @@ def relaxations(channels: int) -> Iterator[tuple[Plugin, Plugin]]:
 
 
 def runs() -> Iterator[Run]:
-    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}; EMLP, relaxed too; egnn."""
+    """MLP and Transformer x {plain, augment, remul} x {SO(3), about y}; EMLP, relaxed; exact."""
     size = {"batch_size": 12, "lr": 1e-3, "validations": 10, "elements": 10, "samples": 100}
     for seed in range(SEEDS):
         for model in NETWORKS:
             for method in methods(BETAS):
                 yield Run(TASK, model, method, STEPS, seed=seed, **size)
-        for model, method in (*relaxations(128), (EGNN, Plugin("plain"))):
+        for model, method in (*relaxations(128), (EGNN, Plugin("plain")), (GMN, Plugin("plain"))):
             yield Run(TASK, model, method, STEPS, seed=seed, **size)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps.mocap import methods, relaxations
+from bench.sweeps.mocap import STICKS, methods, relaxations
 
 SEEDS = 3
 STEPS = 2000 * 17  # epochs of 17 batches: 198 or 200 samples, 12 at a time
@@ -16,6 +16,7 @@ EXACT = (
     Plugin("se3_transformer", {"channels": 8, "layers": 4, "heads": 1, "degree": 3}),
     Plugin("gatr", {"channels": 128, "multivectors": 16, "layers": 12, "heads": 8}),
     Plugin("egnn", {"channels": 64, "layers": 4}),
+    Plugin("gmn", {"channels": 64, "layers": 4, "bars": STICKS}),
 )
 BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 

@@ -18,6 +18,10 @@ WRITTEN = {
     "plain": ("methods", Plugin("plain")),
     "transformer:64,layers=2": ("models", Plugin("transformer", {"channels": 64, "layers": 2})),
     "nbody_gravity:val=500": ("tasks", Plugin("nbody_gravity", {"val": 500})),
+    "nbody_gravity:ood_deg=[20.0, 30.0],val=8": (
+        "tasks",
+        Plugin("nbody_gravity", {"ood_deg": [20.0, 30.0], "val": 8}),
+    ),
 }
 
 

@@ -22,7 +22,7 @@ RUNS = {
     "as it is": RUN,
     "options": replace(
         RUN,
-        task=Plugin("nbody_gravity", {"val": 500, "turn_deg": 5.0}),
+        task=Plugin("nbody_gravity", {"val": 500, "ood_deg": [20.0, 90.0]}),
         model=Plugin("egnn", {"channels": 32, "layers": 2}),
         method=Plugin("remul", {"beta": 10.0, "group": "so3"}),
     ),

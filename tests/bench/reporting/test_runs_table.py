@@ -210,6 +210,12 @@ def test_published_numbers_have_a_source_and_a_label():
         assert all(row["label"] in "ABCD" for row in task["rows"])
 
 
+def test_other_data_have_none_of_the_published_numbers():
+    assert published.errors("nbody_charged(val=500)")
+    assert not published.errors("nbody_charged(bars=[[0, 1]], val=500)")
+    assert published.source("nbody_charged(bars=[[0, 1]])") is None
+
+
 def test_a_network_without_a_step_has_a_dash_beside_a_timed_one(tmp_path):
     exact = made("egnn", 1, 1.0, 1.0, layers=1)
     exact = replace(exact, timings={"inference": exact.timings["inference"]})

@@ -177,3 +177,73 @@ def test_bad_options_are_refused(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"{name}.*{options[name]}"):
         TASK.load(0, **options)
+
+
+STICK_AND_HINGE = [[0, 1], [3, 2], [3, 4]]
+
+
+def lengths(position, bars):
+    first, second = torch.tensor(bars).mT
+    return (position[:, first] - position[:, second]).norm(dim=-1)
+
+
+def test_bars_hold_their_lengths(draw):
+    bodies = system(draw, bodies=6)
+    position, velocity = TASK.simulate(**bodies, steps=1000, bars=STICK_AND_HINGE)
+    before = lengths(bodies["position"], STICK_AND_HINGE)
+    assert_close(lengths(position, STICK_AND_HINGE), before, rtol=1e-9, atol=0)
+    later = position + 1e-6 * velocity
+    assert_close(lengths(later, STICK_AND_HINGE), before, rtol=1e-9, atol=0)
+
+
+def energy(charge, position, velocity):
+    """Kinetic and electric, of each sample."""
+    i, j = torch.triu_indices(position.shape[1], position.shape[1], 1)
+    apart = (position[:, i] - position[:, j]).norm(dim=-1)
+    electric = (charge[:, i, 0] * charge[:, j, 0] / apart).sum(1)
+    return velocity.square().sum((1, 2)) / 2 + electric
+
+
+def test_bars_do_no_work(draw):
+    bodies = system(draw, bodies=6, spread=3.0) | {"charge": torch.ones(3, 6, 1).double()}
+    position, velocity = TASK.simulate(**bodies, steps=0, bars=STICK_AND_HINGE)
+    before = energy(bodies["charge"], position, velocity)
+    after = energy(bodies["charge"], *TASK.simulate(**bodies, steps=1000, bars=STICK_AND_HINGE))
+    assert_close(after, before, rtol=2e-5, atol=0)
+
+
+def test_bars_pull_as_those_of_mechanics_do(draw):
+    """Accelerations that keep lengths with the least of forces, adaptively integrated."""
+    bodies = system(draw, bodies=6, batch=1, spread=10.0)
+    at_start = TASK.simulate(**bodies, steps=0, bars=STICK_AND_HINGE)
+    charge = bodies["charge"][0].numpy()
+
+    def slope(_, state):
+        x, v = state.reshape(2, -1, 3)
+        f = force(charge, x)
+        stretch, turning = np.zeros((3, *x.shape)), np.zeros(3)
+        for bar, (i, j) in enumerate(STICK_AND_HINGE):
+            stretch[bar, i], stretch[bar, j] = x[i] - x[j], x[j] - x[i]
+            turning[bar] = np.square(v[i] - v[j]).sum()
+        stretch = stretch.reshape(3, -1)
+        pull = np.linalg.pinv(stretch) @ (stretch @ f.ravel() + turning)
+        return np.concatenate([v.ravel(), f.ravel() - pull])
+
+    start = torch.cat(at_start).numpy().ravel()
+    exact = solve_ivp(slope, (0, 1), start, rtol=1e-10, atol=1e-11).y[:, -1].reshape(2, -1, 3)
+    found, _ = TASK.simulate(**bodies, steps=1000, bars=STICK_AND_HINGE)
+    assert_close(found[0].numpy(), exact[0], rtol=0, atol=2e-5)
+
+
+def test_networks_are_told_of_bars(short):
+    bar = TASK.load(0, **TINY, bars=STICK_AND_HINGE).train.inputs["bar"][0, ..., 0]
+    told = {tuple(sorted(pair)) for pair in bar.nonzero().tolist()}
+    assert told == {tuple(sorted(pair)) for pair in STICK_AND_HINGE}
+
+
+@pytest.mark.parametrize(
+    "bars", [[[0, 1], [1, 2], [2, 0]], [[0, 5]], [[0, -1]], [[0, 1, 2]], 3, [[0]]]
+)
+def test_bars_that_hold_nothing_together_are_refused(bars):
+    with pytest.raises(ValueError, match=r"bars .*(ring|pairs of 5 bodies)"):
+        TASK.load(0, **TINY, bars=bars)
