@@ -1,4 +1,4 @@
-"""Writes the tables in scale.md: what an engine adds to a run, and a large sweep on paper.
+"""Writes the tables in scale.md: what an engine adds to a run, a large sweep on paper, what held.
 
 `python docs/make_scale.py` from the checkout; a test compares what it makes with what is there.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "scale.md"
-FIGURES = ROOT / "results" / "published" / "engines.json"
+PUBLISHED = ROOT / "results" / "published"
 BLOCK = r"(<!-- {}: docs/make_scale\.py -->\n).*?(<!-- /{} -->)"
 RUNS, GPUS, HOURS = 10_000, 1_000, 1.0  # of the sweep on paper
-FILES_OF_A_RUN = 3  # in its task's folder: the record, the curve, the claim
+FILES_OF_A_RUN = 2  # in its task's folder: the record, the curve
 BEAT_S = 10.0
 OPENS_PER_S, NAMES_PER_S = 20_000, 1_000_000  # of a shared file system: assumed, not measured
 SEEDS = 3  # of a cell
@@ -27,8 +27,15 @@ def main() -> None:
 
 def fill(page: str) -> str:
     """Return the page with the tables that the figures give."""
-    figures = json.loads(FIGURES.read_text())
-    for name, table in {"overhead": overhead(figures), "paper": paper(figures)}.items():
+    figures, faults = (
+        json.loads((PUBLISHED / f"{name}.json").read_text()) for name in ("engines", "faults")
+    )
+    tables = {
+        "overhead": overhead(figures),
+        "paper": paper(figures),
+        "held": held(figures, faults),
+    }
+    for name, table in tables.items():
         block = re.compile(BLOCK.format(name, name), re.DOTALL)
         text = "\n".join(table)
         page = block.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
@@ -50,9 +57,9 @@ def overhead(figures: Figures) -> list[str]:
             for name, engine in engines.items()
         ),
         "",
-        f"Two slots each, all on one machine of {cores} cores ({figures['local']['processor']}) "
-        f"that other work kept at a load of {min(loads):.0f} to {max(loads):.0f}: expect a "
-        f"fraction on a quiet one.",
+        f"Two slots each, all on one machine of {cores} cores ({figures['local']['processor']}), "
+        f"at a load of {min(loads):.0f} to {max(loads):.0f}, that of the engine included: other "
+        "work makes all of it slower.",
     ]
 
 
@@ -64,7 +71,7 @@ def paper(figures: Figures) -> list[str]:
     timed_h = RUNS / SEEDS * figures["timing"]["cell_s"] / 3600
     waves = RUNS / GPUS
     cost_s = {name: figures[name]["run_s"] for name in ("dask", "slurm")}
-    names = 2 * GPUS * files
+    names = GPUS * store["names_listed"]
     rows = {
         "timing": (
             f"{figures['timing']['cell_s']} s a cell, {RUNS / SEEDS:,.0f} cells of {SEEDS} seeds, "
@@ -77,9 +84,10 @@ def paper(figures: Figures) -> list[str]:
             "files a second: **second**",
         ),
         "claims": (
-            f"{store['claim_ms']:.0f} ms each among {files:,} files, which are listed twice a run",
-            f"{names / NAMES_PER_S:.0f} s as a wave starts, where {NAMES_PER_S:,} names are "
-            "listed a second: **third**",
+            f"{store['names_listed']:,} names listed a run, {store['claim_ms']:.1f} ms, among "
+            f"{files:,} files and {store['claims']:,} claims",
+            f"no: {names / NAMES_PER_S:.0f} s as a wave starts, where {NAMES_PER_S:,} names are "
+            "listed a second",
         ),
         "engine": (
             f"{cost_s['dask']} s a run on Dask, {cost_s['slurm']} s on Slurm",
@@ -95,7 +103,7 @@ def paper(figures: Figures) -> list[str]:
             f"no: {3 * GPUS / BEAT_S:.0f} small operations a second",
         ),
         "who submitted": (
-            f"{store['look_ms']:.0f} ms a look at {files:,} files, every {BEAT_S:.0f} s",
+            f"{store['look_ms']:.0f} ms a look at {store['claims']:,} claims, every {BEAT_S:.0f} s",
             f"no: {store['look_ms'] / 10 / BEAT_S:.0f} % of a core",
         ),
     }
@@ -104,6 +112,44 @@ def paper(figures: Figures) -> list[str]:
         "| --- | --- | --- |",
         *(f"| {what} | {much} | {breaks} |" for what, (much, breaks) in rows.items()),
     ]
+
+
+def held(figures: Figures, faults: Figures) -> list[str]:
+    """Return the table of what was killed, moved and shared, and what came of it."""
+    checkpoints, commands = faults["checkpoints"], faults["commands"]
+    rows = {
+        f"{what}, killed (-9) inside training": (
+            f"{kept['kills']} times in {kept['steps']} steps, at {listed(kept['killed_at_step'])}",
+            "scores and curves of a training that nobody killed, to the bit",
+        )
+        for what, kept in (
+            ("a run", checkpoints["one run"]),
+            ("two seeds at once", checkpoints["2 seeds at once"]),
+        )
+    }
+    ways = {"dask": "its worker killed with all it runs", "slurm": "its job requeued"}
+    for engine, way in ways.items():
+        moved = figures[f"moved_{engine}"]
+        at = moved["moved_at_step"]
+        rows[f"a run on {engine.title()}, {way} inside training"] = (
+            f"{len(at)} times in {moved['steps']} steps, at {listed(at)}",
+            "scores of a local run, to the bit",
+        )
+    for number, shared in sorted(commands.items(), key=lambda item: int(item[0])):
+        rows[f"{number} `run`s on one folder, started at once"] = (
+            f"{shared['runs']} runs, {shared['seconds']} s, {shared['peak_mb'] / 1000:.1f} GB",
+            f"{shared['trainings']} trainings, {shared['torn']} torn files, one table",
+        )
+    return [
+        "| what | how often | what came of it |",
+        "| --- | --- | --- |",
+        *(f"| {what} | {often} | {came} |" for what, (often, came) in rows.items()),
+    ]
+
+
+def listed(steps: list[int]) -> str:
+    """Return numbers of steps in words."""
+    return f"{', '.join(map(str, steps[:-1]))} and {steps[-1]}"
 
 
 if __name__ == "__main__":

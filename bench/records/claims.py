@@ -1,16 +1,16 @@
 """Claims: of several processes that want to make one file, one does, on whatever machine they run.
 
-A claim is a file beside the one that is to be made, created exclusively, with its owner inside and
-how far the work has come; its time is the owner's heartbeat. Who finds the claim of a dead owner
-makes the next one, by number, so that of several takers one succeeds. No clocks are compared and no
-locks asked for: it holds over a shared file system.
+A claim is a file created exclusively, with its owner inside and how far the work has come; its time
+is the owner's heartbeat. Who finds the claim of a dead owner makes the next one, by number, so that
+of several takers one succeeds. No clocks are compared and no locks asked for: it holds over a
+shared file system. Claims lie in a folder beside the files that are to be made: it is listed for
+each run, and is as long as there are runs in hand, however many have been kept.
 """
 
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from glob import escape
 from pathlib import Path
 from threading import Event, Thread
 
@@ -18,6 +18,7 @@ import msgspec
 import psutil
 from msgspec import Struct, structs
 
+from bench.records.files import UNFINISHED
 from bench.system.clock import now
 
 BEAT_S = 10.0
@@ -70,12 +71,12 @@ class Claims:
         """Claim a file that is to be made; return whether it is ours."""
         if target in self.own:
             return True
-        earlier = _list_claims(target)
+        earlier = _list_claims(target.parent, f"{target.name}{SUFFIX}")
         if earlier and not self.has_lapsed(earlier[-1]):
             return False
         number = _number(earlier[-1]) + 1 if earlier else 0
-        claim = target.with_name(f"{target.name}{SUFFIX}{number}")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        claim = target.parent / UNFINISHED / f"{target.name}{SUFFIX}{number}"
+        claim.parent.mkdir(parents=True, exist_ok=True)
         try:
             with claim.open("xb") as stream:
                 self.own[target] = claim
@@ -132,9 +133,8 @@ class Claims:
 
 
 def read_claims(folder: Path) -> dict[Path, Path]:
-    """Return the claims in a folder, by the files that they are on."""
-    claims = [Path(e.path) for e in _scan(folder) if SUFFIX in e.name and e.name[-1].isdigit()]
-    return {c.with_name(c.name.rpartition(SUFFIX)[0]): c for c in sorted(claims, key=_number)}
+    """Return the claims on files in a folder, by the files, of each the one that counts."""
+    return {folder / claim.name.rpartition(SUFFIX)[0]: claim for claim in _list_claims(folder)}
 
 
 def read_owner(claim: Path | None) -> Owner | None:
@@ -143,13 +143,6 @@ def read_owner(claim: Path | None) -> Owner | None:
         return _decode(claim.read_bytes()) if claim else None
     except OSError:
         return None
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        return [*os.scandir(folder)]
-    except FileNotFoundError:
-        return []
 
 
 def _encode(owner: Owner) -> bytes:
@@ -185,12 +178,14 @@ def hold(target: Path) -> Iterator[None]:
         yield
 
 
-def _list_claims(target: Path) -> list[Path]:
-    """Return the claims on a file, the one that counts last."""
-    names = (
-        f for f in target.parent.glob(f"{escape(target.name)}{SUFFIX}*") if f.name[-1].isdigit()
-    )
-    return sorted(names, key=_number)
+def _list_claims(folder: Path, start: str = "") -> list[Path]:
+    """Return the claims on files in a folder whose names start so, those that count last."""
+    try:
+        names = os.listdir(folder / UNFINISHED)
+    except FileNotFoundError:
+        return []
+    claims = [n for n in names if n.startswith(start) and SUFFIX in n and n[-1].isdigit()]
+    return sorted((folder / UNFINISHED / name for name in claims), key=_number)
 
 
 def _number(claim: Path) -> int:

@@ -18,6 +18,7 @@ from bench.system.plain import as_builtin, as_printable, one_line
 
 Record = TypeVar("Record")
 State = tuple[int, ...] | None
+UNFINISHED = "unfinished"  # beside records: claims on them, and parts of them
 PROBE = 2**16  # bytes
 LARGEST = 2**26  # bytes of a record
 OBEYED = re.compile(  # controls other than new lines and tabs, and what turns the line around
@@ -95,11 +96,11 @@ def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a r
 
 
 def write_whole(file: Path, content: str | bytes) -> Path:
-    """Write beside the final name, flush, and move into place; return the file."""
+    """Write a part beside the final name, flush, and move it into place; return the file."""
     if file.exists() and not file.is_file():
         raise ValueError(f"{file} is no file that could be replaced")
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part = _place_of_parts(file) / f"{file.name}.{os.getpid()}.part"
     try:
         with part.open("wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
@@ -122,8 +123,14 @@ def set_aside(file: Path) -> Path:
 
 def remove_parts(file: Path) -> None:
     """Remove what killed processes have left of a file, and of those beside it of its name."""
-    for part in file.parent.glob(f"{escape(file.stem)}.*.part"):
+    for part in _place_of_parts(file).glob(f"{escape(file.stem)}.*.part"):
         part.unlink(missing_ok=True)
+
+
+def _place_of_parts(file: Path) -> Path:
+    """Return the folder of what is unfinished, if there is one: it is short, whatever is kept."""
+    unfinished = file.parent / UNFINISHED
+    return unfinished if unfinished.is_dir() else file.parent
 
 
 def check_writable(root: Path) -> None:

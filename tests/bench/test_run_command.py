@@ -133,7 +133,7 @@ def test_what_is_to_be_kept_lies_beside_a_record(tmp_path):
     keep = ["--keep", "weights", "predictions", "--checkpoint", "0s"]
     assert run(tmp_path, *keep, models=("egnn",), seeds=1) == 0
     (record,) = (tmp_path / "r").glob("*/runs/*/*[0-9].json")
-    ends = {file.name.removeprefix(record.stem) for file in record.parent.iterdir()}
+    ends = {file.name.removeprefix(record.stem) for file in record.parent.glob("*.*")}
     assert ends == {".json", ".curve.csv", ".weights.safetensors", ".predictions.npz"}
 
 

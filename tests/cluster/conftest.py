@@ -52,13 +52,25 @@ def dask(tmp_path):
                 process.kill()
         started.wait()
 
+    def move():
+        """The worker that trains goes with what it trains; another one takes over."""
+        workers.sort(key=trains, reverse=True)
+        kill(whole=True)
+        replace()
+
     scheduler = start("scheduler", "--port", address.rpartition(":")[2])
     for _ in range(2):
         replace()
-    yield Cluster(f"dask={address}", {}, kill, replace)
+    yield Cluster(f"dask={address}", {}, kill, replace, move)
     for process in [*workers, scheduler]:
         process.terminate()
         process.wait()
+
+
+def trains(started):
+    """Whether a process has one that trains."""
+    tree = psutil.Process(started.pid).children(recursive=True)
+    return any("bench.worker" in process.cmdline() for process in tree)
 
 
 @pytest.fixture
@@ -90,6 +102,13 @@ def slurm(tmp_path, long):
     def replace():
         subprocess.run([SCRIPT, "node", folder, "1"], check=True, env=os.environ | variables)
 
-    yield Cluster("slurm:time=10", variables, kill, replace)
+    def move():
+        """The job that runs is stopped, and queued again."""
+        running = ["squeue", "--me", "--array", "--states=running", "--noheader", "--format=%i"]
+        told = subprocess.check_output(running, text=True, env=os.environ | variables)
+        requeue = ["scontrol", "requeue", told.split()[0]]
+        subprocess.run(requeue, check=True, env=os.environ | variables)
+
+    yield Cluster("slurm:time=10", variables, kill, replace, move)
     subprocess.run(["scancel", "--me"], env=os.environ | variables)
     subprocess.run([SCRIPT, "stop", folder], env=os.environ | variables)

@@ -6,11 +6,14 @@ The long form, `CLUSTER=long`, runs 24 runs on each, and keeps what an engine co
 """
 
 import os
+import re
 import signal
 
 import pytest
 from clusters import Sweep, keep, wait_until
 
+from bench.records.run_store import CHECKPOINT
+from bench.records.tensors import read_tree
 from bench.training import selection
 from bench.training.execute import execute
 
@@ -47,16 +50,16 @@ def test_a_sweep_survives_all_kills(cluster, tmp_path, wanted, long):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     if cluster.engine.startswith("dask"):  # Slurm's jobs live on
-        wait_until(lambda: not sweep.left(), GONE_S)
+        wait_until(lambda: not sweep.is_trained(), GONE_S)
     said = sweep.finish()
     records = sweep.records()
     assert {name: record.scores for name, record in records.items()} == wanted, said
     assert {name: records[name].seconds for name in kept} == {n: r.seconds for n, r in kept.items()}
-    wait_until(lambda: not sweep.left())
+    sweep.wait_until_clean()
     if long:
         kinds = ["node daemon or worker alone", "node or worker with all it runs", "the command"]
         keep(
-            f"sweep_{cluster.engine[:5].strip('=')}",
+            f"sweep_{name_of(cluster)}",
             {
                 "runs": len(wanted),
                 "kills": kinds,
@@ -64,6 +67,36 @@ def test_a_sweep_survives_all_kills(cluster, tmp_path, wanted, long):
                 "equal_scores": len(wanted),
             },
         )
+
+
+def test_a_run_that_loses_its_node_goes_on_from_its_checkpoint(cluster, tmp_path, long):
+    if not long:
+        pytest.skip("CLUSTER=long moves runs too")
+    sweep = Sweep(tmp_path, cluster.engine, cluster.variables, 1, models=("egnn",), steps=800)
+    (run,) = selection.load_sweep(str(sweep.file))
+    process, seen = sweep.start("--checkpoint", "0s"), []
+    for least in (100, 300, 500):
+        seen.append(wait_until(lambda least=least: step_in(tmp_path) > least and step_in(tmp_path)))
+        cluster.move()
+    said = process.communicate()[0].decode()
+    assert process.returncode == 0, said
+    (step,) = re.findall(r"goes on from step (\d+)", said)
+    assert int(step) >= seen[-1]
+    (record,) = sweep.records().values()
+    assert record.scores == execute(run, "cpu", lambda _: None).record.scores
+    assert [*sweep.left(), *tmp_path.rglob(f"*{CHECKPOINT}")] == []
+    figures = {"moved_at_step": seen, "steps": run.steps, "scores": "same bits"}
+    keep(f"moved_{name_of(cluster)}", figures)
+
+
+def step_in(folder):
+    """The step of the only checkpoint in a folder, 0 if there is none."""
+    file = next(folder.rglob(f"*{CHECKPOINT}"), None)
+    return read_tree(file)["step"] if file else 0
+
+
+def name_of(cluster):
+    return re.match(r"\w+", cluster.engine)[0]
 
 
 def test_an_interrupted_sweep_leaves_nothing(cluster, tmp_path, long):
@@ -75,7 +108,7 @@ def test_an_interrupted_sweep_leaves_nothing(cluster, tmp_path, long):
     process.send_signal(signal.SIGINT)
     said = process.communicate()[0].decode()
     assert process.returncode == 130, said
-    wait_until(lambda: not sweep.left(), GONE_S)
+    sweep.wait_until_clean(GONE_S)
     assert sweep.records() == {}
 
 

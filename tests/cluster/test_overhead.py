@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import wait
+from functools import partial
 from math import inf
 
 import pytest
 from clusters import Sweep, keep
 
 from bench.core.config import to_plain
-from bench.records.claims import Claims, read_claims
+from bench.records import files
+from bench.records.claims import Claims, read_claims, read_owner
 from bench.records.run_record import blank_record
 from bench.records.run_store import RunStore
 from bench.system import machine
@@ -28,7 +30,7 @@ from bench.training.launcher import TrainingOptions, train_missing
 pytestmark = pytest.mark.slow
 SLOTS = 2  # of each engine here
 JOBS, RUNS = 20, 6
-FILES = (300, 3_000, 30_000)
+KEPT, HELD = (300, 20_000), 1_000  # files of a task, and claims on runs in hand
 
 
 @pytest.fixture(autouse=True)
@@ -85,21 +87,42 @@ def test_the_time_that_timing_takes(tmp_path):
     keep("timing", {"cell_s": round(took_s / len(runs), 1)} | conditions())
 
 
-@pytest.mark.parametrize("files", FILES)
-def test_the_cost_of_a_claim(files, tmp_path):
-    for index in range(files):
+@pytest.mark.parametrize("kept", KEPT)
+def test_the_cost_of_a_claim(kept, tmp_path, monkeypatch):
+    """What a run costs beside files that are kept and claims of others on as many as run."""
+    for index in range(kept):
         (tmp_path / f"egnn-plain-0123abcd-s{index}.json").touch()
-    claims, target = Claims(), tmp_path / "egnn-plain-0123abcd-s0.json"
+    others, claims = Claims(), Claims()
+    for index in range(HELD):
+        assert others.take(tmp_path / f"egnn-plain-89abcdef-s{index}.json")
+    target = tmp_path / "egnn-plain-0123abcd-s0.json"
 
     def claim():
         assert claims.take(target)
+        files.remove_parts(target)
         claims.release(target)
 
     figures = {
+        "names_listed": count_names(monkeypatch, claim),
         "claim_ms": milliseconds(claim),
-        "look_ms": milliseconds(lambda: read_claims(tmp_path)),
+        "look_ms": milliseconds(lambda: [*map(read_owner, read_claims(tmp_path).values())]),
     }
-    keep(f"store_{files}", {"files": files} | figures | conditions())
+    keep(f"store_{kept}", {"files": kept, "claims": HELD} | figures | conditions())
+
+
+def count_names(monkeypatch, do):
+    """How many names of files are read from folders while something is done."""
+    names = []
+
+    def listing(list_folder, folder):
+        names.extend(os.fspath(entry) for entry in list_folder(folder))
+        return list_folder(folder)
+
+    with monkeypatch.context() as patch:
+        for name in ("listdir", "scandir"):
+            patch.setattr(os, name, partial(listing, getattr(os, name)))
+        do()
+    return len(names)
 
 
 def test_the_files_of_a_worker():

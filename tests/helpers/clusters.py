@@ -11,6 +11,7 @@ import time
 import psutil
 
 from bench.records import files
+from bench.records.claims import read_owner
 from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 
@@ -28,10 +29,11 @@ def runs():
 
 
 class Cluster:
-    """An engine, the variables that find it, and how to kill and replace a node."""
+    """An engine, the variables that find it, how to kill and replace a node, and to move a run."""
 
-    def __init__(self, engine, variables, kill, replace):
-        self.engine, self.variables, self.kill, self.replace = engine, variables, kill, replace
+    def __init__(self, engine, variables, kill, replace, move):
+        self.engine, self.variables = engine, variables
+        self.kill, self.replace, self.move = kill, replace, move
 
 
 class Sweep:
@@ -76,6 +78,18 @@ class Sweep:
     def wait_for_claims(self, number):
         """Wait until so many runs are being trained."""
         wait_until(lambda: len([*self.folder.rglob("*.claim*")]) >= number)
+
+    def wait_until_clean(self, limit_s=300.0):
+        """Wait until nothing is left."""
+        ends = time.monotonic() + limit_s
+        while left := self.left():
+            assert time.monotonic() < ends, {file: file.read_bytes().strip() for file in left}
+            time.sleep(0.1)
+
+    def is_trained(self):
+        """Whether the owner of a claim lives; the next command takes those of dead ones."""
+        owners = map(read_owner, self.folder.rglob("*.claim*"))
+        return any(owner and not owner.is_dead() for owner in owners)
 
     def left(self):
         """What should not be there in the end."""

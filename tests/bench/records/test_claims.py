@@ -3,19 +3,33 @@
 import os
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 import psutil
 import pytest
 from msgspec import json, structs
 
-from bench.records import claims
+from bench.records import claims, files
 from bench.records.claims import Claims, claiming
 
 
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "run.json"
+
+
+def claim(target, number):
+    """The place of a claim."""
+    folder = target.parent / files.UNFINISHED
+    folder.mkdir(exist_ok=True)
+    return folder / f"run.json.claim{number}"
+
+
+def left(target):
+    """The names of what is there beside the target."""
+    return [file.name for file in target.parent.rglob("*") if file.is_file()]
 
 
 def elsewhere():
@@ -38,14 +52,14 @@ def test_what_is_released_is_free_and_leaves_nothing(target):
     other = elsewhere()
     other.take(target)
     other.release(target)
-    assert list(target.parent.iterdir()) == []
+    assert left(target) == []
     assert Claims().take(target)
 
 
 def test_all_is_released_in_the_end(target):
     with claiming() as own:
         own.take(target)
-    assert list(target.parent.iterdir()) == []
+    assert left(target) == []
 
 
 def test_claims_are_listed_by_their_files_and_tell_a_step(target):
@@ -54,9 +68,9 @@ def test_claims_are_listed_by_their_files_and_tell_a_step(target):
     own.note(target, 12, 1e-30, 123.456789)
     own.note(target, 7, 0.5)
     own.note(other, 9)
-    target.with_name("run.json.claims").touch()
-    ((file, claim),) = claims.read_claims(target.parent).items()
-    owner = claims.read_owner(claim)
+    claim(target, "s").touch()
+    ((file, held),) = claims.read_claims(target.parent).items()
+    owner = claims.read_owner(held)
     assert (file, owner.step, owner.loss, owner.error) == (target, 7, 0.5, None)
 
 
@@ -65,16 +79,33 @@ def test_no_folder_has_no_claims(target):
     assert claims.read_owner(target) is None
 
 
+def test_no_records_are_listed(target, monkeypatch):
+    listed = []
+    for name in ("listdir", "scandir"):
+        noting = partial(note_and_call, listed, getattr(os, name))
+        monkeypatch.setattr(os, name, noting)
+    Claims().take(target)
+    files.write_whole(target, "")
+    files.remove_parts(target)
+    claims.read_claims(target.parent)
+    assert {*listed} == {target.parent / files.UNFINISHED}
+
+
+def note_and_call(listed, function, folder):
+    listed.append(Path(folder))
+    return function(folder)
+
+
 def test_a_claim_that_was_taken_away_is_not_made_again_by_a_step(target):
     own = Claims()
     own.take(target)
     own.own[target].unlink()
     own.note(target, 7)
-    assert list(target.parent.iterdir()) == []
+    assert left(target) == []
 
 
 def test_of_many_takers_of_a_dead_owners_claim_one_succeeds(target):
-    target.with_name("run.json.claim0").write_bytes(json.encode(dead_owner()))
+    claim(target, 0).write_bytes(json.encode(dead_owner()))
     taken, start = [], Event()
 
     def take():
@@ -101,9 +132,9 @@ def dead_owner():
 def test_a_number_that_another_process_has_now_is_no_owner(target):
     mine = Claims().owner
     earlier = structs.replace(mine, started=mine.started - 3600)
-    target.with_name("run.json.claim3").write_bytes(json.encode(earlier))
+    claim(target, 3).write_bytes(json.encode(earlier))
     assert Claims().take(target)
-    assert [file.name for file in target.parent.iterdir()] == ["run.json.claim4"]
+    assert left(target) == ["run.json.claim4"]
 
 
 @pytest.mark.parametrize("beats", [False, True])
@@ -130,7 +161,7 @@ def test_an_owner_shows_that_it_lives(target, monkeypatch):
 def test_a_claim_without_an_owner_lapses_as_one_of_another_host(target, monkeypatch):
     own, clock = Claims(), [0.0]
     monkeypatch.setattr(claims, "now", lambda: clock[0])
-    target.with_name("run.json.claim0").touch()
+    claim(target, 0).touch()
     assert not own.take(target)
     clock[0] = claims.LAPSE_S + 1
     assert own.take(target)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -45,13 +46,16 @@ def test_a_full_disk_is_told_by_the_file_and_leaves_nothing(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
-    left = [tmp_path / f"run-s1.{end}.12.part" for end in ("json", "curve.csv")]
-    others = [tmp_path / "run-s1.json", tmp_path / "run-s11.json.12.part"]
+@pytest.mark.parametrize("place", [".", files.UNFINISHED])
+def test_what_a_killed_process_left_of_a_file_is_removed(place, tmp_path):
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    left = [folder / f"run-s1.{end}.12.part" for end in ("json", "curve.csv")]
+    others = [tmp_path / "run-s1.json", folder / "run-s11.json.12.part"]
     for file in left + others:
         file.touch()
     files.remove_parts(tmp_path / "run-s1.json")
-    assert sorted(tmp_path.iterdir()) == sorted(others)
+    assert sorted(filter(Path.is_file, tmp_path.rglob("*"))) == sorted(others)
 
 
 DAMAGES = {
