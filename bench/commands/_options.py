@@ -117,7 +117,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
             "'--results results/published' shows published ones"
         )
     records = {root: read_runs(RunStore(root)) for root in machines}
-    tasks = {Path(record.run.task.name).stem for own in records.values() for record in own}
+    tasks = {record.run.task.stem for own in records.values() for record in own}
     if not tasks and not list_timed_machines(options):
         raise ValueError("no record that can be read")
     if task not in (None, *tasks):
