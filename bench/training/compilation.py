@@ -29,6 +29,7 @@ def compile_if_asked(run: Run, task: Task, model: nn.Module, method: Method) -> 
     if environment.COMPILE not in os.environ or not is_trainable(model):
         return method
     _keep_compiled()
+    torch.compiler.reset()  # a process compiles one function for few models, then for no other
     try:
         if method.train:
             raise ValueError("the method trains in its own way")
@@ -41,13 +42,9 @@ def compile_if_asked(run: Run, task: Task, model: nn.Module, method: Method) -> 
 
 
 def compile_terms(method: Method) -> Method:
-    """Return the method with its terms as one compiled function, for trainings of this moment.
-
-    What was compiled before is forgotten, as PyTorch compiles a function for few models.
-    """
+    """Return the method with its terms as one compiled function, if it has any."""
     if method.terms is None:
         return method
-    torch.compiler.reset()
     watches = hasattr(getattr(method.penalty, "penalty", None), "watch")
     torch._functorch.config.donated_buffer = not watches  # which would allow for one backward pass
     return replace(method, terms=torch.compile(method.terms, backend=BACKEND))
