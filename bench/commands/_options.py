@@ -9,8 +9,10 @@ import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from math import inf
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
+from bench.system import environment
 from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 RESULTS = ROOT / "results" / "local"
 PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
+COMPILERS = ("g++", "clang++")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 PROBE = 2**16  # bytes
 
@@ -101,6 +104,20 @@ def choose_data(options: Namespace) -> None:
         os.environ[DATA] = str(options.data.resolve())
 
 
+def choose_compiler(compiled: bool) -> None:
+    """Have workers compile training steps, or not. Raises `ValueError` without a compiler."""
+    os.environ.pop(environment.COMPILE, None)
+    if not compiled:
+        return
+    compilers = [os.environ.get("CXX"), *COMPILERS]
+    if not any(which(name) for name in compilers if name):
+        raise ValueError(
+            f"compiled training needs a C++ compiler, {' or '.join(COMPILERS)} or what CXX names; "
+            "there is none"
+        )
+    os.environ[environment.COMPILE] = "1"
+
+
 def read_machines(options: Namespace, task: str | None = None) -> dict[Path, list[RunRecord]]:
     """Return the records of each machine.
 
@@ -117,7 +134,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
             "'--results results/published' shows published ones"
         )
     records = {root: read_runs(RunStore(root)) for root in machines}
-    tasks = {Path(record.run.task.name).stem for own in records.values() for record in own}
+    tasks = {record.run.task.stem for own in records.values() for record in own}
     if not tasks and not list_timed_machines(options):
         raise ValueError("no record that can be read")
     if task not in (None, *tasks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from argparse import ArgumentParser, Namespace
 from itertools import pairwise
@@ -67,9 +68,17 @@ def arguments(command: ArgumentParser) -> None:
         help="of each run that is trained, beside its record: weights, predictions",
     )  # fmt: skip
     _options.checkpoint_argument(command)
-    command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
+    _speed_arguments(command.add_mutually_exclusive_group())
     _options.results_argument(command)
     _options.data_argument(command)
+
+
+def _speed_arguments(command: argparse._MutuallyExclusiveGroup) -> None:
+    command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
+    command.add_argument(
+        "--compile", action="store_true",
+        help="train with losses and gradients compiled by torch.compile; records say so",
+    )  # fmt: skip
 
 
 def run(options: Namespace) -> int:
@@ -81,6 +90,7 @@ def run(options: Namespace) -> int:
 
     engine = engines.parse(options.engine)
     _options.choose_data(options)
+    _options.choose_compiler(options.compile)
     os.environ[environment.CHECKPOINT_S] = str(options.checkpoint)
     os.environ[environment.KEPT] = " ".join(options.keep)
     chosen = selection.replace_values(_chosen(options), options.set)

@@ -53,6 +53,7 @@ def _verify(file: Path, record: RunRecord, options: Namespace):  # noqa: ANN202 
         return Reproduction(UNKNOWN, f"it is of a file of somebody's own, {paths[0]}")
     if record.key != run_key(record.run):
         return Reproduction(UNKNOWN, "its plug-ins have another VERSION today")
+    _options.choose_compiler(bool(record.machine.compiled))
     new = _run_again(record.run, options.device or _device_of(record), options.timeout)
     siblings, _ = RunStore(file.resolve().parents[2]).load()
     return judge(record, new, [other for other in siblings if other.key == record.key])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from math import isfinite
 from pathlib import PurePath
 from typing import Any
@@ -45,11 +46,16 @@ class Plugin:
     @property
     def stem(self) -> str:
         """The name of the plug-in's file, wherever that is, without its ending."""
-        return PurePath(self.name).stem
+        return _stem(self.name)
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={_short(value)}" for key, value in sorted(self.kwargs.items()))
         return f"{self.name}({options})" if options else self.name
+
+
+@lru_cache
+def _stem(name: str) -> str:  # a path takes long to take apart, and records name few
+    return PurePath(name).stem
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any option

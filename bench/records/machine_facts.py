@@ -11,7 +11,7 @@ class MachineFacts(
     """Hardware, versions, commit and date (UTC); what nobody has noted is empty, and not written.
 
     `name` is that of the machine's folder under results/; `gpu`, `driver` and `commit` are None
-    where there is none.
+    where there is none, and `compiled` is noted where training steps were.
     """
 
     processor: str = ""
@@ -29,3 +29,4 @@ class MachineFacts(
     dirty: bool | None = None
     date: str = ""
     name: str = ""
+    compiled: bool | None = None

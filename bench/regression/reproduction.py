@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 SMALLEST = 1e-300
 STACK = (
     "processor", "gpu", "driver", "threads", "python", "torch", "e3nn", "e3nn_jit_mode", "dtype",
-    "tf32",
+    "tf32", "compiled",
 )  # fmt: skip
 
 

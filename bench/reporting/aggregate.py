@@ -63,11 +63,11 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
     A run that was made for its loss surface is a row only where it repeats no other.
     """
     ordered = sorted(records, key=lambda record: -record.run.surface)
-    distinct = {canonical(record.run, surface=0): record for record in ordered}
-    names: dict[str, dict[str, Any]] = {}  # by configuration, since keys take a while
+    distinct = {(canonical(r.run, seed=0, surface=0), r.run.seed): r for r in ordered}
+    names: dict[tuple, dict[str, Any]] = {}  # by configuration, since keys take a while
     rows = []
-    for record in distinct.values():
-        configuration = f"{record.key} {canonical(record.run, seed=0)}"
+    for (text, _), record in distinct.items():
+        configuration = text, record.key, record.run.surface
         if configuration not in names:
             names[configuration] = _names(record)
         rows.append(names[configuration] | _values(record))
@@ -190,9 +190,9 @@ def _tell_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 def with_speed(table: pd.DataFrame) -> pd.DataFrame:
     """Add how many times faster each row is than the best equivariant one of its session."""
-    best = baseline(table)
+    best, rows = baseline(table), table.to_dict("records")
     for kind in TIMED:
-        table[f"{kind}_faster"] = [_faster(best, row, kind) for _, row in table.iterrows()]
+        table[f"{kind}_faster"] = [_faster(best, row, kind) for row in rows]
     return table
 
 
@@ -208,7 +208,7 @@ def is_exact(row: Any) -> Any:  # noqa: ANN401 - a row, or all of a table
     return row["equivariance_error_test"] < EXACT
 
 
-def _faster(best: pd.Series | None, row: pd.Series, kind: str) -> float | None:
+def _faster(best: pd.Series | None, row: Mapping[str, Any], kind: str) -> float | None:
     ratios = [] if best is None else time_ratios(best, row, kind)
     return median(ratios) if ratios else None
 

@@ -17,7 +17,7 @@ from bench.reporting.aggregate import TIMED
 from bench.reporting.formats import plain
 
 SIGMAS = 2.0  # of chance, within which a gap is nothing odd
-STACK = ("python", "torch", "e3nn", "e3nn_jit_mode", "dtype", "tf32", "driver")
+STACK = ("python", "torch", "e3nn", "e3nn_jit_mode", "dtype", "tf32", "driver", "compiled")
 MACHINE = ("processor", "gpu", "threads", "keeps_pages", "name")
 CODE = ("commit", "dirty")
 MEASURES = {

@@ -120,6 +120,8 @@ def with_published(table: pd.DataFrame, task: str) -> pd.DataFrame:
         for (model, method), text in texts.items()
         if (model, method) not in ours
     ]
+    if not others:
+        return table
     return pd.DataFrame([*table.to_dict("records"), *others], columns=table.columns)
 
 
@@ -138,12 +140,13 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         of = f"{best['model']}, the best equivariant model by MSE"
         faster = f"x step, x infer: times faster (above 1 is faster) than {of}"
         notes.append(f"{faster}, median over the rounds of a session")
-    if any(formats.is_disturbed(row, TIMED) for row in table.to_dict("records")):
+    if table[[f"{kind}_quality" for kind in TIMED]].eq("C").any(axis=None):
         notes.append(f"{formats.DISTURBED}, kept out of every ratio")
     notes += tuning.say_search(table)
     if source:
         notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
-    for row in data[data["status"] != "done"].to_dict("records"):
+    unfinished = data[data["status"] != "done"]
+    for row in unfinished.to_dict("records") if len(unfinished) else []:
         run = f"{row['model']} {row['method']}, seed {row['seed']}"
         notes.append(f"not finished: {run}: {row['status']}: {row['reason']}")
     return notes

@@ -29,8 +29,6 @@ def as_plain(value: Any, within: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 -
 
     Raises `ValueError` that says what cannot be had so, somewhere `within` other values.
     """
-    if any(value is other for other in within):
-        raise ValueError("what contains itself")
     if len(within) > DEEPEST:
         raise ValueError(f"options nested deeper than {DEEPEST}")
     if value is None or isinstance(value, bool):
@@ -41,6 +39,8 @@ def as_plain(value: Any, within: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 -
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
+    if any(value is other for other in within):
+        raise ValueError("what contains itself")
     if isinstance(value, list | tuple):
         return [as_plain(part, (*within, value)) for part in value]
     if isinstance(value, Mapping):
@@ -73,7 +73,11 @@ def quote(value: Any) -> str:  # noqa: ANN401 - any value
 def as_printable(plain: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return the JSON with the codes of letters that a terminal obeys, in all of its texts."""
     if isinstance(plain, str):
-        return plain.encode("utf-8", "replace").decode().translate(OBEYED)
+        return (
+            plain
+            if plain.isprintable()
+            else plain.encode("utf-8", "replace").decode().translate(OBEYED)
+        )
     if isinstance(plain, list):
         return [as_printable(part) for part in plain]
     if isinstance(plain, dict):
@@ -83,4 +87,5 @@ def as_printable(plain: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def one_line(text: str) -> str:
     """Return the text without what moves a cursor or ends a line: such letters as their codes."""
-    return text.encode("utf-8", "replace").decode().translate(CONTROLS)
+    printable = text.isprintable()
+    return text if printable else text.encode("utf-8", "replace").decode().translate(CONTROLS)

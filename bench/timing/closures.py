@@ -15,6 +15,7 @@ from bench.system.clock import clock_of
 from bench.timing import counters, modes
 from bench.training.batches import Batches
 from bench.training.build import build, symmetrise
+from bench.training.compilation import compile_terms
 from bench.training.generators import rng
 from bench.training.loop import is_trainable, trainer
 from bench.training.multi_seed import MultiSeedTrainer
@@ -47,13 +48,13 @@ def build_closures(
     A model without weights has no training step. The model that is returned is the eager one.
     """
     task, model, method = build(run, device)
-    trained, step = modes.apply_mode(mode, model), None
     batch = next(Batches(task.train, run.batch_size, rng("batches", run.seed)))
     resting = symmetrise(deepcopy(model).eval(), task.signature, run.symmetrise)
     called, untrained = modes.apply_mode(mode, resting), _inference_context(resting, batch[:1])
+    method, step = compile_terms(method) if mode == "compile" else method, None
 
     if is_trainable(model):
-        step = _step_closure(run, task, trained, method, batch)
+        step = _step_closure(run, task, model, method, batch)
 
     @untrained()
     def inference() -> dict[str, torch.Tensor]:

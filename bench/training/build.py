@@ -41,9 +41,16 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
         options = run.model.kwargs
         model = build_network(run.model.name, task.signature, task.scales, **options)
         model = (method.wrap(model) if method.wrap else model).to(device)
-    if hasattr(method.penalty, "watch"):
-        method.penalty.watch(last_layer(model))
-    return task, model, replace(method, penalty=history.record_penalty(method.penalty, run.steps))
+    method = replace(method, penalty=history.record_penalty(method.penalty, run.steps))
+    watch_last_layer(method, model)
+    return task, model, method
+
+
+def watch_last_layer(method: Method, model: nn.Module) -> None:
+    """Have a recorded penalty that asks for it take its gradients in the model's last layer."""
+    watch = getattr(getattr(method.penalty, "penalty", None), "watch", None)
+    if watch:
+        watch(last_layer(model))
 
 
 def last_layer(model: nn.Module) -> list[nn.Parameter]:

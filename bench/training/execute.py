@@ -19,6 +19,7 @@ from bench.system.clock import now
 from bench.training import history
 from bench.training.build import build, check_splits, symmetrise
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
+from bench.training.compilation import compile_if_asked
 from bench.training.flops import count_training
 from bench.training.generators import rng, seed_global_generators
 from bench.training.loop import Progress, train
@@ -83,7 +84,10 @@ def record_training(
         check_splits(task)
         points = method.penalty.points
         with seed_global_generators(run):
-            best = train_run(run, task, model, method)
+            training = compile_if_asked(run, task, model, method)
+            compiled = None if training is method else True
+            facts = structs.replace(facts, compiled=compiled)
+            best = train_run(run, task, model, training)
             trained_at = now()
             parts, surface = _score(run, task, model, method, best)
             parts["scoring_seconds"] = round(now() - trained_at, 2)

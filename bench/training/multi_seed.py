@@ -1,23 +1,19 @@
 """Several seeds of one configuration trained at once, to the scores that each has by itself."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
+from torch import Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError
 from bench.system.clock import now
 from bench.system.protocol import Step
-from bench.training.batches import Batches
-from bench.training.build import build
+from bench.training.build import build, watch_last_layer
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.execute import Keep, TrainedRun, keep_nothing, keeping, record_training
-from bench.training.generators import rng
 from bench.training.loop import (
     BestCheckpoint,
     Progress,
@@ -27,73 +23,12 @@ from bench.training.loop import (
     lr_factor,
     set_lr,
 )
-from bench.training.optimisers import ELEMENTWISE, build_optimiser
+from bench.training.optimisers import ELEMENTWISE, Together, build_optimiser
+from bench.training.seeds import ForwardRequest, LooksInsideError, Seed
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
 
 Parts = tuple[Task, nn.Module, Method]
-
-
-class ForwardRequest(Exception):  # noqa: N818 - no error: outputs that are not there yet
-    """The inputs that a method wants the outputs of."""
-
-    def __init__(self, inputs: Fields) -> None:
-        self.inputs = inputs
-
-
-@dataclass
-class Seed:
-    """One of several trainings: its own method, group elements and batches."""
-
-    run: Run
-    task: Task
-    method: Method
-    generator: Generator = field(init=False)
-    batches: Batches = field(init=False)
-    diverged: DivergedError | None = None
-
-    def __post_init__(self) -> None:
-        self.generator = rng("elements", self.run.seed)
-        order = rng("batches", self.run.seed)
-        data = self.method.data or self.task.train
-        self.batches = Batches(data, self.run.batch_size, order)
-
-    def terms(self, batch: Batch, state: Tensor, outputs: list[Fields]) -> Terms | ForwardRequest:
-        """Return the method's terms, from outputs of its first model calls, or the next call.
-
-        Begins anew each time, with the group elements that follow the generator's `state`.
-        """
-        given = iter(outputs)
-
-        def model(inputs: Fields) -> Fields:
-            output = next(given, None)
-            if any(is_functorch_wrapped_tensor(x) or x.requires_grad for x in inputs.values()):
-                raise ValueError("the method takes derivatives of the model in its inputs")
-            if output is None:
-                raise ForwardRequest(inputs)
-            return output
-
-        self.generator.set_state(state)
-        try:
-            return self.method.terms(model, batch, self.generator)
-        except ForwardRequest as request:
-            return request
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that the seed's next step depends on but the weights."""
-        return {
-            "batches": self.batches.state_dict(),
-            "elements": self.generator.get_state(),
-            "penalty": self.method.penalty.state_dict(),
-            "diverged": self.diverged and str(self.diverged),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where `state_dict` was taken."""
-        self.batches.load_state_dict(state["batches"])
-        self.generator.set_state(state["elements"])
-        self.method.penalty.load_state_dict(state["penalty"])
-        self.diverged = DivergedError(state["diverged"]) if state["diverged"] else None
 
 
 class MultiSeedTrainer:
@@ -107,27 +42,46 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
-        if any(method.wrap for _, _, method in parts):
-            raise ValueError("the method looks into the model")
-        if runs[0].optimiser not in ELEMENTWISE:
-            raise ValueError(f"{runs[0].optimiser} takes the matrices of one seed")
-        if any(hasattr(method.penalty.penalty, "watch") for _, _, method in parts):
-            raise ValueError("its penalty takes gradients in the weights of one model")
         pairs = zip(runs, parts, strict=True)
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
-        self.model = Stacked([model for _, model, _ in parts])
-        self.clip = runs[0].clip
-        self.optimiser = build_optimiser(runs[0].optimiser, self.model.whole, runs[0].lr)
+        wrapped = any(method.wrap for _, _, method in parts)  # may sort samples anew
+        self.model = Stacked([model for _, model, _ in parts], mapped=wrapped)
+        self.clip, self.looks_inside = runs[0].clip, False
+        self.elementwise = runs[0].optimiser in ELEMENTWISE
+        self.optimiser = self._build_optimiser(runs[0].optimiser, runs[0].lr)
+        for seed in self.seeds:  # gradients of its terms in the weights of other seeds are zero
+            watch_last_layer(seed.method, self.model.whole)
+
+    def _build_optimiser(self, name: str, lr: float) -> torch.optim.Optimizer | Together:
+        if self.elementwise:
+            return build_optimiser(name, self.model.whole, lr)
+        return Together(*(build_optimiser(name, model, lr) for model in self.model.models))
 
     def step(self, batches: list[Batch]) -> list[Tensor | None]:
         """Take one step of every seed and return the losses, None where training has diverged."""
-        self.optimiser.zero_grad(set_to_none=True)
-        terms = zip(self.seeds, self.terms(batches), strict=True)
+        self.model.whole.zero_grad(set_to_none=True)
+        terms = zip(self.seeds, self.take_terms(batches), strict=True)
         losses = [None if s.diverged else s.method.penalty(own) for s, own in terms]
         torch.stack([loss for loss in losses if loss is not None]).sum().backward()
         self._clip()
+        if not self.elementwise:
+            self.model.part_gradients()
         self.optimiser.step()
         return [None if loss is None else loss.detach() for loss in losses]
+
+    def take_terms(self, batches: list[Batch]) -> list[Terms]:
+        """Return the terms of every seed, whose methods look into the model or do not."""
+        if not self.looks_inside:
+            try:
+                return self.terms(batches)
+            except LooksInsideError:
+                self.looks_inside = True
+        terms = self.seeds[0].method.terms
+
+        def inside(model: nn.Module, fields: tuple[Fields, Fields]) -> Terms:
+            return terms(model, Batch(*fields), self.seeds[0].generator)  # which `vmap` refuses
+
+        return self.model.map(inside, [(batch.inputs, batch.targets) for batch in batches])
 
     def terms(self, batches: list[Batch]) -> list[Terms]:
         """Return the terms of every seed; each call of the model is one for all seeds."""
@@ -212,6 +166,8 @@ def train_seeds(
         if all(seed.diverged for seed in trainer.seeds):
             break
     trainer.model.separate()
+    for _, model, method in parts:
+        watch_last_layer(method, model)
     return [_restore(*pair) for pair in zip(trainer.seeds, checkpoints, strict=True)]
 
 

@@ -17,7 +17,7 @@ BETAS = (0.9, 0.999)
 class Together:
     """Several optimisers, each of weights of its own, as one."""
 
-    def __init__(self, *optimisers: torch.optim.Optimizer) -> None:
+    def __init__(self, *optimisers: "torch.optim.Optimizer | Together") -> None:
         self.optimisers = optimisers
 
     @property

@@ -2,29 +2,39 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
+from torch.func import functional_call, vmap
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode, resolve_name
-from torch.utils._pytree import tree_iter
+from torch.utils._pytree import tree_iter, tree_map
 
 from remul import Fields
 
 FEW = 32  # objects times heads up to which plain products beat the fused attention of a CPU
 
 
+class NoRuleError(ValueError):
+    """Weights of several seeds enter an operation that has no rule for them."""
+
+
 class Stacked:
     """Models of one configuration, one per seed, with their weights side by side in one tensor.
 
     Each model stays whole: its parameters become views of those of `whole`, so that whoever steps
-    those has stepped every model. Raises `ValueError` where the models differ in more than weights.
+    those has stepped every model. Seeds lie side by side in one batch where each operation on
+    weights has a rule here, which is fastest; else, and where models differ in buffers, or change
+    the order of samples and are to be `mapped`, the model is mapped over seeds by `vmap`.
     """
 
-    def __init__(self, models: list[nn.Module]) -> None:
-        _check_buffers(models)
+    def __init__(self, models: list[nn.Module], mapped: bool = False) -> None:
         self.models, self.whole = models, deepcopy(models[0])
+        self.buffers = _stack_differing_buffers(models)
+        self.mapped = mapped or bool(self.buffers)
         stacks: dict[nn.Parameter, nn.Parameter] = {}  # so that what modules share stays shared
         for whole, *parts in zip(*(m.modules() for m in (self.whole, *models)), strict=True):
             own = whole.named_parameters(recurse=False, remove_duplicate=False)
@@ -37,17 +47,49 @@ class Stacked:
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
         """Return the outputs of every model for its own inputs, all of the same shapes.
 
-        Raises `ValueError` for inputs of other shapes, and for an operation on weights that has no
-        rule here.
+        Raises `ValueError` for inputs of other shapes, and whatever `vmap` does not take.
         """
         shapes = [{name: field.shape for name, field in x.items()} for x in inputs]
         if len(inputs) != len(self.models) or shapes.count(shapes[0]) != len(shapes):
             raise ValueError("seeds at once need as many inputs as models, all of one shape")
+        if not self.mapped:
+            try:
+                return self._fold(inputs)
+            except NoRuleError:
+                self.mapped = True
+        return self.map(lambda model, x: model(x), inputs)
+
+    def map(self, function: Callable[[nn.Module, Any], Any], arguments: list[Any]) -> list[Any]:
+        """Return the function of every model and its own argument, any tree of tensors."""
+        own = {f"model.{name}": weight for name, weight in self.whole.named_parameters()}
+        own |= {f"model.{name}": buffer for name, buffer in self.buffers.items()}
+        bound = _Bound(function, self.whole)
+
+        def call(state: dict[str, Tensor], argument: Any) -> Any:  # noqa: ANN401 - any tree
+            return functional_call(bound, state, (argument,))
+
+        with catch_warnings():
+            filterwarnings(
+                "ignore", "There is a performance drop"
+            )  # of one operation, seed by seed
+            outputs = vmap(call)(own, tree_map(lambda *x: torch.stack(x), *arguments))
+        return [tree_map(lambda x, i=i: x[i], outputs) for i in range(len(self.models))]
+
+    def _fold(self, inputs: list[Fields]) -> list[Fields]:
         folded = {name: torch.cat([x[name] for x in inputs]) for name in inputs[0]}
         with _PerSeedWeights(self.whole):
             outputs = self.whole(folded)
         parts = zip(*(x.chunk(len(self.models)) for x in outputs.values()), strict=True)
         return [dict(zip(outputs, values, strict=True)) for values in parts]
+
+    def part_gradients(self) -> None:
+        """Give the weights of every model their part of the gradients."""
+        for whole, *parts in zip(
+            *(m.parameters() for m in (self.whole, *self.models)), strict=True
+        ):
+            gradients = [None] * len(parts) if whole.grad is None else whole.grad.unbind()
+            for part, gradient in zip(parts, gradients, strict=True):
+                part.grad = gradient
 
     def separate(self) -> None:
         """Give every model weights of its own again."""
@@ -64,10 +106,26 @@ def _stack(weights: list[nn.Parameter]) -> nn.Parameter:
     return nn.Parameter(stacked, weights[0].requires_grad)
 
 
-def _check_buffers(models: list[nn.Module]) -> None:
-    for name, buffer in models[0].named_buffers():
-        if not all(torch.equal(buffer, model.get_buffer(name)) for model in models):
-            raise ValueError(f"the buffer {name!r} differs from seed to seed")
+def _stack_differing_buffers(models: list[nn.Module]) -> dict[str, Tensor]:
+    own = {
+        name: [model.get_buffer(name) for model in models] for name, _ in models[0].named_buffers()
+    }
+    return {
+        name: torch.stack(buffers)
+        for name, buffers in own.items()
+        if not all(torch.equal(buffers[0], buffer) for buffer in buffers)
+    }
+
+
+class _Bound(nn.Module):
+    """A function of a model, as a module that `functional_call` gives other weights."""
+
+    def __init__(self, function: Callable[[nn.Module, Any], Any], model: nn.Module) -> None:
+        super().__init__()
+        self.function, self.model = function, model
+
+    def forward(self, argument: Any) -> Any:  # noqa: ANN401 - any tree
+        return self.function(self.model, argument)
 
 
 class _PerSeedWeights(TorchFunctionMode):
@@ -90,7 +148,7 @@ class _PerSeedWeights(TorchFunctionMode):
 def _rule(function: Callable) -> Callable:
     if function not in RULES:
         name = resolve_name(function) or function
-        raise ValueError(f"weights of several seeds have no rule for {name}")
+        raise NoRuleError(f"weights of several seeds have no rule for {name}")
     return RULES[function]
 
 

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from bench import worker
 from bench.cli import main
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.system import pool
 from bench.timing import runs
@@ -29,7 +30,10 @@ METHODS = [
     Plugin("remul", {"samples": 2, "variant": "functional"}),
     Plugin("ramp", {"steps": 6}),
     Plugin("dual"),
+    Plugin("gradnorm"),
 ]
+FREE = Plugin("emlp", {"free": True, "channels": 8, "layers": 1})
+RELAXED = Plugin("discovery/relaxed_egnn", {"channels": 8, "layers": 1})
 SWEEP = '''"""A sweep for tests."""
 from bench import Plugin, Run
 def runs():
@@ -66,9 +70,9 @@ def left(part, score):
     return {"score": score, "curve": points, "penalty": final, "outputs": model(task.test.inputs)}
 
 
-def assert_alike(runs):
+def assert_alike(runs, rtol=1e-4, atol=1e-6):
     for found, wanted in zip(at_once(runs), one_by_one(runs), strict=True):
-        assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+        assert_close(found, wanted, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -77,9 +81,33 @@ def test_training_at_once_is_training_one_by_one(method):
 
 
 @pytest.mark.parametrize(
-    "model", [Plugin("mlp", NARROW), Plugin("gnn", NARROW), Plugin("tfn", NARROW)]
+    ("method", "model"), [("per", FREE), ("rpp", FREE), ("ace", RELAXED)], ids=str
 )
-def test_other_models_train_at_once_too(model):
+def test_methods_that_look_into_the_model_train_at_once_too(method, model):
+    assert_alike(seeds(replace(PLAIN, method=Plugin(method), model=model, steps=4)))
+
+
+def test_each_seed_has_steps_of_its_own_blocks():
+    assert_alike(seeds(replace(PLAIN, optimiser="block_adam")))
+
+
+def test_steps_of_muon_are_alike_as_far_as_its_bfloat16_goes():
+    assert_alike(seeds(replace(PLAIN, optimiser="muon", steps=4)), rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", plugins.networks())
+def test_every_network_is_called_at_once(name):
+    parts = [build(replace(run, model=Plugin(name)), "cpu") for run in seeds(PLAIN)]
+    models, inputs = [part[1] for part in parts], [part[0].val.inputs for part in parts]
+    for weight in (weight for model in models for weight in model.parameters()):
+        weight.data += 1e-2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    wanted = [model(x) for model, x in zip(models, inputs, strict=True)]
+    assert_close(Stacked(models)(inputs), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "gnn", "tfn", "egnn", "painn"])
+def test_other_models_train_at_once_too(name):
+    model = Plugin(name, NARROW)
     assert_alike(seeds(replace(PLAIN, model=model, method=Plugin("remul"), steps=4)))
 
 
@@ -131,31 +159,30 @@ def test_weights_that_two_layers_share_stay_shared():
     assert len(list(stacked.whole.parameters())) == 3
 
 
-def test_models_with_buffers_of_their_own_are_refused():
-    models = [torch.nn.Linear(1, 1) for _ in range(2)]
+class Turned(torch.nn.Linear):
+    def forward(self, inputs):
+        return {"y": inputs["x"] @ self.weight.mT}
+
+
+class Listed(torch.nn.Linear):
+    def forward(self, inputs):
+        return {"y": torch.cat([self.weight, inputs["x"]])}
+
+
+class Shifted(torch.nn.Linear):
+    def forward(self, inputs):
+        return {"y": super().forward(inputs["x"]) + self.table}
+
+
+@pytest.mark.parametrize("kind", [Turned, Listed, Shifted])
+def test_models_are_mapped_where_no_rule_or_buffer_serves_all(kind):
+    models = [kind(2, 2) for _ in range(2)]
     for value, model in enumerate(models):
-        model.register_buffer("table", torch.tensor(value))
-    with pytest.raises(ValueError, match="'table' differs from seed to seed"):
-        Stacked(models)
-
-
-def test_an_operation_without_a_rule_is_named():
-    class Turned(torch.nn.Linear):
-        def forward(self, inputs):
-            return {"y": inputs["x"] @ self.weight.mT}
-
-    stacked = Stacked([Turned(2, 2), Turned(2, 2)])
-    with pytest.raises(ValueError, match=r"no rule for torch\.Tensor\.mT"):
-        stacked([{"x": torch.ones(2, 2)}] * 2)
-
-
-def test_weights_in_a_list_are_seen():
-    class Listed(torch.nn.Linear):
-        def forward(self, inputs):
-            return {"y": torch.cat([self.weight, inputs["x"]])}
-
-    with pytest.raises(ValueError, match=r"no rule for torch\.cat"):
-        Stacked([Listed(2, 2), Listed(2, 2)])([{"x": torch.ones(2, 2)}] * 2)
+        model.register_buffer("table", torch.tensor(value if kind is Shifted else 0))
+    inputs = [{"x": torch.ones(2, 2)}] * 2
+    stacked, wanted = Stacked(models), [model(x) for model, x in zip(models, inputs, strict=True)]
+    assert_close(stacked(inputs), wanted)
+    assert stacked.mapped
 
 
 @pytest.mark.parametrize("sizes", [(4, 8), (4,)])
@@ -165,9 +192,18 @@ def test_seeds_ask_for_one_shape_and_all_together(sizes):
         stacked([{"x": torch.ones(size, 2)} for size in sizes])
 
 
-def test_a_penalty_that_watches_weights_is_refused():
-    runs = seeds(replace(PLAIN, method=Plugin("gradnorm")))
-    with pytest.raises(ValueError, match="gradients in the weights of one model"):
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("lie_penalty", "derivatives of the model in its inputs"),
+        ("sharing", "trains in its own way"),
+        ("latent", "random operation"),
+        ("frames", "dynamic shape"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(method, said):
+    runs = seeds(replace(PLAIN, method=Plugin(method)))
+    with pytest.raises((ValueError, RuntimeError), match=said):
         at_once(runs)
 
 
@@ -216,7 +252,7 @@ def here(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("method", "said"), [("plain", "2 seeds at once: "), ("gradnorm", "one seed at a time: ")]
+    ("method", "said"), [("plain", "2 seeds at once: "), ("lie_penalty", "one seed at a time: ")]
 )
 def test_the_command_says_what_it_won(here, tmp_path, capsys, method, said):
     file = tmp_path / "sweep.py"
