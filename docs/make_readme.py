@@ -17,7 +17,7 @@ from bench.records.run_store import RunStore  # noqa: E402 - after the path of t
 from bench.reporting import aggregate, formats  # noqa: E402
 
 PAGE = ROOT / "README.md"
-MACHINE = ROOT / "results" / "published" / "amd-epyc-2c-2f40"
+MACHINE = ROOT / "results" / "published" / "intel-xeon-2c-2f40"
 TASK = "nbody_gravity(val=500)"
 STEPS = 1500
 SEEDS = 3  # a row with fewer has no interval
