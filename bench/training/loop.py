@@ -16,7 +16,7 @@ from bench.system.protocol import Line, Step
 from bench.training.batches import Batches
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.generators import rng
-from bench.training.optimisers import Together, build_optimiser
+from bench.training.optimisers import Together, build_optimiser, load_state, set_lr
 from bench.training.scores import mean_squared_error
 from remul import Batch
 
@@ -38,7 +38,8 @@ class Trainer:
     def step(self, batch: Batch) -> Tensor:
         """Take one step, terms, backward, clip, update, and return the loss."""
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.method.penalty(self.method.terms(self.model, batch, self.generator))
+        drawn = self.method.draw(batch, self.generator)
+        loss = self.method.penalty(self.method.terms(self.model, batch, drawn))
         loss.backward()
         nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
@@ -56,7 +57,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_state(self.optimiser, state["optimiser"])
         self.generator.set_state(state["elements"])
         self.method.penalty.load_state_dict(state["penalty"])
 
@@ -210,9 +211,3 @@ def lr_factor(decay: str, progress: float) -> float:
     if decay == "cosine":
         return FINAL_LR + (1 - FINAL_LR) * (1 + cos(pi * progress)) / 2
     return FINAL_LR**progress
-
-
-def set_lr(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
-    """Set the learning rate of the next step."""
-    for group in optimiser.param_groups:
-        group["lr"] = lr

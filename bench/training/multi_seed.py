@@ -27,7 +27,7 @@ from bench.training.loop import (
     lr_factor,
     set_lr,
 )
-from bench.training.optimisers import ELEMENTWISE, build_optimiser
+from bench.training.optimisers import ELEMENTWISE, build_optimiser, load_state
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
 
@@ -75,7 +75,7 @@ class Seed:
 
         self.generator.set_state(state)
         try:
-            return self.method.terms(model, batch, self.generator)
+            return self.method.terms(model, batch, self.method.draw(batch, self.generator))
         except ForwardRequest as request:
             return request
 
@@ -153,7 +153,7 @@ class MultiSeedTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.whole.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_state(self.optimiser, state["optimiser"])
         for seed, own in zip(self.seeds, state["seeds"], strict=True):
             seed.load_state_dict(own)
 

@@ -36,17 +36,17 @@ L_MAX = 2
 def mean_squared_error(model: nn.Module, data: Batch) -> float:
     """Return the mean square over samples, real objects and components, summed over the fields."""
     model.eval()
-    squares: dict[str, float] = {}
-    counts: dict[str, float] = {}
+    squares: dict[str, Tensor] = {}
+    counts: dict[str, Tensor] = {}
     for chunk in chunks(data):
         mask, output = chunk.inputs.get(MASK), predict(model, chunk.inputs, chunk.targets)
         for name, target in zero_padding(chunk.targets, mask).items():
             error = zero_padding({name: output[name]}, mask)[name] - target
-            squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()
-            real = target.numel() * float(real_fraction(target, mask))
+            squares[name] = squares.get(name, 0.0) + error.double().square().sum()
+            real = torch.as_tensor(real_fraction(target, mask)).double() * target.numel()
             counts[name] = counts.get(name, 0.0) + real
     model.train()
-    return sum(squares[name] / counts[name] for name in squares)
+    return float(sum(squares[name] / counts[name] for name in squares))  # waits for a GPU once
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
