@@ -156,8 +156,8 @@ def _measure(request: Request, sampler: Sampler) -> Any:  # noqa: ANN401 - as `p
             return closures.count_run(run_from_plain(run), device)
         case CountBreaks(run, device):
             return closures.count_breaks(run_from_plain(run), device)
-        case MeasureCeilings(device):
-            return measure_ceilings(device)
+        case MeasureCeilings(device, dtype):
+            return measure_ceilings(device, dtype)
         case MeasurePeer(peer, device):
             return measure_peer(peer, device)
 

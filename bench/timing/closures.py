@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from dataclasses import replace
 from itertools import chain, repeat
 from statistics import median
 
@@ -87,15 +88,20 @@ def _inference_context(model: nn.Module, batch: Batch) -> type:
 
 
 def build_closure(target: TimingTarget, device: str) -> Callable:
-    """Return inference or a training step, in its mode and precision."""
+    """Return inference or a training step, in its mode and precision.
+
+    A step is taken in the precision of its run, unless another than float32 is asked for.
+    """
     run, mode = target.run, target.mode
+    if target.dtype != "float32":
+        run = replace(run, precision=target.dtype)
     if target.training and mode == "cuda_graph" and run.method.name != "plain":
         raise ValueError("group elements are drawn on the CPU, so this step is not one CUDA graph")
     step, inference, _ = build_closures(run, device, mode)
-    function = step if target.training else inference
+    function = step if target.training else modes.set_precision(target.dtype, inference, device)
     if function is None:
         raise ValueError(f"{run.model} {UNTRAINABLE}")
-    return modes.capture(mode, modes.set_precision(target.dtype, function, device), device)
+    return modes.capture(mode, function, device)
 
 
 def count_run(run: Run, device: str) -> dict[str, int | None]:

@@ -17,6 +17,7 @@ from bench.training.batches import Batches
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.generators import rng
 from bench.training.optimisers import Together, build_optimiser, load_state, set_lr
+from bench.training.precision import autocast, check_precision, tf32
 from bench.training.scores import mean_squared_error
 from remul import Batch
 
@@ -34,13 +35,16 @@ class Trainer:
     optimiser: torch.optim.Optimizer | Together
     generator: Generator
     clip: float
+    precision: str = "float32"
 
     def step(self, batch: Batch) -> Tensor:
         """Take one step, terms, backward, clip, update, and return the loss."""
         self.optimiser.zero_grad(set_to_none=True)
         drawn = self.method.draw(batch, self.generator)
-        loss = self.method.penalty(self.method.terms(self.model, batch, drawn))
-        loss.backward()
+        with tf32(self.precision):
+            with autocast(self.precision, batch.device.type):
+                loss = self.method.penalty(self.method.terms(self.model, batch, drawn))
+            loss.backward()
         nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
         return loss.detach()
@@ -65,8 +69,10 @@ class Trainer:
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     """Return the trainer of a run, its group elements drawn from the run's seed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
+    check_precision(run.precision, weights[0].device.type)
     optimiser = build_optimiser(run.optimiser, model, run.lr)
-    return Trainer(model, weights, method, optimiser, rng("elements", run.seed), run.clip)
+    elements = rng("elements", run.seed)
+    return Trainer(model, weights, method, optimiser, elements, run.clip, run.precision)
 
 
 def train(

@@ -107,6 +107,8 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
+        if runs[0].precision != "float32":
+            raise ValueError(f"{runs[0].precision} is for one seed")
         if any(method.wrap for _, _, method in parts):
             raise ValueError("the method looks into the model")
         if runs[0].optimiser not in ELEMENTWISE:

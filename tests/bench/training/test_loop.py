@@ -524,3 +524,15 @@ def test_a_learning_rate_on_a_device_stays_where_it_lies():
     optimisers.set_lr(optimiser, 0.25)
     assert optimiser.param_groups[0]["lr"] is rate
     assert rate == 0.25
+
+
+def test_bf16_trains_other_weights_of_float32():
+    first, second = trained(PLAIN), trained(replace(PLAIN, precision="bf16"))
+    assert {weight.dtype for weight in second.values()} == {torch.float32}
+    assert not all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_tf32_needs_a_gpu():
+    _, model, method = build(PLAIN, "cpu")
+    with pytest.raises(ValueError, match="tf32 needs a CUDA device"):
+        trainer(replace(PLAIN, precision="tf32"), model, method)
