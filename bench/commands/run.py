@@ -51,7 +51,7 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--jobs", type=int, metavar="N",
         help="parallel runs (default: cores, or what the engine has); on a CPU each may take half "
-        "of the free memory",
+        "of the free memory, on a GPU its share",
     )  # fmt: skip
     _options.budget_argument(command, float("inf"), "start no run after this time")
     _options.timeout_argument(command)
@@ -67,6 +67,9 @@ def arguments(command: ArgumentParser) -> None:
         help="of each run that is trained, beside its record: weights, predictions",
     )  # fmt: skip
     _options.checkpoint_argument(command)
+    command.add_argument(
+        "--graph", action="store_true", help="on a GPU, each step as one CUDA graph where it can be"
+    )
     command.add_argument("--vectorise", action="store_true", help="train seeds of a cell at once")
     _options.results_argument(command)
     _options.data_argument(command)
@@ -83,6 +86,9 @@ def run(options: Namespace) -> int:
     _options.choose_data(options)
     os.environ[environment.CHECKPOINT_S] = str(options.checkpoint)
     os.environ[environment.KEPT] = " ".join(options.keep)
+    os.environ[environment.GRAPH] = "1" * options.graph
+    if options.device == "cuda" and engine.is_local:
+        os.environ[environment.GPU_SHARE] = str(1 / _jobs(options, engine))
     chosen = selection.replace_values(_chosen(options), options.set)
     asked = selection.override(chosen, options.seeds, options.steps)
     sweep = selection.distinct(asked)

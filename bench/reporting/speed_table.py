@@ -53,8 +53,8 @@ def _shares(row: Row, kind: str) -> tuple[float, float] | None:
     """Return shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
 
     Known where FLOPs and bytes are counted, inference and the plain step; ceilings are those of the
-    precision. Bytes are those of all operations one by one, so a cache or a compiler can bring their
-    share above 1.
+    precision. Bytes are those of all operations one by one, so a cache or a compiler can bring
+    their share above 1.
     """
     prefix = {"inference": "", "train_step": "step_"}.get(kind)
     seconds = 1e-3 * (row[f"{kind}_ms"] or 0)

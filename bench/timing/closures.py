@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import chain, repeat
 from statistics import median
+from typing import NoReturn
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from bench.timing import counters, modes
 from bench.training.batches import Batches
 from bench.training.build import build, symmetrise
 from bench.training.generators import rng
+from bench.training.graphs import GraphedTrainer
 from bench.training.loop import is_trainable, trainer
 from bench.training.multi_seed import MultiSeedTrainer
 from bench.training.stacked import Stacked
@@ -54,7 +56,7 @@ def build_closures(
     called, untrained = modes.apply_mode(mode, resting), _inference_context(resting, batch[:1])
 
     if is_trainable(model):
-        step = _step_closure(run, task, trained, method, batch)
+        step = _step_closure(run, (task, trained, method), batch, mode)
 
     @untrained()
     def inference() -> dict[str, torch.Tensor]:
@@ -64,17 +66,24 @@ def build_closures(
 
 
 def _step_closure(
-    run: Run, task: Task, model: nn.Module, method: Method, batch: Batch
+    run: Run, parts: tuple[Task, nn.Module, Method], batch: Batch, mode: str
 ) -> Callable[[], torch.Tensor]:
     """Return one step of training on the batch, or on its own data where a method trains itself.
 
     Such a training begins anew when it has come to its end.
     """
+    task, model, method = parts
     if method.train:
         steps = chain.from_iterable(method.train(run, task, model) for _ in repeat(None))
         return lambda: next(steps)
     trained = trainer(run, model, method)
+    if mode == "cuda_graph":
+        trained = GraphedTrainer(trained, _refuse)
     return lambda: trained.step(batch)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise ValueError(reason)
 
 
 def _inference_context(model: nn.Module, batch: Batch) -> type:
@@ -95,13 +104,11 @@ def build_closure(target: TimingTarget, device: str) -> Callable:
     run, mode = target.run, target.mode
     if target.dtype != "float32":
         run = replace(run, precision=target.dtype)
-    if target.training and mode == "cuda_graph" and run.method.name != "plain":
-        raise ValueError("group elements are drawn on the CPU, so this step is not one CUDA graph")
     step, inference, _ = build_closures(run, device, mode)
     function = step if target.training else modes.set_precision(target.dtype, inference, device)
     if function is None:
         raise ValueError(f"{run.model} {UNTRAINABLE}")
-    return modes.capture(mode, function, device)
+    return function if target.training else modes.capture(mode, function, device)
 
 
 def count_run(run: Run, device: str) -> dict[str, int | None]:

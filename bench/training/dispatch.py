@@ -18,7 +18,7 @@ from bench.training.engines import Engine
 from bench.training.job import Job
 from bench.training.journal import Journal
 
-SENT = ("REMUL_DATA", environment.CHECKPOINT_S, environment.KEPT)  # to nodes
+SENT = ("REMUL_DATA", environment.CHECKPOINT_S, environment.KEPT, environment.GRAPH)  # to nodes
 LOOKS_PER_S = 100.0  # at claims, over all runs in hand: few for a file system that is shared
 LAST_S = 5.0  # for jobs to say that they have ended when all runs have
 

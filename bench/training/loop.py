@@ -1,5 +1,6 @@
 """The training loop."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,15 +12,18 @@ from torch import Generator, Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
+from bench.core.keys import run_name
 from bench.core.outcomes import DivergedError
+from bench.system import environment
 from bench.system.protocol import Line, Step
 from bench.training.batches import Batches
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.generators import rng
+from bench.training.graphs import GraphedTrainer
 from bench.training.optimisers import Together, build_optimiser, load_state, set_lr
 from bench.training.precision import autocast, check_precision, tf32
 from bench.training.scores import mean_squared_error
-from remul import Batch
+from remul import Batch, Terms
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
 Progress = Callable[[Step | Line], None]
@@ -39,11 +43,20 @@ class Trainer:
 
     def step(self, batch: Batch) -> Tensor:
         """Take one step, terms, backward, clip, update, and return the loss."""
+        return self.work(batch, self.method.draw(batch, self.generator))
+
+    def work(
+        self,
+        batch: Batch,
+        drawn: Any,  # noqa: ANN401 - what a method draws
+        penalty: Callable[[Terms], Tensor] | None = None,
+    ) -> Tensor:
+        """Take one step with what the method has drawn, by the penalty as it is recorded or not."""
         self.optimiser.zero_grad(set_to_none=True)
-        drawn = self.method.draw(batch, self.generator)
         with tf32(self.precision):
             with autocast(self.precision, batch.device.type):
-                loss = self.method.penalty(self.method.terms(self.model, batch, drawn))
+                terms = self.method.terms(self.model, batch, drawn)
+                loss = (penalty or self.method.penalty)(terms)
             loss.backward()
         nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
@@ -93,6 +106,10 @@ def train(
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
     best = BestCheckpoint(model, task, method.constrained)
     steps = take_steps(run, task, model, method)
+    if os.environ.get(environment.GRAPH) and isinstance(steps, Steps):
+        steps.trainer = GraphedTrainer(
+            steps.trainer, lambda why: progress(Line(f"{run_name(run)}: {why}"))
+        )
     parts = {"steps": steps, "best": best} if is_resumable(method) else {}
     for step, loss in enumerate(steps, checkpoint.resume(parts) + 1):
         if is_checkpoint(step, run):
@@ -128,7 +145,7 @@ class Steps:
     """The steps of a run, each of which gives its loss."""
 
     run: Run
-    trainer: Trainer
+    trainer: Trainer | GraphedTrainer
     batches: Batches
     step: int = 0
 
