@@ -536,3 +536,19 @@ def test_tf32_needs_a_gpu():
     _, model, method = build(PLAIN, "cpu")
     with pytest.raises(ValueError, match="tf32 needs a CUDA device"):
         trainer(replace(PLAIN, precision="tf32"), model, method)
+
+
+def test_elements_share_a_pass_as_far_as_memory_reaches(monkeypatch):
+    asked = []
+
+    def errors(model, inputs, signature, elements, at_once):
+        asked.append(at_once)
+        if at_once > 2:
+            raise torch.OutOfMemoryError
+        return {}
+
+    monkeypatch.setattr(scores.metrics, "errors", errors)
+    chunk = Batch({"x": torch.empty(0, device="meta")}, {})
+    monkeypatch.setattr(Batch, "device", torch.device("cuda"))
+    scores._measure(None, chunk, None, [None] * 5)
+    assert asked == [5, 3, 2]
