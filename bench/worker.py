@@ -79,8 +79,7 @@ def respond(request: Request, sampler: Sampler, send: Send) -> None:
 
 def train(request: Train, send: Send) -> None:
     """Train, score and write one record, and what lies beside it."""
-    if request.device == "cpu":
-        environment.spare_memory(MEMORY)
+    _spare_memory(request.device)
     store, run = RunStore(Path(request.root)), run_from_plain(request.run)
     checkpoint = _checkpoint(store, [run], request.device, send)
     trained = execute(run, request.device, send, checkpoint, _keep(store))
@@ -96,8 +95,7 @@ def train(request: Train, send: Send) -> None:
 
 def train_seeds(request: TrainSeeds, send: Send) -> None:
     """Train several seeds of one configuration at once, if that is faster; say either way."""
-    if request.device == "cpu":
-        environment.spare_memory(MEMORY)
+    _spare_memory(request.device)
     store, runs = RunStore(Path(request.root)), [run_from_plain(run) for run in request.runs]
     checkpoint = _checkpoint(store, runs, request.device, send)
     name = f"{runs[0].model} {runs[0].method}"
@@ -112,6 +110,14 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
+
+
+def _spare_memory(device: str) -> None:
+    """Leave the runs beside this one theirs."""
+    if device == "cpu":
+        environment.spare_memory(MEMORY)
+    elif share := os.environ.get(environment.GPU_SHARE):
+        torch.cuda.set_per_process_memory_fraction(float(share))
 
 
 def _check_gain(name: str, runs: list[Run], device: str, send: Send) -> None:
@@ -156,8 +162,8 @@ def _measure(request: Request, sampler: Sampler) -> Any:  # noqa: ANN401 - as `p
             return closures.count_run(run_from_plain(run), device)
         case CountBreaks(run, device):
             return closures.count_breaks(run_from_plain(run), device)
-        case MeasureCeilings(device):
-            return measure_ceilings(device)
+        case MeasureCeilings(device, dtype):
+            return measure_ceilings(device, dtype)
         case MeasurePeer(peer, device):
             return measure_peer(peer, device)
 

@@ -62,6 +62,7 @@ def transform(g: GroupElement, fields: Fields, types: Types, layout: Layout | No
         raise ValueError(
             f"field {name!r} has {layout.size} samples, the group element has {len(g)}"
         )
+    g = g.to(next(iter(fields.values())).device)
     if isinstance(g, Permutation):
         objects = {name: rep.objects for name, rep in types.items()}
         return layout.permute(fields, objects, g.order)
@@ -132,7 +133,7 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
     block = rotation
     with torch.autocast(rotation.device.type, enabled=False):
         for higher in range(2, degree + 1):
-            table = _coupling(higher).to(rotation)
+            table = _coupling(higher, rotation.device).to(rotation)
             product = torch.einsum("zac,zbd->zabcd", block, rotation)
             product = product.flatten(3, 4).flatten(1, 2)  # (batch, 3 (2 l - 1), 3 (2 l - 1))
             block = table.mT @ product @ table
@@ -140,11 +141,12 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
 
 
 @constant
-def _coupling(degree: int) -> Tensor:
+def _coupling(degree: int, device: torch.device) -> Tensor:
     from e3nn import o3  # brings in the compiler, which takes seconds: only where it is needed
 
     table = o3.wigner_3j(degree - 1, 1, degree, dtype=torch.float64)
-    return (2 * degree + 1) ** 0.5 * table.flatten(0, 1)  # (3 (2 l - 1), 2 l + 1)
+    table = (2 * degree + 1) ** 0.5 * table.flatten(0, 1)
+    return table.to(device)  # (3 (2 l - 1), 2 l + 1)
 
 
 def _wigner_blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tensor]:
@@ -158,7 +160,8 @@ def _wigner_blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tens
 def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
     if parity == (-1) ** degree:
         return 1.0
-    return torch.linalg.det(rotation).sign()[:, None, None]
+    first, second, third = rotation.unbind(1)  # no factorisation, which no CUDA graph can hold
+    return (torch.linalg.cross(first, second) * third).sum(-1).sign()[:, None, None]
 
 
 def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict, layout: Layout) -> Tensor:

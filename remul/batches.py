@@ -54,6 +54,11 @@ class Batch:
         """Return some samples at once, as loaders ask for them."""
         return self[torch.as_tensor(indices)]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the fields are."""
+        return next(iter(self.inputs.values())).device
+
     def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
         """Return the same samples on another device or in another floating dtype.
 

@@ -17,7 +17,7 @@ from remul.fields import (
     Types,
     keep_real,
 )
-from remul.layouts import Layout, layout_of
+from remul.layouts import Layout, join, layout_of
 from remul.values import has_nan, shape_of
 
 
@@ -92,6 +92,18 @@ def predict(model: Model, inputs: Fields, types: Mapping[str, Rep | Tensor]) -> 
             there = layout.describe(like.objects) if isinstance(like, Rep) else f"{length} targets"
             raise ValueError(f"the model gives field {name!r} as {shape} for {there}")
     return {name: outputs[name] for name in types}
+
+
+def predict_together(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
+    """Return the outputs of one forward pass over all parts, taken apart again."""
+    if len(parts) == 1:
+        return [predict(model, parts[0], types)]
+    outputs, layouts = predict(model, join(parts), types), [layout_of(part) for part in parts]
+    pieces = {
+        name: x.split([layout.count(types[name].objects) for layout in layouts])
+        for name, x in outputs.items()
+    }
+    return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]
 
 
 def _check_names(names: Set[str], declared: Set[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from remul.values import holds, shape_of
+from remul.values import holds, send, shape_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class Element:
         back = self.rotation.mT
         return Element(back, -(back @ self.translation.unsqueeze(-1)).squeeze(-1))
 
+    def to(self, device: torch.device) -> "Element":
+        """Return the same elements on another device, in the precision that they have."""
+        if self.rotation.device == device:
+            return self
+        return Element(send(self.rotation, device), send(self.translation, device))
+
 
 @dataclass(frozen=True)
 class Permutation:
@@ -102,6 +108,10 @@ class Permutation:
         """Return the permutations that undo these."""
         return Permutation(self.order.argsort(1))
 
+    def to(self, device: torch.device) -> "Permutation":
+        """Return the same permutations on another device."""
+        return self if self.order.device == device else Permutation(send(self.order, device))
+
 
 @dataclass(frozen=True)
 class MatrixElement:
@@ -147,6 +157,10 @@ class MatrixElement:
     def inverse(self) -> "MatrixElement":
         """Return the elements that undo these: the transposed matrices."""
         return MatrixElement({space: m.mT for space, m in self.matrices.items()})
+
+    def to(self, device: torch.device) -> "MatrixElement":
+        """Return the same elements on another device, in the precision that they have."""
+        return MatrixElement({space: send(m, device) for space, m in self.matrices.items()})
 
 
 GroupElement = Element | Permutation | MatrixElement

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from remul.actions import Elements, list_elements, transform
 from remul.batches import Batch
-from remul.checks import check_alike, check_inputs, check_labels, predict
+from remul.checks import check_alike, check_inputs, check_labels, predict_together
 from remul.distances import Distance, field_distance, mean_distance
 from remul.elements import GroupElement
-from remul.fields import MASK, Fields, Model, Signature, Types
-from remul.layouts import Layout, join, layout_of
+from remul.fields import MASK, Fields, Model, Signature
+from remul.layouts import Layout
 
 FIT, EQUIVARIANCE = "fit", "equivariance"
 
@@ -63,7 +63,7 @@ def loss_terms(
     }
     parts = {name: makers[name]() for name in _check_names(names)}
     inputs = [part.inputs for batches in parts.values() for part in batches]
-    outputs = iter(_predict_together(model, inputs, signature.outputs))
+    outputs = iter(predict_together(model, inputs, signature.outputs))
     mask = batch.inputs.get(MASK)
     return {
         name: mean_distance([(next(outputs), part.targets) for part in batches], distance, mask)
@@ -193,19 +193,7 @@ def _predict_turned(
     """Return the outputs of other inputs, f(x) and each f(h x), from one forward pass."""
     layout = check_inputs(inputs, signature.inputs)
     turned = [transform(h, inputs, signature.inputs, layout) for h in elements]
-    return layout, _predict_together(model, [*others, inputs, *turned], signature.outputs)
-
-
-def _predict_together(model: Model, parts: list[Fields], types: Types) -> list[Fields]:
-    """Return the outputs of one forward pass over all parts, taken apart again."""
-    if len(parts) == 1:
-        return [predict(model, parts[0], types)]
-    outputs, layouts = predict(model, join(parts), types), [layout_of(part) for part in parts]
-    pieces = {
-        name: x.split([layout.count(types[name].objects) for layout in layouts])
-        for name, x in outputs.items()
-    }
-    return [{name: piece[i] for name, piece in pieces.items()} for i in range(len(parts))]
+    return layout, predict_together(model, [*others, inputs, *turned], signature.outputs)
 
 
 def _pair(

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from remul.actions import Elements, list_elements, transform
-from remul.checks import check_inputs, predict
+from remul.checks import check_inputs, predict, predict_together
 from remul.distances import norm
 from remul.elements import GroupElement
 from remul.fields import Fields, Model, Signature, Types
@@ -180,13 +180,13 @@ def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Inter
 
 
 def errors(
-    model: Model, inputs: Fields, signature: Signature, elements: Elements
+    model: Model, inputs: Fields, signature: Signature, elements: Elements, at_once: int = 1
 ) -> dict[str, Tensor]:
     """Return the three measures by name, (batch,) each, from one pass over the elements.
 
-    The relative error is the mean over the elements.
+    The relative error is the mean over the elements, so many of which share a forward pass.
     """
-    turned, expected = _act_before_and_after(model, inputs, signature, elements)
+    turned, expected = _act_before_and_after(model, inputs, signature, elements, at_once)
     distance, size = norm(turned - expected), norm(expected)  # (M, batch)
     equal = distance == 0  # where 0 / 0 would have no value, and its derivative none either
     relative = torch.where(equal, distance, distance / torch.where(equal, 1, size))
@@ -198,24 +198,19 @@ def errors(
 
 
 def _act_before_and_after(
-    model: Model, inputs: Fields, signature: Signature, elements: Elements
+    model: Model, inputs: Fields, signature: Signature, elements: Elements, at_once: int
 ) -> tuple[Tensor, Tensor]:
     """Return f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
     layout = check_inputs(inputs, signature.inputs)
     types_in, types = signature.inputs, signature.outputs
-    output = predict(model, inputs, types)
-    pairs = [
-        (
-            predict(model, transform(g, inputs, types_in, layout), types),
-            transform(g, output, types, layout),
-        )
-        for g in list_elements(elements)
-    ]
-    turned, expected = (
-        torch.stack([flatten(fields, types, layout) for fields in side])
-        for side in zip(*pairs, strict=True)
-    )
-    return turned, expected
+    output, elements = predict(model, inputs, types), list_elements(elements)
+    expected = [transform(g, output, types, layout) for g in elements]
+    turned = []
+    for start in range(0, len(elements), at_once):
+        some = [transform(g, inputs, types_in, layout) for g in elements[start : start + at_once]]
+        turned += predict_together(model, some, types)
+    sides = [[flatten(fields, types, layout) for fields in side] for side in (turned, expected)]
+    return torch.stack(sides[0]), torch.stack(sides[1])
 
 
 def flatten(fields: Fields, types: Types, layout: Layout) -> Tensor:  # (batch, components)

@@ -1,4 +1,4 @@
-"""What a check may ask of tensors: their shape, and their values as far as these are at hand."""
+"""Tensors from outside: their shape, their values as far as these are at hand, their device."""
 
 import torch
 from torch import Tensor
@@ -20,6 +20,13 @@ def holds(claim: Tensor) -> bool:
         return bool(claim.any())
     except RuntimeError:  # under `torch.func.vmap` a tensor has no truth value
         return False
+
+
+def send(x: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device; a GPU fetches it while this process goes on."""
+    if x.is_cpu and device.type == "cuda" and not torch.compiler.is_compiling():
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
 
 
 def shape_of(x: object) -> tuple[int, ...]:

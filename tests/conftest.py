@@ -13,8 +13,11 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as fast what is not slow: `pytest -m fast` takes under a minute."""
+    """Marks as fast what is not slow, `pytest -m fast`, and leaves out what needs a GPU."""
+    absent = pytest.mark.skip(reason="no CUDA device")
     for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(absent)
         if not item.get_closest_marker("slow"):
             item.add_marker("fast")
 

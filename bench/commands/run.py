@@ -52,7 +52,7 @@ def arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--jobs", type=int, metavar="N",
         help="parallel runs (default: cores, or what the engine has); on a CPU each may take half "
-        "of the free memory",
+        "of the free memory, on a GPU its share",
     )  # fmt: skip
     _options.budget_argument(command, float("inf"), "start no run after this time")
     _options.timeout_argument(command)
@@ -69,6 +69,9 @@ def arguments(command: ArgumentParser) -> None:
     )  # fmt: skip
     _options.checkpoint_argument(command)
     _speed_arguments(command.add_mutually_exclusive_group())
+    command.add_argument(
+        "--graph", action="store_true", help="on a GPU, each step as one CUDA graph where it can be"
+    )
     _options.results_argument(command)
     _options.data_argument(command)
 
@@ -93,6 +96,9 @@ def run(options: Namespace) -> int:
     _options.choose_compiler(options.compile)
     os.environ[environment.CHECKPOINT_S] = str(options.checkpoint)
     os.environ[environment.KEPT] = " ".join(options.keep)
+    os.environ[environment.GRAPH] = "1" * options.graph
+    if options.device == "cuda" and engine.is_local:
+        os.environ[environment.GPU_SHARE] = str(1 / _jobs(options, engine))
     chosen = selection.replace_values(_chosen(options), options.set)
     asked = selection.override(chosen, options.seeds, options.steps)
     sweep = selection.distinct(asked)

@@ -12,7 +12,11 @@ from bench.system.plain import as_plain, quote
 
 DECAYS = ("exponential", "cosine")
 OPTIMISERS = ("adam", "adamw", "muon", "block_adam")
-ADDED = {"optimiser": "adam"}  # fields that keys of before do without, where they are so
+PRECISIONS = ("float32", "tf32", "bf16")
+ADDED = {
+    "optimiser": "adam",
+    "precision": "float32",
+}  # fields that keys of before do without, where they are so
 GROUPS = ("tetrahedral", "octahedral", "icosahedral")
 WHOLE = {
     1: ("steps", "batch_size", "validations", "elements", "samples"),
@@ -71,7 +75,7 @@ class Run:
     training, `symmetrise` wraps the model that is scored and whose inference is timed, and
     `surface` asks for the loss around it, at so many points per side. Of the `optimiser`s "muon"
     orthogonalises the steps of matrices, "block_adam" divides those of their irreps by their
-    spectral norms.
+    spectral norms. Training takes matrix products in a `precision`; scores are those of float32.
     """
 
     task: Plugin
@@ -89,6 +93,7 @@ class Run:
     symmetrise: str = "none"
     surface: int = 0
     optimiser: str = "adam"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name, value in self.plugins.items():
@@ -100,7 +105,8 @@ class Run:
             value = getattr(self, name)
             number = _is_whole(value) or isinstance(value, float)
             require(name, value, number and 0 < value <= LARGEST and isfinite(value), "positive")
-        words = {"decay": DECAYS, "symmetrise": SYMMETRISE, "optimiser": OPTIMISERS}
+        words = {"decay": DECAYS, "symmetrise": SYMMETRISE}
+        words |= {"optimiser": OPTIMISERS, "precision": PRECISIONS}
         for name, known in words.items():
             value = getattr(self, name)
             wanted = "one of " + ", ".join(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -60,12 +60,20 @@ class Task:
         return {"test": self.test, **self.more}
 
 
+def pass_on(batch: Batch, generator: Generator) -> Generator:
+    """Return the generator: the terms draw from it themselves."""
+    return generator
+
+
 @dataclass(frozen=True)
 class Method:
     """What `build(task, **hparams)` of a method file returns: loss terms, and how they add up.
 
     `terms(model, batch, generator)` draws its group elements from the generator alone. Training
-    that is `constrained` keeps its last state, which meets the constraint, not its best one.
+    that is `constrained` keeps its last state, which meets the constraint, not its best one. With
+    `draw` the terms are given what `draw(batch, generator)` returns in the generator's place, group
+    elements on the batch's device, and compute on them and the batch alone: such a step can be one
+    CUDA graph.
 
     A method that trains in its own way has neither: `train(run, task, model)` takes one step
     whenever it is asked for the next of its `run.steps` losses, and is `constrained`, too, where it
@@ -76,13 +84,14 @@ class Method:
     and `poses`, where they are its samples turned, what they are turned by.
     """
 
-    terms: Callable[[Model, Batch, Generator], Terms] | None = None
+    terms: Callable[[Model, Batch, Any], Terms] | None = None
     penalty: Callable[[Terms], Tensor] | None = None
     constrained: bool = False
     train: Callable[[Run, Task, nn.Module], Iterator[Tensor]] | None = None
     wrap: Callable[[nn.Module], nn.Module] | None = None
     data: Batch | None = None
     poses: list[GroupElement] | None = None
+    draw: Callable[[Batch, Generator], Any] = pass_on
 
     def __post_init__(self) -> None:
         if (self.terms is None) == (self.train is None):

@@ -6,6 +6,7 @@ from torch import Generator
 
 from bench import Method, Task
 from remul import SO3, Batch, Model, Penalty, Terms, about_axis, consistency_terms, loss_terms
+from remul.elements import GroupElement
 
 VARIANTS = {
     "label": loss_terms,
@@ -36,10 +37,14 @@ def multitask(
     if samples < 1:
         raise ValueError(f"samples needs to be at least 1, got {samples}")
 
-    def terms(model: Model, batch: Batch, generator: Generator) -> Terms:
-        active, g = list(penalty.active), None
-        if "equivariance" in active:
-            g = [drawn_from.sample(batch.inputs, generator) for _ in range(samples)]
-        return VARIANTS[variant](model, batch, task.signature, g, task.distance, active)
+    def draw(batch: Batch, generator: Generator) -> list[GroupElement]:
+        if "equivariance" not in penalty.active:
+            return []
+        drawn = [drawn_from.sample(batch.inputs, generator) for _ in range(samples)]
+        return [g.to(batch.device) for g in drawn]
 
-    return Method(terms, penalty)
+    def terms(model: Model, batch: Batch, elements: list[GroupElement]) -> Terms:
+        active = list(penalty.active)
+        return VARIANTS[variant](model, batch, task.signature, elements, task.distance, active)
+
+    return Method(terms, penalty, draw=draw)

@@ -1,5 +1,7 @@
 """Frame averaging in training and after it: the network sees samples in their own axes alone."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from bench import Method, Task
@@ -23,4 +25,4 @@ def build(task: Task, kind: str = "average") -> Method:
         return FRAMES[kind](model, task.signature)
 
     method = multitask(task, Constant(alpha=1, beta=0))
-    return Method(method.terms, method.penalty, wrap=wrap)
+    return replace(method, wrap=wrap)

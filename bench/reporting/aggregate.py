@@ -112,8 +112,8 @@ def task_of(run: Run) -> Plugin:
 
 
 def method_of(run: Run) -> str:
-    """Return the method with its options, its optimiser, and what was done after training."""
-    others = (run.optimiser, "adam"), (run.symmetrise, "none")
+    """Return the method with options, optimiser and precision, and what was done after."""
+    others = (run.optimiser, "adam"), (run.precision, "float32"), (run.symmetrise, "none")
     return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
 
 

@@ -52,13 +52,13 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
 def _shares(row: Row, kind: str) -> tuple[float, float] | None:
     """Return shares of the ceilings of matrix products and of bandwidth that a timed kind reaches.
 
-    Known where FLOPs and bytes are counted, inference and the plain step, in the precision of the
-    ceilings. Bytes are those of all operations one by one, so a cache or a compiler can bring their
-    share above 1.
+    Known where FLOPs and bytes are counted, inference and the plain step; ceilings are those of the
+    precision. Bytes are those of all operations one by one, so a cache or a compiler can bring
+    their share above 1.
     """
     prefix = {"inference": "", "train_step": "step_"}.get(kind)
     seconds = 1e-3 * (row[f"{kind}_ms"] or 0)
-    if prefix is None or not seconds or row["dtype"] != "float32":
+    if prefix is None or not seconds:
         return None
     counts = [row.get(f"{prefix}{name}") for name in ("flops", "moved_bytes")]
     rates = [row.get(name) for name in ("flops_per_s", "bytes_per_s")]

@@ -10,6 +10,8 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 CHECKPOINT_S = "REMUL_CHECKPOINT_S"  # the variable that says how often a training's state is kept
 KEPT = "REMUL_KEEP"  # the variable that says what is kept of a trained run
 COMPILE = "REMUL_COMPILE"  # the variable that, where it is, has training steps compiled
+GRAPH = "REMUL_GRAPH"  # the variable that says whether a step is to be one CUDA graph
+GPU_SHARE = "REMUL_GPU_SHARE"  # the variable that says which share of a GPU's memory is a run's
 KEEP_PAGES = {  # glibc then gives no memory back, so no call pays for touching it anew
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),

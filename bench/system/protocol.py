@@ -87,10 +87,13 @@ class CountBreaks(Struct, frozen=True, tag_field="do", tag="count_breaks"):
     device: str
 
 
-class MeasureCeilings(Struct, frozen=True, tag_field="do", tag="measure_ceilings"):
+class MeasureCeilings(
+    Struct, frozen=True, tag_field="do", tag="measure_ceilings", omit_defaults=True
+):
     """Measure what the machine reaches in a matrix product and in a copy."""
 
     device: str
+    dtype: str = "float32"
 
 
 class MeasurePeer(Struct, frozen=True, tag_field="do", tag="measure_peer"):

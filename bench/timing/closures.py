@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from dataclasses import replace
 from itertools import chain, repeat
 from statistics import median
+from typing import NoReturn
 
 import torch
 from torch import nn
@@ -17,6 +19,7 @@ from bench.training.batches import Batches
 from bench.training.build import build, symmetrise
 from bench.training.compilation import compile_terms
 from bench.training.generators import rng
+from bench.training.graphs import GraphedTrainer
 from bench.training.loop import is_trainable, trainer
 from bench.training.multi_seed import MultiSeedTrainer
 from bench.training.stacked import Stacked
@@ -54,7 +57,7 @@ def build_closures(
     method, step = compile_terms(method) if mode == "compile" else method, None
 
     if is_trainable(model):
-        step = _step_closure(run, task, model, method, batch)
+        step = _step_closure(run, (task, model, method), batch, mode)
 
     @untrained()
     def inference() -> dict[str, torch.Tensor]:
@@ -64,17 +67,24 @@ def build_closures(
 
 
 def _step_closure(
-    run: Run, task: Task, model: nn.Module, method: Method, batch: Batch
+    run: Run, parts: tuple[Task, nn.Module, Method], batch: Batch, mode: str
 ) -> Callable[[], torch.Tensor]:
     """Return one step of training on the batch, or on its own data where a method trains itself.
 
     Such a training begins anew when it has come to its end.
     """
+    task, model, method = parts
     if method.train:
         steps = chain.from_iterable(method.train(run, task, model) for _ in repeat(None))
         return lambda: next(steps)
     trained = trainer(run, model, method)
+    if mode == "cuda_graph":
+        trained = GraphedTrainer(trained, _refuse)
     return lambda: trained.step(batch)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise ValueError(reason)
 
 
 def _inference_context(model: nn.Module, batch: Batch) -> type:
@@ -88,15 +98,18 @@ def _inference_context(model: nn.Module, batch: Batch) -> type:
 
 
 def build_closure(target: TimingTarget, device: str) -> Callable:
-    """Return inference or a training step, in its mode and precision."""
+    """Return inference or a training step, in its mode and precision.
+
+    A step is taken in the precision of its run, unless another than float32 is asked for.
+    """
     run, mode = target.run, target.mode
-    if target.training and mode == "cuda_graph" and run.method.name != "plain":
-        raise ValueError("group elements are drawn on the CPU, so this step is not one CUDA graph")
+    if target.dtype != "float32":
+        run = replace(run, precision=target.dtype)
     step, inference, _ = build_closures(run, device, mode)
-    function = step if target.training else inference
+    function = step if target.training else modes.set_precision(target.dtype, inference, device)
     if function is None:
         raise ValueError(f"{run.model} {UNTRAINABLE}")
-    return modes.capture(mode, modes.set_precision(target.dtype, function, device), device)
+    return function if target.training else modes.capture(mode, function, device)
 
 
 def count_run(run: Run, device: str) -> dict[str, int | None]:

@@ -105,7 +105,7 @@ def time_session(
         rounds = round(min(GRID_ROUNDS, max(GRID_MINIMUM, enough)))
         tell(f"{rounds} rounds of {len(workers)} networks", len(workers) / (len(workers) + 1))
         interleave(workers, CASE_KINDS, rounds)
-        ceilings = workers[0].try_ask(MeasureCeilings(device)) or {}
+        ceilings = workers[0].try_ask(MeasureCeilings(device, cases[0].dtype)) or {}
         for case, worker in zip(everyone, workers, strict=True):
             if case in cases:
                 record = make_record(case, worker, workers[0], name)

@@ -1,12 +1,13 @@
 """The variants of a function: eager, compiled or a CUDA graph, and the precision of products."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
+
+from bench.training.precision import autocast, check_precision, tf32
 
 Function = Callable[[], Any]
 
@@ -43,26 +44,14 @@ def capture_graph(function: Function) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def set_precision(dtype: str, function: Function, device: str) -> Function:
-    """Return the closure with matrix products in a precision. Raises `ValueError` without it."""
-    if dtype == "float32":
+def set_precision(precision: str, function: Function, device: str) -> Function:
+    """Return inference with matrix products in a precision. Raises `ValueError` without it."""
+    check_precision(precision, device)
+    if precision == "float32":
         return function
-    if dtype == "tf32" and device != "cuda":
-        raise ValueError("tf32 needs a CUDA device")
-    context = _tf32 if dtype == "tf32" else lambda: torch.autocast(device, torch.bfloat16)
 
     def within() -> Any:  # noqa: ANN401 - what the function returns
-        with context():
+        with tf32(precision), autocast(precision, device):
             return function()
 
     return within
-
-
-@contextmanager
-def _tf32() -> Iterator[None]:
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = True
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before

@@ -11,6 +11,7 @@ from bench.system.clock import OffCpu, clock_of, now
 from bench.system.protocol import Prepared, Sample
 from bench.timing.closures import build_closure
 from bench.timing.samples import LIMITS, warm_up
+from bench.training.precision import check_precision, tf32
 
 MEMORY = 0.7  # share of the free memory of the machine that one process may take
 SHORTEST_S = 1e-2  # of a sample; what comes between two turns costs more than short ones save
@@ -84,12 +85,15 @@ class Sampler:
         return gpu.energy_mj(self.functions[name])
 
 
-def measure_ceilings(device: str) -> dict[str, float]:
-    """Return what the machine reaches in float32: FLOP/s of a matrix product, bytes/s of a copy."""
+def measure_ceilings(device: str, precision: str = "float32") -> dict[str, float]:
+    """Return what the machine reaches: FLOP/s of a product in a precision, bytes/s of a copy."""
     clock, side = clock_of(device), SIDE[device]
-    a = torch.ones(side, side, device=device)
+    check_precision(precision, device)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a = torch.ones(side, side, device=device, dtype=dtype)
     source = torch.ones(MEGABYTES[device] * 2**18, device=device)
     target = torch.empty_like(source)
-    product_s = min(clock(lambda: torch.mm(a, a), 2) for _ in range(5))
+    with tf32(precision):
+        product_s = min(clock(lambda: torch.mm(a, a), 2) for _ in range(5))
     copy_s = min(clock(lambda: target.copy_(source), 2) for _ in range(5))
     return {"flops_per_s": 2 * side**3 / product_s, "bytes_per_s": 2 * source.nbytes / copy_s}

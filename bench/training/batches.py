@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from remul import Batch
+from remul.values import send
 
 
 @dataclass
@@ -15,7 +16,10 @@ class Batches:
     data: Batch
     size: int
     generator: Generator
-    pool: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    pool: Tensor = field(init=False)  # on the device of the data, to pick from it without waiting
+
+    def __post_init__(self) -> None:
+        self.pool = torch.empty(0, dtype=torch.long, device=self.data.device)
 
     def __iter__(self) -> "Batches":
         return self
@@ -23,7 +27,7 @@ class Batches:
     def __next__(self) -> Batch:
         while len(self.pool) < self.size:
             order = torch.randperm(len(self.data), generator=self.generator)
-            self.pool = torch.cat([self.pool, order])
+            self.pool = torch.cat([self.pool, send(order, self.data.device)])
         batch, self.pool = self.data[self.pool[: self.size]], self.pool[self.size :]
         return batch
 
@@ -33,5 +37,5 @@ class Batches:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue where `state_dict` was taken."""
-        self.pool = state["pool"]
+        self.pool = send(state["pool"], self.data.device)
         self.generator.set_state(state["generator"])

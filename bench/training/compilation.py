@@ -69,7 +69,7 @@ def _check_first_step(
     def differentiate(way: Method) -> tuple[Tensor, Tensor]:
         model.zero_grad(set_to_none=True)
         with torch.random.fork_rng(devices=[]):
-            terms = way.terms(model, batch, rng("elements", run.seed))
+            terms = way.terms(model, batch, way.draw(batch, rng("elements", run.seed)))
         loss = torch.stack([*terms.values()])
         loss.sum().backward()
         gradients = [weight.grad for weight in model.parameters()]

@@ -18,7 +18,13 @@ from bench.training.engines import Engine
 from bench.training.job import Job
 from bench.training.journal import Journal
 
-SENT = ("REMUL_DATA", environment.CHECKPOINT_S, environment.KEPT, environment.COMPILE)  # to nodes
+SENT = (  # to nodes
+    "REMUL_DATA",
+    environment.CHECKPOINT_S,
+    environment.KEPT,
+    environment.COMPILE,
+    environment.GRAPH,
+)
 LOOKS_PER_S = 100.0  # at claims, over all runs in hand: few for a file system that is shared
 LAST_S = 5.0  # for jobs to say that they have ended when all runs have
 

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,14 +12,18 @@ from torch import Generator, Tensor, nn
 
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
+from bench.core.keys import run_name
 from bench.core.outcomes import DivergedError
+from bench.system import environment
 from bench.system.protocol import Line, Step
 from bench.training.batches import Batches
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
 from bench.training.generators import rng
-from bench.training.optimisers import Together, build_optimiser
+from bench.training.graphs import GraphedTrainer
+from bench.training.optimisers import Together, build_optimiser, load_state, set_lr
+from bench.training.precision import autocast, check_precision, tf32
 from bench.training.scores import mean_squared_error
-from remul import Batch
+from remul import Batch, Terms
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
 Progress = Callable[[Step | Line], None]
@@ -34,12 +39,25 @@ class Trainer:
     optimiser: torch.optim.Optimizer | Together
     generator: Generator
     clip: float
+    precision: str = "float32"
 
     def step(self, batch: Batch) -> Tensor:
         """Take one step, terms, backward, clip, update, and return the loss."""
+        return self.work(batch, self.method.draw(batch, self.generator))
+
+    def work(
+        self,
+        batch: Batch,
+        drawn: Any,  # noqa: ANN401 - what a method draws
+        penalty: Callable[[Terms], Tensor] | None = None,
+    ) -> Tensor:
+        """Take one step with what the method has drawn, by the penalty as it is recorded or not."""
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.method.penalty(self.method.terms(self.model, batch, self.generator))
-        loss.backward()
+        with tf32(self.precision):
+            with autocast(self.precision, batch.device.type):
+                terms = self.method.terms(self.model, batch, drawn)
+                loss = (penalty or self.method.penalty)(terms)
+            loss.backward()
         nn.utils.clip_grad_norm_(self.weights, self.clip)
         self.optimiser.step()
         return loss.detach()
@@ -56,7 +74,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_state(self.optimiser, state["optimiser"])
         self.generator.set_state(state["elements"])
         self.method.penalty.load_state_dict(state["penalty"])
 
@@ -64,8 +82,10 @@ class Trainer:
 def trainer(run: Run, model: nn.Module, method: Method) -> Trainer:
     """Return the trainer of a run, its group elements drawn from the run's seed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
+    check_precision(run.precision, weights[0].device.type)
     optimiser = build_optimiser(run.optimiser, model, run.lr)
-    return Trainer(model, weights, method, optimiser, rng("elements", run.seed), run.clip)
+    elements = rng("elements", run.seed)
+    return Trainer(model, weights, method, optimiser, elements, run.clip, run.precision)
 
 
 def train(
@@ -86,6 +106,10 @@ def train(
         return {"mse_val": validate(0, torch.zeros(()), model, task), "best_step": 0}
     best = BestCheckpoint(model, task, method.constrained)
     steps = take_steps(run, task, model, method)
+    if os.environ.get(environment.GRAPH) and isinstance(steps, Steps):
+        steps.trainer = GraphedTrainer(
+            steps.trainer, lambda why: progress(Line(f"{run_name(run)}: {why}"))
+        )
     parts = {"steps": steps, "best": best} if is_resumable(method) else {}
     for step, loss in enumerate(steps, checkpoint.resume(parts) + 1):
         if is_checkpoint(step, run):
@@ -121,7 +145,7 @@ class Steps:
     """The steps of a run, each of which gives its loss."""
 
     run: Run
-    trainer: Trainer
+    trainer: Trainer | GraphedTrainer
     batches: Batches
     step: int = 0
 
@@ -210,9 +234,3 @@ def lr_factor(decay: str, progress: float) -> float:
     if decay == "cosine":
         return FINAL_LR + (1 - FINAL_LR) * (1 + cos(pi * progress)) / 2
     return FINAL_LR**progress
-
-
-def set_lr(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
-    """Set the learning rate of the next step."""
-    for group in optimiser.param_groups:
-        group["lr"] = lr

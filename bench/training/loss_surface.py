@@ -31,7 +31,7 @@ def measure_surface(run: Run, task: Task, model: nn.Module, method: Method) -> d
     batch = task.train[: run.samples]
 
     def loss(shifted: Model) -> float:
-        terms = method.terms(shifted, batch, rng("elements", run.seed))
+        terms = method.terms(shifted, batch, method.draw(batch, rng("elements", run.seed)))
         return method.penalty(terms).item()
 
     at = torch.linspace(-1, 1, run.surface).tolist()
@@ -46,7 +46,7 @@ def measure_curvature(
     """Return the Hessian's largest eigenvalue and trace; nothing without second derivatives."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     try:
-        terms = method.terms(model, batch, rng("elements", run.seed))
+        terms = method.terms(model, batch, method.draw(batch, rng("elements", run.seed)))
         largest, trace = curvature(method.penalty(terms), weights, generator)
     except RuntimeError:  # an operation of the network has none
         return {}

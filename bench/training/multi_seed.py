@@ -23,7 +23,7 @@ from bench.training.loop import (
     lr_factor,
     set_lr,
 )
-from bench.training.optimisers import ELEMENTWISE, Together, build_optimiser
+from bench.training.optimisers import ELEMENTWISE, Together, build_optimiser, load_state
 from bench.training.seeds import ForwardRequest, LooksInsideError, Seed
 from bench.training.stacked import Stacked
 from remul import Batch, Fields, Terms
@@ -42,6 +42,8 @@ class MultiSeedTrainer:
             raise ValueError("the model learns nothing")
         if any(method.train for _, _, method in parts):
             raise ValueError("the method trains in its own way")
+        if runs[0].precision != "float32":
+            raise ValueError(f"{runs[0].precision} is for one seed")
         pairs = zip(runs, parts, strict=True)
         self.seeds = [Seed(run, task, method) for run, (task, _, method) in pairs]
         wrapped = any(method.wrap for _, _, method in parts)  # may sort samples anew
@@ -76,10 +78,11 @@ class MultiSeedTrainer:
                 return self.terms(batches)
             except LooksInsideError:
                 self.looks_inside = True
-        terms = self.seeds[0].method.terms
+        method, generator = self.seeds[0].method, self.seeds[0].generator  # which `vmap` refuses
 
         def inside(model: nn.Module, fields: tuple[Fields, Fields]) -> Terms:
-            return terms(model, Batch(*fields), self.seeds[0].generator)  # which `vmap` refuses
+            batch = Batch(*fields)
+            return method.terms(model, batch, method.draw(batch, generator))
 
         return self.model.map(inside, [(batch.inputs, batch.targets) for batch in batches])
 
@@ -107,7 +110,7 @@ class MultiSeedTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.whole.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_state(self.optimiser, state["optimiser"])
         for seed, own in zip(self.seeds, state["seeds"], strict=True):
             seed.load_state_dict(own)
 

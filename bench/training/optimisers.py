@@ -120,7 +120,8 @@ def build_optimiser(name: str, model: nn.Module, lr: float) -> torch.optim.Optim
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     graph = weights[0].is_cuda  # where a whole step may become one CUDA graph
     if name in ELEMENTWISE:
-        return ELEMENTWISE[name](weights, lr=lr, fused=True, capturable=graph)
+        rate = torch.tensor(lr, dtype=torch.float32, device=weights[0].device) if graph else lr
+        return ELEMENTWISE[name](weights, lr=rate, fused=True, capturable=graph)
     blocks = find_blocks(model)
     if name == "muon":
         matrices = [weight for weight in blocks if weight.dim() == 2]
@@ -130,6 +131,23 @@ def build_optimiser(name: str, model: nn.Module, lr: float) -> torch.optim.Optim
     kept = {id(weight) for weight in matrices}
     rest = [weight for weight in weights if id(weight) not in kept]
     return Together(own, torch.optim.Adam(rest, lr=lr, fused=True)) if rest else own
+
+
+def set_lr(optimiser: torch.optim.Optimizer | Together, lr: float) -> None:
+    """Set the learning rate of the next step, in place where it lies on a GPU."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+def load_state(optimiser: torch.optim.Optimizer | Together, state: dict[str, Any]) -> None:
+    """Have the optimiser go on; its learning rate, set anew at each step, stays where it lies."""
+    rates = [group["lr"] for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 ELEMENTWISE = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

@@ -23,6 +23,7 @@ from remul import (
     pose_shift,
 )
 from remul.checks import predict
+from remul.elements import GroupElement
 from remul.fields import MASK, real_fraction, zero_padding
 
 SCORE_CHUNK = 500
@@ -36,17 +37,17 @@ L_MAX = 2
 def mean_squared_error(model: nn.Module, data: Batch) -> float:
     """Return the mean square over samples, real objects and components, summed over the fields."""
     model.eval()
-    squares: dict[str, float] = {}
-    counts: dict[str, float] = {}
+    squares: dict[str, Tensor] = {}
+    counts: dict[str, Tensor] = {}
     for chunk in chunks(data):
         mask, output = chunk.inputs.get(MASK), predict(model, chunk.inputs, chunk.targets)
         for name, target in zero_padding(chunk.targets, mask).items():
             error = zero_padding({name: output[name]}, mask)[name] - target
-            squares[name] = squares.get(name, 0.0) + error.double().square().sum().item()
-            real = target.numel() * float(real_fraction(target, mask))
+            squares[name] = squares.get(name, 0.0) + error.double().square().sum()
+            real = torch.as_tensor(real_fraction(target, mask)).double() * target.numel()
             counts[name] = counts.get(name, 0.0) + real
     model.train()
-    return sum(squares[name] / counts[name] for name in squares)
+    return float(sum(squares[name] / counts[name] for name in squares))  # waits for a GPU once
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
@@ -82,7 +83,7 @@ def equivariance_errors(
     parts: dict[str, list[Tensor]] = {}
     for chunk in chunks(data):
         elements = [task.group.sample(chunk.inputs, generator) for _ in range(run.elements)]
-        for kind, errors in metrics.errors(model, chunk.inputs, task.signature, elements).items():
+        for kind, errors in _measure(model, chunk, task.signature, elements).items():
             parts.setdefault(kind, []).append(errors.double())
     model.train()
     scores = {kind: sum(x.sum().item() / len(data) for x in part) for kind, part in parts.items()}
@@ -91,6 +92,20 @@ def equivariance_errors(
         scores[f"{kind}_p95"] = values.quantile(0.95).item()
         scores[f"{kind}_max"] = values.max().item()
     return scores
+
+
+def _measure(
+    model: nn.Module, chunk: Batch, signature: Signature, elements: list[GroupElement]
+) -> dict[str, Tensor]:
+    """Return the errors over the elements, on a GPU as many in one pass as its memory holds."""
+    at_once = len(elements) if chunk.device.type == "cuda" else 1  # a CPU gains nothing by more
+    while True:
+        try:
+            return metrics.errors(model, chunk.inputs, signature, elements, at_once)
+        except torch.OutOfMemoryError:
+            if at_once == 1:
+                raise
+        at_once = (at_once + 1) // 2
 
 
 def check_finite(scores: dict[str, float]) -> dict[str, float]:

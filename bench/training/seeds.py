@@ -68,7 +68,8 @@ class Seed:
         """
         self.generator.set_state(state)
         try:
-            return self.method.terms(KnownOutputs(outputs), batch, self.generator)
+            drawn = self.method.draw(batch, self.generator)
+            return self.method.terms(KnownOutputs(outputs), batch, drawn)
         except ForwardRequest as request:
             return request
 

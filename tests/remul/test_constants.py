@@ -15,7 +15,7 @@ from remul.constants import constant
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # torch's
 
 MAKERS = {
-    "coupling": (actions._coupling, (3,)),
+    "coupling": (actions._coupling, (3, torch.device("cpu"))),
     "group": (rotations.generate, (rotations.CYCLE, rotations.QUARTER_TURN)),
 }
 X = torch.ones(2, 1, dtype=torch.float64)

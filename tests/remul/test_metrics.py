@@ -133,6 +133,14 @@ def test_one_element_may_come_alone(measure, broken, vectors, generator):
     )
 
 
+@pytest.mark.parametrize("at_once", [2, 5])
+def test_elements_that_share_a_pass_measure_the_same(at_once, broken, vectors, generator):
+    model, signature = broken
+    elements = draws(vectors, generator)
+    alone, together = (errors(model, vectors, signature, elements, n) for n in (1, at_once))
+    assert_close(alone, together)
+
+
 def test_the_relative_error_is_averaged_over_elements(broken, vectors, generator):
     model, inputs, signature, elements = arguments(broken, vectors, generator)
     each = [equivariance_error(model, inputs, signature, g) for g in elements]

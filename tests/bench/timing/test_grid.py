@@ -133,14 +133,14 @@ def test_flops_that_cannot_be_counted_leave_a_gap(tmp_path, record):
     assert "| transformer | 2 x 2 |" in speed_table.forms(tmp_path)["md"]
 
 
-def test_the_share_of_a_ceiling_is_told_in_its_precision_alone(tmp_path, record):
+def test_the_share_of_a_ceiling_is_told_in_every_precision(tmp_path, record):
     shares = {}
     for dtype in ("float32", "bf16"):
         SpeedStore(tmp_path).write(structs.replace(record, cell=replace(record.cell, dtype=dtype)))
     for row in speed_table.make_rows(SpeedStore(tmp_path).load()[0]):
         shares[row["dtype"]] = row["train_step_shares"]
-    assert shares["float32"]
-    assert shares["bf16"] is None
+    assert shares["float32"] == shares["bf16"]
+    assert shares["bf16"]
 
 
 def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
@@ -260,7 +260,8 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
     assert (gpu.clock_mhz(), gpu.throttle_reasons(), gpu.energy_mj(float)) == (None, "", None)
 
 
-@pytest.mark.parametrize("kind", ["augment_step", "remul_step"])
-def test_a_step_that_draws_is_no_cuda_graph(kind):
-    with pytest.raises(ValueError, match="drawn on the CPU"):
-        sampler.build_closure(replace(CELL, mode="cuda_graph").targets([kind])[kind], "cuda")
+def test_a_step_that_cannot_be_a_cuda_graph_is_refused():
+    with pytest.raises(ValueError, match="no CUDA graph of its steps: it needs a GPU"):
+        sampler.build_closure(
+            replace(CELL, mode="cuda_graph").targets(["remul_step"])["remul_step"], "cpu"
+        )()

@@ -1,6 +1,8 @@
 """Methods and the training loop that runs them."""
 
 import csv
+from collections import Counter
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -9,13 +11,15 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 from bench.core import outcomes, plugins
 from bench.core.config import Plugin, Run
 from bench.core.outcomes import DivergedError
-from bench.training import scores
+from bench.training import optimisers, scores
 from bench.training.batches import Batches
-from bench.training.build import build, last_layer
+from bench.training.build import _move, build, last_layer
 from bench.training.execute import execute
 from bench.training.generators import rng
 from bench.training.history import current_weights, final_weights, record_penalty
@@ -24,6 +28,7 @@ from bench.training.loop import (
     deepcopy_state,
     is_checkpoint,
     lr_factor,
+    take_steps,
     train,
     trainer,
 )
@@ -89,17 +94,22 @@ def seen(run):
     return recorder.seen
 
 
+def draw_terms(model, task, method):
+    """The terms of the training samples, by the elements of seed 0."""
+    return method.terms(model, task.train, method.draw(task.train, rng("elements", 0)))
+
+
 @every_method
 def test_the_penalty_is_a_number_with_a_gradient(name):
     task, model, method = build(using(name), "cpu")
-    method.penalty(method.terms(model, task.train, rng("elements", 0))).backward()
+    method.penalty(draw_terms(model, task, method)).backward()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
 @every_method
 def test_terms_are_drawn_from_the_generator_given(name):
     task, model, method = build(using(name), "cpu")
-    first, second = (method.terms(model, task.train, rng("elements", 0)) for _ in range(2))
+    first, second = (draw_terms(model, task, method) for _ in range(2))
     assert_close(first, second, rtol=0, atol=0)
 
 
@@ -152,9 +162,9 @@ def test_another_seed_sees_other_batches():
 
 @pytest.mark.parametrize("run", [using("plain"), using("remul", beta=0.0)], ids=["plain", "beta=0"])
 def test_no_group_element_is_drawn_for_nothing(run):
-    task, model, method = build(run, "cpu")
+    task, _, method = build(run, "cpu")
     generator = rng("elements", 0)
-    method.terms(model, task.train, generator)
+    method.draw(task.train, generator)
     assert torch.equal(generator.get_state(), rng("elements", 0).get_state())
 
 
@@ -442,7 +452,7 @@ def test_any_function_may_be_a_penalty():
 
 def test_a_curve_of_a_diverged_run_is_kept_as_far_as_it_came(monkeypatch):
     def diverging(run, task, model, method, progress, checkpoint):
-        method.penalty(method.terms(model, task.train, rng("elements", 0)))
+        method.penalty(draw_terms(model, task, method))
         raise DivergedError("at step 1")
 
     monkeypatch.setattr("bench.training.execute.train", diverging)
@@ -471,3 +481,74 @@ def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
 def test_a_score_that_is_not_finite_is_no_score():
     with pytest.raises(outcomes.DivergedError, match="mse_ood is inf"):
         scores.check_finite({"mse_test": 1.0, "mse_ood": float("inf")})
+
+
+class Copies(TorchDispatchMode):
+    """Counts what goes from the CPU to another device."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tensors = [x for x in tree_iter((args, kwargs, result)) if isinstance(x, torch.Tensor)]
+        moves = func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+        self.count["moved"] += moves and len({x.device.type for x in tensors}) > 1
+        return result
+
+
+@pytest.mark.parametrize("name", ["plain", "remul", "gradnorm"])
+@pytest.mark.parametrize("model", ["transformer", "egnn", "gatr"])
+def test_a_step_waits_for_no_device_and_sends_elements_and_order_alone(model, name, monkeypatch):
+    """The device is `meta`, which raises where a value is asked for, as in waiting for a GPU."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # not on `meta`
+    monkeypatch.setitem(optimisers.ELEMENTWISE, "adam", lambda w, lr, **_: torch.optim.SGD(w, lr))
+    run = replace(using(name), model=Plugin(model), steps=5, batch_size=16)
+    task, network, method = build(run, "cpu")
+    network.to("meta")
+    if name == "gradnorm":
+        method.penalty.penalty.watch(last_layer(network))
+    steps = take_steps(run, _move(task, "meta"), network, method)
+    next(steps)
+    with Copies() as copies:
+        list(steps)
+    sent = 4 * (1 + 2 * (name != "plain"))  # an order of all samples; rotations and translations
+    assert copies.count["moved"] == sent
+
+
+def test_a_learning_rate_on_a_device_stays_where_it_lies():
+    weight, rate = nn.Parameter(torch.ones(2)), torch.tensor(1.0)
+    optimiser = torch.optim.Adam([weight], rate, fused=True)
+    optimisers.load_state(optimiser, deepcopy(optimiser.state_dict()))
+    optimisers.set_lr(optimiser, 0.25)
+    assert optimiser.param_groups[0]["lr"] is rate
+    assert rate == 0.25
+
+
+def test_bf16_trains_other_weights_of_float32():
+    first, second = trained(PLAIN), trained(replace(PLAIN, precision="bf16"))
+    assert {weight.dtype for weight in second.values()} == {torch.float32}
+    assert not all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_tf32_needs_a_gpu():
+    _, model, method = build(PLAIN, "cpu")
+    with pytest.raises(ValueError, match="tf32 needs a CUDA device"):
+        trainer(replace(PLAIN, precision="tf32"), model, method)
+
+
+def test_elements_share_a_pass_as_far_as_memory_reaches(monkeypatch):
+    asked = []
+
+    def errors(model, inputs, signature, elements, at_once):
+        asked.append(at_once)
+        if at_once > 2:
+            raise torch.OutOfMemoryError
+        return {}
+
+    monkeypatch.setattr(scores.metrics, "errors", errors)
+    chunk = Batch({"x": torch.empty(0, device="meta")}, {})
+    monkeypatch.setattr(Batch, "device", torch.device("cuda"))
+    scores._measure(None, chunk, None, [None] * 5)
+    assert asked == [5, 3, 2]

@@ -1,0 +1,43 @@
+"""The kit for a GPU, as far as a machine without one can hold it."""
+
+from argparse import ArgumentParser
+
+import pytest
+
+from bench.commands import run, speed
+from bench.training.selection import pair_plugins
+from tests.speed import gpu_kit
+from tests.speed.gpu_kit import Part
+
+COMMANDS = {"run": run, "speed": speed}
+
+
+def test_all_parts_end_within_25_minutes(tmp_path):
+    parts = gpu_kit.list_parts(tmp_path).values()
+    assert sum(part.limit_s + gpu_kit.PATIENCE_S for part in parts) < 25 * 60
+
+
+@pytest.mark.parametrize("name", ["grid", "paper", "matched", "unconstrained", "exact"])
+def test_each_command_is_one(name, tmp_path):
+    _, command, *words = gpu_kit.list_parts(tmp_path)[name].words
+    parser = ArgumentParser()
+    COMMANDS[command].arguments(parser)
+    options = parser.parse_args(words)
+    assert options.device == "cuda"
+    if command == "run":
+        assert len(list(pair_plugins(options.task, options.models, options.methods))) >= 3
+
+
+def test_a_part_that_lasts_is_ended(tmp_path):
+    endless = Part(("timeit", "-s", "import threading", "threading.Event().wait()"), 0.5)
+    assert gpu_kit.do(endless, tmp_path / "log.txt")["code"] != 0
+
+
+def test_what_is_missing_or_too_large_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_kit, "LARGEST", 1000)
+    (store := tmp_path / "store").mkdir()
+    (out := tmp_path / "out").mkdir()
+    (out / "log.txt").write_bytes(bytes(1000))
+    (out / "tests.xml").write_text("<testsuites/>")
+    missing = gpu_kit.collect(store, out)
+    assert missing == ["log.txt", "runs.md", "speed.md", "figure3-paper.png", "figure3-matched.png"]
