@@ -17,7 +17,8 @@ from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
 
 RESULTS = ROOT / "results" / "published"
-MACHINE = sorted(path.parent for path in RESULTS.glob("*/runs"))[0]
+MACHINE = RESULTS / "intel-xeon-2c-2f40"
+SPEEDS = sorted(RESULTS.glob("*/speed/egnn-5x1-*"))
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def root(tmp_path_factory):
         for file in sorted(folder.glob("egnn-plain-*-s[01].*"))
         if file.name.partition(".")[0] not in drawn
     ]
-    for file in (*runs, *sorted((MACHINE / "speed").glob("egnn-5x1-*"))):
-        target = root / file.relative_to(MACHINE)
+    for file in (*runs, *SPEEDS):
+        target = root / file.relative_to(MACHINE if file in runs else file.parents[1])
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     assert main(["report", "--results", str(root.parent)]) == 0
