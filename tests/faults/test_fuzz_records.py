@@ -45,8 +45,8 @@ def store(tmp_path):
 
     def make(kind):
         if kind == "run":
-            copy(amd, "runs/nbody_gravity/gnn-augment-*-s0.*", root, 2)
-            files = copy(amd, "runs/nbody_gravity/egnn-plain-*-s[01].*", root, 4)[1:]
+            copy(intel, "runs/nbody_gravity/gnn-augment-*-s0.*", root, 2)
+            files = copy(intel, "runs/nbody_gravity/egnn-plain-*-s[01].*", root, 4)[1:]
         elif kind == "surface":
             files = copy(intel, "runs/*/*.surface.json", root, 1)
             copy(intel, str(files[0].relative_to(root)).replace(".surface", ""), root, 1)

@@ -18,7 +18,6 @@ from bench.records.run_record import blank_record
 from bench.reporting.aggregate import method_of
 from bench.training.build import build
 from bench.training.execute import execute
-from bench.training.multi_seed import train_seeds
 from bench.training.optimisers import BlockAdam, build_optimiser, find_blocks, spectral_norm
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -76,13 +75,6 @@ def test_tables_name_the_optimiser():
 def test_an_unknown_optimiser_is_refused():
     with pytest.raises(ValueError, match="optimiser has to be one of adam"):
         replace(RUN, optimiser="sgd")
-
-
-@pytest.mark.parametrize("name", ["muon", "block_adam"])
-def test_seeds_at_once_are_refused_in_one_line(name):
-    runs = [replace(RUN, optimiser=name, seed=seed) for seed in range(2)]
-    with pytest.raises(ValueError, match=f"{name} takes the matrices of one seed"):
-        train_seeds(runs, [build(run, "cpu") for run in runs], lambda step: None)
 
 
 def test_the_spectral_norm_is_the_largest_singular_value(draw):
