@@ -43,20 +43,14 @@ def solve_exactly(matrix: Tensor, b: Tensor, _: float = 0.0) -> Tensor:
 
 
 def solve_by_conjugate_gradients(product: Product, b: Tensor, _: float = 0.0) -> Tensor:
-    """Return H^-1 b from products with H alone, to a relative residual of `TOLERANCE`.
-
-    Ends where the curvature along a direction is not positive, as away from a minimum.
-    """
+    """Return H^-1 b from products with H alone, to a relative residual of `TOLERANCE`."""
     x, r = torch.zeros_like(b), b.clone()
     p, square = r.clone(), r @ r
     for _step in range(CONJUGATE_STEPS):
         if square.sqrt() <= TOLERANCE * b.norm():
             break
         image = product(p)
-        curvature = p @ image
-        if curvature <= 0:
-            break
-        length = square / curvature
+        length = square / (p @ image)
         x, r = x + length * p, r - length * image
         square, before = r @ r, square
         p = r + square / before * p

@@ -16,13 +16,15 @@ SMALL = Plugin("number_sums", {"count": 2, "test": 50, "signs": False})
 
 
 @pytest.mark.slow
-def test_a_short_run_finds_that_all_places_are_alike():
-    method = Plugin("bilevel", {"inner_steps": 20})
+@pytest.mark.parametrize("solver", ["neumann", "cg"])
+def test_a_short_run_finds_that_all_places_are_alike(solver):
+    """By conjugate gradients what it finds hangs on the processor; its published rows miss too."""
+    method = Plugin("bilevel", {"inner_steps": 20, "solver": solver})
     model = Plugin("discovery/position_wise", {"places": 2})
     run = replace(RUN, task=SMALL, model=model, method=method, steps=40)
     record = execute(run, "cpu", lambda step: None).record
     assert record.status == "done", record.reason
-    assert record.scores["partition_distance"] == 0
+    assert solver == "cg" or record.scores["partition_distance"] == 0
 
 
 def test_sums_are_standardised():
