@@ -47,7 +47,7 @@ class Stacked:
     def __call__(self, inputs: list[Fields]) -> list[Fields]:
         """Return the outputs of every model for its own inputs, all of the same shapes.
 
-        Raises `ValueError` for inputs of other shapes, and whatever `vmap` does not take.
+        Raises `ValueError` for inputs of other shapes, and for what `vmap` does not take.
         """
         shapes = [{name: field.shape for name, field in x.items()} for x in inputs]
         if len(inputs) != len(self.models) or shapes.count(shapes[0]) != len(shapes):
@@ -60,7 +60,10 @@ class Stacked:
         return self.map(lambda model, x: model(x), inputs)
 
     def map(self, function: Callable[[nn.Module, Any], Any], arguments: list[Any]) -> list[Any]:
-        """Return the function of every model and its own argument, any tree of tensors."""
+        """Return the function of every model and its own argument, any tree of tensors.
+
+        Raises `ValueError` for what `vmap` does not take.
+        """
         own = {f"model.{name}": weight for name, weight in self.whole.named_parameters()}
         own |= {f"model.{name}": buffer for name, buffer in self.buffers.items()}
         bound = _Bound(function, self.whole)
@@ -68,11 +71,18 @@ class Stacked:
         def call(state: dict[str, Tensor], argument: Any) -> Any:  # noqa: ANN401 - any tree
             return functional_call(bound, state, (argument,))
 
+        stacked = tree_map(lambda *x: torch.stack(x), *arguments)
         with catch_warnings():
             filterwarnings(
                 "ignore", "There is a performance drop"
             )  # of one operation, seed by seed
-            outputs = vmap(call)(own, tree_map(lambda *x: torch.stack(x), *arguments))
+            try:
+                outputs = vmap(call)(own, stacked)
+            except RuntimeError as error:
+                if not str(error).startswith("vmap: "):
+                    raise
+                reason = str(error).partition(". ")[0].partition("\n")[0]
+                raise ValueError(f"its operations are for one seed ({reason})") from None
         return [tree_map(lambda x, i=i: x[i], outputs) for i in range(len(self.models))]
 
     def _fold(self, inputs: list[Fields]) -> list[Fields]:

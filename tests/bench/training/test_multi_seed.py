@@ -31,6 +31,8 @@ METHODS = [
     Plugin("ramp", {"steps": 6}),
     Plugin("dual"),
     Plugin("gradnorm"),
+    Plugin("hinge"),
+    Plugin("frames", {"kind": "canonical"}),
 ]
 FREE = Plugin("emlp", {"free": True, "channels": 8, "layers": 1})
 RELAXED = Plugin("discovery/relaxed_egnn", {"channels": 8, "layers": 1})
@@ -75,7 +77,7 @@ def assert_alike(runs, rtol=1e-4, atol=1e-6):
         assert_close(found, wanted, rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", METHODS, ids=str)
 def test_training_at_once_is_training_one_by_one(method):
     assert_alike(seeds(replace(PLAIN, method=method)))
 
