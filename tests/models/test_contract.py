@@ -2,6 +2,7 @@
 
 import inspect
 from contextlib import nullcontext
+from copy import deepcopy
 from functools import cache
 
 import pytest
@@ -124,8 +125,12 @@ LIVING = {
 }
 
 
-# Keys of attention have a bias in the published transformer, which softmax takes out again.
-PUBLISHED = {f"{name} ['to_qkv', 'bias']" for name in ("transformer", "framed")}
+# Keys of attention have a bias in the published networks, which softmax takes out again.
+PUBLISHED = {
+    "transformer": "to_qkv.bias",
+    "framed": "to_qkv.bias",
+    "gatr": "attention.project.mix.bias",
+}
 
 
 def effects(model, signature, draw):
@@ -158,7 +163,7 @@ def test_no_weight_is_without_effect(name, kind, hparams, draw):
     dead = {
         weight: int((effect == 0).sum())
         for weight, effect in effects(model, signature, draw).items()
-        if (effect == 0).any() and f"{name} {weight.split('.')[-2:]}" not in PUBLISHED
+        if (effect == 0).any() and not weight.endswith(PUBLISHED.get(name, "\n"))
     }
     assert not dead
 
@@ -230,10 +235,10 @@ def claimed(name):
     return getattr(remul, plugins.group_claim(plugin(name)) or "E3")
 
 
-def error_under_motions(name, signature, draw, generator, dtype=torch.float64):
-    inputs = {field: x.to(dtype) for field, x in drawn(signature.inputs, draw).items()}
+def error_under_motions(name, signature, draw, generator):
+    inputs = drawn(signature.inputs, draw)
     g = claimed(name).sample(inputs, generator)
-    return equivariance_error(made(name, signature).to(dtype), inputs, signature, g)
+    return equivariance_error(made(name, signature), inputs, signature, g)
 
 
 @every_signature
@@ -242,11 +247,26 @@ def test_claims_of_equivariance_hold_in_float64(name, kind, draw, generator):
     assert error_under_motions(name, SIGNATURES[kind], draw, generator).max() < 1e-12
 
 
+def round_off(model, inputs):
+    """What float32 changes of the outputs, as a share of them, by sample."""
+    rounded = deepcopy(model).float()(inputs)
+    exact = model({field: x.double() for field, x in inputs.items()})
+    joined = [torch.cat([x[field].flatten(1) for field in exact], 1) for x in (exact, rounded)]
+    return (joined[0] - joined[1]).norm(dim=1) / joined[0].norm(dim=1)
+
+
 @every_signature
 @every_claim
 def test_claims_of_equivariance_hold_in_float32(name, kind, draw, generator):
-    error = error_under_motions(name, SIGNATURES[kind], draw, generator, torch.float32)
-    assert error.max() < 1e-5
+    """To the round-off of the outputs, which hangs on the sample and is itself small."""
+    signature = SIGNATURES[kind]
+    inputs = {field: x.float() for field, x in drawn(signature.inputs, draw).items()}
+    model = made(name, signature)
+    lost = round_off(model, inputs)
+    assert lost.max() < 1e-4
+    g = claimed(name).sample(inputs, generator)
+    error = equivariance_error(model.float(), inputs, signature, g)
+    assert (error / lost.clamp_min(torch.finfo(torch.float32).eps)).max() < 10
 
 
 @moving_points
