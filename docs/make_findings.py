@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -19,7 +18,7 @@ from bench.core import plugins  # noqa: E402 - after the path of the checkout
 from bench.core.config import Plugin  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
 from bench.reporting import findings  # noqa: E402
-from bench.reporting.aggregate import AND, time_ratios  # noqa: E402
+from bench.reporting.aggregate import time_ratios  # noqa: E402
 from bench.reporting.comparisons import ErrorRatio, mean_interval, median_interval  # noqa: E402
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, read_learners  # noqa: E402
 from bench.reporting.findings.evidence import Evidence, Row, say_ends, say_interval  # noqa: E402
@@ -60,24 +59,28 @@ class Comparison:
 class Study:
     """The rows of a task, and what a sentence may say of them.
 
-    A row is written as `run` takes it: model, method and steps, and how it was symmetrised.
+    A row is written as `run` takes it: model, method and steps.
     """
 
     evidence: Evidence
     machine: str
     score: str = "mse_test"
 
-    def row(self, *written: Any) -> Row:  # noqa: ANN401 - words and a number
-        """Return the row. Raises `ValueError` unless there is one."""
-        rows = self._find(*written)
+    def row(self, model: str, method: str = "plain", steps: int = 0) -> Row:
+        """Return the row, of the study's usual steps. Raises `ValueError` unless there is one."""
+        network, trained = plugins.parse("models", model), plugins.parse("methods", method)
+        label = str(Plugin(network.stem, network.kwargs))
+        wanted = (label, str(trained), steps or self.evidence.usual_steps)
+        keys = ("label", "method", "steps")
+        rows = [row for row in self.evidence.rows if tuple(row[key] for key in keys) == wanted]
         if len(rows) != 1:
-            raise ValueError(f"{self.evidence.task} has {len(rows)} rows {written}, not one")
+            raise ValueError(f"{self.evidence.task} has {len(rows)} rows {wanted}, not one")
         return rows[0]
 
-    def error(self, row: Row, score: str = "", scale: float = 1e3) -> str:
+    def error(self, row: Row) -> str:
         """Return the mean error of a row with its interval, times 1,000."""
-        errors = self.evidence.errors(row, score or self.score)
-        return say_interval(*(scale * value for value in mean_interval([*errors.values()])))
+        errors = self.evidence.errors(row, self.score).values()
+        return say_interval(*mean_interval([1e3 * error for error in errors]))
 
     def compare(self, row: Row, other: Row, score: str = "") -> Comparison:
         """Return how errors compare. Raises `ValueError` if the rows share no seed."""
@@ -101,16 +104,6 @@ class Study:
                 low, high = band([getattr(draw, name) for draw in draws])
                 named[name] = f"{getattr(law, name):.2f} ({low:.2f} to {high:.2f})"
             yield named
-
-    def _find(self, model: str, method: str = "plain", steps: int = 0, after: str = "") -> list:
-        network, trained = plugins.parse("models", model), str(plugins.parse("methods", method))
-        wanted = (
-            str(Plugin(network.stem, network.kwargs)),
-            f"{trained}{AND}{after}" if after else trained,
-            steps or self.evidence.usual_steps,
-        )
-        keys = ("label", "method", "steps")
-        return [row for row in self.evidence.rows if tuple(row[key] for key in keys) == wanted]
 
 
 def main() -> None:

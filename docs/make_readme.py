@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
-from scipy.stats import t
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.records.run_store import RunStore  # noqa: E402 - after the path of the checkout
 from bench.reporting import aggregate, formats  # noqa: E402
+from bench.reporting.comparisons import mean_interval  # noqa: E402
 
 PAGE = ROOT / "README.md"
 MACHINE = ROOT / "results" / "published" / "intel-xeon-2c-2f40"
@@ -35,7 +35,6 @@ ROWS = (
     ("gnn", "remul(beta=10)", STEPS),
 )
 SCORE = "mse_ood"
-CONFIDENCE = 0.95
 BLOCK = re.compile(r"(<!-- answer: docs/make_readme\.py -->\n).*?(<!-- /answer -->)", re.DOTALL)
 
 
@@ -119,16 +118,15 @@ def errors_of(runs: pd.DataFrame, model: str, method: str, steps: int) -> pd.Ser
 
 def interval(values: pd.Series) -> str:
     """Return the mean and its interval by Student's t."""
-    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.sem()
-    return f"{values.mean():.2f} ({values.mean() - half:.2f} to {values.mean() + half:.2f})"
+    return "{:.2f} ({:.2f} to {:.2f})".format(*mean_interval([*values]))
 
 
 def judge(differences: pd.Series) -> str:
     """Return what errors less errors, seed by seed, say."""
-    half = t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * differences.sem()
-    if abs(differences.mean()) <= half:
+    _, low, high = mean_interval([*differences])
+    if low <= 0 <= high:
         return "cannot be told from"
-    return "is behind" if differences.mean() > 0 else "is ahead of"
+    return "is behind" if low > 0 else "is ahead of"
 
 
 def row_of(table: pd.DataFrame, model: str, method: str, steps: int) -> pd.Series:
@@ -142,10 +140,8 @@ def markdown(table: pd.DataFrame) -> list[str]:
     """Return the lines of the table."""
     headings = ("network", "trained by", "MSE x 1e3", "OOD MSE x 1e3", "E'", "x step", "x infer")
     lines = ["| " + " | ".join(headings) + " |", "| --- | --- |" + " ---: |" * 5]
-    remul = row_of(table, *REMUL)
-    unit = next(iter(speed_ups(table, remul)))
-    exact = exact_rows(table)
-    beside = exact[exact["model"] == unit].iloc[0]
+    unit = next(iter(speed_ups(table, row_of(table, *REMUL))))
+    beside = table[table["model"].eq(unit) & table["steps"].eq(STEPS)].iloc[0]
     for name in ROWS:
         row = row_of(table, *name)
         steps = "" if row["steps"] == STEPS else f", {row['steps']:,} steps"
