@@ -6,13 +6,13 @@ from pathlib import Path
 
 from bench.commands import FAILED, OK, _options
 from bench.core import plugins
+from bench.core.cases import GRAPHED, MODES
 from bench.core.config import Plugin
 from bench.system import machine
 
 EXAMPLE = "speed --models transformer egnn --nodes 5 20 --batch 32"
-MODES = ("eager", "compile", "cuda_graph")
 DTYPES = ("float32", "tf32", "bf16")
-ON_GPU = {"cuda_graph", "tf32"}
+ON_GPU = {*GRAPHED, "tf32"}
 
 
 def arguments(command: ArgumentParser) -> None:

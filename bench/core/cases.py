@@ -8,6 +8,9 @@ from bench.core.config import Plugin, Run, plugin_from_plain, require, require_w
 
 STEP_METHODS = {"train_step": "plain", "augment_step": "augment", "remul_step": "remul"}
 CASE_KINDS = ("inference", *STEP_METHODS)
+COMPILED = ("compile", "compiled_graph")
+GRAPHED = ("cuda_graph", "compiled_graph")
+MODES = ("eager", "compile", "cuda_graph", "compiled_graph")
 UNTRAINABLE = "learns nothing"  # why a network has no training step
 UNIT = Plugin("transformer")  # whose time in the same session is the unit of all the others'
 

@@ -29,7 +29,7 @@ RUNS = {
 SPEED = {
     "model": "the network, with options where it is not of default size",
     "nodes x batch": "objects per sample, and samples per call",
-    "mode": "how it is run (eager, compile or a CUDA graph), and in which precision",
+    "mode": "how it is run (eager, compiled, as a CUDA graph, or both), and in which precision",
     "params": RUNS["params"],
     "GFLOP": "billions of floating-point operations of one inference",
     "infer ms": f"time of inference: {TIME}",

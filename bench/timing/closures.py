@@ -10,7 +10,7 @@ from typing import NoReturn
 import torch
 from torch import nn
 
-from bench.core.cases import UNTRAINABLE, TimingTarget
+from bench.core.cases import COMPILED, GRAPHED, UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.system.clock import clock_of
@@ -54,7 +54,7 @@ def build_closures(
     batch = next(Batches(task.train, run.batch_size, rng("batches", run.seed)))
     resting = symmetrise(deepcopy(model).eval(), task.signature, run.symmetrise)
     called, untrained = modes.apply_mode(mode, resting), _inference_context(resting, batch[:1])
-    method, step = compile_terms(method) if mode == "compile" else method, None
+    method, step = compile_terms(method) if mode in COMPILED else method, None
 
     if is_trainable(model):
         step = _step_closure(run, (task, model, method), batch, mode)
@@ -78,7 +78,7 @@ def _step_closure(
         steps = chain.from_iterable(method.train(run, task, model) for _ in repeat(None))
         return lambda: next(steps)
     trained = trainer(run, model, method)
-    if mode == "cuda_graph":
+    if mode in GRAPHED:
         trained = GraphedTrainer(trained, _refuse)
     return lambda: trained.step(batch)
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from msgspec import structs
 
-from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
+from bench.core.cases import CASE_KINDS, MODES, UNIT, SpeedCase
 from bench.core.config import Plugin, to_plain
 from bench.records import files
 from bench.records.claims import TIMING, hold
@@ -25,7 +25,7 @@ GRID_ROUNDS, GRID_MINIMUM = 40, 15  # fewer pairs decide nothing among hundreds 
 SESSION_S = 30.0
 GRID_NODES = (5, 10, 20, 40)
 GRID_BATCH = {"cpu": (1, 8, 32), "cuda": (1, 32, 256)}
-GRID_MODES = {"cpu": ("eager",), "cuda": ("eager", "compile", "cuda_graph")}
+GRID_MODES = {"cpu": ("eager",), "cuda": MODES}
 
 
 @dataclass(frozen=True)

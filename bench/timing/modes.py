@@ -1,4 +1,4 @@
-"""The variants of a function: eager, compiled or a CUDA graph, and the precision of products."""
+"""The variants of a function: compiled, a CUDA graph, both or none, and products' precision."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.core.cases import COMPILED, GRAPHED
 from bench.training.precision import autocast, check_precision, tf32
 
 Function = Callable[[], Any]
@@ -14,7 +15,7 @@ Function = Callable[[], Any]
 
 def apply_mode(mode: str, model: nn.Module) -> nn.Module:
     """Return the model as the mode runs it, each size compiled for itself."""
-    return torch.compile(model, dynamic=False) if mode == "compile" else model
+    return torch.compile(model, dynamic=False) if mode in COMPILED else model
 
 
 def capture(mode: str, function: Function, device: str) -> Function:
@@ -22,7 +23,7 @@ def capture(mode: str, function: Function, device: str) -> Function:
 
     The first call makes the graph. Raises `ValueError` where there are no CUDA graphs.
     """
-    if mode != "cuda_graph":
+    if mode not in GRAPHED:
         return function
     if device != "cuda":
         raise ValueError("CUDA graphs need a CUDA device")

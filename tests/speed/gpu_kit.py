@@ -42,7 +42,17 @@ def list_parts(out: Path) -> dict[str, Part]:
     """Return the parts by name, in their order."""
     tests = ("pytest", "-m", "gpu", "tests/bench/training", f"--junitxml={out / 'tests.xml'}")
     speed = ("bench", "speed", "--device", "cuda", "--models", *MODELS, "--batch", "32")
-    variants = ("--modes", "eager", "compile", "cuda_graph", "--dtypes", "float32", "tf32", "bf16")
+    variants = (
+        "--modes",
+        "eager",
+        "compile",
+        "cuda_graph",
+        "compiled_graph",
+        "--dtypes",
+        "float32",
+        "tf32",
+        "bf16",
+    )
     figure = (*speed, "--nodes", "5", "20", "40", "--modes", "eager", "--budget", "100s")
     training = ("bench", "run", "--task", "nbody_gravity", "--device", "cuda", "--graph")
     training += ("--jobs", "4", "--seeds", "3", "--steps", "10000", "--no-timing")

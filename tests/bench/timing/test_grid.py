@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from msgspec import structs, to_builtins
 
 from bench.cli import main
-from bench.core.cases import CASE_KINDS, UNIT, SpeedCase
+from bench.core.cases import CASE_KINDS, GRAPHED, UNIT, SpeedCase
 from bench.core.config import Plugin
 from bench.core.keys import case_key
 from bench.records.speed_record import blank_record
@@ -260,8 +260,10 @@ def test_what_a_gpu_does_not_tell_is_not_made_up(monkeypatch):
     assert (gpu.clock_mhz(), gpu.throttle_reasons(), gpu.energy_mj(float)) == (None, "", None)
 
 
-def test_a_step_that_cannot_be_a_cuda_graph_is_refused():
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler's own
+@pytest.mark.parametrize("mode", GRAPHED)
+def test_a_step_that_cannot_be_a_cuda_graph_is_refused(mode):
     with pytest.raises(ValueError, match="no CUDA graph of its steps: it needs a GPU"):
         sampler.build_closure(
-            replace(CELL, mode="cuda_graph").targets(["remul_step"])["remul_step"], "cpu"
+            replace(CELL, mode=mode).targets(["remul_step"])["remul_step"], "cpu"
         )()

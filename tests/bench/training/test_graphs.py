@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bench.core.cases import MODES
 from bench.core.config import Plugin, Run
 from bench.system import environment
-from bench.training import graphs, loop
+from bench.timing.closures import build_closures
+from bench.training import compilation, graphs, loop
 from bench.training.build import build
 from bench.training.execute import execute
 from bench.training.loop import Trainer, train
@@ -30,10 +32,10 @@ def using(name, **options):
     return replace(RUN, method=Plugin(name, options))
 
 
-def train_on(run, device):
+def train_on(run, device, change=lambda method: method):
     """The weights after a run, its curve, and the lines that it tells."""
     task, model, method = build(run, device)
-    said = []
+    said, method = [], change(method)
     train(run, task, model, method, said.append)
     lines = [message.text for message in said if hasattr(message, "text")]
     points = [{k: float(x) for k, x in point.items()} for point in method.penalty.points]
@@ -77,6 +79,14 @@ def test_replayed_steps_train_as_others_do(name, graphed, monkeypatch):
     assert len(graphed) == 1
     monkeypatch.delenv(environment.GRAPH)
     assert_close(weights, train_on(using(name), "cpu")[0], rtol=0, atol=0)
+
+
+def test_replayed_steps_may_be_compiled(graphed, monkeypatch):
+    monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
+    weights = train_on(RUN, "cpu", compilation.compile_terms)[0]
+    assert len(graphed) == 1
+    monkeypatch.delenv(environment.GRAPH)
+    assert_close(weights, train_on(RUN, "cpu")[0], rtol=1e-4, atol=1e-6)
 
 
 def test_a_capture_that_fails_is_a_line_and_no_other_weights(graphed, monkeypatch):
@@ -124,6 +134,14 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
     assert lines == []
     assert_close(weights, expected, rtol=1e-3, atol=1e-5)
     assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=1e-2, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("mode", MODES)
+def test_a_step_in_any_mode_loses_as_an_eager_one_on_a_gpu(mode):
+    steps = [build_closures(RUN, "cuda", way)[0] for way in ("eager", mode)]
+    losses = [[float(step()) for _ in range(6)] for step in steps]
+    assert_close(losses[1], losses[0], rtol=1e-2, atol=1e-5)
 
 
 @pytest.mark.gpu
