@@ -105,6 +105,8 @@ def _open_dask(options: Mapping[str, Any], jobs: int, folder: Path) -> Iterator[
     except (OSError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {address!r}: {error}") from None
     with client:
+        if client.run_on_scheduler(find_spec, "bench") is None:
+            raise ValueError(f"the scheduler at {address!r} cannot import bench: see docs/scale.md")
         executor = client.get_executor(pure=False)
         try:
             yield Engine(executor, train_in_dask, (KilledWorker,))

@@ -67,6 +67,22 @@ def test_a_dask_that_does_not_answer_is_one_line(monkeypatch, tmp_path):
         pass
 
 
+@pytest.mark.slow
+def test_a_scheduler_without_the_checkout_is_one_line(monkeypatch, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    from distributed.deploy import LocalCluster
+
+    monkeypatch.setattr(
+        distributed.Client, "run_on_scheduler", lambda _, look, name: look(f"no_{name}")
+    )
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(ValueError, match="cannot import bench"),
+        open_engine(Choice("dask", {"address": cluster.scheduler_address}), 2, tmp_path),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(("engine", "flags"), [("local", ["--no-timing"]), ("dask=a", [])])
 def test_without_a_gpu_here_none_is_asked_of_this_machine(engine, flags, monkeypatch, capsys):
     monkeypatch.setattr(engines, "find_spec", lambda _: True)
