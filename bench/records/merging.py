@@ -36,8 +36,10 @@ class Merger:
     def add_runs(self, source: Path, chosen: Callable[[RunRecord], bool] = lambda _: True) -> None:
         """Copy the chosen runs of a machine's folder; what comes from elsewhere says from where."""
         store, theirs = RunStore(self.target), RunStore(source)
-        for record in filter(chosen, _read(theirs)):
-            if self._add(store, self._adapt(record, source)):
+        records = _read(theirs)
+        timed = find_own_clock(source, records) == self.clock
+        for record in filter(chosen, records):
+            if self._add(store, self._adapt(record, source, timed=timed)):
                 for end in self.beside:
                     beside = theirs.path_of(record).with_suffix(end)
                     if beside.is_file():
@@ -58,12 +60,12 @@ class Merger:
         kept = [f"differs, and the one that was there is kept: {name}" for name in self.differ]
         return [f"{counts}, times of {self.clock}", *kept]
 
-    def _adapt(self, record: RunRecord, source: Path) -> RunRecord:
+    def _adapt(self, record: RunRecord, source: Path, *, timed: bool) -> RunRecord:
         origin = origin_of(record, source)
         if origin != self.target.name:
             machine = structs.replace(record.machine, name=origin)
             record = structs.replace(record, machine=machine)
-        if origin != self.clock:
+        if not timed:
             record = structs.replace(record, timings={}, untimed=None)
         return record
 
@@ -85,9 +87,20 @@ def find_clock(target: Path, sources: Sequence[Path]) -> str:
 
     That of the times that are there; else the one that the folder is named after, else the first.
     """
-    timed = {origin_of(record, target) for record in RunStore(target).load()[0] if record.timings}
-    names = [source.name for source in sources]
-    return min(timed, default=target.name if target.name in names else names[0])
+    records = RunStore(target).load()[0]
+    if any(record.timings for record in records):
+        return find_own_clock(target, records)
+    names = [find_own_clock(source, RunStore(source).load()[0]) for source in sources]
+    return target.name if target.name in names else names[0]
+
+
+def find_own_clock(root: Path, records: Sequence[RunRecord]) -> str:
+    """Return the machine that took the times in a folder: its own, or the one of a pool.
+
+    A machine times what others have trained, too, so one trained and timed there tells.
+    """
+    timed = {origin_of(record, root) for record in records if record.timings}
+    return root.name if root.name in timed else min(timed, default=root.name)
 
 
 def origin_of(record: RunRecord, root: Path) -> str:

@@ -64,6 +64,15 @@ def test_a_machines_own_folder_has_its_own_clock(here, there):
     assert {seed for seed, record in load(there).items() if record.timings} == {1, 2}
 
 
+def test_what_a_machine_timed_is_its_own_whoever_trained_it(here, there, tmp_path):
+    """`elsewhere` sorts before `here` and `there`, and trained a seed that `there` timed."""
+    seed = make("egnn", 3, 3.0, ms=9.0)
+    fill(there, replace(seed, machine=replace(seed.machine, name="elsewhere")))
+    assert merge(there, here) == merge(tmp_path / "pool", there) == 0
+    for root in (there, tmp_path / "pool"):
+        assert {seed for seed, record in load(root).items() if record.timings} == {1, 2, 3}
+
+
 def test_a_row_is_as_fast_as_the_seed_that_was_timed(here, there, tmp_path):
     pool = tmp_path / "pool"
     assert merge(pool, there, here) == 0
