@@ -56,6 +56,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A difference, and the ends between which it lies in 19 of 20 draws."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+    @property
+    def is_there(self) -> str:
+        """The verdict on the claim that there is one."""
+        return OPEN if self.low <= 0 <= self.high else TRUE
+
+
+@dataclass(frozen=True)
 class Study:
     """The rows of a task, and what a sentence may say of them.
 
@@ -94,13 +111,34 @@ class Study:
         ratios = time_ratios(other, row, kind)
         return f"{median_interval(ratios)[0]:.2g}" if ratios else ABSENT
 
+    def compute(self, row: Row, other: Row) -> str:
+        """Return how many times the FLOPs of another row's training a row's training took."""
+        flops = {
+            record.key: record.run.steps * record.counters["step_flops"]
+            for record in self.evidence.records
+            if record.key in (row["key"], other["key"])
+        }
+        return f"{flops[row['key']] / flops[other['key']]:.2g} times"
+
+    def change_power(self, network: str, method: str, other: str) -> "Change":
+        """Return by how much the power of compute changes from one method to another."""
+        powers = []
+        for learner in read_learners(self.evidence.records):
+            if learner["network"] == network and learner["method"] in (method, other):
+                columns = [np.array(learner[name], float) for name in COLUMNS[:3]]
+                laws = [fit_law(*columns), *bootstrap_laws(*columns, seed=len(powers))]
+                powers.append((learner["method"], np.array([law.compute for law in laws])))
+        by_method = dict(powers)
+        change = by_method[method] - by_method[other]
+        return Change(change[0], *band([*change[1:]]))
+
     def fit_laws(self) -> Iterator[dict[str, str]]:
         """Yield the exponents with which the errors of each network and method fall."""
         for learner in read_learners(self.evidence.records):
             columns = [np.array(learner[name], float) for name in COLUMNS[:3]]
             law, draws = fit_law(*columns), bootstrap_laws(*columns)
             named = {"network": learner["network"], "method": learner["method"]}
-            for name in EXPONENTS:
+            for name in (*EXPONENTS, "growth"):
                 low, high = band([getattr(draw, name) for draw in draws])
                 named[name] = f"{getattr(law, name):.2f} ({low:.2f} to {high:.2f})"
             yield named
