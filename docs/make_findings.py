@@ -18,7 +18,7 @@ from bench.core import plugins  # noqa: E402 - after the path of the checkout
 from bench.core.config import Plugin  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
 from bench.reporting import findings  # noqa: E402
-from bench.reporting.aggregate import time_ratios  # noqa: E402
+from bench.reporting.aggregate import AND, time_ratios  # noqa: E402
 from bench.reporting.comparisons import ErrorRatio, mean_interval, median_interval  # noqa: E402
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, read_learners  # noqa: E402
 from bench.reporting.findings.evidence import Evidence, Row, say_ends, say_interval  # noqa: E402
@@ -83,11 +83,14 @@ class Study:
     machine: str
     score: str = "mse_test"
 
-    def row(self, model: str, method: str = "plain", steps: int = 0) -> Row:
-        """Return the row, of the study's usual steps. Raises `ValueError` unless there is one."""
+    def row(self, model: str, method: str = "plain", steps: int = 0, *more: str) -> Row:
+        """Return the row, of the study's usual steps. Raises `ValueError` unless there is one.
+
+        `more` is what a table writes behind the method, such as the optimiser and `tuned`.
+        """
         network, trained = plugins.parse("models", model), plugins.parse("methods", method)
         label = str(Plugin(network.stem, network.kwargs))
-        wanted = (label, str(trained), steps or self.evidence.usual_steps)
+        wanted = (label, AND.join([str(trained), *more]), steps or self.evidence.usual_steps)
         keys = ("label", "method", "steps")
         rows = [row for row in self.evidence.rows if tuple(row[key] for key in keys) == wanted]
         if len(rows) != 1:

@@ -48,7 +48,7 @@ def fill(page: str) -> str:
     runs = aggregate.frame(RunStore(MACHINE).load()[0])
     runs = runs[(runs["task"] == TASK) & (runs["status"] == "done")]
     table = aggregate.with_speed(aggregate.summary(runs.dropna(axis="columns", how="all")))
-    table = table[table["seeds"] >= SEEDS]
+    table = table[(table["seeds"] >= SEEDS) & (table["steps"] <= 2 * STEPS)]
     answer = "\n".join([*sentences(runs, table), "", *markdown(table)])
     return BLOCK.sub(lambda block: f"{block[1]}{answer}\n{block[2]}", page)
 

@@ -62,8 +62,8 @@ def find_best_exact(evidence: Evidence) -> Finding:
 def compare_backbones(evidence: Evidence, split: str) -> Finding:
     """Return whether the best unconstrained row is as accurate as the best exact network."""
     question = f"Is an unconstrained network as accurate as the best exact one{WHERE[split]}?"
-    exact, free = (evidence.best(rows, split) for rows in (evidence.exact, evidence.free))
-    picked = len(evidence.free), len(evidence.exact)
+    exact, free = (evidence.best(rows, split) for rows in (evidence.exact, evidence.comparable))
+    picked = len(evidence.comparable), len(evidence.exact)
     ratio = exact and free and evidence.compare(free, exact, f"mse_{split}", picked)
     if not ratio:
         lacking = "exact network" if exact is None else "unconstrained row"
@@ -71,7 +71,7 @@ def compare_backbones(evidence: Evidence, split: str) -> Finding:
         return Finding(evidence.task, question, sentence, UNDECIDED)
     within = ratio.is_within()
     sentence = (
-        f"{evidence.name(free)}, {_say_best(evidence.free, 'unconstrained row')}, "
+        f"{evidence.name(free)}, {_say_best(evidence.comparable, 'unconstrained row')}, "
         f"{say_ratio(ratio, evidence.name(exact))}, {_say_best(evidence.exact, 'exact network')}"
         f"{WHERE[split]}: {say_margin(ratio)}."
     )

@@ -51,7 +51,9 @@ def claims(evidences: Iterable[Evidence]) -> list[Claim]:
     """Return verdicts on the claims of the abstract from the evidence of each task."""
     verdicts = []
     for evidence in evidences:
-        remul = [row for row in evidence.free if base_method(row) == "remul"]
+        runs = evidence.configurations
+        trained = [row for row in evidence.free if base_method(row) == "remul"]
+        remul = [row for row in trained if runs[row["key"]].symmetrise == "none"]
         if remul:
             verdicts += _judge(evidence, remul)
     return verdicts
@@ -62,7 +64,8 @@ def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
     yield _judge_control(evidence, remul)
     runs = evidence.configurations
     published, sweeps = _published(evidence, remul)
-    rows = published or remul
+    comparable = {row["key"] for row in evidence.comparable}
+    rows = published or [row for row in remul if row["key"] in comparable] or remul
     scaled = [_judge_accuracy(evidence, rows)]
     scaled += [_judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
     at_scale = bool(published) and all(row["key"] in evidence.on_gpu for row in published)
@@ -72,7 +75,7 @@ def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
             yield claim
             continue
         words = {CONFIRMED: "holds", REFUTED: "does not hold", OPEN: "is open"}[claim.verdict]
-        size = f"{runs[rows[0]['key']].steps:,} steps"
+        size = f"{runs[claim.rows[0]].steps:,} steps"
         yield replace(
             claim,
             verdict=OPEN,

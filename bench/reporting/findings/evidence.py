@@ -94,6 +94,15 @@ class Evidence:
         return [row for row in self._real() if not row["equivariant"]]
 
     @cached_property
+    def comparable(self) -> list[Row]:
+        """The rows of unconstrained networks that had no more training than exact ones had.
+
+        Twice as many steps are no more, as augmentation takes them at REMUL's compute.
+        """
+        longest = max((row["steps"] for row in self.exact), default=inf)
+        return [row for row in self.free if row["steps"] <= 2 * longest]
+
+    @cached_property
     def splits(self) -> list[str]:
         """The splits that findings are about: the test split and poses unlike those of training."""
         return [split for split in ("test", "ood") if f"mse_{split}" in self.runs]

@@ -50,7 +50,7 @@ def find_speed_up(evidence: Evidence, kind: str) -> Finding | None:
 
 
 def _list_candidates(evidence: Evidence, best: Row, kind: str) -> list[Candidate]:
-    rows = [row for row in (*evidence.exact, *evidence.free) if row["key"] != best["key"]]
+    rows = [row for row in (*evidence.exact, *evidence.comparable) if row["key"] != best["key"]]
     picked = len(rows), len(evidence.exact)
     return [
         (_speed_up(best, row, kind), row, ratio)
@@ -93,7 +93,7 @@ def _describe(
 
 def measure_symmetry(evidence: Evidence) -> Finding | None:
     """Return how far the best unconstrained row is from equivariant; None where none is known."""
-    free, exact = evidence.best(evidence.free), evidence.best(evidence.exact)
+    free, exact = evidence.best(evidence.comparable), evidence.best(evidence.exact)
     score = "expected_error_test"
     if free is None or not evidence.errors(free, score):
         return None

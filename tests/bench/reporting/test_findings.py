@@ -1,5 +1,7 @@
 """Findings and claims on records whose truth is planted."""
 
+import dataclasses
+
 import pytest
 from made_records import make, make_rows
 from msgspec.structs import replace
@@ -50,6 +52,17 @@ def test_a_backbone_is_held_against_the_best_exact_network(error, verdict):
     assert len(finding.rows) == 2
 
 
+def test_a_longer_training_is_held_against_none_that_was_shorter():
+    rows = {
+        "egnn": 1e-3,
+        "gnn__augment": {"error": 5e-3, "steps": 3000},
+        "mlp__augment": {"error": 5e-4, "steps": 3001},
+    }
+    assert answer(make_rows(5, **rows)).verdict == NO
+    longer = rows | {"tfn": {"error": 2e-3, "steps": 50_000}}
+    assert answer(make_rows(5, **longer)).verdict == YES
+
+
 def test_few_seeds_say_so_in_their_own_words():
     few = answer(make_rows(3, egnn=1e-3, gnn=5e-3))
     assert "3 seeds: a hint, no result" in few.sentence
@@ -97,6 +110,21 @@ def test_what_is_faster_and_worse_is_not_of_equal_accuracy():
 def test_a_disturbed_clock_decides_nothing():
     rows = {"egnn": {"error": 1e-3}, "gnn": {"error": 1e-3, "ms": 0.5, "quality": "C"}}
     assert answer(make_rows(5, **rows), FASTER).verdict == UNDECIDED
+
+
+def test_what_frames_made_symmetric_is_not_what_the_loss_taught():
+    rows = make_rows(5, gnn__plain={"error": 1e-3}, gnn__remul={"error": 1e-3})
+    framed = [
+        replace(
+            record,
+            key="f" * 8,
+            run=dataclasses.replace(record.run, symmetrise="frame_average"),
+            scores=record.scores | {"expected_error_test": 1e-9},
+        )
+        for record in make_rows(5, gnn__remul={"error": 1e-3})
+    ]
+    start = "Unconstrained networks learn"
+    assert judge([*rows, *framed], start).rows == judge(rows, start).rows
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(0.9, YES), (1.1, NO), (1.0, UNDECIDED)])
