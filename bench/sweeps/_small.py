@@ -10,6 +10,7 @@ TASK = Plugin("nbody_gravity", {"val": 500})
 TRANSFORMER = Plugin("transformer", {"channels": 64, "layers": 4, "heads": 4})
 EGNN = Plugin("egnn")
 TFN = Plugin("tfn", {"layers": 2})
+DRIFT = Plugin("drift")  # what all have to beat
 PLAIN, AUGMENT = Plugin("plain"), Plugin("augment")
 MOVING = (
     Plugin("ramp", {"beta": 10.0, "steps": STEPS}),

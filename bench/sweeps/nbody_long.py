@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps._small import AUGMENT, EGNN, PLAIN, TRANSFORMER, Cell, remul, seeded
+from bench.sweeps._small import AUGMENT, DRIFT, EGNN, PLAIN, TRANSFORMER, Cell, remul, seeded
 
 STEPS = 50_000
 SEEDS, LARGE_SEEDS = 5, 3
@@ -22,7 +22,7 @@ def runs() -> Iterator[Run]:
 def _small() -> list[Cell]:
     penalties = (remul(1.0), remul(100.0), Plugin("gradnorm"), FUNCTIONAL)
     duals = tuple(Plugin("dual", {"level": level}) for level in LEVELS)
-    exact = (EGNN, Plugin("nequip"), Plugin("painn"), Plugin("drift"))
+    exact = (EGNN, Plugin("nequip"), Plugin("painn"), DRIFT)
     return [
         (TRANSFORMER, PLAIN, STEPS),
         (TRANSFORMER, AUGMENT, STEPS),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps._small import AUGMENT, PLAIN, SEEDS, remul
+from bench.sweeps._small import AUGMENT, DRIFT, PLAIN, SEEDS, remul
 
 WIDTHS = (16, 32, 64)
 STEPS = (100, 300, 900)
@@ -18,7 +18,7 @@ LEARNERS = (
 
 
 def runs() -> Iterator[Run]:
-    """Transformer x {plain, augment, remul} and egnn, x width x steps, and x samples."""
+    """Transformer x {plain, augment, remul} and egnn, x width x steps, and x samples; drift."""
     grid = [(width, steps, SAMPLES) for width in WIDTHS for steps in STEPS]
     grid += [(WIDTHS[1], STEPS[1], samples) for samples in FEW]
     for seed in range(SEEDS):
@@ -26,6 +26,8 @@ def runs() -> Iterator[Run]:
             for name, sizes, method in LEARNERS:
                 model = Plugin(name, {"channels": width, **sizes})
                 yield _run(_task(samples), model, method, steps, seed)
+        for samples in (SAMPLES, *FEW):
+            yield _run(_task(samples), DRIFT, PLAIN, STEPS[1], seed)
 
 
 def _task(samples: int) -> Plugin:

@@ -7,7 +7,7 @@ tell of: (field t^2 / 2)^2 / 3 of the error is then beyond every network without
 from collections.abc import Iterator
 
 from bench import Plugin, Run
-from bench.sweeps._small import PLAIN, SEEDS
+from bench.sweeps._small import AUGMENT, DRIFT, PLAIN, SEEDS
 
 STEPS = 2400
 SAMPLES = (100, 1000)
@@ -16,11 +16,16 @@ COPIES = Plugin("augment", {"copies": 8})
 
 
 def runs() -> Iterator[Run]:
-    """Rapidash for T(3), as is, with turned copies and wide; for SE(3), told a pose or scalars."""
+    """Rapidash for T(3), as is, augmented and wide; for SE(3), told a pose or scalars; drift."""
     free, exact = _network("translations"), _network("distances")
-    cells = [(free, PLAIN), (free, COPIES), (_network("translations", channels=64), PLAIN)]
+    cells = [
+        (free, PLAIN),
+        (free, COPIES),
+        (free, AUGMENT),
+        (_network("translations", channels=64), PLAIN),
+    ]
     cells += [(exact, PLAIN), (_network("distances", pose=True), PLAIN)]
-    cells.append((_network("distances", scalars=True), PLAIN))
+    cells += [(_network("distances", scalars=True), PLAIN), (DRIFT, PLAIN)]
     for seed in range(SEEDS):
         for train in SAMPLES:
             for field in FIELDS:

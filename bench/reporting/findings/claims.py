@@ -8,7 +8,7 @@ from math import inf
 from bench.core import plugins
 from bench.core.config import Run, canonical
 from bench.reporting.aggregate import TIMED, time_ratios
-from bench.reporting.comparisons import MARGIN, median_interval
+from bench.reporting.comparisons import MARGIN, ErrorRatio, median_interval
 from bench.reporting.findings.accuracy import base_method
 from bench.reporting.findings.evidence import (
     PERCENT,
@@ -116,32 +116,46 @@ def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
 
 
 def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
-    """Return whether E' falls with every step of beta, on the network with the most of them."""
+    """Return whether E' falls with every step of beta, on all ladders that have most of them."""
     claim = "The weight beta controls how equivariant a network becomes"
     ladders: dict[tuple, list[Row]] = {}
     for row in remul:
         ladders.setdefault(_without_beta(evidence.configurations[row["key"]]), []).append(row)
-    ladder = max(ladders.values(), key=len)
-    ladder.sort(key=lambda row: _beta(evidence.configurations[row["key"]]))
-    pairs = [
-        (low, high, ratio)
-        for low, high in pairwise(ladder)
-        if (ratio := evidence.compare(high, low, "expected_error_test"))
-    ]
+    most = max(map(len, ladders.values()))
+    longest = [_compare_steps(evidence, rows) for rows in ladders.values() if len(rows) == most]
+    pairs = [pair for ladder in longest for pair in ladder]
     if not pairs:
         return Claim(claim, evidence.task, OPEN, "There is one beta alone.", settles="run others")
     falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
-    betas = " < ".join(f"{_beta(evidence.configurations[row['key']]):g}" for row in ladder)
-    sentence = (
-        f"On {ladder[0]['model']}, beta = {betas}: E' falls in {falls} and rises in {rises} of "
-        f"{len(pairs)} steps ({say_seeds(min(pair[2].seeds for pair in pairs))})."
-    )
+    seeds = say_seeds(min(ratio.seeds for _, _, ratio in pairs))
+    climbs = "; ".join(_say_ladder(evidence, ladder) for ladder in longest if ladder)
+    sentence = f"{climbs} ({seeds})."
     verdict = REFUTED if rises else CONFIRMED if falls == len(pairs) else OPEN
-    rows = tuple(row["key"] for row in ladder)
+    keys = dict.fromkeys(row["key"] for low, high, _ in pairs for row in (low, high))
     numbers = tuple(as_number("ratio of E'", ratio) for _, _, ratio in pairs)
     unclear = [pair for pair in pairs if not (pair[2].is_better or pair[2].is_worse)]
     settles = evidence.settle(unclear[0][:2], unclear[0][2].seeds_to_tell(1)) if unclear else ""
-    return Claim(claim, evidence.task, verdict, sentence, rows, numbers, settles)
+    return Claim(claim, evidence.task, verdict, sentence, tuple(keys), numbers, settles)
+
+
+def _compare_steps(evidence: Evidence, rows: list[Row]) -> list[tuple[Row, Row, ErrorRatio]]:
+    """Return rows that differ in beta, pair by pair, with the ratio of their E'."""
+    rows = sorted(rows, key=lambda row: _beta(evidence.configurations[row["key"]]))
+    ratios = [evidence.compare(high, low, "expected_error_test") for low, high in pairwise(rows)]
+    return [(*pair, ratio) for pair, ratio in zip(pairwise(rows), ratios, strict=True) if ratio]
+
+
+def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) -> str:
+    rows = [pairs[0][0], *[high for _, high, _ in pairs]]
+    runs = [evidence.configurations[row["key"]] for row in rows]
+    betas = " < ".join(f"{_beta(run):g}" for run in runs)
+    others = ", ".join(f"{k}={v}" for k, v in runs[0].method.kwargs.items() if k != "beta")
+    where = f"{rows[0]['model']} ({others})" if others else rows[0]["model"]
+    falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
+    return (
+        f"On {where}, beta = {betas}: E' falls in {falls} and rises in {rises} of {len(pairs)} "
+        f"step{'s' * (len(pairs) != 1)}"
+    )
 
 
 def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
@@ -180,11 +194,22 @@ def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
     quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
     sentence = (
         f"{evidence.name(row)} is {say_interval(value, low, high)} times faster than "
-        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality})."
+        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality})"
+        f"{_say_fastest(evidence, row, pairs)}."
     )
     verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
     numbers = (Number(f"times faster, {kind}", value, low, high, row["seeds"], quality),)
     return Claim(claim, evidence.task, verdict, sentence, (row["key"], exact["key"]), numbers)
+
+
+def _say_fastest(evidence: Evidence, row: Row, pairs: list[tuple]) -> str:
+    """Return how it compares with the fastest exact network that errs less, if one does."""
+    better = [pair for pair in pairs if pair[-1]["mse_test"] < row["mse_test"]]
+    if not better:
+        return ""
+    value, low, high, exact = min(better, key=lambda pair: pair[0])
+    times = say_interval(value, low, high)
+    return f", and {times} times than {evidence.name(exact)}, the fastest that errs less"
 
 
 def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:

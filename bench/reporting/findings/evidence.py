@@ -197,7 +197,7 @@ def say_ends(ratio: ErrorRatio) -> str:
 def say_interval(value: float, low: float, high: float) -> str:
     """Return a value with its interval, if there is one."""
     ends = f" ({_span(low, high)})" if high not in (inf, value) else ""
-    return f"{formats.plain(value, 3)}{ends}"
+    return f"{_say_end(value)}{ends}"
 
 
 def say_margin(ratio: ErrorRatio) -> str:
@@ -217,4 +217,10 @@ def as_number(name: str, ratio: ErrorRatio) -> Number:
 
 
 def _span(low: float, high: float) -> str:
-    return f"{formats.plain(low, 3)} to {formats.plain(high, 3)}"
+    return f"{_say_end(low)} to {_say_end(high)}"
+
+
+def _say_end(value: float) -> str:
+    """Return a ratio or an end of its interval, with as many digits as tell it from 1."""
+    digits = (3, 4, 5)
+    return next((text for n in digits if (text := formats.plain(value, n)) != "1"), "1")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from bench.core.config import Plugin
 from bench.reporting import findings
 from bench.reporting.findings import CONFIRMED, NO, OPEN, REFUTED, UNDECIDED, YES
+from bench.reporting.findings.evidence import say_interval
 
 DRAWS = 20  # of whole records; test_comparisons draws 200 of the numbers alone
 ACCURATE, OOD = "Is an unconstrained network as accurate", "poses unlike"
@@ -192,6 +193,41 @@ def test_beta_controls_the_error_if_each_step_lowers_it(errors, verdict):
         for seed in range(5)
     ]
     assert judge(records, "The weight beta").verdict == verdict
+
+
+def test_every_ladder_of_betas_counts():
+    """Over one group each step lowers the error; over another the second raises it."""
+    errors = {"so3": (0.3, 0.2, 0.1), "about_y": (0.3, 0.2, 0.4)}
+    records = [
+        make("gnn", seed, 1.0, "remul", options={"beta": beta, "group": group},
+             symmetry=(1 + 0.01 * seed) * error)
+        for group in errors
+        for beta, error in zip((0.1, 1.0, 10.0), errors[group], strict=True)
+        for seed in range(5)
+    ]  # fmt: skip
+    claim = judge(records, "The weight beta")
+    assert claim.verdict == REFUTED
+    assert len(claim.rows) == 6
+    ladder = "beta = 0.1 < 1 < 10: E' falls in"
+    assert f"On gnn (group=so3), {ladder} 2 and rises in 0 of 2 steps" in claim.sentence
+    assert f"On gnn (group=about_y), {ladder} 1 and rises in 1 of 2 steps" in claim.sentence
+
+
+def test_speed_is_said_beside_the_slowest_and_the_fastest_that_errs_less():
+    rows = {
+        "tfn": {"error": 1e-3, "ms": 12.0},
+        "egnn": {"error": 1e-3, "ms": 6.0},
+        "painn": {"error": 9e-3, "ms": 1.0},
+        "gnn__remul": {"error": 2e-3, "ms": 2.0},
+    }
+    sentence = judge(make_rows(5, **rows), "REMUL is up to 10").sentence
+    assert "6 times faster than tfn, the slowest exact network" in sentence
+    assert "3 times than egnn, the fastest that errs less" in sentence
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0012, "1.001"), (0.99996, "0.99996"), (1, "1")])
+def test_an_end_of_an_interval_is_on_its_side_of_one(value, text):
+    assert say_interval(2.0, value, 3.0) == f"2 ({text} to 3)"
 
 
 def published(error, gpu):
