@@ -8,8 +8,8 @@ from remul.fields import Fields
 
 PACKAGE = "lgatr"
 JOB = "vectors"
-OURS = {"name": "gatr", "kwargs": {"layers": 4}}
-DIFFERS = "theirs is a smaller class of functions: scalars and vectors, no multivectors"
+OURS = {"name": "gatr_slim", "kwargs": {"layers": 4}}
+DIFFERS = "theirs holds vectors of space-time, which meet its scalars in attention alone"
 
 
 def build(neighbours: int | None, layers: int = 4) -> nn.Module:

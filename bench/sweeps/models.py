@@ -14,6 +14,7 @@ EQUIVARIANT = (
     Plugin("evfn", {"channels": 56}),
     Plugin("framed", {"channels": 64}),
     Plugin("gatr", {"channels": 48, "layers": 3}),
+    Plugin("gatr_slim", {"channels": 72, "layers": 3}),
     Plugin("hegnn", {"channels": 58}),
     Plugin("nequip", {"channels": 40, "layers": 3, "degree": 1}),
     Plugin("painn"),

@@ -29,7 +29,7 @@ JOBS = {
 UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
 CLOUDS = ((5, 128), (20, 32), (100, 1), (300, 1), (1000, 1), (3000, 1))
 LONGEST_MS = 5_000  # of a training step; sizes at which one would take longer are left out
-ATTENDING = ("transformer", "gatr")  # all objects attend to all, whatever their number
+ATTENDING = ("transformer", "gatr", "gatr_slim")  # all objects attend to all, whatever their number
 PEER_ROUNDS, ROUNDS_OF_LARGE = 6, 3
 LARGE = 1000  # objects
 
