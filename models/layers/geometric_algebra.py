@@ -89,7 +89,7 @@ def multiply(
     """
     left, right, result, turn = (factor.to(a.dtype) for factor in (left, right, result, turn))
     if torch.compiler.is_compiling():
-        return result @ multiply_in_space(left @ a, right @ b)
+        return result @ _multiply_in_space(left @ a, right @ b)
     return _Multiply.apply(left, right, result, turn, a, b)
 
 
@@ -98,7 +98,7 @@ def multiply_in_space(a: Tensor, b: Tensor) -> Tensor:
 
     A few columns take less time by single terms, which are more work in fewer operations.
     """
-    if a.shape[-1] < FEW and a.device.type == "cpu" and not torch.compiler.is_compiling():
+    if a.device.type == "cpu" and a.shape[-1] < FEW:
         left, right, result = (factor.to(a.dtype) for factor in _terms())
         return result @ ((left @ a) * (right @ b))
     return _multiply_in_space(a, b)
