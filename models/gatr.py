@@ -22,7 +22,7 @@ from models.layers.fields import (
 from models.layers.geometric_mlp import GeoMLP
 from models.layers.lengths import narrow, widen
 from models.layers.mlp import linear, scale_weights
-from models.layers.multivectors import Columns, MultivectorLinear, normalise
+from models.layers.multivectors import MultivectorLinear, Rows, normalise
 from models.layers.padding import call_padded
 from remul.fields import MASK, Fields, Signature, Types
 
@@ -64,14 +64,14 @@ class Attention(nn.Module):
         self.heads = heads
         width, hidden = max(2 * half // heads, 1), max(2 * channels // heads, 4)
         groups = heads + 2  # queries, then the one key and the one value of all heads
-        self.columns = Columns(groups, width)
+        self.rows = Rows(groups, width)
         self.project = MultivectorLinear(
-            (Columns(1, half), self.columns),
+            (Rows(1, half), self.rows),
             (channels, groups * hidden),
             (uses.x[None], torch.stack([*[uses.queries] * (heads + 1), uses.values])),
         )
         self.join_heads = MultivectorLinear(
-            (Columns(heads, width), Columns(1, half)),
+            (Rows(heads, width), Rows(1, half)),
             (heads * hidden, channels),
             (torch.stack([uses.values] * heads), uses.joined[None]),
         )
@@ -97,26 +97,25 @@ class Attention(nn.Module):
             values = narrow(attend(q, k, v, bias), s.dtype)
         values = values.reshape(s.shape[0], self.heads, values.shape[-1])
         # Of each object and head multivectors, then scalars.
-        x, s = values.split([32 * self.columns.channels, s.shape[-1]], -1)
-        x = x.unflatten(-1, (8, -1)).permute(2, 0, 1, 3).flatten(2)  # (8, objects, columns)
-        return self.join_heads(x, s.flatten(1))
+        hidden = values[..., 32 * self.rows.channels :].flatten(1)
+        x = values.flatten(1).mT.contiguous().unflatten(0, (self.heads, -1))
+        x = x[:, : 32 * self.rows.channels].unflatten(1, (8, -1)).transpose(0, 1)
+        return self.join_heads(x.flatten(1, 2), hidden)
 
     def split_heads(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, (objects, heads, width), and each object's one key and value."""
-        x = self.columns.split(x)
+        x = self.rows.split(x)
         # The inner product leaves out e0, where points have their places: hence the distances.
-        euclidean, distance = x[:, :, :-1, 0], algebra.distance_query(x[:, :, :-1])
-        distance_q = distance[:, :, :-1]
+        # Their weights are under the other parity.
+        euclidean = x[:, :-1, 0]
+        distance = algebra.distance_query(x[7:, :-1, 0].flip(2), x[4:7, :-1, 1])
+        distance_q, distance_k = distance[:, :-1], algebra.distance_key(distance[:, -1:])
         if self.log_distance_weights is not None:
-            distance_q = distance_q * narrow(self.log_distance_weights.exp(), x.dtype)
-        distance_k = algebra.distance_key(distance[:, :, -1:])
-        q = _components_last(torch.cat([euclidean[:, :, :-1], distance_q]))
-        k = _components_last(torch.cat([euclidean[:, :, -1:], distance_k]))
-        v = _components_last(x[:, :, -1:])
+            distance_q = distance_q * narrow(self.log_distance_weights.exp(), x.dtype).unsqueeze(-1)
         return (
-            torch.cat([q, s[:, :-2]], -1),
-            torch.cat([k, s[:, -2:-1]], -1),
-            torch.cat([v, s[:, -1:]], -1),
+            torch.cat([_objects_first(euclidean[:, :-1], distance_q), s[:, :-2]], -1),
+            torch.cat([_objects_first(euclidean[:, -1:], distance_k), s[:, -2:-1]], -1),
+            torch.cat([_objects_first(x[:, -1:]), s[:, -1:]], -1),
         )
 
     def attention_bias(
@@ -131,9 +130,11 @@ class Attention(nn.Module):
         return narrow(bias.flatten(1, 2).unsqueeze(1), dtype)
 
 
-def _components_last(x: Tensor) -> Tensor:
-    """Return components side by side: (k, objects, groups, ...) to (objects, groups, k ...)."""
-    return x.flatten(3).permute(1, 2, 0, 3).flatten(2)
+def _objects_first(*parts: Tensor) -> Tensor:
+    """Return components side by side: (k, groups, ..., objects) to (objects, groups, k ...)."""
+    groups, objects = parts[0].shape[1], parts[0].shape[-1]
+    x = torch.cat([part.transpose(0, 1).flatten(1, -2) for part in parts], 1)
+    return x.flatten(0, 1).mT.contiguous().view(objects, groups, x.shape[1])
 
 
 class Block(nn.Module):
@@ -172,7 +173,7 @@ class GATr(nn.Module):
         outs = ODD if muls_out[1] else NOTHING
         uses, first, last = plan(ins, outs, muls_out[0] > 0, depth)
         self.embed = MultivectorLinear(
-            (Columns(vectors + 1, 1), Columns(1, half)),
+            (Rows(vectors + 1, 1), Rows(1, half)),
             (scalars, channels * (depth > 0 or muls_out[0] > 0)),
             (ins, first[None]),
         )
@@ -195,24 +196,23 @@ class GATr(nn.Module):
         return self.decode(inputs, x, s, size)
 
     def encode(self, inputs: Fields) -> tuple[Tensor, Tensor, torch.Size]:
-        """Return multivectors (8, objects, columns), scalars (objects, channels), (batch, n)."""
+        """Return multivectors (8, rows, objects), scalars (objects, channels), (batch, n)."""
         types = self.signature.inputs
         scalars, vectors = split_by_l(inputs, types, centroid(inputs, types), 1).values()
         size, s = vectors.shape[:2], scalars.flatten(0, 1).squeeze(-1)
-        weights = self.e123.expand(1, s.shape[0], -1)[..., None, None]
-        places = vectors.flatten(0, 1).permute(2, 0, 1)[..., None, None]
-        # To (blade, object, vector, e0, parity), of even multivectors, whose components with e0
+        weights = self.e123[:, None, None, None].expand(1, -1, 1, 1, s.shape[0])
+        places = vectors.flatten(0, 1).permute(2, 1, 0)[:, :, None, None]
+        # To (blade, vector, e0, parity, object), of even multivectors, whose components with e0
         # are kept under the odd parity; not in place, as vmap may have batches of one alone.
-        x = pad(weights, (0, 1, 0, 1, 0, 0, 0, 0, 7, 0))
-        x = x + pad(places, (1, 0, 1, 0, 0, 1, 0, 0, 4, 1))
-        return *self.embed(x.flatten(2), s), size
+        x = pad(weights, (0, 0, 0, 1, 0, 1, 0, 0, 7, 0))
+        x = x + pad(places, (0, 0, 1, 0, 1, 0, 0, 1, 4, 1))
+        return *self.embed(x.flatten(1, 3), s), size
 
     def decode(self, inputs: Fields, x: Tensor, s: Tensor, size: torch.Size) -> Fields:
         """Return the output fields, vectors from the odd components of grades 1 and 2 of space."""
-        grade, axis, item, e0, channel = range(5)
-        odd = x[1:7].view(2, 3, s.shape[0], 2, 2, x.shape[-1] // 4)[..., 1, :]
-        odd = odd.permute(item, axis, grade, e0, channel)
-        odd = odd.flatten(2)
+        odd = x[1:7].view(2, 3, 2, 2, x.shape[1] // 4, s.shape[0])[:, :, :, 1]
+        grade, axis, e0, channel, item = range(5)
+        odd = odd.permute(item, axis, grade, e0, channel).flatten(2)
         odd = odd if len(self.read) == odd.shape[2] else odd[..., self.read]
         vectors = self.vectors(odd).mT  # (objects, outputs, 3)
         values = {0: self.scalars(s).unsqueeze(-1), 1: vectors}

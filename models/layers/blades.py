@@ -55,8 +55,12 @@ def lead_to(kinds: Tensor) -> Tensor:
 @torch.inference_mode(False)
 def _list_products() -> Tensor:
     """Return what is a term of what, (product or join, result, left, right), kinds side by side."""
-    left, right, result = algebra.product_factors()
-    terms = torch.einsum("gkr,gri,grj->gkij", result, left, right).abs() > 0.25
+    ones = torch.eye(16)
+    left, right = ones.repeat_interleave(16, 1), ones.repeat(1, 16)  # each with each
+    products = algebra.multiply(
+        *algebra.product_factors(), left.expand(2, -1, -1), right.expand(2, -1, -1)
+    )
+    terms = products.unflatten(2, (16, 16)).abs() > 0.5
     odd = torch.tensor([0, 1])
     parities = odd[:, None, None] == (odd[:, None] + odd) % 2  # of result, left, right
     terms = terms[:, :, None, :, None, :, None] & parities[:, None, :, None]

@@ -1,7 +1,7 @@
 """The projective geometric algebra G(3,0,1): its linear maps and its products as constant tables.
 
 A multivector is eight blades of space, 1; e1, e2, e3; e23, e31, e12; e123, each without and with e0
-to its left: 16 components, (e0, blade). All entries are 0, 1, 1/2 or 2 up to sign, so that float32
+to its left: 16 components, (e0, blade). All entries are 0, 1 or 1/2 up to sign, so that float32
 holds them exactly.
 """
 
@@ -14,49 +14,44 @@ GRADES = torch.tensor([0, 1, 1, 1, 2, 2, 2, 3])
 COMPLEMENT = [7, 4, 5, 6, 1, 2, 3, 0]  # the blade that makes e123 with each blade, sign included
 MAPS = 18
 
-# Strassen's product of 2 x 2 matrices, entries row by row, and Gauss's of complex numbers.
-STRASSEN = tuple(
-    torch.tensor([[int(digit) - 1 for digit in row] for row in rows.split()])
-    for rows in (
-        "2112 1122 2111 1112 2211 0121 1210",
-        "2112 2111 1210 0121 1112 2211 1122",
-        "2112012 1121211 1212111 2021121",
-    )
-)  # each digit one more than the number, row by row
-GAUSS = (torch.tensor([[1, 0], [0, 1], [1, 1]]), torch.tensor([[1, -1, 0], [-1, -1, 1]]))
-
-Factors = tuple[Tensor, Tensor, Tensor]
-CHUNK = 1024  # columns at a time, so that on a CPU what lies between stays in the cache
+Factors = tuple[Tensor, Tensor, Tensor, Tensor]
+CHUNK = 5120  # columns at a time, so that on a CPU what lies between stays in the cache
+FEW = 384
 
 
 @cache
 @torch.inference_mode(False)
 def product_factors() -> Factors:
-    """Return geometric product and join as left, right (2, 63, 16) and result (2, 16, 63).
+    """Return geometric product and join as left, right (2, 24, 16), result (2, 16, 24) and turn.
 
-    Each is the bilinear map of rank 63 `result @ ((left @ a) * (right @ b))`. The join of a and b
-    is the blade whose dual is the wedge of their duals; it is the line through two points.
+    Of `left @ a` and `right @ b`, three by eight numbers, are taken three products of space:
+    matrices for the geometric product, wedges for the join; `result` puts them together. The join
+    of a and b is the blade whose dual is the wedge of their duals; it is the line through two
+    points. Both products x y of space are such that <turn z, x y> stays when x, y, z move on.
     """
-    left, right, result = _add_e0(*_geometric_product())
-    wedge_left, wedge_right, wedge_result = _add_e0(*_wedge_product())
-    dual = _dual()
+    entries, blades, dual = _matrix_entries(), torch.eye(8, dtype=torch.float64), _dual()
+    left, right, result = _add_e0(entries, entries.mT / 2)
+    wedge_left, wedge_right, wedge_result = _add_e0(blades, blades)
+    turns = (_conjugate_transpose(), blades[COMPLEMENT])
     return (
         torch.stack([left, wedge_left @ dual]).float(),
         torch.stack([right, wedge_right @ dual]).float(),
         torch.stack([result, dual.mT @ wedge_result]).float(),
+        torch.stack([torch.block_diag(turn, turn, turn) for turn in turns]).float(),
     )
 
 
 class _Multiply(torch.autograd.Function):
     """A bilinear map by its factors; its derivatives are such maps too, so nothing else is kept."""
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        size = CHUNK if a.device.type == "cpu" else a.shape[-1]
+    def forward(
+        left: Tensor, right: Tensor, result: Tensor, turn: Tensor, a: Tensor, b: Tensor
+    ) -> Tensor:
+        size = CHUNK if a.device.type == "cpu" else max(a.shape[-1], 1)
         chunks = zip(a.split(size, -1), b.split(size, -1), strict=True)
-        return torch.cat([result @ ((left @ x) * (right @ y)) for x, y in chunks], -1)
+        parts = [result @ multiply_in_space(left @ x, right @ y) for x, y in chunks]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ANN001 - torch's own
@@ -65,23 +60,98 @@ class _Multiply(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
-        left, right, result, a, b = ctx.saved_tensors
-        grad = grad.to(a.dtype)  # autocast makes products of another
-        grad_a = multiply(result.mT, right, left.mT, grad, b)
-        return None, None, None, grad_a, multiply(result.mT, left, right.mT, grad, a)
+        left, right, result, turn, a, b = ctx.saved_tensors
+        grad, turned = grad.to(a.dtype), turn @ result.mT  # autocast makes products of another
+        grad_a = multiply(right, turned, left.mT @ turn, turn, b, grad)
+        grad_b = multiply(turned, left, right.mT @ turn, turn, grad, a)
+        return None, None, None, None, grad_a, grad_b
 
     @staticmethod
     def jvp(ctx, *tangents: Tensor | None) -> Tensor:  # noqa: ANN001
         *factors, a, b = ctx.saved_tensors
         return multiply(*factors, tangents[-2], b) + multiply(*factors, a, tangents[-1])
 
+    @staticmethod
+    def vmap(info, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:  # noqa: ANN001
+        batched = [
+            x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
+            for x, dim in zip(inputs, in_dims, strict=True)
+        ]
+        return multiply(*batched), 0
 
-def multiply(left: Tensor, right: Tensor, result: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return `result @ ((left @ a) * (right @ b))`, which a compiler can cut to chunks itself."""
-    left, right, result = (factor.to(a.dtype) for factor in (left, right, result))
+
+def multiply(
+    left: Tensor, right: Tensor, result: Tensor, turn: Tensor, a: Tensor, b: Tensor
+) -> Tensor:
+    """Return geometric products and joins, (2, 16, columns), given `product_factors`.
+
+    A compiler can cut what lies between to chunks itself.
+    """
+    left, right, result, turn = (factor.to(a.dtype) for factor in (left, right, result, turn))
     if torch.compiler.is_compiling():
+        return result @ _multiply_in_space(left @ a, right @ b)
+    return _Multiply.apply(left, right, result, turn, a, b)
+
+
+def multiply_in_space(a: Tensor, b: Tensor) -> Tensor:
+    """Return products of 2 x 2 complex matrices, then wedges, of (..., 2, 24, columns).
+
+    A few columns take less time by single terms, which are more work in fewer operations.
+    """
+    if a.device.type == "cpu" and a.shape[-1] < FEW:
+        left, right, result = (factor.to(a.dtype) for factor in _terms())
         return result @ ((left @ a) * (right @ b))
-    return _Multiply.apply(left, right, result, a, b)
+    return _multiply_in_space(a, b)
+
+
+def _multiply_in_space(a: Tensor, b: Tensor) -> Tensor:
+    (a, c), (b, d) = (x.unflatten(-2, (3, 8)).unbind(-4) for x in (a, b))
+    return torch.stack([_multiply_matrices(a, b), _wedge(c, d)], -4).flatten(-3, -2)
+
+
+@cache
+@torch.inference_mode(False)
+def _terms() -> tuple[Tensor, Tensor, Tensor]:
+    """Return the terms of `multiply_in_space` as left, right (2, 96, 24), result (2, 24, 96)."""
+    ones = torch.eye(24, dtype=torch.float32)
+    pairs = ones.repeat_interleave(24, 1), ones.repeat(1, 24)  # each with each
+    table = _multiply_in_space(*(x.expand(2, -1, -1) for x in pairs)).unflatten(2, (24, 24))
+    factors = torch.zeros(3, 2, 96, 24, dtype=torch.float32)
+    for kind, product in enumerate(table):
+        result, left, right = product.nonzero().T
+        term = torch.arange(len(result))
+        factors[0, kind, term, left] = 1
+        factors[1, kind, term, right] = 1
+        factors[2, kind, term, result] = product[result, left, right]
+    return factors[0], factors[1], factors[2].mT.contiguous()
+
+
+def _multiply_matrices(a: Tensor, b: Tensor) -> Tensor:
+    """Return products of matrices, (..., real and imaginary x row x column, columns)."""
+    a = a.unflatten(-2, (2, 2, 2)).unsqueeze(-2)  # (..., part, row, inner, 1, columns)
+    b = b.unflatten(-2, (2, 2, 2)).unsqueeze(-4)  # (..., part, 1, inner, column, columns)
+    rows, columns = a.unbind(-3), b.unbind(-3)
+    y = rows[0][..., :1, :, :, :] * columns[0]
+    y.addcmul_(rows[1][..., :1, :, :, :], columns[1])
+    real, imaginary = y[..., 0, :, :, :], y[..., 1, :, :, :]
+    for row, column in zip(rows, columns, strict=True):
+        real.addcmul_(row[..., 1, :, :, :], column[..., 1, :, :, :], value=-1)
+        imaginary.addcmul_(row[..., 1, :, :, :], column[..., 0, :, :, :])
+    return y.flatten(-4, -2)
+
+
+def _wedge(a: Tensor, b: Tensor) -> Tensor:
+    """Return exterior products of blades of space, (..., 8, columns)."""
+    y = a[..., :1, :] * b
+    y[..., 1:, :].addcmul_(a[..., 1:, :], b[..., :1, :])
+    twice = [torch.cat([x[..., 1:4, :], x[..., 1:3, :]], -2) for x in (a, b)]  # e1 e2 e3 e1 e2
+    (a2, a3), (b2, b3) = ((x[..., 1:4, :], x[..., 2:5, :]) for x in twice)
+    y[..., 4:7, :].addcmul_(a2, b3).addcmul_(a3, b2, value=-1)
+    volume, left, right = y[..., 7, :], a.unbind(-2), b.unbind(-2)
+    for axis in (1, 2, 3):
+        plane = axis + 3
+        volume.addcmul_(left[axis], right[plane]).addcmul_(left[plane], right[axis])
+    return y
 
 
 @cache
@@ -102,13 +172,12 @@ def linear_maps() -> Tensor:
     return maps
 
 
-def distance_query(x: Tensor) -> Tensor:
-    """Return the five terms of trivectors for distance-aware attention, phi of the GATr paper.
+def distance_query(w: Tensor, p: Tensor) -> Tensor:
+    """Return the five terms of points for distance-aware attention, phi of the GATr paper.
 
-    Of multivectors (8 blades, objects, groups, e0, parity, channels) with weight w on e123 and
-    place p these are |p|^2, w^2 and w p, after scaling both by w / (w^2 + 1e-3).
+    With weights w on e123, (1, ...), and places p, (3, ...), these are |p|^2, w^2 and w p, after
+    scaling both by w / (w^2 + 1e-3).
     """
-    w, p = x[7:, :, :, 0].flip(-2), x[4:7, :, :, 1]  # e0 swaps the parities
     scale = w / (w.square() + 1e-3)
     w, p = w * scale, p * scale
     return torch.cat([p.square().sum(0, keepdim=True), w.square(), w * p])
@@ -128,53 +197,28 @@ def _pauli_matrices() -> Tensor:
     return torch.stack([identity, x, y, z, 1j * x, 1j * y, 1j * z, 1j * identity])
 
 
-def _real_entries(matrices: Tensor) -> Tensor:
-    return torch.view_as_real(matrices).flatten(-3)  # (..., 8): real and imaginary parts
+def _matrix_entries() -> Tensor:
+    """Return the entries of blades, (real and imaginary x row x column, 8 blades)."""
+    return torch.view_as_real(_pauli_matrices()).permute(3, 1, 2, 0).flatten(0, 2)
 
 
-def _geometric_product() -> Factors:
-    """Return the geometric product of space, one of complex 2 x 2 matrices, by rank 21."""
-    entries = _real_entries(_pauli_matrices()).mT
-    left, right, result = (factor.double().contiguous() for factor in STRASSEN)
-    parts, whole = (factor.double() for factor in GAUSS)
-    factors = torch.kron(left, parts) @ entries, torch.kron(right, parts) @ entries
-    return *factors, entries.mT @ torch.kron(result, whole) / 2
+def _conjugate_transpose() -> Tensor:
+    """Return the map of such entries to those of the adjoint, (8, 8)."""
+    entries = torch.eye(8, dtype=torch.float64).view(2, 2, 2, 8).transpose(1, 2)
+    return (entries * torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)).flatten(0, 2)
 
 
-def _wedge_product() -> Factors:
-    """Return the wedge product of space by rank 21.
-
-    Each pair of blades takes one product, (a_i + a_j) (s b_j + t b_i), less multiples of the eight
-    products a_i b_i, which all pairs share.
-    """
-    blades = _pauli_matrices()
-    products = _real_entries(blades[:, None] @ blades)
-    table = products @ _real_entries(blades).mT / 2  # (left, right, result)
-    table = table * (GRADES[:, None, None] + GRADES[:, None] == GRADES)
-    basis = torch.eye(8, dtype=torch.float64)
-    left, right, result = [*basis], [*basis], [*table.diagonal().mT.clone()]
-    for i, j in torch.combinations(torch.arange(8)).tolist():
-        if table[i, j].any():
-            s, t, target = table[i, j].sum(), table[j, i].sum(), table[i, j].abs()
-            left.append(basis[i] + basis[j])
-            right.append(s * basis[j] + t * basis[i])
-            result.append(target)
-            result[i] -= t * target
-            result[j] -= s * target
-    return torch.stack(left), torch.stack(right), torch.stack(result, 1)
-
-
-def _add_e0(left: Tensor, right: Tensor, result: Tensor) -> Factors:
-    """Return the product of all 16 components, given that of the eight without e0.
+def _add_e0(to: Tensor, back: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return factors of all 16 components, given maps to and from what multiplies the first eight.
 
     (a + e0 a') (b + e0 b') = a b + e0 (a' b + ~a b'), in this order; ~a is a with its odd grades
     negated, which e0 does in passing.
     """
-    zero, negated = torch.zeros_like(left), left * (-1.0) ** GRADES
+    zero, negated = torch.zeros_like(to), to * (-1.0) ** GRADES
     return (
-        _stack_blocks([left, zero], [zero, left], [negated, zero]),
-        _stack_blocks([right, zero], [right, zero], [zero, right]),
-        _stack_blocks([result, zero.mT, zero.mT], [zero.mT, result, result]),
+        _stack_blocks([to, zero], [zero, to], [negated, zero]),
+        _stack_blocks([to, zero], [to, zero], [zero, to]),
+        _stack_blocks([back, zero, zero], [zero, back, back]),
     )
 
 
