@@ -9,7 +9,8 @@ from remul.fields import Fields
 PACKAGE = "lgatr"
 JOB = "vectors"
 OURS = {"name": "gatr", "kwargs": {"layers": 4}}
-DIFFERS = "theirs is a smaller class of functions: scalars and vectors, no multivectors"
+DIFFERS = "theirs has scalars and vectors, no multivectors"
+SMALLER = "theirs"
 
 
 def build(neighbours: int | None, layers: int = 4) -> nn.Module:
