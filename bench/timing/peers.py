@@ -19,6 +19,7 @@ from bench.system.protocol import Done, MeasurePeer
 CLOUDS = ((5, 128), (20, 32), (100, 1), (300, 1), (1000, 1), (3000, 1))
 BUDGET_S = 14 * 60.0  # of a whole table, if nothing else is asked for
 LONGEST_MS = 1_000  # of a training step; sizes at which one would take longer are left out
+ROUNDS, WARM_UP_S = 5, 2.0  # what a size takes at least, if it grows as its edges do
 PATIENCE_S = 60.0  # beyond the budget, with a worker that does not answer
 
 
@@ -51,7 +52,8 @@ def _measure(options: PeerOptions) -> bool:
         share_s = max(ends - began, 0) / (len(todo) - index)
         outcome = _measure_peer(options, name, share_s, ends)
         complete &= not _is_unfinished(options, name)
-        print(f"{name} {installed_version(name)}: {outcome}, {duration(now() - began)}", flush=True)
+        whose = f"{Path(name).stem} {installed_version(name)}"
+        print(f"{whose}: {outcome}, {duration(now() - began)}", flush=True)
     return complete
 
 
@@ -77,15 +79,16 @@ def _measure_peer(options: PeerOptions, name: str, share_s: float, ends: float) 
 
     The first is tried while there is time at all, others if their end is to be expected in time.
     """
-    store, began, cost_s = options.store, now(), 0.0  # the cost is that of an edge
+    store, began = options.store, now()
     record = None if options.force else store.find(Path(name).stem)
     if record is None or record.version != installed_version(name):
         record = None
     with Pool() as pool:
         for n, batch in CLOUDS:
-            expected_s = now() - began + cost_s * count_edges(n, batch)
-            late = now() > ends or (cost_s and expected_s > share_s)
-            if late or not _is_left(record, n, batch):
+            if not _is_left(record, n, batch):
+                continue
+            spent_s, before = now() - began, _find_smaller(record, n)
+            if now() > ends or (before and spent_s + expect_s(before, n, batch) > share_s):
                 continue
             started, request = now(), MeasurePeer(name, options.device, n, batch)
             answer = pool.answer(request, lambda _: None, max(ends - started, 0) + PATIENCE_S)
@@ -95,24 +98,36 @@ def _measure_peer(options: PeerOptions, name: str, share_s: float, ends: float) 
             store.write(record)
             if record.reason:
                 return record.reason
-            cost_s = (now() - started) / count_edges(n, batch)
     timed = f"timed at {len(record.cells) if record else 0} sizes"
     return f"{timed}, the same command goes on" if _is_unfinished(options, name) else timed
 
 
 def _add(record: PeerRecord | None, new: PeerRecord) -> PeerRecord:
     """Return the record of a size together with the sizes before."""
-    whole = structs.replace(new, cells=[*(record.cells if record else []), *new.cells])
+    cells = [*(record.cells if record else []), *new.cells]
+    whole = structs.replace(new, cells=sorted(cells, key=lambda case: (case.n, -case.batch)))
     left = any(_is_left(whole, *cloud) for cloud in CLOUDS)
     return structs.replace(whole, unfinished=left and new.reason is None)
 
 
 def _is_left(record: PeerRecord | None, n: int, batch: int) -> bool:
     """Return whether a size is to be timed: it was not, and takes not too long."""
-    if record is None or not record.cells:
-        return True
-    known = {(case.n, case.batch) for case in record.cells}
-    return (n, batch) not in known and predict_ms(record.cells[-1], n * batch) <= LONGEST_MS
+    if record and (n, batch) in {(case.n, case.batch) for case in record.cells}:
+        return False
+    before = _find_smaller(record, n)
+    return before is None or predict_ms(before, n * batch) <= LONGEST_MS
+
+
+def _find_smaller(record: PeerRecord | None, n: int) -> PeerCase | None:
+    """Return what was timed of the next smaller clouds."""
+    return next((case for case in reversed(record.cells if record else []) if case.n < n), None)
+
+
+def expect_s(before: PeerCase, n: int, batch: int) -> float:
+    """Return how long a size will take, from a smaller one."""
+    round_s = sum(timing.median_ms for timing in before.timings.values()) / 1e3
+    growth = count_edges(n, batch) / count_edges(before.n, before.batch)
+    return WARM_UP_S + ROUNDS * round_s * growth
 
 
 def count_edges(n: int, batch: int) -> int:

@@ -198,3 +198,12 @@ def test_a_size_that_does_not_fit_its_share_waits_for_the_next_run(options, aske
     assert options.store.find("fake").unfinished
     assert measure_peers(replace(options, budget_s=1e6))
     assert sizes(options) == [*CLOUDS]
+
+
+def test_a_size_that_came_later_stands_in_its_place(options, asked):
+    measure_peers(options)
+    record = options.store.find("fake")
+    options.store.write(structs.replace(record, cells=[*record.cells[::2]], unfinished=True))
+    assert measure_peers(options)
+    assert asked[-1] == CLOUDS[1]
+    assert sizes(options) == [*CLOUDS]
