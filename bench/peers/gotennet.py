@@ -11,9 +11,8 @@ from remul.fields import Fields
 
 PACKAGE = "gotennet"
 JOB = "vectors"
-OURS = {"name": "hegnn", "kwargs": {"layers": 4, "degree": 2}}
-DIFFERS = "another kind: theirs has attention and many features of each l, and sees no velocities"
-SMALLER = "ours"
+OURS = {"name": "se3_transformer", "kwargs": {"layers": 4, "degree": 2}}
+DIFFERS = "another kind: theirs has inner products, ours tensor products; theirs sees no velocities"
 
 
 def build(

@@ -32,7 +32,7 @@ JOBS = {
 MEASURED = ("force", "energy", "harmonics")  # the first of them is what a network is for
 UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
 MOST_ROUNDS, LEAST_ROUNDS, ROUNDS_S = 6, 3, 2.0
-ATTEMPTS, PATIENCE_S = 2, 0.3  # all have been called before, so single calls are compared soon
+ATTEMPTS, PATIENCE_S = 2, 0.1  # all have been called before, so single calls are compared soon
 
 
 def measure_peer(name: str, device: str, n: int, batch: int) -> PeerRecord:

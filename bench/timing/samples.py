@@ -110,8 +110,8 @@ def warm_up(
     patience_s: float = PATIENCE_S,
 ) -> int:
     """Run until the last five calls are as fast as the five before; return calls per sample."""
-    times, started = [], now()
-    while now() - started < WARM_UP_S or not _is_flat(times, now() - started < patience_s):
+    times, started, least_s = [], now(), min(WARM_UP_S, patience_s)
+    while now() - started < least_s or not _is_flat(times, now() - started < patience_s):
         times.append(clock(function, 1))
     return ceil(shortest_s / median(times[-5:]))
 
