@@ -164,8 +164,8 @@ def _measure(request: Request, sampler: Sampler) -> Any:  # noqa: ANN401 - as `p
             return closures.count_breaks(run_from_plain(run), device)
         case MeasureCeilings(device, dtype):
             return measure_ceilings(device, dtype)
-        case MeasurePeer(peer, device):
-            return measure_peer(peer, device)
+        case MeasurePeer(peer, device, n, batch):
+            return measure_peer(peer, device, n, batch)
 
 
 def _claim_pipes() -> tuple[BinaryIO, Send]:

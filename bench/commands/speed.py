@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from itertools import product
+from math import inf
 from pathlib import Path
 
 from bench.commands import FAILED, OK, _options
@@ -29,10 +30,12 @@ def arguments(command: ArgumentParser) -> None:
         help="default, paper (published sizes) or a number of parameters that all are matched to",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or cuda")
-    _options.budget_argument(command, float("inf"), "start no session after this time")
+    _options.budget_argument(command, inf, "start no session after this time")
     command.add_argument(
-        "--peers", action="store_true", help="ours against other packages that are installed"
-    )
+        "--peers", nargs="*", metavar="PEER",
+        help="ours against other packages' networks: all that are installed, or these, by name or "
+        "by the path of an adapter",
+    )  # fmt: skip
     command.add_argument("--force", action="store_true", help="time finished cells again")
     _options.results_argument(command)
 
@@ -51,7 +54,7 @@ def run(options: Namespace) -> int:
 
     root = options.results / machine.folder(options.device)
     _options.check_temporary_folder()
-    if options.peers:
+    if options.peers is not None:
         return _measure_peers(root, options)
     nodes, batch = (
         options.nodes or grid.GRID_NODES,
@@ -73,14 +76,21 @@ def run(options: Namespace) -> int:
 
 
 def _measure_peers(root: Path, options: Namespace) -> int:
+    from bench.records.peer_store import PeerStore
     from bench.reporting.peers_table import write_peers_table
     from bench.reporting.scaling_table import write_scaling_table
-    from bench.timing.peers import measure_peers
+    from bench.timing.peers import BUDGET_S, PeerOptions, measure_peers
 
     own = (options.models, options.nodes, options.batch, options.modes)
     if any(own) or (options.size, options.dtypes) != ("default", ["float32"]):
         raise ValueError("--peers has models, sizes and modes of its own")
-    complete = measure_peers(root, options.device, options.force)
+    for name in options.peers:
+        plugins.find("peers", name)
+    budget_s = BUDGET_S if options.budget == inf else options.budget
+    store = PeerStore(root)
+    complete = measure_peers(
+        PeerOptions(store, options.device, options.peers, budget_s, options.force)
+    )
     for write in (write_peers_table, write_scaling_table):
         print(write(root, "text").rstrip("\n"))
     return OK if complete else FAILED

@@ -195,9 +195,9 @@ def is_trivial(model: str) -> bool:
     return syntax.read_constant(find("models", model), "TRIVIAL", False, bool)
 
 
-def source(task: str) -> dict[str, Any]:
-    """Return a task's `SOURCE`, where its data come from, read without importing it; or nothing."""
-    return syntax.read_constant(find("tasks", task), "SOURCE", {}, dict)
+def source(name: str, kind: str = "tasks") -> dict[str, Any]:
+    """Return a plug-in's `SOURCE`, where its data or its code come from, without importing it."""
+    return syntax.read_constant(find(kind, name), "SOURCE", {}, dict)
 
 
 def units(task: str) -> dict[str, str]:

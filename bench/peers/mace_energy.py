@@ -8,6 +8,7 @@ PACKAGE = "mace-torch"
 JOB = "energy"
 OURS = mace_forces.OURS
 DIFFERS = mace_forces.DIFFERS
+SMALLER = mace_forces.SMALLER
 
 
 def build(neighbours: int | None) -> nn.Module:

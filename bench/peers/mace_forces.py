@@ -13,6 +13,7 @@ PACKAGE = "mace-torch"
 JOB = "forces"
 OURS = {"name": "nequip", "kwargs": {"layers": 3, "degree": 2}}
 DIFFERS = "another kind: theirs has products of three neighbours"
+SMALLER = "ours"
 
 
 def build(neighbours: int | None, channels: int = 32, forces: bool = True) -> nn.Module:

@@ -1,5 +1,8 @@
 """NequIP of nequip: energies and forces by differentiation, l = 1, over all pairs."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -15,25 +18,26 @@ def build(
     neighbours: int | None, channels: int = 32, layers: int = 3, forces: bool = True
 ) -> nn.Module:
     """`nequip.model.NequIPGNNModel`; training it differentiates twice."""
-    return Peer(neighbours, channels, layers, forces)
+    from nequip.model import NequIPGNNModel
+
+    make = partial(NequIPGNNModel, num_layers=layers, l_max=1, num_features=channels)
+    return Peer(neighbours, make, forces)
 
 
 class Peer(nn.Module):
-    def __init__(self, neighbours: int | None, channels: int, layers: int, forces: bool) -> None:
-        from nequip.model import NequIPGNNModel
+    def __init__(
+        self, neighbours: int | None, make: Callable[..., nn.Module], forces: bool
+    ) -> None:
         from nequip.utils.global_state import set_global_state
 
         super().__init__()
         self.neighbours, self.forces = neighbours, forces
         set_global_state()  # refuses to build without; sets a float64 default for this process
-        self.net = NequIPGNNModel(
+        self.net = make(
             seed=0,
             model_dtype="float32",
             r_max=50.0,
             type_names=["minus", "plus"],
-            num_layers=layers,
-            l_max=1,
-            num_features=channels,
             avg_num_neighbors=16.0,
             do_derivatives=forces,
         )

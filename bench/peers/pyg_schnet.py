@@ -10,6 +10,7 @@ PACKAGE = "torch-geometric"
 JOB = "energy"
 OURS = {"name": "painn", "kwargs": {"layers": 3}}
 DIFFERS = "another kind: theirs has scalars alone"
+SMALLER = "theirs"
 
 
 def build(neighbours: int | None, channels: int = 128, layers: int = 4) -> nn.Module:

@@ -12,6 +12,7 @@ PACKAGE = "schnetpack"
 JOB = "vectors"
 OURS = {"name": "painn", "kwargs": {"layers": 3}}
 DIFFERS = "ours has 4 radial functions, theirs 20"
+SMALLER = "ours"
 
 
 def build(neighbours: int | None, channels: int = 128, layers: int = 3) -> nn.Module:

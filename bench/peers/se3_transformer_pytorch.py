@@ -10,6 +10,7 @@ PACKAGE = "se3-transformer-pytorch"
 JOB = "vectors"
 OURS = {"name": "se3_transformer", "kwargs": {"layers": 2, "degree": 1}}
 DIFFERS = "ours shares a kernel over the paths between two degrees"
+SMALLER = "ours"
 
 
 def build(neighbours: int | None, channels: int = 16, layers: int = 2) -> nn.Module:

@@ -37,15 +37,20 @@ class PeerCase(Struct, frozen=True, forbid_unknown_fields=True):
 class PeerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A package's version and its cases, as many as ran before the `reason` that ended them.
 
-    Theirs and ours do the same `job`; where one is a smaller class of functions, `differs` says so.
+    Theirs and ours do the same `job`; how else they differ is in `differs`, and which of them is
+    the `smaller` class of functions, if one is. Of what is no package `source` has the repository,
+    the commit, and what was changed. It is `unfinished` while sizes are left to be timed.
     """
 
     peer: str
     version: str
-    job: Literal["vectors", "energy", "forces"]
+    job: Literal["vectors", "energy", "forces", "harmonics"]
     differs: str = ""
+    smaller: Literal["", "theirs", "ours"] = ""
+    source: dict[str, str] = {}
     cells: list[PeerCase]
     reason: str | None = None
+    unfinished: bool = False
     machine: MachineFacts
 
 

@@ -27,12 +27,22 @@ class PeerStore(Store[str, PeerRecord]):
         return self.path(record.peer)
 
     def is_finished(self, record: PeerRecord) -> bool:
-        """Return whether all of the version that is installed was measured."""
-        return record.reason is None and record.version == installed_version(record.peer)
+        """Return whether all of the version that is installed was measured.
+
+        Of a peer outside the repository, whether all was.
+        """
+        whole = record.reason is None and not record.unfinished
+        return whole and bool(record.source or record.version == installed_version(record.peer))
 
 
 def installed_version(peer: str) -> str | None:
-    """Return the version of the package behind a peer, None where it is not installed."""
+    """Return the version of the package behind a peer, None where it is not installed.
+
+    That of a peer with a `SOURCE` is the beginning of its commit.
+    """
+    commit = plugins.source(peer, "peers").get("commit", "")
+    if commit:
+        return commit[:8]
     try:
         return distribution(plugins.package(peer)).version
     except PackageNotFoundError:

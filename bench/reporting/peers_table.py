@@ -40,10 +40,13 @@ def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
         "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
         "of one inference, matrix products and attention alone",
         "vectors: a vector of each object; energy: one scalar of a sample; forces: minus the "
-        "gradient of an energy, on both sides",
+        "gradient of an energy, on both sides; harmonics: those of all edges, and their gradient",
+        "smaller class: whose network can be fewer functions, by what is said below",
         *[f"{peer.peer}: {peer.differs}" for peer in peers if peer.differs],
+        *[f"{peer.peer}: {_origin(peer.source)}" for peer in peers if peer.source],
         *[line for peer in peers for line in _exponents(peer)],
         *[f"{peer.peer} {peer.version}: {peer.reason}" for peer in peers if peer.reason],
+        *[f"{peer.peer}: sizes are left to be timed" for peer in peers if peer.unfinished],
         *_versions(peers),
         *problems,
     ]
@@ -59,6 +62,7 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
             "file": f"{peer.peer}.json",
             "size": f"{cell.n} x {cell.batch}",
             "model": cell.model,
+            "smaller": peer.smaller or formats.ABSENT,
         }
         for which in ("theirs", "ours"):
             row[f"{which}_parameters"] = cell.parameters[which]
@@ -69,6 +73,12 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
         for kind in ("inference", "training"):
             row[f"faster_{kind}"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
         yield row
+
+
+def _origin(source: dict[str, str]) -> str:
+    """Return from where a peer that is no package was taken, and what was changed."""
+    changes = source.get("changes", "nothing")
+    return f"{source['repository']} at {source['commit'][:8]}, timed outside; changed: {changes}"
 
 
 def _exponents(peer: PeerRecord) -> Iterator[str]:
@@ -99,6 +109,7 @@ COLUMNS = [
     formats.Column("peer", "peer", formats.word),
     formats.Column("job", "job", formats.word),
     formats.Column("our model", "model", formats.word),
+    formats.Column("smaller class", "smaller", formats.word),
     formats.Column("nodes x batch", "size", formats.word),
     formats.Column("their params", "theirs_parameters", formats.whole),
     formats.Column("our params", "ours_parameters", formats.whole),

@@ -96,11 +96,13 @@ class MeasureCeilings(
     dtype: str = "float32"
 
 
-class MeasurePeer(Struct, frozen=True, tag_field="do", tag="measure_peer"):
-    """Time another package's network beside ours and the unit."""
+class MeasurePeer(Struct, frozen=True, tag_field="do", tag="measure_peer", omit_defaults=True):
+    """Time another package's network beside ours and the unit on `batch` clouds of `n` objects."""
 
     peer: str
     device: str
+    n: int = 5
+    batch: int = 128
 
 
 class Step(Struct, frozen=True, tag_field="says", tag="step", omit_defaults=True):

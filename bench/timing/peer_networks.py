@@ -1,6 +1,9 @@
 """Our networks against other packages' of the same kind, at matched sizes, in one session each."""
 
 from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -26,78 +29,93 @@ JOBS = {
     "energy": Signature(STILL, {"energy": ENERGY}),
     "forces": Signature(STILL, {"energy": ENERGY, "force": VECTOR}),  # minus a gradient
 }
+MEASURED = ("force", "energy", "harmonics")  # the first of them is what a network is for
 UNIT_OPTIONS = {"channels": 128, "layers": 4, "heads": 4}
-CLOUDS = ((5, 128), (20, 32), (100, 1), (300, 1), (1000, 1), (3000, 1))
-LONGEST_MS = 5_000  # of a training step; sizes at which one would take longer are left out
-ATTENDING = ("transformer", "gatr", "gatr_slim")  # all objects attend to all, whatever their number
-PEER_ROUNDS, ROUNDS_OF_LARGE = 6, 3
-LARGE = 1000  # objects
+MOST_ROUNDS, LEAST_ROUNDS, ROUNDS_S = 6, 3, 2.0
+ATTEMPTS, PATIENCE_S = 2, 0.1  # all have been called before, so single calls are compared soon
 
 
-def measure_peer(name: str, device: str) -> PeerRecord:
-    """Time one peer, ours of its kind with as many parameters, and the unit, on all clouds.
+def measure_peer(name: str, device: str, n: int, batch: int) -> PeerRecord:
+    """Time one peer, ours of its kind with as many parameters, and the unit, on a batch of clouds.
 
-    Whatever the package raises becomes the `reason`; the sizes before it are kept.
+    Whatever the package raises becomes the `reason`.
     """
     cells, reason = [], None
-    peer = plugins.load("peers", name)
+    peer = _load(name)
     try:
-        for n, batch in CLOUDS:
-            if cells and _predict_ms(cells[-1], n * batch) > LONGEST_MS:
-                break
-            cells.append(_case(peer, n, batch, device))
+        cells = [_case(peer, n, batch, device)]
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return PeerRecord(
-        peer=name,
+        peer=Path(name).stem,
         version=installed_version(name) or "",
         job=peer.JOB,
         differs=getattr(peer, "DIFFERS", ""),
+        smaller=getattr(peer, "SMALLER", ""),
+        source=plugins.source(name, "peers"),
         cells=cells,
         reason=reason,
         machine=MachineFacts(**machine.facts(device)),
     )
 
 
-def _case(peer: Any, n: int, batch: int, device: str) -> PeerCase:  # noqa: ANN401 - a module
+@cache
+def _load(name: str) -> ModuleType:
+    """Return the adapter, imported once."""
+    return plugins.load("peers", name)
+
+
+def _case(peer: ModuleType, n: int, batch: int, device: str) -> PeerCase:
     """Return timings of the three networks on a batch of clouds, turn by turn."""
-    neighbours = NEIGHBOURS if n > MANY else None
-    torch.random.manual_seed(0)
-    name, ours = peer.OURS["name"], dict(peer.OURS["kwargs"])
-    if name not in ATTENDING:
-        ours["neighbours"] = neighbours
-    if peer.JOB == "forces":
-        ours["conservative"] = True
-    unit = build_network("transformer", JOBS["vectors"], **UNIT_OPTIONS).float().to(device)
-    theirs = peer.build(neighbours).to(device)
-    wanted = counters.parameters(theirs)
-    matched = sizes.build_matched(name, JOBS[peer.JOB], wanted, **ours).float().to(device)
-    networks = {"theirs": theirs, "ours": matched, "unit": unit}
+    networks = _build(peer, NEIGHBOURS if n > MANY else None, device)
     inputs = _cloud(n, batch, device)
     functions = {
         (which, kind): function
         for which, network in networks.items()
         for kind, function in _functions(network, inputs)
     }
-    rounds = ROUNDS_OF_LARGE if n >= LARGE else PEER_ROUNDS
-    timings = measure_functions(functions, rounds, clock_of(device))
+    flops = {which: counters.flops(functions[which, "inference"]) for which in networks}
+    peaks = {which: counters.peak_bytes(functions[which, "training"], device) for which in networks}
+    clock = clock_of(device)
+    round_s = sum(clock(function, 1) for function in functions.values())
+    rounds = min(MOST_ROUNDS, max(LEAST_ROUNDS, round(ROUNDS_S / round_s)))
+    attempts = ATTEMPTS if rounds > LEAST_ROUNDS else 1
+    timings = measure_functions(functions, rounds, clock, attempts, PATIENCE_S)
     return PeerCase(
         n=n,
         batch=batch,
-        model=str(name),
+        model=peer.OURS["name"],
         parameters={which: counters.parameters(network) for which, network in networks.items()},
         timings={f"{which} {kind}": timing for (which, kind), timing in timings.items()},
-        flops={which: counters.flops(functions[which, "inference"]) for which in networks},
-        peak_bytes={
-            which: counters.peak_bytes(functions[which, "training"], device) for which in networks
-        },
+        flops=flops,
+        peak_bytes=peaks,
     )
 
 
-def _predict_ms(case: PeerCase, objects: int) -> float:
-    """Return how long the slowest training step would take on so many objects, at best."""
-    slowest = max(case.timings[f"{which} training"].median_ms for which in ("theirs", "ours"))
-    return slowest * objects / (case.n * case.batch)
+@lru_cache(maxsize=1)
+def _build(peer: ModuleType, neighbours: int | None, device: str) -> dict[str, nn.Module]:
+    """Return the three networks; all sizes of a kind share them, as some take seconds to build."""
+    torch.random.manual_seed(0)
+    unit = build_network("transformer", JOBS["vectors"], **UNIT_OPTIONS)
+    theirs = peer.build(neighbours)
+    ours = build_ours(peer, neighbours, counters.parameters(theirs))
+    networks = {"theirs": theirs, "ours": ours.float(), "unit": unit.float()}
+    return {which: network.to(device) for which, network in networks.items()}
+
+
+def build_ours(peer: ModuleType, neighbours: int | None, parameters: int) -> nn.Module:
+    """Return ours of the kind of a peer, with so many parameters.
+
+    A peer that is a kernel, not a network, has a `build_ours` instead.
+    """
+    if hasattr(peer, "build_ours"):
+        return peer.build_ours(neighbours)
+    name, options = peer.OURS["name"], dict(peer.OURS["kwargs"])
+    if "neighbours" in plugins.options("models", name):
+        options["neighbours"] = neighbours
+    if peer.JOB == "forces":
+        options["conservative"] = True
+    return sizes.build_matched(name, JOBS[peer.JOB], parameters, **options)
 
 
 def _cloud(n: int, batch: int, device: str) -> Fields:
@@ -115,7 +133,7 @@ def _functions(network: nn.Module, inputs: Fields) -> Iterator[tuple[str, Callab
 
     def loss() -> Tensor:
         outputs = network(inputs)
-        return outputs.get("force", outputs.get("energy")).square().mean()
+        return next(outputs[name] for name in MEASURED if name in outputs).square().mean()
 
     def training() -> None:
         network.zero_grad(set_to_none=True)

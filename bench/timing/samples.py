@@ -23,15 +23,20 @@ LIMITS = {  # up to which a timing is of quality A, and from which on of quality
 
 
 def measure_functions(
-    functions: Mapping[str, Function], rounds: int, clock: Clock = wall_clock
+    functions: Mapping[str, Function],
+    rounds: int,
+    clock: Clock = wall_clock,
+    attempts: int = ATTEMPTS,
+    patience_s: float = PATIENCE_S,
 ) -> dict[str, Timing]:
     """Return timings of all functions, sampled in turn so that a disturbance strikes all alike.
 
-    A session with a timing of quality C is repeated; after `ATTEMPTS` sessions the best stands.
+    A session with a timing of quality C is repeated; after so many attempts the best stands. Of a
+    function that is warmed up for longer than the patience single calls are compared.
     """
-    calls = {name: warm_up(function, clock) for name, function in functions.items()}
+    calls = {name: warm_up(f, clock, patience_s=patience_s) for name, f in functions.items()}
     sessions = []
-    while len(sessions) < ATTEMPTS and (not sessions or _count_disturbed(sessions[-1])):
+    while len(sessions) < attempts and (not sessions or _count_disturbed(sessions[-1])):
         samples, off_cpu = {name: [] for name in functions}, OffCpu()
         for _ in range(rounds):
             for name, function in functions.items():
@@ -98,16 +103,21 @@ def _count_outside(n: int) -> int:
     return int(n * betaincinv(half, n - half + 1, (1 - CONFIDENCE) / 2))
 
 
-def warm_up(function: Function, clock: Clock, shortest_s: float = SHORTEST_S) -> int:
+def warm_up(
+    function: Function,
+    clock: Clock,
+    shortest_s: float = SHORTEST_S,
+    patience_s: float = PATIENCE_S,
+) -> int:
     """Run until the last five calls are as fast as the five before; return calls per sample."""
-    times, started = [], now()
-    while now() - started < WARM_UP_S or not _is_flat(times, now() - started):
+    times, started, least_s = [], now(), min(WARM_UP_S, patience_s)
+    while now() - started < least_s or not _is_flat(times, now() - started < patience_s):
         times.append(clock(function, 1))
     return ceil(shortest_s / median(times[-5:]))
 
 
-def _is_flat(times: list[float], elapsed: float) -> bool:
-    several = 5 if elapsed < PATIENCE_S else 1
+def _is_flat(times: list[float], patient: bool) -> bool:
+    several = 5 if patient else 1
     if len(times) < 2 * several:
         return False
     before = median(times[-2 * several : -several])
