@@ -140,7 +140,11 @@ class Layer(nn.Module):
 
     def forward(self, h: list[Tensor], radial: Tensor, geometry: Geometry) -> list[Tensor]:
         sent = [send(x) for send, x in zip(self.send, h, strict=True)]
-        aggregated = self.backend(sent, self.radial(radial), geometry)
+        if geometry.plan is None:
+            aggregated = self.backend(sent, self.radial(radial), geometry)
+        else:
+            hidden = self.radial[0](radial)
+            aggregated = self.backend.convolve(sent, hidden, self.radial[1].weight, geometry)
         mixed = [
             mix(torch.cat([x, *(aggregated[path] for path in paths)], -1))
             for mix, x, paths in zip(self.mix, h, self.paths_to, strict=True)

@@ -15,6 +15,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from models.layers.blocked_products import Path, Plan, can_block, plan_blocks, sum_in_blocks
 from models.layers.edges import Edges
 from models.layers.lengths import smooth_length
 
@@ -66,6 +67,7 @@ class Geometry(NamedTuple):
     edges: Edges
     harmonics: Tensor
     matrices: dict[Triple, Tensor]
+    plan: Plan | None = None
 
 
 def build_backend(name: str, spec: TensorProductSpec) -> nn.Module:
@@ -101,30 +103,51 @@ class Dense(nn.Module):
         super().__init__()
         self.spec, self.slices = spec, [_locate(spec, triple) for triple in spec.l_triples]
         for index, triple in enumerate(spec.l_triples):
-            table = spec.clebsch_gordan(*triple).transpose(0, 1).flatten(1)
+            table = spec.clebsch_gordan(*triple).permute(1, 2, 0).flatten(1)
             self.register_buffer(f"table{index}", table, persistent=False)
 
     def prepare(self, geometry: Geometry) -> Geometry:
-        """Return it with a matrix (batch, n, 2 l_out + 1, k (2 l_in + 1)) for every triple."""
-        edges, harmonics, matrices = geometry
+        """Return it with a matrix (batch, rows, 2 l_out + 1, (2 l_in + 1) k) for every triple."""
+        edges, harmonics, matrices, plan = geometry
         harmonics, matrices = edges.mean_weights * harmonics, dict(matrices)
         for index, triple in enumerate(self.spec.l_triples):
             if triple in matrices:
                 continue
-            l_in, l_sh, _ = triple
+            l_in, l_sh, l_out = triple
             table = self.get_buffer(f"table{index}").to(harmonics)
             matrix = harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2] @ table
-            # (batch, n, k, (2 l_in + 1) (2 l_out + 1)): k joins the components of the sender
-            matrices[triple] = matrix.unflatten(-1, (2 * l_in + 1, -1)).flatten(2, 3).mT
-        return geometry._replace(matrices=matrices)
+            # (batch, n, k, (2 l_out + 1) (2 l_in + 1)): k joins the components of the sender
+            matrix = matrix.mT.contiguous().unflatten(2, (2 * l_out + 1, -1)).flatten(3)
+            matrices[triple] = matrix
+        if plan is None and can_block(edges.vectors):
+            plan = plan_blocks(edges, self.spec.lmax)
+        return geometry._replace(matrices=matrices, plan=plan)
+
+    def convolve(self, h: list[Tensor], hidden: Tensor, weight: Tensor, geometry: Geometry) -> list[Tensor]:
+        spec = self.spec
+        paths = [
+            Path(spec.ins.index(i), spec.l_triples.index((i // 2, l, j // 2)))
+            for i, l, j in spec.paths
+        ]
+        sums = sum_in_blocks(
+            geometry.plan,
+            paths,
+            [i // 2 for i in spec.ins],
+            hidden,
+            weight.view_as(weight),
+            [h[i] for i in spec.ins],
+            [geometry.matrices[t].flatten(0, 1) for t in spec.l_triples],
+        )
+        shape = geometry.edges.vectors.shape[:2]
+        return [geometry.edges.sum_rows(x.unflatten(0, shape)) for x in sums]
 
     def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
         channels, aggregated = self.spec.channels, []
         by_l = [torch.cat(parities, -1) for parities in zip(h[::2], h[1::2], strict=True)]
         gather = geometry.edges.gather_senders
-        senders = [gather(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in by_l]
+        senders = [gather(x.flatten(2)).unflatten(-1, x.shape[2:]).transpose(2, 3) for x in by_l]
         sizes = [channels * count for _, count in self.slices]
-        parts = weights.unsqueeze(3).split(sizes, -1)
+        parts = weights.unsqueeze(2).split(sizes, -1)  # (batch, rows, 1, k, ...)
         for triple, (start, count), weight in zip(
             self.spec.l_triples, self.slices, parts, strict=True
         ):
@@ -156,7 +179,7 @@ class LibraryProduct(nn.Module):
         return geometry
 
     def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
-        edges, harmonics, _ = geometry
+        edges, harmonics = geometry[:2]
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))
