@@ -15,7 +15,8 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models.layers.blocked_products import Path, Plan, can_block, plan_blocks, sum_in_blocks
+from models.layers.blocked_products import Path, Sums, can_block, sum_blocks
+from models.layers.edge_blocks import Block, Senders, cut_blocks, find_senders
 from models.layers.edges import Edges
 from models.layers.lengths import smooth_length
 
@@ -61,8 +62,18 @@ class TensorProductSpec:
         return (2 * l_out + 1) ** 0.5 * o3.wigner_3j(l_in, l_sh, l_out, dtype=torch.float64)
 
 
+class Plan(NamedTuple):
+    """How edges are cut to blocks, and where their senders lie, by l."""
+
+    blocks: list[Block]
+    senders: list[Senders]
+
+
 class Geometry(NamedTuple):
-    """What products need of the edges: harmonics, and by triple what a backend makes of them."""
+    """What products need of the edges: harmonics, and by triple what a backend makes of them.
+
+    With a plan they are to be multiplied in blocks.
+    """
 
     edges: Edges
     harmonics: Tensor
@@ -102,6 +113,10 @@ class Dense(nn.Module):
     def __init__(self, spec: TensorProductSpec) -> None:
         super().__init__()
         self.spec, self.slices = spec, [_locate(spec, triple) for triple in spec.l_triples]
+        self.paths = [
+            Path(spec.ins.index(i), spec.l_triples.index((i // 2, l, j // 2)), l == 0)
+            for i, l, j in spec.paths
+        ]
         for index, triple in enumerate(spec.l_triples):
             table = spec.clebsch_gordan(*triple).permute(1, 2, 0).flatten(1)
             self.register_buffer(f"table{index}", table, persistent=False)
@@ -115,31 +130,30 @@ class Dense(nn.Module):
                 continue
             l_in, l_sh, l_out = triple
             table = self.get_buffer(f"table{index}").to(harmonics)
-            matrix = harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2] @ table
+            part = (
+                harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2]
+                if l_sh
+                else edges.mean_weights.expand(*harmonics.shape[:-1], -1)
+            )
+            matrix = part @ table
             # (batch, n, k, (2 l_out + 1) (2 l_in + 1)): k joins the components of the sender
             matrix = matrix.mT.contiguous().unflatten(2, (2 * l_out + 1, -1)).flatten(3)
             matrices[triple] = matrix
         if plan is None and can_block(edges.vectors):
-            plan = plan_blocks(edges, self.spec.lmax)
+            plan = Plan(cut_blocks(edges), find_senders(edges, self.spec.lmax))
         return geometry._replace(matrices=matrices, plan=plan)
 
-    def convolve(self, h: list[Tensor], hidden: Tensor, weight: Tensor, geometry: Geometry) -> list[Tensor]:
-        spec = self.spec
-        paths = [
-            Path(spec.ins.index(i), spec.l_triples.index((i // 2, l, j // 2)))
-            for i, l, j in spec.paths
-        ]
-        sums = sum_in_blocks(
-            geometry.plan,
-            paths,
-            [i // 2 for i in spec.ins],
-            hidden,
-            weight.view_as(weight),
-            [h[i] for i in spec.ins],
-            [geometry.matrices[t].flatten(0, 1) for t in spec.l_triples],
-        )
-        shape = geometry.edges.vectors.shape[:2]
-        return [geometry.edges.sum_rows(x.unflatten(0, shape)) for x in sums]
+    def multiply_in_blocks(
+        self, h: list[Tensor], hidden: Tensor, weight: Tensor, geometry: Geometry
+    ) -> list[Tensor]:
+        """Return what `forward` does for the weights `hidden @ weight.t()`, as planned."""
+        spec, edges = self.spec, geometry.edges
+        places = [geometry.plan.senders[i // 2] for i in spec.ins]
+        senders = [each.arrange(h[i]) for each, i in zip(places, spec.ins, strict=True)]
+        matrices = [geometry.matrices[triple].flatten(0, 1) for triple in spec.l_triples]
+        sums = Sums(self.paths, places, geometry.plan.blocks)
+        aggregated = sum_blocks(sums, hidden.flatten(0, 1), weight, senders, matrices)
+        return [edges.sum_rows(x.unflatten(0, hidden.shape[:2])) for x in aggregated]
 
     def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
         channels, aggregated = self.spec.channels, []
@@ -155,6 +169,22 @@ class Dense(nn.Module):
             sums = geometry.matrices[triple] @ (weight * sender).flatten(2, 3)
             aggregated += geometry.edges.sum_rows(sums).split(channels, -1)
         return aggregated
+
+
+def convolve(
+    backend: nn.Module, h: list[Tensor], net: nn.Sequential, radial: Tensor, geometry: Geometry
+) -> list[Tensor]:
+    """Return the backend's products, whose weights are those of `net` at radial functions.
+
+    Where there is a plan, what the last layer of the net puts out is never held as a whole, so that
+    a hook there would see nothing: then it is.
+    """
+    *first, last = net
+    if geometry.plan is None or last._forward_hooks or not last.in_features:
+        return backend(h, net(radial), geometry)
+    for layer in first:
+        radial = layer(radial)
+    return backend.multiply_in_blocks(h, radial, last.weight, geometry)
 
 
 class LibraryProduct(nn.Module):
