@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.layers.pruning import prune
 from models.layers.samples import (
     CELL,
     apply_mask,
@@ -51,10 +52,10 @@ class Conservative(nn.Module):
         with torch.inference_mode(False), torch.enable_grad():
             fields = {name: _leave_inference(x) for name, x in inputs.items()}
             outputs = self.differentiate(fields, trained)
-        if trained and can_nest():
-            leaves = [x for x in (*inputs.values(), *self.network.parameters()) if x.requires_grad]
-            return dict(zip(outputs, _Prune.apply([*outputs.values()], *leaves), strict=True))
-        return outputs if trained else {name: x.detach() for name, x in outputs.items()}
+        if not trained:
+            return {name: x.detach() for name, x in outputs.items()}
+        leaves = [x for x in (*fields.values(), *self.network.parameters()) if x.requires_grad]
+        return prune(outputs, leaves)
 
     def differentiate(self, inputs: Fields, trained: bool) -> Fields:
         """Return energy (samples, 1), forces like the point, and the stress (samples, 6)."""
@@ -108,27 +109,3 @@ def _strain(inputs: Fields, point: str, strain: Tensor) -> Fields:
 def _leave_inference(x: Tensor) -> Tensor:
     """Return a tensor that can be differentiated: one made in inference mode is copied."""
     return x.clone() if x.is_inference() else x
-
-
-def can_nest() -> bool:
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
-
-
-class _Prune(torch.autograd.Function):
-    @staticmethod
-    def forward(outputs, *leaves):
-        return tuple(x.detach() for x in outputs)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.set_materialize_grads(False)
-        ctx.outputs, *leaves = inputs
-        ctx.save_for_backward(*leaves)
-
-    @staticmethod
-    def backward(ctx, *grads):
-        pairs = [(y, g) for y, g in zip(ctx.outputs, grads) if g is not None and y.requires_grad]
-        y, g = zip(*pairs)
-        return None, *torch.autograd.grad(
-            y, ctx.saved_tensors, g, True, torch.is_grad_enabled(), allow_unused=True
-        )

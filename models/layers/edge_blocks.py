@@ -91,8 +91,12 @@ class Senders:
                 first = block.samples.start
                 sums[first] = sums[first] + x if first in sums else x
             return torch.cat([*sums.values()])
-        sums = embedding_bag(self.order, torch.cat(parts), self.starts, mode="sum")
-        return sums.unflatten(0, (self.index.shape[1], -1)).transpose(0, 1).flatten(0, 1)
+        x, m = torch.cat(parts), self.index.shape[1]
+        if torch.is_grad_enabled() and x.requires_grad:  # a bag has no second derivative
+            nothing = x.new_zeros(len(self.starts), x.shape[-1])
+            return nothing.index_add(0, self.index.flatten(), x)
+        sums = embedding_bag(self.order, x, self.starts, mode="sum")
+        return sums.unflatten(0, (m, -1)).transpose(0, 1).flatten(0, 1)
 
 
 def find_senders(edges: Edges, lmax: int) -> list[Senders]:

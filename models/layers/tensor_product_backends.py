@@ -128,7 +128,7 @@ class Dense(nn.Module):
         for index, triple in enumerate(self.spec.l_triples):
             if triple in matrices:
                 continue
-            l_in, l_sh, l_out = triple
+            _, l_sh, l_out = triple
             table = self.get_buffer(f"table{index}").to(harmonics)
             part = (
                 harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2]

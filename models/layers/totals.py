@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from models.layers.edge_blocks import Block
-
 if TYPE_CHECKING:
     from models.layers.blocked_products import Factors, Sums
 
