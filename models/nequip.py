@@ -25,14 +25,8 @@ from models.layers.fields import (
 from models.layers.mlp import join_linear, linear, mlp
 from models.layers.neighbours import Reach, find_all_edges, find_edges, limit_reach
 from models.layers.samples import block_shape
-from models.layers.tensor_product_backends import (
-    Geometry,
-    Irrep,
-    TensorProductSpec,
-    build_backend,
-    convolve,
-    spherical_harmonics,
-)
+from models.layers.tensor_product_backends import build_backend, convolve, spherical_harmonics
+from models.layers.tensor_product_spec import Geometry, Irrep, TensorProductSpec
 from models.layers.tensor_products import RADIAL_BASIS, radial_basis
 from remul.fields import BATCH, Fields, Signature, Types
 
@@ -212,8 +206,8 @@ class NequIP(nn.Module):
         types = self.signature.inputs
         centre = centroid(inputs, types)
         x = coordinates(inputs, types, centre)
-        find = find_edges if self.reach == Reach() and x.shape[1] <= FEW else find_all_edges
-        edges = (find if BATCH not in inputs else find_all_edges)(inputs, types, x, *self.reach)
+        few = self.reach == Reach() and x.shape[1] <= FEW and BATCH not in inputs
+        edges = (find_edges if few else find_all_edges)(inputs, types, x, *self.reach)
         geometry = Geometry(edges, spherical_harmonics(edges.vectors, self.lmax_sh), {})
         lengths = edges.lengths()
         radial = edges.append_features(radial_basis(lengths) if self.apart else lengths[..., :0])

@@ -28,7 +28,10 @@ def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
 
 
 def join_linear(layer: nn.Module, parts: list[Tensor]) -> Tensor:
-    """Return the layer of all parts side by side, (..., width), which are not copied for it."""
+    """Return what the layer makes of all parts side by side, (..., width), without copying them.
+
+    A hook of the layer is to see them so: then they are.
+    """
     if not isinstance(layer, nn.Linear) or layer._forward_hooks:
         return layer(torch.cat(parts, -1))
     parts = [x for x in parts if x.shape[-1]]

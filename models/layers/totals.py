@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from models.layers.blocked_products import Factors, Sums
+    from models.layers.product_derivatives import Factors, Sums
 
 
 class Totals:

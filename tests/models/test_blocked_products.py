@@ -9,10 +9,11 @@ from torch.testing import assert_close
 from bench.timing import counters
 from models import nequip
 from models.layers import edge_blocks, tensor_product_backends
-from models.layers.blocked_products import Path, Sums, sum_blocks
+from models.layers.blocked_products import sum_blocks
 from models.layers.conservative import ENERGY, Conservative
 from models.layers.edge_blocks import cut_blocks, find_senders
 from models.layers.neighbours import find_all_edges
+from models.layers.product_derivatives import Path, Sums
 from remul import POINT, SCALAR, VECTOR, Rep, Signature
 
 INPUTS = {"charge": SCALAR, "position": POINT}
