@@ -22,23 +22,19 @@ from models.layers.fields import (
     pack,
     split_irreps,
 )
-from models.layers.mlp import linear, mlp
-from models.layers.neighbours import Reach, find_all_edges, limit_reach
+from models.layers.mlp import join_linear, linear, mlp
+from models.layers.neighbours import Reach, find_all_edges, find_edges, limit_reach
 from models.layers.samples import block_shape
-from models.layers.tensor_product_backends import (
-    Geometry,
-    Irrep,
-    TensorProductSpec,
-    build_backend,
-    spherical_harmonics,
-)
+from models.layers.tensor_product_backends import build_backend, convolve, spherical_harmonics
+from models.layers.tensor_product_spec import Geometry, Irrep, TensorProductSpec
 from models.layers.tensor_products import RADIAL_BASIS, radial_basis
-from remul.fields import Fields, Signature, Types
+from remul.fields import BATCH, Fields, Signature, Types
 
 EQUIVARIANT = True
 VERSION = 2
 PAPER = {"channels": 32, "layers": 4, "degree": 1}
 SCALAR = (0, 1)  # 0e
+FEW = 8  # objects up to which edges to oneself cost more than gathering all others
 
 
 def build(
@@ -140,9 +136,9 @@ class Layer(nn.Module):
 
     def forward(self, h: list[Tensor], radial: Tensor, geometry: Geometry) -> list[Tensor]:
         sent = [send(x) for send, x in zip(self.send, h, strict=True)]
-        aggregated = self.backend(sent, self.radial(radial), geometry)
+        aggregated = convolve(self.backend, sent, self.radial, radial, geometry)
         mixed = [
-            mix(torch.cat([x, *(aggregated[path] for path in paths)], -1))
+            join_linear(mix, [x, *(aggregated[path] for path in paths)])
             for mix, x, paths in zip(self.mix, h, self.paths_to, strict=True)
         ]
         return apply_gates(mixed, self.widths)
@@ -209,7 +205,9 @@ class NequIP(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         types = self.signature.inputs
         centre = centroid(inputs, types)
-        edges = find_all_edges(inputs, types, coordinates(inputs, types, centre), *self.reach)
+        x = coordinates(inputs, types, centre)
+        few = self.reach == Reach() and x.shape[1] <= FEW and BATCH not in inputs
+        edges = (find_edges if few else find_all_edges)(inputs, types, x, *self.reach)
         geometry = Geometry(edges, spherical_harmonics(edges.vectors, self.lmax_sh), {})
         lengths = edges.lengths()
         radial = edges.append_features(radial_basis(lengths) if self.apart else lengths[..., :0])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.layers.pruning import prune
 from models.layers.samples import (
     CELL,
     apply_mask,
@@ -51,7 +52,10 @@ class Conservative(nn.Module):
         with torch.inference_mode(False), torch.enable_grad():
             fields = {name: _leave_inference(x) for name, x in inputs.items()}
             outputs = self.differentiate(fields, trained)
-        return outputs if trained else {name: x.detach() for name, x in outputs.items()}
+        if not trained:
+            return {name: x.detach() for name, x in outputs.items()}
+        leaves = [x for x in (*fields.values(), *self.network.parameters()) if x.requires_grad]
+        return prune(outputs, leaves)
 
     def differentiate(self, inputs: Fields, trained: bool) -> Fields:
         """Return energy (samples, 1), forces like the point, and the stress (samples, 6)."""

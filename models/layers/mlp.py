@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear as linear_map
 from torch.nn.functional import silu
 
 
@@ -24,6 +25,22 @@ def linear(width_in: int, width_out: int, bias: bool = True) -> nn.Module:
     if width_in and width_out:
         return nn.Linear(width_in, width_out, bias)
     return Bias(width_out, bias)
+
+
+def join_linear(layer: nn.Module, parts: list[Tensor]) -> Tensor:
+    """Return what the layer makes of all parts side by side, (..., width), without copying them.
+
+    A hook of the layer is to see them so: then they are.
+    """
+    if not isinstance(layer, nn.Linear) or layer._forward_hooks:
+        return layer(torch.cat(parts, -1))
+    parts = [x for x in parts if x.shape[-1]]
+    weights = layer.weight.split([x.shape[-1] for x in parts], 1)
+    flat = [x.flatten(0, -2) for x in parts]
+    y = linear_map(flat[0], weights[0], layer.bias)
+    for x, weight in zip(flat[1:], weights[1:], strict=True):
+        y = torch.addmm(y, x, weight.t())
+    return y.unflatten(0, parts[0].shape[:-1])
 
 
 def small_init(net: nn.Sequential) -> nn.Sequential:

@@ -7,65 +7,19 @@ channel. Features are a list by irrep (l, parity), each (batch, n, 2 l + 1, chan
 
 from collections.abc import Callable
 from importlib import import_module
-from itertools import product
 from types import ModuleType
-from typing import NamedTuple
 
 import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from models.layers.edges import Edges
+from models.layers.blocked_products import can_block, sum_blocks
+from models.layers.edge_blocks import cut_blocks, find_senders
 from models.layers.lengths import smooth_length
+from models.layers.product_derivatives import Path, Sums
+from models.layers.tensor_product_spec import Geometry, Plan, TensorProductSpec, Triple
 
-Irrep = tuple[int, int]
-Triple = tuple[int, int, int]
 LIBRARIES = {"cuequivariance": "cuequivariance_torch", "openequivariance": "openequivariance"}
-
-
-class TensorProductSpec:
-    """What is to be multiplied: the irreps of features, their channels, and the paths there are.
-
-    `l_triples` are the l of the sender, of the harmonics and of the result. Each is a path for both
-    parities: the index of the sender's irrep, l of the harmonics, the index of the result's irrep.
-    Paths lead from the irreps `ins` to `outs`, indices again, by default from all to all.
-    """
-
-    def __init__(
-        self,
-        lmax: int,
-        channels: int,
-        lmax_sh: int | None = None,
-        ins: set[int] | None = None,
-        outs: set[int] | None = None,
-    ) -> None:
-        self.lmax, self.channels = lmax, channels
-        self.lmax_sh = lmax if lmax_sh is None else lmax_sh
-        self.irreps: list[Irrep] = list(product(range(lmax + 1), (1, -1)))
-        everything = set(range(len(self.irreps)))
-        ins, outs = everything if ins is None else ins, everything if outs is None else outs
-        # Irrep 2 l is even, 2 l + 1 odd; harmonics of odd l change the parity.
-        self.paths = [
-            (2 * l_in + odd, l_sh, 2 * l_out + (odd + l_sh) % 2)
-            for l_in, l_sh, l_out in product(range(lmax + 1), repeat=3)
-            if l_sh <= self.lmax_sh and abs(l_in - l_sh) <= l_out <= l_in + l_sh
-            for odd in (0, 1)
-            if 2 * l_in + odd in ins and 2 * l_out + (odd + l_sh) % 2 in outs
-        ]
-        self.l_triples = [*dict.fromkeys((i // 2, l_sh, j // 2) for i, l_sh, j in self.paths)]
-        self.ins = sorted({i for i, _, _ in self.paths})  # those that send
-
-    def clebsch_gordan(self, l_in: int, l_sh: int, l_out: int) -> Tensor:
-        """Return scaled coefficients in float64, (2 l_in + 1, 2 l_sh + 1, 2 l_out + 1)."""
-        return (2 * l_out + 1) ** 0.5 * o3.wigner_3j(l_in, l_sh, l_out, dtype=torch.float64)
-
-
-class Geometry(NamedTuple):
-    """What products need of the edges: harmonics, and by triple what a backend makes of them."""
-
-    edges: Edges
-    harmonics: Tensor
-    matrices: dict[Triple, Tensor]
 
 
 def build_backend(name: str, spec: TensorProductSpec) -> nn.Module:
@@ -100,31 +54,55 @@ class Dense(nn.Module):
     def __init__(self, spec: TensorProductSpec) -> None:
         super().__init__()
         self.spec, self.slices = spec, [_locate(spec, triple) for triple in spec.l_triples]
+        self.paths = [
+            Path(spec.ins.index(i), spec.l_triples.index((i // 2, l, j // 2)), l == 0)
+            for i, l, j in spec.paths
+        ]
         for index, triple in enumerate(spec.l_triples):
-            table = spec.clebsch_gordan(*triple).transpose(0, 1).flatten(1)
+            table = spec.clebsch_gordan(*triple).permute(1, 2, 0).flatten(1)
             self.register_buffer(f"table{index}", table, persistent=False)
 
     def prepare(self, geometry: Geometry) -> Geometry:
-        """Return it with a matrix (batch, n, 2 l_out + 1, k (2 l_in + 1)) for every triple."""
-        edges, harmonics, matrices = geometry
+        """Return it with a matrix (batch, rows, 2 l_out + 1, (2 l_in + 1) k) for every triple."""
+        edges, harmonics, matrices, plan = geometry
         harmonics, matrices = edges.mean_weights * harmonics, dict(matrices)
         for index, triple in enumerate(self.spec.l_triples):
             if triple in matrices:
                 continue
-            l_in, l_sh, _ = triple
+            _, l_sh, l_out = triple
             table = self.get_buffer(f"table{index}").to(harmonics)
-            matrix = harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2] @ table
-            # (batch, n, k, (2 l_in + 1) (2 l_out + 1)): k joins the components of the sender
-            matrices[triple] = matrix.unflatten(-1, (2 * l_in + 1, -1)).flatten(2, 3).mT
-        return geometry._replace(matrices=matrices)
+            part = (
+                harmonics[..., l_sh * l_sh : (l_sh + 1) ** 2]
+                if l_sh
+                else edges.mean_weights.expand(*harmonics.shape[:-1], -1)
+            )
+            matrix = part @ table
+            # (batch, n, k, (2 l_out + 1) (2 l_in + 1)): k joins the components of the sender
+            matrix = matrix.mT.contiguous().unflatten(2, (2 * l_out + 1, -1)).flatten(3)
+            matrices[triple] = matrix
+        if plan is None and can_block(edges.vectors):
+            plan = Plan(cut_blocks(edges), find_senders(edges, self.spec.lmax))
+        return geometry._replace(matrices=matrices, plan=plan)
+
+    def multiply_in_blocks(
+        self, h: list[Tensor], hidden: Tensor, weight: Tensor, geometry: Geometry
+    ) -> list[Tensor]:
+        """Return what `forward` does for the weights `hidden @ weight.t()`, as planned."""
+        spec, edges = self.spec, geometry.edges
+        places = [geometry.plan.senders[i // 2] for i in spec.ins]
+        senders = [each.arrange(h[i]) for each, i in zip(places, spec.ins, strict=True)]
+        matrices = [geometry.matrices[triple].flatten(0, 1) for triple in spec.l_triples]
+        sums = Sums(self.paths, places, geometry.plan.blocks)
+        aggregated = sum_blocks(sums, hidden.flatten(0, 1), weight, senders, matrices)
+        return [edges.sum_rows(x.unflatten(0, hidden.shape[:2])) for x in aggregated]
 
     def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
         channels, aggregated = self.spec.channels, []
         by_l = [torch.cat(parities, -1) for parities in zip(h[::2], h[1::2], strict=True)]
         gather = geometry.edges.gather_senders
-        senders = [gather(x.flatten(2)).unflatten(-1, x.shape[2:]) for x in by_l]
+        senders = [gather(x.flatten(2)).unflatten(-1, x.shape[2:]).transpose(2, 3) for x in by_l]
         sizes = [channels * count for _, count in self.slices]
-        parts = weights.unsqueeze(3).split(sizes, -1)
+        parts = weights.unsqueeze(2).split(sizes, -1)  # (batch, rows, 1, k, ...)
         for triple, (start, count), weight in zip(
             self.spec.l_triples, self.slices, parts, strict=True
         ):
@@ -132,6 +110,22 @@ class Dense(nn.Module):
             sums = geometry.matrices[triple] @ (weight * sender).flatten(2, 3)
             aggregated += geometry.edges.sum_rows(sums).split(channels, -1)
         return aggregated
+
+
+def convolve(
+    backend: nn.Module, h: list[Tensor], net: nn.Sequential, radial: Tensor, geometry: Geometry
+) -> list[Tensor]:
+    """Return the backend's products, whose weights are those of `net` at radial functions.
+
+    Where there is a plan, what the last layer of the net puts out is never held as a whole, so that
+    a hook there would see nothing: then it is.
+    """
+    *first, last = net
+    if geometry.plan is None or last._forward_hooks or not last.in_features:
+        return backend(h, net(radial), geometry)
+    for layer in first:
+        radial = layer(radial)
+    return backend.multiply_in_blocks(h, radial, last.weight, geometry)
 
 
 class LibraryProduct(nn.Module):
@@ -156,7 +150,7 @@ class LibraryProduct(nn.Module):
         return geometry
 
     def forward(self, h: list[Tensor], weights: Tensor, geometry: Geometry) -> list[Tensor]:
-        edges, harmonics, _ = geometry
+        edges, harmonics = geometry[:2]
         x = torch.cat([(x if self.channels_last else x.mT).flatten(2) for x in h], -1)
         senders = edges.gather_senders(x).expand(*weights.shape[:3], -1)
         messages = self.product[0](*(x.flatten(0, 2) for x in (senders, harmonics, weights)))

@@ -13,11 +13,10 @@ from models.layers.neighbours import find_all_edges
 from models.layers.steerable import SteerableLinear, list_paths, steer
 from models.layers.tensor_product_backends import (
     LIBRARIES,
-    Geometry,
-    TensorProductSpec,
     build_backend,
     spherical_harmonics,
 )
+from models.layers.tensor_product_spec import Geometry, TensorProductSpec
 from models.layers.tensor_products import Coupling
 from remul import E3, O3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
