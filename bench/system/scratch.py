@@ -34,7 +34,10 @@ def _make_locked() -> tuple[Path, int]:
     """Return a new folder and the descriptor that keeps it: the lock ends with the process."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_prefix()))
-        lock = os.open(folder, os.O_RDONLY)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # another has swept it before it was open
+            continue
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # another may have swept it before it was locked
             return folder, lock
