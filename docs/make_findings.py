@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -17,9 +17,8 @@ sys.path.insert(0, str(ROOT))
 from bench.core import plugins  # noqa: E402 - after the path of the checkout
 from bench.core.config import Plugin  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
-from bench.reporting import findings  # noqa: E402
+from bench.reporting import comparisons, findings  # noqa: E402
 from bench.reporting.aggregate import AND, time_ratios  # noqa: E402
-from bench.reporting.comparisons import ErrorRatio, mean_interval, median_interval  # noqa: E402
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, read_learners  # noqa: E402
 from bench.reporting.findings.evidence import Evidence, Row, say_ends, say_interval  # noqa: E402
 from bench.reporting.formats import ABSENT, plain  # noqa: E402
@@ -27,6 +26,7 @@ from bench.reporting.scaling_laws import band, bootstrap_laws, fit_law  # noqa: 
 
 TEMPLATE, PAGE = ROOT / "docs" / "findings.md.jinja", ROOT / "docs" / "findings.md"
 PUBLISHED = ROOT / "results" / "published"
+SPACE = ("nbody_", "m")  # how the names of tasks in space begin
 TRUE, FALSE, OPEN = "confirmed", "refuted", "undecided"
 
 
@@ -34,25 +34,33 @@ TRUE, FALSE, OPEN = "confirmed", "refuted", "undecided"
 class Comparison:
     """How many times as much one row errs as another, and what that says of a claim."""
 
-    ratio: ErrorRatio
+    ratio: comparisons.ErrorRatio
 
     def __str__(self) -> str:
         return f"{plain(self.ratio.ratio, 3)} times ({say_ends(self.ratio)})"
 
     @property
+    def brief(self) -> str:
+        """The ratio and its interval, for a table."""
+        return say_interval(self.ratio.ratio, self.ratio.low, self.ratio.high)
+
+    @property
     def less(self) -> str:
         """The verdict on the claim that it errs less."""
-        return TRUE if self.ratio.is_better else FALSE if self.ratio.is_worse else OPEN
+        return self._judge(TRUE if self.ratio.is_better else FALSE if self.ratio.is_worse else OPEN)
 
     @property
     def more(self) -> str:
         """The verdict on the claim that it errs more."""
-        return TRUE if self.ratio.is_worse else FALSE if self.ratio.is_better else OPEN
+        return self._judge(TRUE if self.ratio.is_worse else FALSE if self.ratio.is_better else OPEN)
 
     @property
     def no_more(self) -> str:
         """The verdict on the claim that it errs more by less than the margin."""
-        return {True: TRUE, False: FALSE, None: OPEN}[self.ratio.is_within()]
+        return self._judge({True: TRUE, False: FALSE, None: OPEN}[self.ratio.is_within()])
+
+    def _judge(self, verdict: str) -> str:
+        return judge(verdict, self.ratio.seeds)
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,11 @@ class Change:
     def is_there(self) -> str:
         """The verdict on the claim that there is one."""
         return OPEN if self.low <= 0 <= self.high else TRUE
+
+
+def judge(verdict: str, seeds: int) -> str:
+    """Return a verdict, called a hint where it rests on few seeds."""
+    return verdict if seeds >= comparisons.FEW_SEEDS or verdict == OPEN else f"hint: {verdict}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,12 @@ class Study:
     def error(self, row: Row) -> str:
         """Return the mean error of a row with its interval, times 1,000."""
         errors = self.evidence.errors(row, self.score).values()
-        return say_interval(*mean_interval([1e3 * error for error in errors]))
+        return say_interval(*comparisons.mean_interval([1e3 * error for error in errors]))
+
+    def best_steps(self, row: Row) -> tuple[float, float]:
+        """Return the least and the largest step at which a seed's weights were kept."""
+        steps = self.evidence.errors(row, "best_step").values()
+        return min(steps), max(steps)
 
     def compare(self, row: Row, other: Row, score: str = "") -> Comparison:
         """Return how errors compare. Raises `ValueError` if the rows share no seed."""
@@ -112,16 +130,55 @@ class Study:
     def faster(self, row: Row, other: Row, kind: str = "inference") -> str:
         """Return how many times faster a row is than another, in one session."""
         ratios = time_ratios(other, row, kind)
-        return f"{median_interval(ratios)[0]:.2g}" if ratios else ABSENT
+        return f"{comparisons.median_interval(ratios)[0]:.2g}" if ratios else ABSENT
+
+    def set_beside(self) -> Iterator[dict[str, str]]:
+        """Yield what the largest beta of each network comes to beside other ways to train it."""
+        rows = [row for row in self.evidence.rows if row["steps"] == self.evidence.usual_steps]
+        by_name = {(row["label"], row["method"]): row for row in rows}
+        betas: dict[tuple[str, str], dict[float, Row]] = {}
+        for row in rows:
+            run = self.evidence.configurations[row["key"]]
+            if run.method.stem == "remul" and run.symmetrise == "none":
+                options = {k: v for k, v in run.method.kwargs.items() if k != "beta"}
+                rival = str(Plugin("augment", options))
+                beta = run.method.kwargs.get("beta", 1.0)
+                betas.setdefault((row["label"], rival), {})[beta] = row
+        for (label, rival), own in betas.items():
+            augment, bare = by_name.get((label, rival)), by_name.get((label, "plain"))
+            if augment and bare and own[max(own)]["seeds"] > 1:
+                yield self._set_beside(own[max(own)], bare, augment)
+
+    def _set_beside(self, row: Row, bare: Row, augment: Row) -> dict[str, str]:
+        turned = "mse_ood" if self.evidence.errors(row, "mse_ood") else ""
+
+        def times(other: Row, score: str) -> str:
+            return self.compare(row, other, score).brief if score else ABSENT
+
+        return {
+            "label": row["label"],
+            "method": row["method"],
+            "seeds": str(row["seeds"]),
+            "plain": times(bare, "mse_test"),
+            "plain_turned": times(bare, turned),
+            "augment": times(augment, "mse_test"),
+            "augment_turned": times(augment, turned),
+            "symmetry": times(augment, "expected_error_test"),
+        }
 
     def compute(self, row: Row, other: Row) -> str:
         """Return how many times the FLOPs of another row's training a row's training took."""
+        return f"{self.times_compute(row, other)} times"
+
+    def times_compute(self, row: Row, other: Row) -> str:
+        """Return the same number alone; that of a network that learns nothing is none."""
         flops = {
             record.key: record.run.steps * record.counters["step_flops"]
             for record in self.evidence.records
-            if record.key in (row["key"], other["key"])
+            if record.key in (row["key"], other["key"]) and record.counters.get("step_flops")
         }
-        return f"{flops[row['key']] / flops[other['key']]:.2g} times"
+        both = row["key"] in flops
+        return f"{flops[row['key']] / flops[other['key']]:.2g}" if both else ABSENT
 
     def change_power(self, network: str, method: str, other: str) -> "Change":
         """Return by how much the power of compute changes from one method to another."""
@@ -140,7 +197,9 @@ class Study:
         for learner in read_learners(self.evidence.records):
             columns = [np.array(learner[name], float) for name in COLUMNS[:3]]
             law, draws = fit_law(*columns), bootstrap_laws(*columns)
+            misfit = np.log(law.error(*columns[:2]) / columns[2])
             named = {"network": learner["network"], "method": learner["method"]}
+            named["misfit"] = f"{100 * np.sqrt(np.mean(misfit**2)):.0f} %"
             for name in (*EXPONENTS, "growth"):
                 low, high = band([getattr(draw, name) for draw in draws])
                 named[name] = f"{getattr(law, name):.2f} ({low:.2f} to {high:.2f})"
@@ -168,7 +227,9 @@ def fill(_page: str) -> str:
         autoescape=False,  # it is Markdown
     )
     page = environment.get_template(TEMPLATE.name)
-    return page.render(study=study, claims=by_claim(evidence for evidence, _ in tasks.values()))
+    claims = by_claim(evidence for evidence, _ in tasks.values())
+    studies = {task: Study(*found) for task, found in tasks.items() if task.startswith(SPACE)}
+    return page.render(study=study, claims=claims, studies=studies)
 
 
 def collect() -> dict[str, tuple[Evidence, str]]:
@@ -186,7 +247,11 @@ def collect() -> dict[str, tuple[Evidence, str]]:
 
 def by_claim(evidences: Iterable[Evidence]) -> dict[str, list[findings.Claim]]:
     """Return the verdicts that rest on rows, by the claim of the abstract."""
-    verdicts = [claim for claim in findings.claims(evidences) if claim.rows]
+    verdicts = [
+        replace(claim, verdict=judge(claim.verdict, min(n.seeds for n in claim.numbers)))
+        for claim in findings.claims(evidences)
+        if claim.rows and claim.task.startswith(SPACE)
+    ]
     names = dict.fromkeys(claim.claim for claim in verdicts)
     return {name: [claim for claim in verdicts if claim.claim == name] for name in names}
 

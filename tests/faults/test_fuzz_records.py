@@ -41,20 +41,20 @@ def copy(machine, pattern, root, count):
 @pytest.fixture
 def store(tmp_path):
     """Makes a store with a few records of a kind, and returns it with the one that is damaged."""
-    root, intel, amd = tmp_path / "machine", "intel-xeon-2c-2f40", "amd-epyc-2c-2f40"
+    root, machine = tmp_path / "machine", "amd-epyc-2c-2f40"
 
     def make(kind):
         if kind == "run":
-            copy(intel, "runs/nbody_gravity/gnn-augment-*-s0.*", root, 2)
-            files = copy(intel, "runs/nbody_gravity/egnn-plain-*-s[01].*", root, 4)[1:]
+            copy(machine, "runs/nbody_gravity/gnn-augment-*-s0.*", root, 2)
+            files = copy(machine, "runs/nbody_gravity/egnn-plain-*-s[01].*", root, 4)[1:]
         elif kind == "surface":
-            files = copy(intel, "runs/*/*.surface.json", root, 1)
-            copy(intel, str(files[0].relative_to(root)).replace(".surface", ""), root, 1)
+            files = copy(machine, "runs/*/*.surface.json", root, 1)
+            copy(machine, str(files[0].relative_to(root)).replace(".surface", ""), root, 1)
         elif kind == "speed":
-            copy(amd, "speed/transformer-5x1-*.json", root, 1)
-            files = copy(amd, "speed/egnn-5x1-*.json", root, 1)
+            copy(machine, "speed/transformer-5x1-*.json", root, 1)
+            files = copy(machine, "speed/egnn-5x1-*.json", root, 1)
         else:
-            files = copy(amd, "peers/*.json", root, 1)
+            files = copy(machine, "peers/*.json", root, 1)
         return tmp_path, files[0]
 
     return make

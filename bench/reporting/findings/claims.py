@@ -128,8 +128,8 @@ def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
         return Claim(claim, evidence.task, OPEN, "There is one beta alone.", settles="run others")
     falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
     seeds = say_seeds(min(ratio.seeds for _, _, ratio in pairs))
-    climbs = "; ".join(_say_ladder(evidence, ladder) for ladder in longest if ladder)
-    sentence = f"{climbs} ({seeds})."
+    climbs = "; on ".join(_say_ladder(evidence, ladder) for ladder in longest if ladder)
+    sentence = f"On {climbs} ({seeds})."
     verdict = REFUTED if rises else CONFIRMED if falls == len(pairs) else OPEN
     keys = dict.fromkeys(row["key"] for low, high, _ in pairs for row in (low, high))
     numbers = tuple(as_number("ratio of E'", ratio) for _, _, ratio in pairs)
@@ -153,7 +153,7 @@ def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) ->
     where = f"{rows[0]['model']} ({others})" if others else rows[0]["model"]
     falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
     return (
-        f"On {where}, beta = {betas}: E' falls in {falls} and rises in {rises} of {len(pairs)} "
+        f"{where}, beta = {betas}: E' falls in {falls} and rises in {rises} of {len(pairs)} "
         f"step{'s' * (len(pairs) != 1)}"
     )
 

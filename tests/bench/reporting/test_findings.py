@@ -209,7 +209,7 @@ def test_every_ladder_of_betas_counts():
     assert claim.verdict == REFUTED
     assert len(claim.rows) == 6
     ladder = "beta = 0.1 < 1 < 10: E' falls in"
-    assert f"On gnn (group=so3), {ladder} 2 and rises in 0 of 2 steps" in claim.sentence
+    assert f"; on gnn (group=so3), {ladder} 2 and rises in 0 of 2 steps" in claim.sentence
     assert f"On gnn (group=about_y), {ladder} 1 and rises in 1 of 2 steps" in claim.sentence
 
 

@@ -17,7 +17,7 @@ from bench.reporting.page import write_page
 from bench.system.checkout import ROOT
 
 RESULTS = ROOT / "results" / "published"
-MACHINE = RESULTS / "intel-xeon-2c-2f40"
+MACHINE = RESULTS / "amd-epyc-2c-2f40"
 SPEEDS = sorted(RESULTS.glob("*/speed/egnn-5x1-*"))
 
 
