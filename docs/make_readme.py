@@ -26,9 +26,9 @@ SEEDS = 3  # a row with fewer has no interval
 EQUAL_COMPUTE = ("transformer", "augment", 2 * STEPS)
 REMUL = ("transformer", "remul(beta=10)", STEPS)
 ROWS = (
+    ("painn", "plain", STEPS),
     ("gatr_slim", "plain", STEPS),
     ("nequip", "plain", STEPS),
-    ("evfn", "plain", STEPS),
     ("egnn", "plain", STEPS),
     ("transformer", "plain", STEPS),
     ("transformer", "augment", STEPS),
