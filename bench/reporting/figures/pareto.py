@@ -25,6 +25,7 @@ from bench.reporting.figures.style import (
 
 ROUND_OFF = 1e-4  # equivariance errors below are of arithmetic, and share one place
 CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
+NAMED = 4  # exact rows, the most accurate, that a crowd has names for
 DULL = "#9aa3ad"  # of rows that another one beats in both
 
 
@@ -62,7 +63,10 @@ def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
 
 
 def pareto(table: pd.DataFrame, title: str) -> Figure:
-    """Return mean squared error against E', a panel for each split, exact rows at one place."""
+    """Return mean squared error against E', a panel for each split, exact rows at one place.
+
+    In colour is what no other row beats in both, and what no other does that is not exact.
+    """
     splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
     table = _with_looks(table)
     figure, axes = panels(len(splits))
@@ -73,7 +77,7 @@ def pareto(table: pd.DataFrame, title: str) -> Figure:
         broken = rows[rows[x] >= ROUND_OFF]
         floor = broken[x].min() / 12 if len(broken) else ROUND_OFF / 10
         places = rows[x].where(rows[x] >= ROUND_OFF, floor)
-        best = set(undominated(rows.assign(**{x: places}), x, y))
+        best = {*undominated(rows.assign(**{x: places}), x, y), *undominated(broken, x, y)}
         ax.axvspan(floor / 1.7, floor * 1.7, color=GRID, zorder=0, linewidth=0)
         _points(ax, _in_colour(rows, best), places, y, x)
         ax.set(xscale="log", title=words, xlabel="equivariance error E'")
@@ -82,8 +86,12 @@ def pareto(table: pd.DataFrame, title: str) -> Figure:
         set_plain_ticks(ax.yaxis)
         exact = rows[x] < ROUND_OFF
         column = rows[exact & rows["equivariant"].eq(True) & ~rows["trivial"].eq(True)]
+        if len(rows) > CROWD:
+            column = column.nsmallest(NAMED, y)
+            ax.set_ylim(bottom=ax.get_ylim()[0] / 2)  # for names below the best
         others = label_ends(ax, _labels(column, places, y, best), floor * 2)
-        names = _labels(rows[~exact], places, y, best)
+        free = rows[~exact] if len(rows) <= CROWD else rows[~exact & rows.index.isin([*best])]
+        names = _labels(free, places, y, best)
         label_points(ax, names, [*_bars(rows, places, y), *_level_bars(broken, x, y)], others)
     figure.suptitle(title)
     return figure
