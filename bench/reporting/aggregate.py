@@ -155,7 +155,7 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         seeds = done if len(done) else places[:1]
         row = dict(zip(CONFIGURATION, configuration, strict=True)) | {"seeds": len(done)}
         for score in scores:
-            own = values[score][seeds] if score in values else np.full(1, np.nan)
+            own = values[score][seeds].astype(float) if score in values else np.full(1, np.nan)
             row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
         timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
         places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)

@@ -14,6 +14,10 @@ RUNS = {
     "units of the output; 0 is exactly equivariant, about 1e-7 is round-off",
     "rel. error": "relative equivariance error, the mean of |f(g x) - g f(x)| / |g f(x)|; about "
     "1e-7 is round-off, about 1 is no symmetry at all",
+    "E' p95": "that error of which 19 in 20 samples and rotations stay below",
+    "E' largest": "the largest of all samples and rotations",
+    "rel. error p95": "the same of the relative error",
+    "rel. error largest": "the largest relative error",
     "params": "trained parameters",
     "MFLOP": "millions of floating-point operations of one inference, those of matrix products and "
     "attention",
@@ -50,6 +54,7 @@ PEERS = {
     "peer": "a network of another package, and the package's version",
     "job": "what both do: vectors, an energy, or forces from one",
     "our model": "our network of the same kind, as wide as to have as many parameters",
+    "smaller class": "the side whose functions are fewer by design, if one is; a note says why",
     "nodes x batch": SPEED["nodes x batch"],
     "their params": RUNS["params"],
     "their MFLOP": RUNS["MFLOP"],

@@ -17,7 +17,8 @@ def keep_tuned(table: pd.DataFrame, mark: str) -> pd.DataFrame:
     searched = (rates == count) & (count > 1)
     if "mse_val" not in table or not searched.any():
         return table
-    best = table[searched & table["mse_val"].notna()].groupby(ALIKE)["mse_val"].idxmin()
+    whole = table["seeds"] == rows["seeds"].transform("max")  # a rate at which some diverge is none
+    best = table[searched & whole & table["mse_val"].notna()].groupby(ALIKE)["mse_val"].idxmin()
     table = table.assign(
         method=table["method"].where(~searched, table["method"] + mark + TUNED),
         rates=rates.where(searched, 1),

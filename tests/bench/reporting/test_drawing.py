@@ -104,7 +104,7 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     (machine,) = (machine for machine in MACHINES if (machine / "runs" / "mocap").is_dir())
     runs = [
-        machine.glob(f"runs/{task}/transformer-plain-*-s0.*") for task in ("mocap", "nbody_gravity")
+        machine.glob(f"runs/{task}/transformer-plain-*-s0.*") for task in ("mocap", "nbody_charged")
     ]
     for file in (
         *[file for files in runs for file in files],
@@ -132,7 +132,7 @@ def test_plot_in_another_format_is_on_demand(results, capsys):
 
 def test_plot_of_a_task_without_records_names_those_with(results, capsys):
     assert main(["plot", "--task", "md17", "--results", str(results)]) == 2
-    assert "there are mocap, nbody_gravity" in capsys.readouterr().err
+    assert "there are mocap, nbody_charged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)

@@ -48,6 +48,13 @@ def test_the_row_has_the_seeds_of_its_rate(records):
     )
 
 
+def test_a_rate_at_which_a_seed_diverges_is_not_the_best(records):
+    lost = next(r for r in records if (r.run.lr, r.run.seed) == (1e-3, 1))
+    left = [structs.replace(r, status="diverged") if r is lost else r for r in records]
+    table = summary(frame(left)).set_index("method")
+    assert table.loc["plain + muon + tuned", "mse_test"] == TEST[1e-2]
+
+
 def test_what_the_search_took_is_printed(records):
     ((table, _),) = fill_tables(frame(records), "here")
     (note,) = [note for note in table.notes if note.startswith("tuned")]
