@@ -209,7 +209,7 @@ def _say_fastest(evidence: Evidence, row: Row, pairs: list[tuple]) -> str:
         return ""
     value, low, high, exact = min(better, key=lambda pair: pair[0])
     times = say_interval(value, low, high)
-    return f", and {times} times than {evidence.name(exact)}, the fastest that errs less"
+    return f", and {times} times than {evidence.name(exact)}, the fastest whose mean error is less"
 
 
 def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:

@@ -222,7 +222,7 @@ def test_speed_is_said_beside_the_slowest_and_the_fastest_that_errs_less():
     }
     sentence = judge(make_rows(5, **rows), "REMUL is up to 10").sentence
     assert "6 times faster than tfn, the slowest exact network" in sentence
-    assert "3 times than egnn, the fastest that errs less" in sentence
+    assert "3 times than egnn, the fastest whose mean error is less" in sentence
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.0012, "1.001"), (0.99996, "0.99996"), (1, "1")])
