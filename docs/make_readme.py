@@ -68,9 +68,10 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
     sizes = table["parameters"][~table["trivial"].eq(True) & table["steps"].eq(STEPS)]
     seeds = sorted({int(n) for n in table["seeds"] if n})
     return [
-        f"1. **Accuracy.** With Adam at one rate, on poses unlike those in training (OOD), the best "
+        "1. **Accuracy.** With Adam at one rate, on poses unlike those in training (OOD), the best "
         f"exact network, `{exact['model']}`, errs by "
-        f"{interval(errors_of(runs, *name_of(exact)))}, the best one with no rotations built in, `{free['model']}` with {free['method']}, by "
+        f"{interval(errors_of(runs, *name_of(exact)))}, the best one with no rotations built in, "
+        f"`{free['model']}` with {free['method']}, by "
         f"{interval(errors_of(runs, *name_of(free)))}.",
         f"2. **REMUL.** A Transformer with REMUL (beta = 10) {judge(remul - rival)} augmentation "
         f"at equal compute (twice the steps) and that rate: the difference is "
