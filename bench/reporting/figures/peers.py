@@ -35,12 +35,14 @@ def scaling(rows: Rows, title: str) -> Figure | None:
 
 def _lines(ax: Axes, rows: Rows, unit: str) -> None:
     colours, labels = dict(zip((row["beside"] for row in rows), cycle(COLOURS), strict=False)), []
+    powers = {row["beside"]: row[f"{unit}_power"] for row in rows if row["side"] == "ours"}
     for row in rows:
         colour = colours[row["beside"]]
         points = [(n, row[f"{unit}_{n}"]) for n in row["sizes"]]
         ax.plot(*zip(*points, strict=True), LINES[row["side"]], color=colour, marker=".")
-        name = row["beside"] if row["side"] == "theirs" else row["network"]
-        labels.append(Label(*points[-1], f"{name} {row[f'{unit}_power']:.2f}", colour))
+        if row["side"] == "theirs":
+            both = f"{row[f'{unit}_power']:.2f}, {powers[row['beside']]:.2f}"
+            labels.append(Label(*points[-1], f"{row['beside']} {both}", colour))
     ax.set(xscale="log", yscale="log")
     ticks = sorted({n for row in rows for n in row["sizes"]})
     ax.set_xticks(ticks, map(str, ticks))
@@ -54,5 +56,6 @@ SCALING = Plot(
     scaling,
     "Time of a training step and most megabytes alive in it, against the number of objects of a "
     "cloud in which each has 16 neighbours: dashed another package's network, solid in the same "
-    "colour ours beside it, of as many parameters; behind the names the power of the number.",
+    "colour ours beside it, of as many parameters; behind each name the powers of the number, "
+    "theirs and ours.",
 )
