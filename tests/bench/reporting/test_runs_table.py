@@ -5,6 +5,7 @@ import json
 from math import isnan
 
 import pytest
+from made_records import make
 from msgspec.structs import replace
 
 from bench.core.config import Plugin, Run
@@ -253,3 +254,9 @@ def test_a_row_without_an_error_is_no_baseline():
     egnn = made("egnn", 0, 1.0, 1.0)
     lost = replace(egnn, scores={k: v for k, v in egnn.scores.items() if k != "mse_test"})
     assert aggregate.baseline(aggregate.summary(aggregate.frame([lost]))) is None
+
+
+def test_a_score_beyond_all_integers_of_64_bits_is_a_number():
+    record = make("egnn", 0, 1e-3)
+    large = replace(record, scores=record.scores | {"mse_val": 10**30})
+    assert aggregate.summary(aggregate.frame([large]))["mse_val"].tolist() == [1e30]

@@ -1,0 +1,25 @@
+"""Errors against equivariance errors: which of many rows are named."""
+
+from made_records import make
+
+from bench.reporting.aggregate import frame, summary
+from bench.reporting.figures.pareto import CROWD, NAMED, pareto
+
+
+def name_rows(exact):
+    """The names in the first panel of so many exact rows and two others, the second worse."""
+    records = [make("egnn", 0, 1e-3 + 1e-5 * i, hparams={"channels": i + 1}) for i in range(exact)]
+    records += [
+        make("gnn", 0, error, method) for method, error in (("remul", 2e-3), ("plain", 9e-3))
+    ]
+    return [text.get_text() for text in pareto(summary(frame(records)), "t").axes[0].texts]
+
+
+def test_a_few_rows_all_have_names():
+    assert len(name_rows(5)) == 7
+
+
+def test_of_a_crowd_the_best_have_exact_or_not():
+    names = name_rows(CROWD)
+    assert sum("egnn" in name for name in names) == NAMED
+    assert [name for name in names if name.startswith("gnn")] == ["gnn remul"]
