@@ -19,10 +19,10 @@ from bench.core.config import Plugin  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
 from bench.reporting import comparisons, findings  # noqa: E402
 from bench.reporting.aggregate import AND, time_ratios  # noqa: E402
-from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, read_learners  # noqa: E402
+from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, Learner, read_learners  # noqa: E402
 from bench.reporting.findings.evidence import Evidence, Row, say_ends, say_interval  # noqa: E402
 from bench.reporting.formats import ABSENT, plain  # noqa: E402
-from bench.reporting.scaling_laws import band, bootstrap_laws, fit_law  # noqa: E402
+from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law  # noqa: E402
 
 TEMPLATE, PAGE = ROOT / "docs" / "findings.md.jinja", ROOT / "docs" / "findings.md"
 PUBLISHED = ROOT / "results" / "published"
@@ -166,12 +166,11 @@ class Study:
             "symmetry": times(augment, "expected_error_test"),
         }
 
-    def compute(self, row: Row, other: Row) -> str:
-        """Return how many times the FLOPs of another row's training a row's training took."""
-        return f"{self.times_compute(row, other)} times"
+    def flops(self, row: Row, other: Row) -> str:
+        """Return how many times the FLOPs of another row's training a row's training took.
 
-    def times_compute(self, row: Row, other: Row) -> str:
-        """Return the same number alone; that of a network that learns nothing is none."""
+        That of a network that learns nothing is none.
+        """
         flops = {
             record.key: record.run.steps * record.counters["step_flops"]
             for record in self.evidence.records
@@ -180,30 +179,37 @@ class Study:
         both = row["key"] in flops
         return f"{flops[row['key']] / flops[other['key']]:.2g}" if both else ABSENT
 
-    def change_power(self, network: str, method: str, other: str) -> "Change":
+    def change_power(self, network: str, method: str, other: str) -> Change:
         """Return by how much the power of compute changes from one method to another."""
-        powers = []
-        for learner in read_learners(self.evidence.records):
-            if learner["network"] == network and learner["method"] in (method, other):
-                columns = [np.array(learner[name], float) for name in COLUMNS[:3]]
-                laws = [fit_law(*columns), *bootstrap_laws(*columns, seed=len(powers))]
-                powers.append((learner["method"], np.array([law.compute for law in laws])))
-        by_method = dict(powers)
-        change = by_method[method] - by_method[other]
+        powers = {
+            learner["method"]: np.array([law.compute for law in _fit(learner, seed)])
+            for seed, learner in enumerate(read_learners(self.evidence.records))
+            if learner["network"] == network
+        }
+        change = powers[method] - powers[other]
         return Change(change[0], *band([*change[1:]]))
 
     def fit_laws(self) -> Iterator[dict[str, str]]:
         """Yield the exponents with which the errors of each network and method fall."""
         for learner in read_learners(self.evidence.records):
-            columns = [np.array(learner[name], float) for name in COLUMNS[:3]]
-            law, draws = fit_law(*columns), bootstrap_laws(*columns)
-            misfit = np.log(law.error(*columns[:2]) / columns[2])
+            law, *draws = _fit(learner)
+            size, seen, error = _columns(learner)
+            misfit = np.log(law.error(size, seen) / error)
             named = {"network": learner["network"], "method": learner["method"]}
             named["misfit"] = f"{100 * np.sqrt(np.mean(misfit**2)):.0f} %"
             for name in (*EXPONENTS, "growth"):
                 low, high = band([getattr(draw, name) for draw in draws])
                 named[name] = f"{getattr(law, name):.2f} ({low:.2f} to {high:.2f})"
             yield named
+
+
+def _columns(learner: Learner) -> list[np.ndarray]:
+    return [np.array(learner[name], float) for name in COLUMNS[:3]]
+
+
+def _fit(learner: Learner, seed: int = 0) -> list[Law]:
+    """Return the law of all runs, and those of draws of them."""
+    return [fit_law(*_columns(learner)), *bootstrap_laws(*_columns(learner), seed=seed)]
 
 
 def main() -> None:
