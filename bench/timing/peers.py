@@ -71,7 +71,7 @@ def _is_unfinished(options: PeerOptions, name: str) -> bool:
     record = options.store.find(Path(name).stem)
     if record is None or record.version != installed_version(name):
         return True
-    return record.unfinished or record.reason is not None
+    return not options.store.is_finished(record)
 
 
 def _measure_peer(options: PeerOptions, name: str, share_s: float, ends: float) -> str:
@@ -81,7 +81,7 @@ def _measure_peer(options: PeerOptions, name: str, share_s: float, ends: float) 
     """
     store, began = options.store, now()
     record = None if options.force else store.find(Path(name).stem)
-    if record is None or record.version != installed_version(name):
+    if record and record.version != installed_version(name):
         record = None
     with Pool() as pool:
         for n, batch in CLOUDS:
