@@ -61,6 +61,8 @@ PEERS = {
     "theirs": "inference / training: their time over that of a Transformer in the same process; "
     "above 1 is slower than it",
     "ours": "the same of ours",
-    "x faster": "their time over ours, inference / training; above 1 ours is faster",
+    "x faster, inference": "their time over ours, and the range of the rounds; above 1 ours is "
+    "faster",
+    "x faster, training": "the same of a training step",
     "their MB": "most megabytes alive at once that a training step made",
 }

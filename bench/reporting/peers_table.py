@@ -1,12 +1,14 @@
 """The table of other packages' networks and ours, from what was measured of them."""
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.records import files
-from bench.records.peer_record import PeerRecord
+from bench.records.peer_record import PEER_KINDS, PeerRecord
 from bench.records.peer_store import MANY, NEIGHBOURS, PeerStore
+from bench.records.timings import Timing
 from bench.reporting import formats
 from bench.reporting.scaling_table import graphs, power
 
@@ -37,8 +39,9 @@ def fill_table(root: Path) -> tuple[formats.Table, list[dict[str, Any]]]:
         "layers and 128 channels, all three in turn in one process, one thread, float32, eager",
         f"ours has its width set for as many parameters; above {MANY} bodies graphs have "
         f"{NEIGHBOURS} nearest neighbours, the rest is over all pairs",
-        "x faster: theirs over ours; MB: peak of a training step, of what it makes itself; MFLOP: "
-        "of one inference, matrix products and attention alone",
+        "x faster: theirs over ours, the median of the rounds, with the least and the most of them",
+        "MB: peak of a training step, of what it makes itself; MFLOP: of one inference, matrix "
+        "products and attention alone",
         "vectors: a vector of each object; energy: one scalar of a sample; forces: minus the "
         "gradient of an energy, on both sides; harmonics: those of all edges, and their gradient",
         "smaller class: whose network can be fewer functions, by what is said below",
@@ -68,11 +71,19 @@ def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:
             row[f"{which}_parameters"] = cell.parameters[which]
             row[f"{which}_flops"] = cell.flops[which]
             row[f"{which}_mb"] = cell.peak_bytes[which] / 1e6
-            for kind in ("inference", "training"):
+            for kind in PEER_KINDS:
                 row[f"{which}_{kind}"] = median[f"{which} {kind}"] / median[f"unit {kind}"]
-        for kind in ("inference", "training"):
-            row[f"faster_{kind}"] = median[f"theirs {kind}"] / median[f"ours {kind}"]
+        for kind in PEER_KINDS:
+            rounds = _compare_rounds(cell.timings[f"theirs {kind}"], cell.timings[f"ours {kind}"])
+            row[f"faster_{kind}"] = statistics.median(rounds)
+            row[f"faster_{kind}_low"], row[f"faster_{kind}_high"] = min(rounds), max(rounds)
         yield row
+
+
+def _compare_rounds(theirs: Timing, ours: Timing) -> list[float]:
+    """Return the ratio of each round, of the medians where rounds were not kept."""
+    rounds = zip(theirs.samples_ms, ours.samples_ms, strict=False)
+    return [a / b for a, b in rounds] or [theirs.median_ms / ours.median_ms]
 
 
 def _origin(source: dict[str, str]) -> str:
@@ -102,7 +113,12 @@ def _versions(found: list[PeerRecord]) -> list[str]:
 
 
 def _pair(row: formats.Row, name: str) -> str:
-    return " / ".join(formats.plain(row[f"{name}_{kind}"], 2) for kind in ("inference", "training"))
+    return " / ".join(formats.plain(row[f"{name}_{kind}"], 2) for kind in PEER_KINDS)
+
+
+def _range(row: formats.Row, name: str) -> str:
+    ends = (formats.plain(row[f"{name}{end}"], 3) for end in ("", "_low", "_high"))
+    return "{} ({} to {})".format(*ends)
 
 
 COLUMNS = [
@@ -117,7 +133,8 @@ COLUMNS = [
     formats.Column("our MFLOP", "ours_flops", formats.in_units(1e6)),
     formats.Column("theirs", "theirs", _pair),
     formats.Column("ours", "ours", _pair),
-    formats.Column("x faster", "faster", _pair),
+    formats.Column("x faster, inference", "faster_inference", _range),
+    formats.Column("x faster, training", "faster_training", _range),
     formats.Column("their MB", "theirs_mb", formats.number),
     formats.Column("our MB", "ours_mb", formats.number),
 ]

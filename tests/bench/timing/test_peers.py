@@ -1,5 +1,6 @@
 """Peers: what is timed is kept, what is left is timed by the same command, in the time there is."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -170,6 +171,18 @@ def test_the_table_says_from_where_and_which_is_smaller(options, asked):
     table = forms(options.store.root)["md"]
     assert "fake: owner/name at 01234567, timed outside; changed: nothing" in table
     assert "| ours | 2 x 3 |" in table
+
+
+def test_the_table_gives_the_ratio_of_each_round(options, asked):
+    asked.answers[4] = Done(to_builtins(record(4, 1)))
+    measure_peers(replace(options, budget_s=60.0))
+    file = options.store.path("fake")
+    whole = json.loads(file.read_text())
+    timings = whole["cells"][0]["timings"]
+    for which, samples in {"theirs": [3.0, 4.0, 8.0], "ours": [2.0, 1.0, 4.0]}.items():
+        timings[f"{which} training"] |= {"samples_ms": samples, "median_ms": sorted(samples)[1]}
+    file.write_text(json.dumps(whole))
+    assert "| 2 (1.5 to 4) |" in forms(options.store.root)["md"]
 
 
 @pytest.mark.slow
