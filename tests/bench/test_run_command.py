@@ -92,7 +92,8 @@ def sweep_file(folder, models=("drift",), seeds=2, **changes):
 
 
 def run(folder, *arguments, timing=False, **options):
-    where = ["--results", str(folder / "r"), *([] if timing else ["--no-timing"])]
+    """Runs the sweep; where nothing is timed by one worker, as each takes seconds to start."""
+    where = ["--results", str(folder / "r"), *([] if timing else ["--no-timing", "--jobs", "1"])]
     return main(["run", sweep_file(folder, **options), *where, *arguments])
 
 
