@@ -113,7 +113,8 @@ class Study:
     def error(self, row: Row) -> str:
         """Return the mean error of a row with its interval, times 1,000."""
         errors = self.evidence.errors(row, self.score).values()
-        return say_interval(*comparisons.mean_interval([1e3 * error for error in errors]))
+        middle, low, high = comparisons.mean_interval([1e3 * error for error in errors])
+        return say_interval(middle, max(0.0, low), high)
 
     def best_steps(self, row: Row) -> tuple[float, float]:
         """Return the least and the largest step at which a seed's weights were kept."""
@@ -164,6 +165,7 @@ class Study:
             "augment": times(augment, "mse_test"),
             "augment_turned": times(augment, turned),
             "symmetry": times(augment, "expected_error_test"),
+            "side": self.compare(row, augment, "expected_error_test").more.removeprefix("hint: "),
         }
 
     def flops(self, row: Row, other: Row) -> str:

@@ -48,12 +48,13 @@ class Claim:
 
 
 def claims(evidences: Iterable[Evidence]) -> list[Claim]:
-    """Return verdicts on the claims of the abstract from the evidence of each task."""
+    """Return verdicts on the claims of the abstract from the evidence of each task.
+
+    They rest on what was trained as in the paper: by Adam, at one rate, nothing done afterwards.
+    """
     verdicts = []
-    for evidence in evidences:
-        runs = evidence.configurations
-        trained = [row for row in evidence.free if base_method(row) == "remul"]
-        remul = [row for row in trained if runs[row["key"]].symmetrise == "none"]
+    for evidence in (evidence.usual for evidence in evidences):
+        remul = [row for row in evidence.free if base_method(row) == "remul"]
         if remul:
             verdicts += _judge(evidence, remul)
     return verdicts
@@ -166,7 +167,8 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     if not ratio:
         return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
     sentence = (
-        f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}."
+        f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}"
+        f"{_say_turned(evidence, best, exact, picked)}.{_say_unfinished(evidence, exact)}"
     )
     verdict = {True: CONFIRMED, False: REFUTED, None: OPEN}[ratio.is_within()]
     settles = evidence.settle([best, exact], ratio.seeds_to_tell(1 + MARGIN))
@@ -174,6 +176,20 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     return Claim(
         claim, evidence.task, verdict, sentence, (best["key"], exact["key"]), numbers, settles
     )
+
+
+def _say_turned(evidence: Evidence, row: Row, exact: Row, picked: tuple[int, int]) -> str:
+    """Return how the errors compare on poses unlike those in training, where there are such."""
+    ratio = "ood" in evidence.splits and evidence.compare(row, exact, "mse_ood", picked)
+    return f"; on turned poses {plain(ratio.ratio, 3)} times ({say_ends(ratio)})" if ratio else ""
+
+
+def _say_unfinished(evidence: Evidence, row: Row) -> str:
+    """Return that a row was improving still when its training ended, if every seed was."""
+    best = evidence.errors(row, "best_step").values()
+    if not best or min(best) < row["steps"]:
+        return ""
+    return f" {evidence.name(row)} was improving still at its last step."
 
 
 def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:

@@ -94,6 +94,16 @@ class Evidence:
         return [row for row in self._real() if not row["equivariant"]]
 
     @cached_property
+    def usual(self) -> "Evidence":
+        """The same without what was optimised by anything but Adam, tuned, or treated afterwards.
+
+        Those rows are compared with each other elsewhere: side by side with rows that had no such
+        help, they would say what the help is worth.
+        """
+        helped = self.table["method"].str.contains(aggregate.AND, regex=False)
+        return replace(self, table=self.table[~helped])
+
+    @cached_property
     def comparable(self) -> list[Row]:
         """The rows of unconstrained networks that had no more training than exact ones had.
 

@@ -225,6 +225,34 @@ def test_speed_is_said_beside_the_slowest_and_the_fastest_that_errs_less():
     assert "3 times than egnn, the fastest whose mean error is less" in sentence
 
 
+def test_claims_are_of_what_was_trained_as_in_the_paper():
+    """Muon is no part of what the abstract claims, on either side."""
+    rows = {"egnn": 1e-3, "gnn__remul": 3e-3}
+    helped = [make("gnn", seed, 1e-4, "remul", optimiser="muon") for seed in range(5)]
+    claim = judge([*make_rows(5, **rows), *helped], "REMUL is as accurate")
+    assert claim.sentence.startswith("gnn with remul errs 2.97 times as much as egnn")
+
+
+def test_a_claim_of_accuracy_says_what_holds_on_turned_poses():
+    def turn(record):
+        error = record.scores["mse_ood"] * (2.0 if record.run.method.name == "remul" else 1.0)
+        return replace(record, scores=record.scores | {"mse_ood": error})
+
+    records = make_rows(5, spread=1e-6, egnn=1e-3, gnn__remul=1e-3)
+    sentence = judge([turn(record) for record in records], "REMUL is as accurate").sentence
+    assert "; on turned poses 2 times (" in sentence
+
+
+@pytest.mark.parametrize(("last", "told"), [(1500, True), (1400, False)])
+def test_an_exact_network_that_was_improving_still_is_called_so(last, told):
+    records = [
+        replace(record, scores=record.scores | {"best_step": 1500 if record.run.seed else last})
+        for record in make_rows(5, egnn=1e-3, gnn__remul=1e-3)
+    ]
+    sentence = judge(records, "REMUL is as accurate").sentence
+    assert ("egnn was improving still at its last step." in sentence) == told
+
+
 @pytest.mark.parametrize(("value", "text"), [(1.0012, "1.001"), (0.99996, "0.99996"), (1, "1")])
 def test_an_end_of_an_interval_is_on_its_side_of_one(value, text):
     assert say_interval(2.0, value, 3.0) == f"2 ({text} to 3)"
