@@ -31,6 +31,7 @@ SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
         ("make_discovery", "docs/discovery.md"),
         ("make_networks", "docs/networks.md"),
         ("make_scale", "docs/scale.md"),
+        ("make_speed", "docs/speed.md"),
         ("make_findings", "docs/findings.md"),
     ],
 )

@@ -35,6 +35,7 @@ class TaskAnswer:
     task: str
     lead: str
     lines: list[Line]
+    settled: bool = True  # whether exact and unconstrained networks have both been run
 
     @property
     def anchor(self) -> str:
@@ -57,7 +58,7 @@ class Overview:
 
 
 def answer(evidences: Sequence[Evidence]) -> tuple[list[Overview], list[TaskAnswer]]:
-    """Return what the evidence answers: questions and claims over all tasks, and task by task.
+    """Return what the evidence answers: questions and claims over the tasks, and task by task.
 
     Tasks with most rows come first.
     """
@@ -65,16 +66,27 @@ def answer(evidences: Sequence[Evidence]) -> tuple[list[Overview], list[TaskAnsw
     sizes = {evidence.task: len(evidence.data) for evidence in evidences}
     leads = {evidence.task: findings.lead(evidence) for evidence in evidences if evidence.rows}
     answers = [
-        TaskAnswer(task, leads[task], [_line(one) for one in (*found, *claims) if one.task == task])
+        TaskAnswer(
+            task,
+            leads[task],
+            [_line(one) for one in (*found, *claims) if one.task == task],
+            leads[task] != findings.NOT_ANSWERED,
+        )
         for task in sorted(leads, key=lambda task: (-sizes[task], task))
     ]
-    questions = _gather([(one.question, _verdict(one), one.task) for one in found])
-    verdicts = _gather([(one.claim, _verdict(one), one.task) for one in claims])
+    shown = {one.task for one in list_shown(answers)}
+    questions = _gather([(f.question, _verdict(f), f.task) for f in found if f.task in shown])
+    verdicts = _gather([(c.claim, _verdict(c), c.task) for c in claims if c.task in shown])
     overviews = [
         Overview("Question", questions),
         Overview("Claim of the paper's abstract", verdicts),
     ]
     return [overview for overview in overviews if overview.rows], answers
+
+
+def list_shown(answers: list[TaskAnswer]) -> list[TaskAnswer]:
+    """Return the tasks that have an answer; all of them where none has."""
+    return [one for one in answers if one.settled] or answers
 
 
 def _line(one: Finding | Claim) -> Line:

@@ -16,7 +16,7 @@ from bench.records.run_store import RunStore
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import legends, page_rows, peers_table, runs_table, speed_table
-from bench.reporting.answer import LOOKS, answer
+from bench.reporting.answer import LOOKS, answer, list_shown
 from bench.reporting.command_lines import write_commands, write_speed_command
 from bench.reporting.figures import Drawing, draw_figures
 from bench.reporting.figures.inline import VARIABLES, inline_svg
@@ -70,13 +70,19 @@ def write_page(root: Path, records: list[RunRecord], evidences: Sequence[Evidenc
     timed = SpeedStore(root).load()[0]
     drawings = draw_figures(root, records, "svg", look=PAGE)
     tasks = [_task_section(root, one, drawings.get(one.task, [])) for one in evidences]
+    sections = [*tasks, *_timed_sections(root)]
     overviews, answers = answer(evidences)
     entries = list(list_entries(root, records))
     page = environment.get_template(TEMPLATE.name).render(
         machine=root.name,
-        sections=[*tasks, *_timed_sections(root)],
+        sections=sections,
+        families=[
+            (name, list(own))
+            for name, own in groupby(sections, key=lambda section: bare(section.label))
+        ],
         overviews=overviews,
         answers=answers,
+        shown=list_shown(answers),
         entries=entries,
         names={entry.key: entry.name.partition(", ")[2] for entry in entries},
         timed=list(_list_timed(root, timed)),

@@ -12,6 +12,7 @@ from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
 from bench.reporting.choice import choose
+from bench.reporting.comparisons import median_interval
 from bench.reporting.formats import Column, Row, Table
 
 HIDDEN = ("key", "batch_size")  # from CSV
@@ -45,6 +46,8 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
         for name in ("median_ms", "x_unit", "quality", "first_call_s", "energy_mj"):
             short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
             row[short] = getattr(timing, name, None) or None
+        _, low, high = median_interval(timing.ratios) if timing and timing.ratios else 3 * (None,)
+        row[f"{kind}_x_unit_low"], row[f"{kind}_x_unit_high"] = low, high
         row[f"{kind}_shares"] = _shares(row, kind)
     return row
 

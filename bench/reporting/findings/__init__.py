@@ -14,13 +14,14 @@ from bench.reporting.findings.evidence import (
     Number,
     collect_evidence,
 )
-from bench.reporting.findings.lead import lead
+from bench.reporting.findings.lead import NOT_ANSWERED, lead
 from bench.reporting.findings.speed import find_speed_up, measure_symmetry
 from bench.reporting.findings.text import format_findings
 
 __all__ = [
     "CONFIRMED",
     "NO",
+    "NOT_ANSWERED",
     "OPEN",
     "REFUTED",
     "UNDECIDED",

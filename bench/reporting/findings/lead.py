@@ -23,6 +23,7 @@ FASTER = {
     NO: "nothing as accurate is faster at inference",
     UNDECIDED: "whether anything as accurate is faster at inference is open",
 }
+NOT_ANSWERED = "Not answered: exact and unconstrained networks have not both been run here."
 PAYS = {YES: "You need no exact network", NO: "An exact network pays", UNDECIDED: "Not settled"}
 
 
@@ -30,7 +31,7 @@ def lead(evidence: Evidence) -> str:
     """Return whether an exactly equivariant network pays on a task, and for what."""
     accurate = compare_backbones(evidence, "test")
     if not accurate.numbers:
-        return "Not answered: exact and unconstrained networks have not both been run here."
+        return NOT_ANSWERED
     times = plain(accurate.numbers[0].value, 3)
     faster = find_speed_up(evidence, "inference")
     words = [ACCURATE[accurate.verdict].format(times), FASTER[_verdict(faster)]]

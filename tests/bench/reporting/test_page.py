@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from made_records import make, make_rows
 from msgspec.structs import replace
 
 from bench.cli import main
@@ -49,6 +50,31 @@ def test_the_answer_comes_first_then_tasks_speed_machines_and_records(page):
     sections = re.findall('<section id="(.*?)"', page)
     assert sections == ["answer", "nbody_gravity-val-500", "speed", "machines", "records"]
     assert all(f'href="#{section}"' in page for section in sections)
+
+
+def test_tasks_with_an_answer_come_first_and_tasks_of_a_kind_are_one_entry(tmp_path):
+    root = tmp_path / "one-0000"
+    two = [make("gnn", 0, 1.0, task=Plugin("nbody_gravity", {"val": n})) for n in (8, 9)]
+    for record in (*make_rows(1, egnn=1e-3, gnn=2e-3), *two):
+        RunStore(root).write(record)
+    assert main(["report", "--results", str(tmp_path)]) == 0
+    text = (root / "report.html").read_text().replace("<wbr>", "")
+    assert "<summary>nbody_gravity (3)</summary>" in text
+    leads = text.partition('<ul class="leads">')[2].partition("</ul>")[0]
+    assert re.findall("<a href.*?>(.*?)</a>", leads) == ["nbody_gravity(val=500)"]
+    assert "On 2 other tasks" in text
+    others = text.partition('id="others"')[2].partition("</section>")[0]
+    assert "nbody_gravity(val=8)" in others
+
+
+def test_where_no_task_has_an_answer_all_are_shown(tmp_path):
+    root = tmp_path / "one-0000"
+    for n in (8, 9):
+        RunStore(root).write(make("gnn", 0, 1.0, task=Plugin("nbody_gravity", {"val": n})))
+    assert main(["report", "--results", str(tmp_path)]) == 0
+    text = (root / "report.html").read_text()
+    assert text.count("Not answered") == 4
+    assert 'id="others"' not in text
 
 
 def test_the_rows_are_those_of_the_table(root, page, capsys):

@@ -1,0 +1,81 @@
+"""Writes the table of compiled steps in speed.md, from the records of the speed grid.
+
+`python docs/make_speed.py` from the checkout; a test compares what it makes with what is there.
+"""
+
+import re
+import sys
+from math import isinf
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.core.cases import UNIT  # noqa: E402 - after the path of the checkout
+from bench.records.speed_store import SpeedStore  # noqa: E402
+from bench.reporting.formats import ABSENT, Row, plain  # noqa: E402
+from bench.reporting.speed_table import make_rows  # noqa: E402
+
+PAGE = ROOT / "docs" / "speed.md"
+MACHINE = ROOT / "results" / "published" / "amd-epyc-2c-2f40"
+BLOCK = re.compile(r"(<!-- compiled: docs/make_speed\.py -->\n).*?(<!-- /compiled -->)", re.DOTALL)
+KINDS = {"inference": "inference", "train_step": "plain step", "remul_step": "REMUL step"}
+
+
+def main() -> None:
+    """Write the page anew."""
+    PAGE.write_text(fill(PAGE.read_text()))
+
+
+def fill(page: str) -> str:
+    """Return the page with the table that the records give."""
+    text = "\n".join(tabulate(make_rows(SpeedStore(MACHINE).load()[0])))
+    return BLOCK.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def tabulate(rows: list[Row]) -> list[str]:
+    """Return how many times faster each network is compiled, and what that costs at first."""
+    eager = {key(row): row for row in rows if row["mode"] == "eager"}
+    compiled = [row for row in rows if row["mode"] == "compile" and key(row) in eager]
+    compiled.sort(key=lambda row: -(gain(eager[key(row)], row, "train_step") or 0))
+    heads = [*KINDS.values(), "seconds until the first plain step", "steps until it pays"]
+    lines = [f"| network | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    for row in compiled:
+        gains = [say(gain(eager[key(row)], row, kind)) for kind in KINDS]
+        first_s, steps = row["train_step_first_call_s"], row["train_step_break_even"]
+        pays = "never" if steps is not None and isinf(steps) else say(steps, 3)
+        lines.append(f"| {row['model']} | {' | '.join([*gains, say(first_s, 2), pays])} |")
+    sizes = ", ".join(sorted({row["size"] for row in compiled}))
+    lines += ["", f"Times as fast as eager, objects x samples: {sizes}; default sizes."]
+    return [*lines, narrowed(eager, compiled)]
+
+
+def narrowed(eager: dict[tuple[str, str, str], Row], compiled: list[Row]) -> str:
+    """Return what compilation leaves of the distance between exact networks and the unit."""
+    gains = {row["model"]: gain(eager[key(row)], row, "inference") for row in compiled}
+    exact = [gains[row["model"]] for row in compiled if row["equivariant"]]
+    return (
+        f"In inference exact networks gain {min(exact):.2g} to {max(exact):.2g} times, "
+        f"`{UNIT.name}` {gains[UNIT.name]:.3g}: ratios of eager times, as in every other table "
+        "here, overstate by how much it is faster than they can be."
+    )
+
+
+def key(row: Row) -> tuple[str, str, str]:
+    """Return what the modes of a case have in common."""
+    return row["model"], row["size"], row["dtype"]
+
+
+def gain(eager: Row, row: Row, kind: str) -> float | None:
+    """Return how many times faster a mode is, by the ratios of both to the eager unit."""
+    ratios = eager[f"{kind}_x_unit"], row[f"{kind}_x_unit"]
+    return ratios[0] / ratios[1] if all(ratios) else None
+
+
+def say(value: float | None, digits: int = 3) -> str:
+    """Return so many digits of a number, if there is one."""
+    return ABSENT if value is None else plain(value, digits)
+
+
+if __name__ == "__main__":
+    main()
