@@ -44,9 +44,9 @@ PLOTS = (
     Plot(
         "crossover",
         crossover,
-        "Which exactly equivariant network is fastest at each size, and its time over that of the "
-        "Transformer of the same scale: below 1 (blue) it is faster than the Transformer, above it "
-        "(brown) slower. C: disturbed.",
+        "Which exactly equivariant network, of those timed at most sizes, is fastest at each, and "
+        "its time over that of the Transformer of the same scale: below 1 (blue) it is faster, "
+        "above it (brown) slower. C: disturbed.",
     ),
     Plot(
         "ladder",

@@ -1,5 +1,6 @@
 """Who is fastest where: the fastest equivariant network at each size."""
 
+from collections import Counter
 from itertools import product
 from math import log2
 
@@ -24,9 +25,11 @@ from bench.reporting.figures.style import (
 
 def crossover(rows: Rows, title: str) -> Figure | None:
     """Return the fastest equivariant model over batch and nodes, and how it fares against the
-    Transformer of the same scale.
+    Transformer of the same scale, among those that were timed at most sizes.
     """
-    exact = [row for row in rows if row["equivariant"]]
+    counts = Counter(row["model"] for row in rows if row["equivariant"])
+    most = max(counts.values(), default=0)
+    exact = [row for row in rows if row["equivariant"] and counts[row["model"]] == most]
     plain = {(row["nodes"], row["batch"]): row for row in rows if bare_name(row) == cases.UNIT.name}
     nodes, batches = (sorted({row[axis] for row in exact}) for axis in ("nodes", "batch"))
     if len(nodes) * len(batches) < 2:

@@ -65,11 +65,12 @@ def memory(rows: Rows, title: str) -> Figure | None:
 
 
 def _lines(ax: Axes, rows: Rows, axis: str, name: str, value: Callable) -> None:
+    """Draw the models that were timed at two sizes or more."""
     labels = []
     for model, colour in palette(rows).items():
         own = sorted((r for r in rows if r["model"] == model and r[name]), key=lambda r: r[axis])
         points = [(row[axis], value(row, row[name])) for row in own]
-        if points:
+        if len(points) > 1:
             style = LINES[own[0]["equivariant"]]
             faces = ["none" if _is_disturbed(row, name) else colour for row in own]
             ax.plot(*zip(*points, strict=True), style, color=colour)
