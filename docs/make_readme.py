@@ -84,7 +84,7 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
         f"the most accurate exact network, and {times[fastest]:.2g} times than that of the fastest "
         f"exact one that errs less, `{fastest}`; its training step takes {step:.2g} times as long "
         "as the former's (one CPU core, batch 64; the paper claims up to 10 and 2.5 times, on a "
-        "GPU).",
+        "GPU). Compiled, exact networks [gain more](docs/speed.md#what-compilation-gains).",
         f"5. **Optimiser.** {tuned}",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "

@@ -9,7 +9,7 @@ from bench.core import plugins
 from bench.core.config import Run, canonical
 from bench.reporting.aggregate import TIMED, time_ratios
 from bench.reporting.comparisons import MARGIN, ErrorRatio, median_interval
-from bench.reporting.findings.accuracy import base_method
+from bench.reporting.findings.accuracy import base_method, say_turned, say_unfinished
 from bench.reporting.findings.evidence import (
     PERCENT,
     Evidence,
@@ -168,7 +168,7 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
         return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
     sentence = (
         f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}"
-        f"{_say_turned(evidence, best, exact, picked)}.{_say_unfinished(evidence, exact)}"
+        f"{say_turned(evidence, best, exact, picked)}.{say_unfinished(evidence, exact)}"
     )
     verdict = {True: CONFIRMED, False: REFUTED, None: OPEN}[ratio.is_within()]
     settles = evidence.settle([best, exact], ratio.seeds_to_tell(1 + MARGIN))
@@ -176,20 +176,6 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     return Claim(
         claim, evidence.task, verdict, sentence, (best["key"], exact["key"]), numbers, settles
     )
-
-
-def _say_turned(evidence: Evidence, row: Row, exact: Row, picked: tuple[int, int]) -> str:
-    """Return how the errors compare on poses unlike those in training, where there are such."""
-    ratio = "ood" in evidence.splits and evidence.compare(row, exact, "mse_ood", picked)
-    return f"; on turned poses {plain(ratio.ratio, 3)} times ({say_ends(ratio)})" if ratio else ""
-
-
-def _say_unfinished(evidence: Evidence, row: Row) -> str:
-    """Return that a row was improving still when its training ended, if every seed was."""
-    best = evidence.errors(row, "best_step").values()
-    if not best or min(best) < row["steps"]:
-        return ""
-    return f" {evidence.name(row)} was improving still at its last step."
 
 
 def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
