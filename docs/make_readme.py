@@ -72,19 +72,19 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
     sizes = table["parameters"][~table["trivial"].eq(True) & table["steps"].eq(STEPS)]
     step = 1 / median(aggregate.time_ratios(exact, row_of(table, *REMUL), "train_step"))
     return [
-        f"1. **Accuracy.** In at most {2 * STEPS:,} steps, on poses unlike those in training "
-        f"(OOD), the best exact network, `{exact['model']}`, errs by "
+        f"1. **Accuracy.** In at most {2 * STEPS:,} steps of Adam at one rate, on poses unlike "
+        f"those in training (OOD), the best exact network, `{exact['model']}`, errs by "
         f"{interval(errors_of(runs, *name_of(exact)))}, the best one with no rotations built in, "
         f"`{free['model']}` with {free['method']}, by "
         f"{interval(errors_of(runs, *name_of(free)))}.",
         f"2. **REMUL.** A Transformer with REMUL (beta = 10) {judge(remul - rival)} augmentation "
-        f"of twice the steps, its equal in compute: the difference is {interval(remul - rival)}.",
+        f"of twice the steps after those: the difference is {interval(remul - rival)}.",
         f"3. **Length.** {say_length(runs)}",
-        f"4. **Speed.** Its inference is {times[timed]:.2g} times faster than that of `{timed}`, "
-        f"the most accurate exact network, and {times[fastest]:.2g} times than that of the fastest "
-        f"exact one that errs less, `{fastest}`; its training step takes {step:.2g} times as long "
-        "as the former's (one CPU core, batch 64; the paper claims up to 10 and 2.5 times, on a "
-        "GPU). Compiled, exact networks [gain more](docs/speed.md#what-compilation-gains).",
+        f"4. **Speed.** Its eager inference is {times[timed]:.2g} times faster than that of "
+        f"`{timed}`, the best exact network, and {times[fastest]:.2g} times than that of the "
+        f"fastest exact one that errs less, `{fastest}`; its training step takes {step:.2g} times "
+        "as long as the former's (one CPU core, batch 64; the paper claims up to 10 and 2.5 times, "
+        "on a GPU). Compiled, exact networks [gain more](docs/speed.md#what-compilation-gains).",
         f"5. **Optimiser.** {tuned}",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
@@ -101,7 +101,7 @@ def say_length(runs: pd.DataFrame) -> str:
     )
     return (
         f"After the paper's {LONG:,} steps it errs by {remul} with REMUL, by {augment} with "
-        f"augmentation of twice those, and `{LONG_EXACT[0]}` by {exact}."
+        f"augmentation of twice those, and `{LONG_EXACT[0]}` by {exact}: none is told from another."
     )
 
 

@@ -160,9 +160,12 @@ def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) ->
 
 
 def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
+    """Return whether REMUL errs no more than exact networks that were trained about as long."""
     claim = f"REMUL is as accurate as equivariant baselines (to {PERCENT})"
-    best, exact = evidence.best(remul), evidence.best(evidence.exact)
-    picked = len(remul), max(1, len(evidence.exact))
+    best = evidence.best(remul)
+    rivals = [row for row in evidence.exact if best and 2 * row["steps"] >= best["steps"]]
+    exact = evidence.best(rivals)
+    picked = len(remul), max(1, len(rivals))
     ratio = best and exact and evidence.compare(best, exact, "mse_test", picked)
     if not ratio:
         return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
