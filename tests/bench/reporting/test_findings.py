@@ -233,6 +233,16 @@ def test_claims_are_of_what_was_trained_as_in_the_paper():
     assert claim.sentence.startswith("gnn with remul errs 2.97 times as much as egnn")
 
 
+def test_a_long_training_is_held_against_exact_networks_as_long():
+    rows = {
+        "painn": 1e-3,
+        "egnn": {"error": 2e-3, "steps": 50_000},
+        "gnn__remul": {"error": 2e-3, "steps": 50_000},
+    }
+    sentence = judge(make_rows(5, **rows), "REMUL is as accurate").sentence
+    assert "times as much as egnn" in sentence
+
+
 def test_a_claim_of_accuracy_says_what_holds_on_turned_poses():
     def turn(record):
         error = record.scores["mse_ood"] * (2.0 if record.run.method.name == "remul" else 1.0)
