@@ -35,7 +35,11 @@ class TaskAnswer:
     task: str
     lead: str
     lines: list[Line]
-    settled: bool = True  # whether exact and unconstrained networks have both been run
+
+    @property
+    def settled(self) -> bool:
+        """Return whether exact and unconstrained networks have both been run."""
+        return self.lead != findings.NOT_ANSWERED
 
     @property
     def anchor(self) -> str:
@@ -66,12 +70,7 @@ def answer(evidences: Sequence[Evidence]) -> tuple[list[Overview], list[TaskAnsw
     sizes = {evidence.task: len(evidence.data) for evidence in evidences}
     leads = {evidence.task: findings.lead(evidence) for evidence in evidences if evidence.rows}
     answers = [
-        TaskAnswer(
-            task,
-            leads[task],
-            [_line(one) for one in (*found, *claims) if one.task == task],
-            leads[task] != findings.NOT_ANSWERED,
-        )
+        TaskAnswer(task, leads[task], [_line(one) for one in (*found, *claims) if one.task == task])
         for task in sorted(leads, key=lambda task: (-sizes[task], task))
     ]
     shown = {one.task for one in list_shown(answers)}
