@@ -13,7 +13,6 @@ from bench.reporting.findings.evidence import (
     Number,
     Row,
     as_number,
-    say_ends,
     say_margin,
     say_ratio,
     say_seeds,
@@ -163,20 +162,17 @@ def base_method(row: Row) -> str:
     return row["method"].partition("(")[0].partition(" ")[0]
 
 
-def say_turned(evidence: Evidence, row: Row, exact: Row, picked: tuple[int, int]) -> str:
+def compare_turned(
+    evidence: Evidence, row: Row, exact: Row, picked: tuple[int, int]
+) -> ErrorRatio | None:
     """Return how the errors compare on poses unlike those in training, where there are such."""
-    ratio = "ood" in evidence.splits and evidence.compare(row, exact, "mse_ood", picked)
-    if not ratio:
-        return ""
-    return f"; on turned poses {formats.plain(ratio.ratio, 3)} times ({say_ends(ratio)})"
+    return evidence.compare(row, exact, "mse_ood", picked) if "ood" in evidence.splits else None
 
 
-def say_unfinished(evidence: Evidence, row: Row) -> str:
-    """Return that a row was improving still when its training ended, if every seed was."""
+def is_unfinished(evidence: Evidence, row: Row) -> bool:
+    """Return whether a row was improving still when its training ended, by every seed."""
     best = evidence.errors(row, "best_step").values()
-    if not best or min(best) < row["steps"]:
-        return ""
-    return f" {evidence.name(row)} was improving still at its last step."
+    return bool(best) and min(best) >= row["steps"]
 
 
 def _copies(evidence: Evidence, row: Row) -> int:

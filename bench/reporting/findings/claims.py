@@ -9,7 +9,7 @@ from bench.core import plugins
 from bench.core.config import Run, canonical
 from bench.reporting.aggregate import TIMED, time_ratios
 from bench.reporting.comparisons import MARGIN, ErrorRatio, median_interval
-from bench.reporting.findings.accuracy import base_method, say_turned, say_unfinished
+from bench.reporting.findings.accuracy import base_method, compare_turned, is_unfinished
 from bench.reporting.findings.evidence import (
     PERCENT,
     Evidence,
@@ -169,16 +169,21 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     ratio = best and exact and evidence.compare(best, exact, "mse_test", picked)
     if not ratio:
         return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
+    turned = compare_turned(evidence, best, exact, picked)
     sentence = (
         f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}"
-        f"{say_turned(evidence, best, exact, picked)}.{say_unfinished(evidence, exact)}"
     )
+    if turned:
+        sentence += f"; on turned poses {plain(turned.ratio, 3)} times ({say_ends(turned)})"
+    sentence += "."
+    if is_unfinished(evidence, exact):
+        sentence += f" {evidence.name(exact)} was improving still at its last step."
     verdict = {True: CONFIRMED, False: REFUTED, None: OPEN}[ratio.is_within()]
     settles = evidence.settle([best, exact], ratio.seeds_to_tell(1 + MARGIN))
-    numbers = (as_number("ratio of errors", ratio),)
-    return Claim(
-        claim, evidence.task, verdict, sentence, (best["key"], exact["key"]), numbers, settles
-    )
+    numbers = [as_number("ratio of errors", ratio)]
+    numbers += [as_number("ratio of errors on turned poses", turned)] if turned else []
+    rows = (best["key"], exact["key"])
+    return Claim(claim, evidence.task, verdict, sentence, rows, tuple(numbers), settles)
 
 
 def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:

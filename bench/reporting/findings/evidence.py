@@ -200,14 +200,14 @@ def say_ratio(ratio: ErrorRatio, of: str) -> str:
 
 def say_ends(ratio: ErrorRatio) -> str:
     """Return the interval of a ratio and its seeds."""
-    ends = "" if ratio.high == inf else f"{LEVEL} interval {_span(ratio.low, ratio.high)}; "
+    ends = "" if ratio.high == inf else f"{LEVEL} interval {say_span(ratio.low, ratio.high)}; "
     return ends + say_seeds(ratio.seeds)
 
 
 def say_interval(value: float, low: float, high: float) -> str:
     """Return a value with its interval, if there is one."""
-    ends = f" ({_span(low, high)})" if high not in (inf, value) else ""
-    return f"{_say_end(value)}{ends}"
+    ends = f" ({say_span(low, high)})" if high not in (inf, value) else ""
+    return f"{say_end(value)}{ends}"
 
 
 def say_margin(ratio: ErrorRatio) -> str:
@@ -226,11 +226,12 @@ def as_number(name: str, ratio: ErrorRatio) -> Number:
     return Number(name, ratio.ratio, ratio.low, ratio.high, ratio.seeds)
 
 
-def _span(low: float, high: float) -> str:
-    return f"{_say_end(low)} to {_say_end(high)}"
+def say_span(low: float, high: float) -> str:
+    """Return an interval."""
+    return f"{say_end(low)} to {say_end(high)}"
 
 
-def _say_end(value: float) -> str:
+def say_end(value: float) -> str:
     """Return a ratio or an end of its interval, with as many digits as tell it from 1."""
     digits = (3, 4, 5)
     return next((text for n in digits if (text := formats.plain(value, n)) != "1"), "1")
