@@ -5,6 +5,7 @@
 
 import re
 import sys
+from itertools import permutations
 from pathlib import Path
 from statistics import median
 
@@ -95,13 +96,20 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
 
 
 def say_length(runs: pd.DataFrame) -> str:
-    """Return what the paper's number of steps comes to."""
-    augment, remul, exact = (
-        interval(errors_of(runs, *row)) for row in (LONG_AUGMENT, LONG_REMUL, LONG_EXACT)
-    )
+    """Return what the paper's number of steps comes to, and what of it is told apart."""
+    names = ("REMUL", "augmentation", f"`{LONG_EXACT[0]}`")
+    rows = dict(zip(names, (LONG_REMUL, LONG_AUGMENT, LONG_EXACT), strict=True))
+    errors = {name: errors_of(runs, *row) for name, row in rows.items()}
+    remul, augment, exact = map(interval, errors.values())
+    told = [
+        f"{one} errs less than {other}"
+        for one, other in permutations(names, 2)
+        if compare_errors(dict(errors[one]), dict(errors[other])).is_better
+    ]
     return (
         f"After the paper's {LONG:,} steps it errs by {remul} with REMUL, by {augment} with "
-        f"augmentation of twice those, and `{LONG_EXACT[0]}` by {exact}: none is told from another."
+        f"augmentation of twice those, and {names[-1]} by {exact}: "
+        f"{', '.join(told) or 'none is told from another'}."
     )
 
 
