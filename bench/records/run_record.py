@@ -13,7 +13,9 @@ from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 RUN_SCHEMA = 1
-STANDARD = re.compile(r"best_step|(mse|expected_error|mean_error|equivariance_error)_\w+")
+STANDARD = re.compile(
+    r"best_step|(mse|squared_error|expected_error|mean_error|equivariance_error)_\w+"
+)
 LARGEST = 1e100  # of a score: what is beyond has no mean
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Counter = Literal[

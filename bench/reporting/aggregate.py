@@ -17,7 +17,10 @@ from bench.reporting.tuning import keep_tuned
 AND = " + "
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
 OWN = "score_"  # of the columns of scores that a task brings itself
-TAIL = re.compile(r"(expected_error|mean_error|equivariance_error)_(p95|max)_\w+(?<!_std)")
+TAIL = re.compile(
+    r"((expected_error|mean_error|equivariance_error)_(p95|max)|squared_error_(median|max))"
+    r"_\w+(?<!_std)"
+)
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
 COUNTS = ["steps", "seeds", "parameters", "flops", "dispatched_ops"]
 TIMED = ("train_step", "inference")
@@ -53,7 +56,7 @@ def own_scores(data: pd.DataFrame) -> list[str]:
 
 
 def tails(data: pd.DataFrame) -> list[str]:
-    """Return the columns of percentiles and largest errors, which records of before do not have."""
+    """Return the columns of medians, percentiles and largest errors; old records lack them."""
     return sorted(name for name in data if TAIL.fullmatch(name))
 
 

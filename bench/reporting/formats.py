@@ -21,6 +21,11 @@ TAILS = {  # headings of scores
     for short, kind in (("E'", "expected_error"), ("rel. error", "equivariance_error"))
     for word, statistic in (("p95", "p95"), ("largest", "max"))
 }
+TAILS |= {
+    "median SE": "squared_error_median_test",
+    "OOD median SE": "squared_error_median_ood",
+    "largest SE": "squared_error_max_test",
+}
 SPARE = (*RATES, *TAILS)  # columns that are shown where they are asked for
 LATEX = {"±": r"$\pm$", "–": "--", "x 1e3": r"$\times 10^3$"}
 LATEX |= {letter: rf"\{letter}" for letter in "_%&#{}$"}

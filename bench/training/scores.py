@@ -24,7 +24,8 @@ from remul import (
 )
 from remul.checks import predict
 from remul.elements import GroupElement
-from remul.fields import MASK, real_fraction, zero_padding
+from remul.fields import MASK, Types, real_fraction, zero_padding
+from remul.layouts import layout_of
 
 SCORE_CHUNK = 500
 PROFILED = 100  # samples behind each profile
@@ -50,11 +51,35 @@ def mean_squared_error(model: nn.Module, data: Batch) -> float:
     return float(sum(squares[name] / counts[name] for name in squares))  # waits for a GPU once
 
 
+@torch.no_grad()
+def squared_errors(model: nn.Module, data: Batch, types: Types) -> Tensor:
+    """Return the mean square over real objects and components, summed over the fields, (samples,).
+
+    The median over samples says what the error usually is, where the mean is that of few outliers.
+    """
+    model.eval()
+    errors = []
+    for chunk in chunks(data):
+        layout, output = layout_of(chunk.inputs), predict(model, chunk.inputs, chunk.targets)
+        parts = []
+        for name, target in chunk.targets.items():
+            square = (output[name] - target).double().square()
+            sides = (layout.pad(x, types[name].objects) for x in (square, torch.ones_like(square)))
+            total, real = (side.flatten(1).sum(1) for side in sides)
+            parts.append(total / real.clamp(min=1))
+        errors.append(sum(parts))
+    model.train()
+    return torch.cat(errors)
+
+
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
     """Return the scores of the record, one of each kind for each split, and the task's own."""
     scores = {}
     for name, data in task.splits.items():
         scores[f"mse_{name}"] = mean_squared_error(model, data)
+        squares = squared_errors(model, data, task.signature.outputs)
+        scores[f"squared_error_median_{name}"] = squares.median().item()
+        scores[f"squared_error_max_{name}"] = squares.max().item()
         errors = equivariance_errors(run, task, model, data[: run.samples], generator)
         scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
     return scores | own_scores(task, model)

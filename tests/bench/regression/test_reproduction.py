@@ -76,3 +76,10 @@ def test_a_run_comes_out_again(tmp_path, capsys):
     (file,) = tmp_path.glob("*/runs/*/*.json")
     assert main(["verify", str(file)]) == 0
     assert f"reproduced: {file.name}: to the bit" in capsys.readouterr().out
+
+
+def test_a_score_that_is_new_since_changes_nothing():
+    more = again(1.0)
+    more = replace(more, scores={**more.scores, "squared_error_median_test": 1e-4})
+    assert judge(OLD, more, ROW).why == "to the bit"
+    assert judge(more, OLD, ROW).why != "to the bit"
