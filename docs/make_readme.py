@@ -58,8 +58,8 @@ def fill(page: str) -> str:
     table = aggregate.with_speed(aggregate.summary(runs.dropna(axis="columns", how="all")))
     table = table[table["seeds"] >= SEEDS]
     tuned = say_tuned(runs, table[table["method"].str.endswith(aggregate.AND + TUNED)])
-    usual = ~table["method"].str.contains(aggregate.AND, regex=False)
-    table = table[usual & (table["steps"] <= 2 * STEPS)]
+    table = aggregate.keep_usual(table)
+    table = table[table["steps"] <= 2 * STEPS]
     answer = "\n".join([*sentences(runs, table, tuned), "", *markdown(table)])
     return BLOCK.sub(lambda block: f"{block[1]}{answer}\n{block[2]}", page)
 

@@ -32,6 +32,23 @@ def data_folder(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(scope="session")
+def shelf():
+    """Idle workers that lie there for the next command of a test."""
+    from warm_workers import Shelf
+
+    shelf = Shelf()
+    yield shelf
+    shelf.clear()
+
+
+@pytest.fixture(scope="module")
+def warm_workers(shelf):
+    """Commands in this process start a worker only where none is left by an earlier one."""
+    with shelf.in_use():
+        yield
+
+
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)

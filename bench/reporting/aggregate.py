@@ -120,6 +120,11 @@ def method_of(run: Run) -> str:
     return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
 
 
+def keep_usual(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that no other optimiser, tuned rate or treatment afterwards has helped."""
+    return table[~table["method"].str.contains(AND, regex=False)]
+
+
 def is_current(record: RunRecord) -> bool:
     """Return whether the run has its key still; yes where a plug-in is gone."""
     try:

@@ -105,9 +105,11 @@ class Study:
             raise ValueError(f"{self.evidence.task} has {len(rows)} rows {wanted}, not one")
         return rows[0]
 
-    def error(self, row: Row) -> str:
-        """Return the mean error of a row with its interval, times 1,000."""
-        errors = self.evidence.errors(row, self.score).values()
+    def error(self, row: Row, score: str = "") -> str:
+        """Return the mean error of a row with its interval, times 1,000, if it was measured."""
+        errors = self.evidence.errors(row, score or self.score).values()
+        if not errors:
+            return ABSENT
         middle, low, high = comparisons.mean_interval([1e3 * error for error in errors])
         return say_interval(middle, max(0.0, low), high)
 

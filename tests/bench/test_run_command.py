@@ -29,7 +29,7 @@ from bench.system.protocol import Died, Failed
 from bench.training import selection
 from bench.training.execute import execute
 
-pytestmark = pytest.mark.slow  # worker processes, each of which imports torch
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
 SWEEP = '''"""A sweep for tests."""
@@ -107,7 +107,7 @@ def scores(folder):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, warm_workers):
     """A finished sweep of two models and two seeds: its folder."""
     folder = tmp_path_factory.mktemp("finished")
     assert run(folder, models=("drift", "egnn"), timing=True) == 0
@@ -280,7 +280,7 @@ def test_table_survives_a_torn_record(finished, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory):
+def troubled(tmp_path_factory, warm_workers):
     """The records of a sweep of three bad models and a good one, by model, and what it printed."""
     folder = tmp_path_factory.mktemp("troubled")
     models = {"broken": BROKEN, "diverging": DIVERGING, "ending": ENDING}
@@ -410,7 +410,7 @@ def test_a_selection_needs_no_sweep_file(no_estimate, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def wrapped(tmp_path_factory):
+def wrapped(tmp_path_factory, warm_workers):
     """The finished runs of a Transformer, as it is and after it was symmetrised, by how."""
     folder = tmp_path_factory.mktemp("wrapped")
     file = Path(sweep_file(folder, models=("transformer",), seeds=1))

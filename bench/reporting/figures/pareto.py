@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from bench.reporting.aggregate import keep_usual
 from bench.reporting.comparisons import find_front
 from bench.reporting.figures.labels import Box, Label, label_ends, label_points
 from bench.reporting.figures.style import (
@@ -65,10 +66,11 @@ def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
 def pareto(table: pd.DataFrame, title: str) -> Figure:
     """Return mean squared error against E', a panel for each split, exact rows at one place.
 
-    In colour is what no other row beats in both, and what no other does that is not exact.
+    In colour is what no other row beats in both, and what no other does that is not exact. Of a
+    crowd, rows that something else than their method helped stay out: other figures are theirs.
     """
     splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
-    table = _with_looks(table)
+    table = _with_looks(keep_usual(table) if len(table) > CROWD else table)
     figure, axes = panels(len(splits))
     _set_errors(axes, table, [f"mse_{split}" for split in splits])
     for ax, (split, words) in zip(axes, splits.items(), strict=True):

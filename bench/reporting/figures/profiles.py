@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bench.records.run_record import Profiles, RunRecord
-from bench.reporting.aggregate import AND
+from bench.reporting.aggregate import keep_usual
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import family, line, panels, row_colour, set_plain_ticks, shorten
 
@@ -79,7 +79,7 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
     for record in records:
         if record.profiles and record.profiles.angles_deg:
             seeds_of.setdefault(record.key, []).append(record.profiles)
-    trained = table[~table["method"].str.contains(AND, regex=False)]
+    trained = keep_usual(table)
     families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
     for _, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None

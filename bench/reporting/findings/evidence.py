@@ -100,8 +100,7 @@ class Evidence:
         Those rows are compared with each other elsewhere: side by side with rows that had no such
         help, they would say what the help is worth.
         """
-        helped = self.table["method"].str.contains(aggregate.AND, regex=False)
-        return replace(self, table=self.table[~helped])
+        return replace(self, table=aggregate.keep_usual(self.table))
 
     @cached_property
     def comparable(self) -> list[Row]:

@@ -6,12 +6,13 @@ from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures.pareto import CROWD, NAMED, pareto
 
 
-def name_rows(exact):
+def name_rows(exact, *more):
     """The names in the first panel of so many exact rows and two others, the second worse."""
     records = [make("egnn", 0, 1e-3 + 1e-5 * i, hparams={"channels": i + 1}) for i in range(exact)]
     records += [
         make("gnn", 0, error, method) for method, error in (("remul", 2e-3), ("plain", 9e-3))
     ]
+    records += more
     return [text.get_text() for text in pareto(summary(frame(records)), "t").axes[0].texts]
 
 
@@ -23,3 +24,9 @@ def test_of_a_crowd_the_best_have_exact_or_not():
     names = name_rows(CROWD)
     assert sum("egnn" in name for name in names) == NAMED
     assert [name for name in names if name.startswith("gnn")] == ["gnn remul"]
+
+
+def test_of_a_crowd_rows_that_another_optimiser_helped_stay_out():
+    helped = make("egnn", 0, 1e-6, optimiser="muon")
+    assert "egnn + muon" in name_rows(5, helped)
+    assert not [name for name in name_rows(CROWD, helped) if "muon" in name]
