@@ -27,6 +27,7 @@ from bench.reporting.figures.style import (
 ROUND_OFF = 1e-4  # equivariance errors below are of arithmetic, and share one place
 CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
 NAMED = 4  # exact rows, the most accurate, that a crowd has names for
+ROOM = 1.25  # factor between the ends of an axis of times and its points
 DULL = "#9aa3ad"  # of rows that another one beats in both
 
 
@@ -48,6 +49,8 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
         ax.step(line[name], 1e3 * line[f"mse_{split}"], where="post", color=FAINT, linewidth=0.8)
         _points(ax, _in_colour(rows, best), rows[name], f"mse_{split}")
         ax.set(xscale="log", title=words, xlabel="ms for a batch")
+        if len(rows):  # of one time, the limits that matplotlib finds can be equal
+            ax.set_xlim(rows[name].min() / ROOM, ROOM * rows[name].max())
         set_plain_ticks(ax.xaxis)
         ax.set_ylabel(f"MSE x 1e3, {SPLITS[split]}")
         set_plain_ticks(ax.yaxis)

@@ -1,9 +1,10 @@
 """Errors against equivariance errors: which of many rows are named."""
 
+import pytest
 from made_records import make
 
-from bench.reporting.aggregate import frame, summary
-from bench.reporting.figures.pareto import CROWD, NAMED, pareto
+from bench.reporting.aggregate import frame, summary, with_speed
+from bench.reporting.figures.pareto import CROWD, NAMED, ROOM, front, pareto
 
 
 def name_rows(exact, *more):
@@ -30,3 +31,11 @@ def test_of_a_crowd_rows_that_another_optimiser_helped_stay_out():
     helped = make("egnn", 0, 1e-6, optimiser="muon")
     assert "egnn + muon" in name_rows(5, helped)
     assert not [name for name in name_rows(CROWD, helped) if "muon" in name]
+
+
+def test_one_time_alone_stands_in_the_middle_of_its_axis():
+    ms = 0.28451669296197607  # matplotlib may make both ends of it, one bit apart
+    records = [make("egnn", seed, 1e-3 * (1 + seed), ms=ms, steps=4) for seed in (0, 1)]
+    figure = front(with_speed(summary(frame(records))), "t")
+    for low, high in (ax.get_xlim() for ax in figure.axes):
+        assert (ms / low, high / ms) == pytest.approx((ROOM, ROOM))
