@@ -39,7 +39,7 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
     if not shown or table.empty:
         return None
     split = "ood" if "mse_ood" in table else "test"
-    table = _with_looks(table)
+    table = _choose(table)
     figure, axes = panels(len(shown))
     _set_errors(axes, table, [f"mse_{split}"])
     for ax, (name, words) in zip(axes, shown.items(), strict=True):
@@ -69,11 +69,10 @@ def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
 def pareto(table: pd.DataFrame, title: str) -> Figure:
     """Return mean squared error against E', a panel for each split, exact rows at one place.
 
-    In colour is what no other row beats in both, and what no other does that is not exact. Of a
-    crowd, rows that something else than their method helped stay out: other figures are theirs.
+    In colour is what no other row beats in both, and what no other does that is not exact.
     """
     splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
-    table = _with_looks(keep_usual(table) if len(table) > CROWD else table)
+    table = _choose(table)
     figure, axes = panels(len(splits))
     _set_errors(axes, table, [f"mse_{split}" for split in splits])
     for ax, (split, words) in zip(axes, splits.items(), strict=True):
@@ -112,8 +111,13 @@ def _set_errors(axes: list[Axes], table: pd.DataFrame, names: list[str]) -> None
             ax.set_ylim(0.55 * errors.min(), 1.6 * errors.max())
 
 
-def _with_looks(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the name, the colour and the marker of each."""
+def _choose(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows to be drawn, with the name, the colour and the marker of each.
+
+    Of a crowd, what more than its method has helped stays out: other figures show it.
+    """
+    if len(table) > CROWD:
+        table = keep_usual(table)
     firsts = table.drop_duplicates("network").to_dict("records")
     colours = table["network"].map({row["network"]: row_colour(row) for row in firsts})
     looks = {"short": short_names(table), "colour": colours, "marker": table["method"].map(marker)}
