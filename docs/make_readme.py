@@ -78,8 +78,9 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
         f"{interval(errors_of(runs, *name_of(exact)))}, the best one with no rotations built in, "
         f"`{free['model']}` with {free['method']}, by "
         f"{interval(errors_of(runs, *name_of(free)))}.",
-        f"2. **REMUL.** A Transformer with REMUL (beta = 10) {judge(remul - rival)} augmentation "
-        f"of twice the steps after those: the difference is {interval(remul - rival)}.",
+        f"2. **REMUL.** After {STEPS:,} steps a Transformer with REMUL (beta = 10) "
+        f"{judge(remul - rival)} augmentation of {2 * STEPS:,}: the difference is "
+        f"{interval(remul - rival)}.",
         f"3. **Length.** {say_length(runs)}",
         f"4. **Speed.** Its eager inference is {times[timed]:.2g} times faster than that of "
         f"`{timed}`, the best exact network, and {times[fastest]:.2g} times than that of the "
@@ -108,8 +109,9 @@ def say_length(runs: pd.DataFrame) -> str:
     ]
     return (
         f"After the paper's {LONG:,} steps it errs by {remul} with REMUL, by {augment} with "
-        f"augmentation of twice those, and {names[-1]} by {exact}: "
-        f"{', '.join(told) or 'none is told from another'}."
+        f"augmentation of {2 * LONG:,}, and {names[-1]} by {exact}: "
+        f"{', '.join(told) or 'none is told from another'}. Bodies that nearly meet make most "
+        "of these [means](docs/findings.md#samples)."
     )
 
 
@@ -128,7 +130,8 @@ def say_tuned(runs: pd.DataFrame, table: pd.DataFrame) -> str:
     remul, augment = (*REMUL[:2], TUNED_STEPS), (*EQUAL_COMPUTE[:2], 2 * TUNED_STEPS)
     return (
         f"With rates tuned, {TUNED_STEPS} steps, {SEEDS} seeds (hints), REMUL errs "
-        f"{ratio(errors(*remul), errors(*augment))} times as much as that augmentation with Adam, "
+        f"{ratio(errors(*remul), errors(*augment))} times as much as augmentation of twice those "
+        "with Adam, "
         f"{ratio(errors(*remul, 'muon'), errors(*augment, 'muon'))} with Muon, which makes "
         f"augmentation err {ratio(errors(*augment, 'muon'), errors(*augment))} times as much."
     )

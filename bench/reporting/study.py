@@ -29,6 +29,11 @@ class Comparison:
         return f"{say_end(self.ratio.ratio)} times ({span}{few})"
 
     @property
+    def seeds(self) -> int:
+        """The seeds that both rows have."""
+        return self.ratio.seeds
+
+    @property
     def brief(self) -> str:
         """The ratio and its interval, for a table."""
         return say_interval(self.ratio.ratio, self.ratio.low, self.ratio.high)
@@ -63,6 +68,7 @@ class Change:
     value: float
     low: float
     high: float
+    seeds: int
 
     @property
     def brief(self) -> str:
@@ -72,7 +78,7 @@ class Change:
     @property
     def is_there(self) -> str:
         """The verdict on the claim that there is one."""
-        return OPEN if self.low <= 0 <= self.high else CONFIRMED
+        return judge(OPEN if self.low <= 0 <= self.high else CONFIRMED, self.seeds)
 
 
 def judge(verdict: str, seeds: int) -> str:
@@ -206,7 +212,9 @@ class Study:
             if learner["network"] == network
         }
         change = powers[method] - powers[other]
-        return Change(change[0], *band([*change[1:]]))
+        runs = (record.run for record in self.evidence.records)
+        seeds = {run.seed for run in runs if run.model.stem == network}
+        return Change(change[0], *band([*change[1:]]), len(seeds))
 
     def fit_laws(self) -> Iterator[dict[str, str]]:
         """Yield the exponents with which the errors of each network and method fall."""

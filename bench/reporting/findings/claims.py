@@ -199,15 +199,16 @@ def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
     if not pairs:
         return Claim(claim, evidence.task, OPEN, "No pair of times that counts.")
     value, low, high, exact = max(pairs, key=lambda pair: pair[0])
-    if high == inf:
-        low = high = value
+    verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
+    alone = high == inf  # a ratio of two sessions, which has no interval
+    low, high = (value, value) if alone else (low, high)
     quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
     sentence = (
         f"{evidence.name(row)} is {say_interval(value, low, high)} times faster than "
-        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality})"
+        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality}"
+        f"{', one ratio without an interval' if alone else ''})"
         f"{_say_fastest(evidence, row, pairs)}."
     )
-    verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
     numbers = (Number(f"times faster, {kind}", value, low, high, row["seeds"], quality),)
     return Claim(claim, evidence.task, verdict, sentence, (row["key"], exact["key"]), numbers)
 

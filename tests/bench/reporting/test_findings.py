@@ -1,6 +1,7 @@
 """Findings and claims on records whose truth is planted."""
 
 import dataclasses
+from importlib import import_module
 
 import pytest
 from made_records import make, make_rows
@@ -297,6 +298,15 @@ def test_claims_of_scale_need_the_papers_scale(error, gpu, verdict):
 
 def test_ten_times_faster_is_confirmed_by_twelve():
     assert judge(published(1e-3, "H100"), "REMUL is up to 10 times").verdict == CONFIRMED
+
+
+def test_one_ratio_without_an_interval_confirms_no_speed(monkeypatch):
+    module = import_module("bench.reporting.findings.claims")
+    monkeypatch.setattr(module, "time_ratios", lambda *_: [12.0])
+    claim = judge(published(1e-3, "H100"), "REMUL is up to 10 times")
+    assert claim.verdict == OPEN
+    assert "12 times faster" in claim.sentence
+    assert "without an interval" in claim.sentence
 
 
 def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
