@@ -1,6 +1,7 @@
 """What accuracy costs: mean squared error against time, and against equivariance error."""
 
 from itertools import pairwise
+from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from bench.reporting.figures.style import (
 ROUND_OFF = 1e-4  # equivariance errors below are of arithmetic, and share one place
 CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
 NAMED = 4  # exact rows, the most accurate, that a crowd has names for
-ROOM = 1.25  # factor between the ends of an axis of times and its points
+ROOM, SPAN = 1.25, 5.0  # factors from points to the ends of an axis of times, and between these
 DULL = "#9aa3ad"  # of rows that another one beats in both
 
 
@@ -50,7 +51,7 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
         _points(ax, _in_colour(rows, best), rows[name], f"mse_{split}")
         ax.set(xscale="log", title=words, xlabel="ms for a batch")
         if len(rows):  # of one time, the limits that matplotlib finds can be equal
-            ax.set_xlim(rows[name].min() / ROOM, ROOM * rows[name].max())
+            ax.set_xlim(*_leave_room(rows[name].min(), rows[name].max()))
         set_plain_ticks(ax.xaxis)
         ax.set_ylabel(f"MSE x 1e3, {SPLITS[split]}")
         set_plain_ticks(ax.yaxis)
@@ -58,6 +59,12 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
         label_points(ax, _labels(rows, rows[name], f"mse_{split}", best), lines)
     figure.suptitle(title)
     return figure
+
+
+def _leave_room(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an axis of times, so far apart that 1, 2 and 5 are two ticks or more."""
+    half = max(ROOM * sqrt(high / low), sqrt(SPAN))
+    return sqrt(low * high) / half, sqrt(low * high) * half
 
 
 def undominated(table: pd.DataFrame, *costs: str) -> list[int]:

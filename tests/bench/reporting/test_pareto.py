@@ -1,10 +1,12 @@
 """Errors against equivariance errors: which of many rows are named."""
 
+from math import sqrt
+
 import pytest
 from made_records import make
 
 from bench.reporting.aggregate import frame, summary, with_speed
-from bench.reporting.figures.pareto import CROWD, NAMED, ROOM, front, pareto
+from bench.reporting.figures.pareto import CROWD, NAMED, SPAN, front, pareto
 
 
 def name_rows(exact, *more):
@@ -38,4 +40,4 @@ def test_one_time_alone_stands_in_the_middle_of_its_axis():
     records = [make("egnn", seed, 1e-3 * (1 + seed), ms=ms, steps=4) for seed in (0, 1)]
     figure = front(with_speed(summary(frame(records))), "t")
     for low, high in (ax.get_xlim() for ax in figure.axes):
-        assert (ms / low, high / ms) == pytest.approx((ROOM, ROOM))
+        assert (ms / low, high / ms) == pytest.approx((sqrt(SPAN), sqrt(SPAN)))
