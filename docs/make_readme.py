@@ -79,14 +79,15 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
         f"`{free['model']}` with {free['method']}, by "
         f"{interval(errors_of(runs, *name_of(free)))}.",
         f"2. **REMUL.** After {STEPS:,} steps a Transformer with REMUL (beta = 10) "
-        f"{judge(remul - rival)} augmentation of {2 * STEPS:,}: the difference is "
+        f"{judge(remul - rival)} augmentation of {2 * STEPS:,}: difference "
         f"{interval(remul - rival)}.",
         f"3. **Length.** {say_length(runs)}",
-        f"4. **Speed.** Its eager inference is {times[timed]:.2g} times faster than that of "
-        f"`{timed}`, the best exact network, and {times[fastest]:.2g} times than that of the "
-        f"fastest exact one that errs less, `{fastest}`; its training step takes {step:.2g} times "
-        "as long as the former's (one CPU core, batch 64; the paper claims up to 10 and 2.5 times, "
-        "on a GPU). Compiled, exact networks [gain more](docs/speed.md#what-compilation-gains).",
+        f"4. **Speed.** The Transformer's eager inference is {times[timed]:.2g} times faster "
+        f"than that of `{timed}`, the best exact network, and {times[fastest]:.2g} times than that "
+        f"of the fastest exact one that errs less, `{fastest}`; its training step takes {step:.2g} "
+        f"times as long as `{timed}`'s (one CPU core, batch 64; the paper claims up to 10 and 2.5 "
+        "times, on a GPU). Compiled, exact networks "
+        "[gain more](docs/speed.md#what-compilation-gains).",
         f"5. **Optimiser.** {tuned}",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
@@ -108,10 +109,10 @@ def say_length(runs: pd.DataFrame) -> str:
         if compare_errors(dict(errors[one]), dict(errors[other])).is_better
     ]
     return (
-        f"After the paper's {LONG:,} steps it errs by {remul} with REMUL, by {augment} with "
-        f"augmentation of {2 * LONG:,}, and {names[-1]} by {exact}: "
-        f"{', '.join(told) or 'none is told from another'}. Bodies that nearly meet make most "
-        "of these [means](docs/findings.md#samples)."
+        f"At the paper's length it errs by {remul} after {LONG:,} steps of REMUL, by {augment} "
+        f"after {2 * LONG:,} of augmentation, and {names[-1]} by {exact} after {LONG:,}: "
+        f"{', '.join(told) or 'none is told from another'}. Few samples can make most "
+        "of such [means](docs/findings.md#samples)."
     )
 
 

@@ -1,6 +1,6 @@
 """The answer to the page's own question, in one sentence a task."""
 
-from bench.reporting.findings.accuracy import compare_backbones
+from bench.reporting.findings.accuracy import LIMIT, compare_backbones
 from bench.reporting.findings.evidence import (
     NO,
     PERCENT,
@@ -18,6 +18,10 @@ ACCURATE = {
     NO: "the best unconstrained network errs {} times as much as the best exact one",
     UNDECIDED: "whether an unconstrained network is as accurate as the best exact one is open",
 }
+OF_FEW = (
+    "the mean error of the best unconstrained network is as small as the best exact one's, "
+    "but few samples make it: the median is {} times as large"
+)
 FASTER = {
     YES: "something as accurate is faster at inference",
     NO: "nothing as accurate is faster at inference",
@@ -32,9 +36,11 @@ def lead(evidence: Evidence) -> str:
     accurate = compare_backbones(evidence, "test")
     if not accurate.numbers:
         return NOT_ANSWERED
-    times = plain(accurate.numbers[0].value, 3)
+    mean, *usual = accurate.numbers
     faster = find_speed_up(evidence, "inference")
-    words = [ACCURATE[accurate.verdict].format(times), FASTER[_verdict(faster)]]
+    words = [ACCURATE[accurate.verdict].format(plain(mean.value, 3)), FASTER[_verdict(faster)]]
+    if accurate.verdict == UNDECIDED and mean.high < LIMIT:
+        words[0] = OF_FEW.format(plain(usual[0].value, 3))
     return f"{PAYS[accurate.verdict]}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
 
 

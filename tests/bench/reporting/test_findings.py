@@ -329,3 +329,23 @@ def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
 def test_the_lead_says_whether_an_exact_network_pays(rows, begins):
     (evidence,) = findings.collect_evidence(make_rows(5, **rows))
     assert findings.lead(evidence).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("median", "begins", "verdict"),
+    [(4e-5, "Not settled: the mean error", UNDECIDED), (1e-5, "You need no exact", YES)],
+)
+def test_a_mean_that_few_samples_make_settles_nothing_against_the_median(median, begins, verdict):
+    medians = {"egnn": 1e-5, "gnn": median}
+    records = [
+        replace(
+            record,
+            scores={**record.scores, "squared_error_median_test": medians[record.run.model.stem]},
+        )
+        for record in make_rows(5, egnn=1e-3, gnn=1e-3)
+    ]
+    (evidence,) = findings.collect_evidence(records)
+    assert findings.lead(evidence).startswith(begins)
+    found = answer(records, "Is an unconstrained network as accurate as the best exact one?")
+    assert found.verdict == verdict
+    assert f"by the median over samples {median / 1e-5:.0f} times" in found.sentence

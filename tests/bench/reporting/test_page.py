@@ -1,6 +1,7 @@
 """The report: one page with answer, figures, tables and records, the same from the same records."""
 
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
@@ -30,8 +31,10 @@ def root(tmp_path_factory):
     drawn = {file.name.partition(".")[0] for file in folder.glob("*.surface.json")}  # are no rows
     runs = [
         file
-        for file in sorted(folder.glob("egnn-plain-*-s[01].*"))
-        if file.name.partition(".")[0] not in drawn
+        for record in sorted(folder.glob("egnn-plain-*-s[01].json"))
+        if record.stem not in drawn
+        if json.loads(record.read_text())["run"]["task"]["kwargs"] == {"val": 500}
+        for file in folder.glob(f"{record.stem}.*")
     ]
     for file in (*runs, *SPEEDS):
         target = root / file.relative_to(MACHINE if file in runs else file.parents[1])
