@@ -15,9 +15,10 @@ sys.path.insert(0, str(ROOT))
 
 from bench.core import plugins  # noqa: E402 - after the path of the checkout
 from bench.records.run_store import RunStore  # noqa: E402
-from bench.reporting import findings  # noqa: E402
+from bench.reporting import findings, published  # noqa: E402
 from bench.reporting.findings.evidence import Evidence  # noqa: E402
-from bench.reporting.study import Study, judge  # noqa: E402
+from bench.reporting.study import Study  # noqa: E402
+from bench.reporting.verdicts import judge  # noqa: E402
 
 TEMPLATE, PAGE = ROOT / "docs" / "findings.md.jinja", ROOT / "docs" / "findings.md"
 PUBLISHED = ROOT / "results" / "published"
@@ -47,7 +48,8 @@ def fill(_page: str) -> str:
     page = environment.get_template(TEMPLATE.name)
     claims = by_claim(evidence for evidence, _ in tasks.values())
     studies = {task: Study(*found) for task, found in tasks.items() if task.startswith(SPACE)}
-    return page.render(study=study, claims=claims, studies=studies)
+    paper = published.errors("nbody_gravity")
+    return page.render(study=study, claims=claims, studies=studies, paper=paper)
 
 
 def collect() -> dict[str, tuple[Evidence, str]]:

@@ -66,34 +66,35 @@ def fill(page: str) -> str:
 
 def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
     """Return the answer in five sentences, and what they rest on."""
-    exact, free = aggregate.baseline(table), best_free(table)
+    exact, free = aggregate.baseline(table), best_free(table[table["steps"].eq(STEPS)])
     remul, rival = errors_of(runs, *REMUL), errors_of(runs, *EQUAL_COMPUTE)
     times = speed_ups(table, row_of(table, *REMUL))
     timed, fastest = next(iter(times)), min(times, key=times.get)
     sizes = table["parameters"][~table["trivial"].eq(True) & table["steps"].eq(STEPS)]
+    rate = row_of(table, *REMUL)["lr"]
     step = 1 / median(aggregate.time_ratios(exact, row_of(table, *REMUL), "train_step"))
     return [
-        f"1. **Accuracy.** In at most {2 * STEPS:,} steps of Adam at one rate, on poses unlike "
-        f"those in training (OOD), the best exact network, `{exact['model']}`, errs by "
-        f"{interval(errors_of(runs, *name_of(exact)))}, the best one with no rotations built in, "
-        f"`{free['model']}` with {free['method']}, by "
+        f"1. **Accuracy.** After {STEPS:,} steps, on poses unlike those in training (OOD), the "
+        f"exact network of least error, `{exact['model']}`, errs by "
+        f"{interval(errors_of(runs, *name_of(exact)))}, the best network with no rotations built "
+        f"in, `{free['model']}` with {free['method']}, by "
         f"{interval(errors_of(runs, *name_of(free)))}.",
         f"2. **REMUL.** After {STEPS:,} steps a Transformer with REMUL (beta = 10) "
         f"{judge(remul - rival)} augmentation of {2 * STEPS:,}: difference "
         f"{interval(remul - rival)}.",
         f"3. **Length.** {say_length(runs)}",
-        f"4. **Speed.** The Transformer's eager inference is {times[timed]:.2g} times faster "
-        f"than that of `{timed}`, the best exact network, and {times[fastest]:.2g} times than that "
-        f"of the fastest exact one that errs less, `{fastest}`; its training step takes {step:.2g} "
-        f"times as long as `{timed}`'s (one CPU core, batch 64; the paper claims up to 10 and 2.5 "
-        "times, on a GPU). Compiled, exact networks "
+        f"4. **Speed.** The Transformer's eager inference is {times[timed]:.2g} times as fast as "
+        f"that of `{timed}` and {times[fastest]:.2g} times as fast as that of `{fastest}`, the "
+        "fastest exact network that errs less; its training step with REMUL takes "
+        f"{step:.2g} times as long as `{timed}`'s (one CPU core, batch 64; the paper claims up to "
+        "10 and 2.5 times, on a GPU). Compiled, exact networks "
         "[gain more](docs/speed.md#what-compilation-gains).",
         f"5. **Optimiser.** {tuned}",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
-        f"on, {STEPS:,} steps of Adam at one rate where nothing else is said, five seeds, networks "
-        f"of {sizes.min():,.0f} to {sizes.max():,.0f} weights (errors are mean squared errors x "
-        "1e3 with 95 % intervals over seeds). The paper's are larger: measure yours.",
+        f"on, {STEPS:,} steps of Adam at a rate of {rate} where nothing else is said, five seeds, "
+        f"networks of {sizes.min():,.0f} to {sizes.max():,.0f} weights (errors are mean squared "
+        "errors x 1e3 with 95 % intervals over seeds). The paper's are larger: measure yours.",
     ]
 
 
@@ -109,10 +110,10 @@ def say_length(runs: pd.DataFrame) -> str:
         if compare_errors(dict(errors[one]), dict(errors[other])).is_better
     ]
     return (
-        f"At the paper's length it errs by {remul} after {LONG:,} steps of REMUL, by {augment} "
+        f"A Transformer errs by {remul} after the paper's {LONG:,} steps of REMUL, by {augment} "
         f"after {2 * LONG:,} of augmentation, and {names[-1]} by {exact} after {LONG:,}: "
-        f"{', '.join(told) or 'none is told from another'}. Few samples can make most "
-        "of such [means](docs/findings.md#samples)."
+        f"{', '.join(told) or 'none can be told from another'}. Few samples make much of "
+        "such [means](docs/findings.md#samples)."
     )
 
 
@@ -130,11 +131,11 @@ def say_tuned(runs: pd.DataFrame, table: pd.DataFrame) -> str:
 
     remul, augment = (*REMUL[:2], TUNED_STEPS), (*EQUAL_COMPUTE[:2], 2 * TUNED_STEPS)
     return (
-        f"With rates tuned, {TUNED_STEPS} steps, {SEEDS} seeds (hints), REMUL errs "
+        f"With rates tuned ({TUNED_STEPS} steps, {SEEDS} seeds: hints) REMUL errs "
         f"{ratio(errors(*remul), errors(*augment))} times as much as augmentation of twice those "
-        "with Adam, "
-        f"{ratio(errors(*remul, 'muon'), errors(*augment, 'muon'))} with Muon, which makes "
-        f"augmentation err {ratio(errors(*augment, 'muon'), errors(*augment))} times as much."
+        "steps by Adam, "
+        f"{ratio(errors(*remul, 'muon'), errors(*augment, 'muon'))} times by Muon, by which "
+        f"augmentation errs {ratio(errors(*augment, 'muon'), errors(*augment))} times as much."
     )
 
 

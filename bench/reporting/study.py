@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,79 +12,13 @@ from bench.reporting import comparisons
 from bench.reporting.aggregate import AND, time_ratios
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, Learner, read_learners
 from bench.reporting.findings.accuracy import is_unfinished
-from bench.reporting.findings.claims import CONFIRMED, OPEN, REFUTED, Claim
-from bench.reporting.findings.evidence import Evidence, Row, say_end, say_interval, say_span
+from bench.reporting.findings.claims import OPEN, Claim
+from bench.reporting.findings.evidence import Evidence, Row, say_end, say_interval
 from bench.reporting.formats import ABSENT
 from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
+from bench.reporting.verdicts import Change, Comparison, judge
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """How many times as much one row errs as another, and what that says of a claim."""
-
-    ratio: comparisons.ErrorRatio
-
-    def __str__(self) -> str:
-        few = f"; {self.ratio.seeds} seeds" * (self.ratio.seeds < comparisons.FEW_SEEDS)
-        span = say_span(self.ratio.low, self.ratio.high)
-        return f"{say_end(self.ratio.ratio)} times ({span}{few})"
-
-    @property
-    def seeds(self) -> int:
-        """The seeds that both rows have."""
-        return self.ratio.seeds
-
-    @property
-    def brief(self) -> str:
-        """The ratio and its interval, for a table."""
-        return say_interval(self.ratio.ratio, self.ratio.low, self.ratio.high)
-
-    @property
-    def less(self) -> str:
-        """The verdict on the claim that it errs less."""
-        return self._judge(
-            CONFIRMED if self.ratio.is_better else REFUTED if self.ratio.is_worse else OPEN
-        )
-
-    @property
-    def more(self) -> str:
-        """The verdict on the claim that it errs more."""
-        return self._judge(
-            CONFIRMED if self.ratio.is_worse else REFUTED if self.ratio.is_better else OPEN
-        )
-
-    @property
-    def no_more(self) -> str:
-        """The verdict on the claim that it errs more by less than the margin."""
-        return self._judge({True: CONFIRMED, False: REFUTED, None: OPEN}[self.ratio.is_within()])
-
-    def _judge(self, verdict: str) -> str:
-        return judge(verdict, self.ratio.seeds)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A difference, and the ends between which it lies in 19 of 20 draws."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-
-    @property
-    def brief(self) -> str:
-        """The difference and its ends."""
-        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
-
-    @property
-    def is_there(self) -> str:
-        """The verdict on the claim that there is one."""
-        return judge(OPEN if self.low <= 0 <= self.high else CONFIRMED, self.seeds)
-
-
-def judge(verdict: str, seeds: int) -> str:
-    """Return a verdict, called a hint where it rests on few seeds."""
-    return verdict if seeds >= comparisons.FEW_SEEDS or verdict == OPEN else f"hint: {verdict}"
+Written = tuple[str, str, int]  # model, method and steps, as `run` takes them
 
 
 @dataclass(frozen=True)
@@ -131,6 +66,32 @@ class Study:
             raise ValueError(f"{row['label']} and {other['label']} share no seed")
         return Comparison(ratio)
 
+    def by_seed(self, row: Row, other: Row) -> str:
+        """Return how many times as much a row errs as another, seed by seed."""
+        errors, others = (self.evidence.errors(one, self.score) for one in (row, other))
+        return ", ".join(
+            say_end(errors[seed] / others[seed]) for seed in sorted(errors.keys() & others.keys())
+        )
+
+    def compare_rates(self, one: Written, other: Written) -> Iterator[tuple[float, Comparison]]:
+        """Yield how two ways of training compare at each learning rate of Adam that both had."""
+        errors, others = self._read_rates(*one), self._read_rates(*other)
+        for rate in sorted(errors.keys() & others.keys()):
+            yield rate, Comparison(comparisons.compare_errors(errors[rate], others[rate]))
+
+    def _read_rates(self, model: str, method: str, steps: int) -> dict[float, dict[int, float]]:
+        plugin = plugins.parse("models", model), plugins.parse("methods", method)
+        found: dict[float, dict[int, float]] = {}
+        for record in self.evidence.records:
+            run = record.run
+            bare = (run.optimiser, run.symmetrise) == (
+                "adam",
+                "none",
+            ) and self.score in record.scores
+            if bare and (run.model, run.method, run.steps) == (*plugin, steps):
+                found.setdefault(run.lr, {})[run.seed] = record.scores[self.score]
+        return found
+
     def faster(self, row: Row, other: Row, kind: str = "inference") -> str:
         """Return how many times faster a row is than another, in one session."""
         ratios = time_ratios(other, row, kind)
@@ -140,21 +101,26 @@ class Study:
         """Return the row with this key."""
         return next(row for row in self.evidence.rows if row["key"] == key)
 
-    def weigh(self, claim: Claim) -> dict[str, str]:
-        """Return the two rows that a claim rests on, and how they compare, as a table has it."""
-        row, other = (self.by_key(key) for key in claim.rows)
-        ratios = [say_interval(number.value, number.low, number.high) for number in claim.numbers]
-        ratio = claim.numbers[0]
-        limit = 1 + comparisons.MARGIN
+    def weigh(self, claim: Claim) -> dict[str, Any]:
+        """Return the rows that a claim rests on, and its numbers, as a table has them."""
+        rows = [self.by_key(key) for key in claim.rows]
+        said = [say_interval(number.value, number.low, number.high) for number in claim.numbers]
+        first, limit = claim.numbers[0], 1 + comparisons.MARGIN
+        within = "yes" if first.high < limit else "no" if first.low > limit else OPEN
         return {
-            "row": self.evidence.name(row),
-            "other": self.evidence.name(other),
-            "state": "improving still" if is_unfinished(self.evidence, other) else "",
-            "ratio": ratios[0],
-            "turned": ratios[1] if len(ratios) > 1 else ABSENT,
-            "seeds": str(ratio.seeds),
-            "within": "yes" if ratio.high < limit else "no" if ratio.low > limit else "open",
+            "names": [*(self.evidence.name(row) for row in rows), ABSENT],
+            "numbers": [*said, ABSENT],
+            "state": ", improving still" * is_unfinished(self.evidence, rows[1]),
+            "seeds": first.seeds,
+            "within": judge(within, first.seeds),
+            "median": self._say_median(*rows[:2]),
         }
+
+    def _say_median(self, row: Row, other: Row) -> str:
+        """Return how the medians of squared errors compare, if both were measured."""
+        score = "squared_error_median_test"
+        known = all(self.evidence.errors(one, score) for one in (row, other))
+        return self.compare(row, other, score).brief if known else ABSENT
 
     def set_beside(self) -> Iterator[dict[str, str]]:
         """Yield what the largest beta of each network comes to beside other ways to train it."""

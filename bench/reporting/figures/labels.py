@@ -13,6 +13,7 @@ WIDE = 0.58  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
 PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
 NEAR = [place for place in PLACES if abs(place[1]) < 2]  # where a name needs no leader
+BAR = 1.5  # points to either side of a line that a name keeps off
 LEADER = {"linewidth": 0.5, "alpha": 0.6}
 ARROW = LEADER | {"arrowstyle": "-", "shrinkA": 1, "shrinkB": 2}
 Box = tuple[float, float, float, float]
@@ -78,7 +79,7 @@ def label_points(
             sorted((size * one, size * other))
             for size, one, other in zip((wide, high), ends[:2], ends[2:], strict=True)
         )
-        taken.append((x[0] - 0.5, y[0] - 0.5, x[1] + 0.5, y[1] + 0.5))
+        taken.append((x[0] - BAR, y[0] - BAR, x[1] + BAR, y[1] + BAR))
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: -pair[0].must):
         near = PLACES if label.must else NEAR
         offers = [_box(label.text, x, y, *side) for side in near]

@@ -130,18 +130,22 @@ def bare(label: str) -> str:
 
 
 def short_names(table: pd.DataFrame) -> pd.Series:
-    """Return model and method of each row, and the steps where they tell two rows apart."""
-    alike = table.duplicated(["model", "method"], keep=False)
+    """Return model and method of each row, and the steps if they are not those of most rows."""
+    usual = table["steps"].mode()[:1].tolist()
     names = [
-        shorten(f"{row.model} {row.method}" + f", {row.steps} steps" * several)
-        for row, several in zip(table.itertuples(), alike, strict=True)
+        shorten(f"{row.model} {row.method}") + f", {_count(row.steps)}" * (row.steps not in usual)
+        for row in table.itertuples()
     ]
     return pd.Series(names, table.index, object)
 
 
+def _count(steps: int) -> str:
+    return f"{steps // 1000}k" if steps % 1000 == 0 else f"{steps:,} steps"
+
+
 def shorten(text: str) -> str:
     """Return a row's name without plain and the names of options."""
-    text = re.sub(r"\w+=", "", text).replace(" plain", "").replace(" steps", "")
+    text = re.sub(r"\w+=", "", text).replace(" plain", "")
     for long, short in SHORT.items():
         text = text.replace(long, short)
     return verbatim(text)

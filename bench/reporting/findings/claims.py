@@ -102,18 +102,13 @@ def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
         return Claim(
             claim, evidence.task, OPEN, "No plain training of the same network to compare."
         )
+    pair = [best, trained_plainly[0]]
     verdict = CONFIRMED if ratio.is_better else REFUTED if ratio.is_worse else OPEN
-    names = evidence.name(best), evidence.name(trained_plainly[0])
-    times = f"{plain(ratio.ratio, 3)} times that of {names[1]}"
-    sentence = f"E' of {names[0]} is {times} ({say_ends(ratio)})."
-    rows = (best["key"], trained_plainly[0]["key"])
-    settles = (
-        ""
-        if verdict != OPEN
-        else evidence.settle([best, trained_plainly[0]], ratio.seeds_to_tell(1))
-    )
-    numbers = (as_number("ratio of E'", ratio),)
-    return Claim(claim, evidence.task, verdict, sentence, rows, numbers, settles)
+    name, other = map(evidence.name, pair)
+    sentence = f"E' of {name} is {plain(ratio.ratio, 3)} times that of {other} ({say_ends(ratio)})."
+    settles = evidence.settle(pair, ratio.seeds_to_tell(1)) if verdict == OPEN else ""
+    keys, numbers = tuple(row["key"] for row in pair), (as_number("ratio of E'", ratio),)
+    return Claim(claim, evidence.task, verdict, sentence, keys, numbers, settles)
 
 
 def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
@@ -161,7 +156,7 @@ def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) ->
 
 def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     """Return whether REMUL errs no more than exact networks that were trained about as long."""
-    claim = f"REMUL is as accurate as equivariant baselines (to {PERCENT})"
+    claim = f"REMUL is competitive with equivariant baselines (to {PERCENT})"
     best = evidence.best(remul)
     rivals = [row for row in evidence.exact if best and 2 * row["steps"] >= best["steps"]]
     exact = evidence.best(rivals)
@@ -200,44 +195,47 @@ def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
         return Claim(claim, evidence.task, OPEN, "No pair of times that counts.")
     value, low, high, exact = max(pairs, key=lambda pair: pair[0])
     verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
-    alone = high == inf  # a ratio of two sessions, which has no interval
-    low, high = (value, value) if alone else (low, high)
-    quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
+    numbers = [_count_times(row, exact, kind, (value, low, high))]
     sentence = (
         f"{evidence.name(row)} is {say_interval(value, low, high)} times faster than "
-        f"{evidence.name(exact)}, the slowest exact network beside it (clock {quality}"
-        f"{', one ratio without an interval' if alone else ''})"
-        f"{_say_fastest(evidence, row, pairs)}."
+        f"{evidence.name(exact)}, the slowest exact network beside it (clock {numbers[0].quality}"
+        f"{', one ratio without an interval' if high == inf else ''})"
     )
-    numbers = (Number(f"times faster, {kind}", value, low, high, row["seeds"], quality),)
-    return Claim(claim, evidence.task, verdict, sentence, (row["key"], exact["key"]), numbers)
-
-
-def _say_fastest(evidence: Evidence, row: Row, pairs: list[tuple]) -> str:
-    """Return how it compares with the fastest exact network that errs less, if one does."""
     better = [pair for pair in pairs if pair[-1]["mse_test"] < row["mse_test"]]
-    if not better:
-        return ""
-    value, low, high, exact = min(better, key=lambda pair: pair[0])
-    times = say_interval(value, low, high)
-    return f", and {times} times than {evidence.name(exact)}, the fastest whose mean error is less"
+    rows = [row, exact]
+    if better:
+        *times, fastest = min(better, key=lambda pair: pair[0])
+        numbers.append(_count_times(row, fastest, kind, times))
+        rows.append(fastest)
+        beside = f"{say_interval(*times)} times than {evidence.name(fastest)}"
+        sentence += f", and {beside}, the fastest whose mean error is less"
+    keys = tuple(row["key"] for row in rows)
+    return Claim(claim, evidence.task, verdict, f"{sentence}.", keys, tuple(numbers))
+
+
+def _count_times(row: Row, exact: Row, kind: str, times: Iterable[float]) -> Number:
+    """Return how many times faster a row is than an exact one: median, and its ends if known."""
+    value, low, high = times
+    low, high = (value, value) if high == inf else (low, high)
+    quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
+    return Number(f"times faster, {kind}", value, low, high, row["seeds"], quality)
 
 
 def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:
     """Return the rows of published sizes and steps, and the sweeps of the task that have such."""
     name = evidence.task.partition("(")[0]
     sweeps = {
-        sweep: {canonical(run, seed=0) for run in _runs(sweep) if run.task.stem == name}
+        sweep: {
+            canonical(run, seed=0)
+            for run in plugins.load("sweeps", sweep).runs()
+            if run.task.stem == name
+        }
         for sweep in plugins.names("sweeps")
         if sweep.startswith(PUBLISHED)
     }
     known = {run for runs in sweeps.values() for run in runs}
     rows = [row for row in remul if canonical(evidence.configurations[row["key"]], seed=0) in known]
     return rows, [sweep for sweep, runs in sweeps.items() if runs]
-
-
-def _runs(sweep: str) -> Iterable[Run]:
-    return plugins.load("sweeps", sweep).runs()
 
 
 def _beta(run: Run) -> float:

@@ -7,6 +7,7 @@ from made_records import make
 
 from bench.reporting.aggregate import frame, summary, with_speed
 from bench.reporting.figures.pareto import CROWD, NAMED, SPAN, front, pareto
+from bench.reporting.figures.style import short_names
 
 
 def name_rows(exact, *more):
@@ -21,6 +22,13 @@ def name_rows(exact, *more):
 
 def test_a_few_rows_all_have_names():
     assert len(name_rows(5)) == 7
+
+
+def test_a_name_ends_with_steps_that_are_not_those_of_most_rows():
+    steps = {"egnn": 1500, "gnn": 1500, "painn": 50_000, "tfn": 750}
+    records = [make(model, seed, 1e-3, steps=n) for model, n in steps.items() for seed in range(3)]
+    names = short_names(summary(frame(records)))
+    assert sorted(names) == ["egnn", "gnn", "painn, 50k", "tfn, 750 steps"]
 
 
 def test_of_a_crowd_the_best_have_exact_or_not():

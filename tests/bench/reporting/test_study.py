@@ -1,10 +1,13 @@
 """What a sentence of the findings says of two rows, and how sure."""
 
 import pytest
-from made_records import make_rows
+from made_records import make, make_rows
+from msgspec.structs import replace
 
-from bench.reporting.findings import CONFIRMED, OPEN, claims, collect_evidence
-from bench.reporting.study import Study, judge
+from bench.reporting.comparisons import ErrorRatio
+from bench.reporting.findings import CONFIRMED, OPEN, REFUTED, claims, collect_evidence
+from bench.reporting.study import Study
+from bench.reporting.verdicts import ALIKE, Comparison, judge
 
 
 def study(seeds, **rows):
@@ -38,9 +41,83 @@ def test_what_was_not_measured_is_absent():
 
 def test_a_claim_is_weighed_by_its_two_rows_on_both_kinds_of_poses():
     one = study(5, egnn=1e-3, gnn__plain=3e-3, gnn__remul=1.2e-3)
-    (accurate,) = (c for c in claims([one.evidence]) if c.claim.startswith("REMUL is as acc"))
-    weighed = one.weigh(accurate)
-    assert (weighed["row"], weighed["other"]) == ("gnn with remul", "egnn")
-    assert (weighed["within"], weighed["seeds"]) == ("no", "5")
-    assert weighed["ratio"].startswith("1.2")
-    assert weighed["turned"] == weighed["ratio"]
+    weighed = one.weigh(claim_of(one, "REMUL is competitive"))
+    assert weighed["names"][:2] == ["gnn with remul", "egnn"]
+    assert (weighed["within"], weighed["seeds"], weighed["median"]) == ("no", 5, "–")
+    ratio, turned, *_ = weighed["numbers"]
+    assert ratio.startswith("1.2")
+    assert turned == ratio
+
+
+def test_what_is_within_or_not_by_few_seeds_is_a_hint():
+    one = study(3, egnn=1e-3, gnn__remul=2e-3)
+    assert one.weigh(claim_of(one, "REMUL is competitive"))["within"] == "hint: no"
+
+
+def test_a_claim_of_speed_names_the_slowest_and_the_fastest_that_errs_less():
+    times = {"tfn": 12.0, "egnn": 6.0}
+    exact = {name: {"error": 1e-3, "ms": ms} for name, ms in times.items()}
+    one = study(5, **exact, gnn__remul={"error": 2e-3, "ms": 2.0})
+    weighed = one.weigh(claim_of(one, "REMUL is up to 10 times"))
+    assert weighed["names"][:3] == ["gnn with remul", "tfn", "egnn"]
+    assert [ratio.partition(" ")[0] for ratio in weighed["numbers"][:2]] == ["6", "3"]
+
+
+def test_medians_are_weighed_where_they_were_measured():
+    records = [
+        replace(r, scores=r.scores | {"squared_error_median_test": 3 * r.scores["mse_test"]})
+        for r in make_rows(5, spread=1e-6, egnn=1e-3, gnn__remul=2e-3)
+    ]
+    (evidence,) = collect_evidence(records)
+    one = Study(evidence, "machine")
+    assert one.weigh(claim_of(one, "REMUL is competitive"))["median"].startswith("2 (")
+
+
+def claim_of(one, beginning):
+    (claim,) = (claim for claim in claims([one.evidence]) if claim.claim.startswith(beginning))
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "less", "more"),
+    [
+        (0.8, 0.99, CONFIRMED, REFUTED),
+        (1.01, 1.05, REFUTED, CONFIRMED),
+        (0.92, 1.09, ALIKE, ALIKE),
+        (0.92, 1.11, OPEN, OPEN),
+        (0.90, 1.09, OPEN, OPEN),
+    ],
+)
+@pytest.mark.parametrize(("seeds", "hint"), [(5, ""), (3, "hint: ")])
+def test_a_verdict_is_of_the_whole_interval(low, high, less, more, seeds, hint):
+    ratio = Comparison(ErrorRatio(1.0, low, high, 0.1, seeds))
+    hints = {OPEN: OPEN}
+    assert ratio.less == hints.get(less, hint + less)
+    assert ratio.more == hints.get(more, hint + more)
+
+
+def test_ratios_seed_by_seed():
+    records = [make(name, s, e) for name, errors in TWO.items() for s, e in enumerate(errors)]
+    (evidence,) = collect_evidence(records)
+    one = Study(evidence, "machine")
+    assert one.by_seed(one.row("egnn"), one.row("gnn")) == "0.5, 2"
+
+
+TWO = {"egnn": (1e-3, 4e-3), "gnn": (2e-3, 2e-3, 1e-3)}
+
+
+def test_rates_that_two_ways_of_training_share_are_compared():
+    errors = {("remul", 500): {1e-3: 1.0, 1e-2: 3.0}, ("augment", 1000): {1e-2: 2.0, 3e-2: 1.0}}
+    records = [
+        make("gnn", seed, error * (1 + seed), method, steps=steps, lr=rate)
+        for (method, steps), rates in errors.items()
+        for rate, error in rates.items()
+        for seed in range(3)
+    ]
+    others = [make("gnn", 0, 9.0, "remul", steps=500, lr=1e-2, optimiser="muon")]
+    (evidence,) = collect_evidence([*records, *others])
+    ((rate, ratio),) = Study(evidence, "machine").compare_rates(
+        ("gnn", "remul", 500), ("gnn", "augment", 1000)
+    )
+    assert (rate, ratio.seeds) == (1e-2, 3)
+    assert ratio.ratio.ratio == pytest.approx(1.5)
