@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from shutil import which
@@ -16,6 +17,7 @@ from bench.system import environment
 from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
+    from bench.core.config import Plugin
     from bench.records.run_record import RunRecord
     from bench.records.run_store import RunStore
 
@@ -45,7 +47,22 @@ def results_argument(command: ArgumentParser) -> None:
 
 def task_argument(command: ArgumentParser) -> None:
     """`--task T`."""
-    command.add_argument("--task", metavar="T", help="one task only")
+    text = "one task only, with all of its options or as in nbody_gravity:val=500"
+    command.add_argument("--task", type=task, metavar="T", help=text)
+
+
+def task(text: str) -> str:
+    """Return the task as tables write it, given so or as `run` takes it."""
+    from bench.core import plugins
+
+    try:
+        return _label(plugins.parse("tasks", text)) if ":" in text else text
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _label(task: Plugin) -> str:
+    return str(replace(task, name=task.stem))
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -134,11 +151,14 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
             "'--results results/published' shows published ones"
         )
     records = {root: read_runs(RunStore(root)) for root in machines}
-    tasks = {record.run.task.stem for own in records.values() for record in own}
+    found = [record.run.task for own in records.values() for record in own]
+    tasks = {task.stem for task in found}
     if not tasks and not list_timed_machines(options):
         raise ValueError("no record that can be read")
-    if task not in (None, *tasks):
-        raise ValueError(f"no records of task {task!r}; there are {', '.join(sorted(tasks))}")
+    if task is not None and task not in tasks | {_label(own) for own in found}:
+        of_name = {_label(own) for own in found if task.startswith(f"{own.stem}(")}
+        there = ", ".join(sorted(of_name or tasks))
+        raise ValueError(f"no records of task {task!r}; there are {there}")
     return records
 
 

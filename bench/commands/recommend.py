@@ -16,7 +16,9 @@ EXAMPLE = "recommend nbody_gravity --max-ms 5 --results results/published"
 
 def arguments(command: ArgumentParser) -> None:
     """Add what the command line takes."""
-    command.add_argument("task", help="its name, with or without options, as tables write it")
+    command.add_argument(
+        "task", type=_options.task, help="its name, or with options as in nbody_gravity:val=500"
+    )
     for name, text in (
         ("ms", "milliseconds of an inference at the batch size of the runs"),
         ("error", "mean squared error on the test split"),

@@ -86,12 +86,12 @@ def _print_choice(
     """Print what is chosen of each table that has the columns asked for."""
     from bench.reporting import choice as choices
     from bench.reporting import peers_table, runs_table, speed_table
-    from bench.reporting.aggregate import frame
+    from bench.reporting.aggregate import frame, keep_task
 
     tables = []
     for root, records in machines.items():
         data = frame(records)
-        data = data[data["name"] == options.task] if options.task and len(data) else data
+        data = keep_task(data, options.task) if len(data) else data
         tables += (
             [table for table, _ in runs_table.fill_tables(data, root.name)] if len(data) else []
         )

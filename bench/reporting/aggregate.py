@@ -120,6 +120,11 @@ def method_of(run: Run) -> str:
     return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
 
 
+def keep_task(data: pd.DataFrame, task: str | None) -> pd.DataFrame:
+    """Return the rows of a task, given by its name alone or with its options; all for None."""
+    return data if task is None else data[data["name"].eq(task) | data["task"].eq(task)]
+
+
 def keep_usual(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that no other optimiser, tuned rate or treatment afterwards has helped."""
     return table[~table["method"].str.contains(AND, regex=False)]

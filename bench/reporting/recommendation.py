@@ -58,9 +58,10 @@ def recommend(
         f"use {evidence.name(choice)}: {_say_row(evidence, choice, peaks)}",
         f"of {len(fit)} rows within the limits, {len(scored)} in all: {_say_choice(len(equal))}",
     ]
-    fewest = min(len(evidence.errors(row, SCORE)) for row in equal)
-    if fewest < FEW_SEEDS:
-        lines.append(f"to be sure, {evidence.settle(equal, FEW_SEEDS)}")
+    best = min(equal, key=lambda row: row[SCORE])
+    few = [row for row in equal if row in (choice, best) and row["seeds"] < FEW_SEEDS]
+    if few:
+        lines.append(f"to be sure, {evidence.settle(few, FEW_SEEDS)}")
     front = find_front([[_known(row, name) for name in NUMBERS] for row in fit])
     others = [row for row, best in zip(fit, front, strict=True) if best and row is not choice]
     lines += ["", "also on the front of error, time and E':"] if others else []

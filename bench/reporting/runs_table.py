@@ -17,6 +17,7 @@ from bench.reporting.aggregate import (
     TIMED,
     baseline,
     frame,
+    keep_task,
     own_scores,
     splits,
     summary,
@@ -73,10 +74,13 @@ def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str 
     tasks = sorted(data["name"].unique()) if len(data) else []
     shown = []
     for name in tasks:
-        texts = format_task(data[data["name"] == name], root.name)
+        own = data[data["name"] == name]
+        texts = format_task(own, root.name)
         for kind, suffix in formats.SUFFIXES.items():
             write_whole(root / "tables" / f"{name}.{suffix}", texts[kind])
-        if task in (None, name):
+        chosen = keep_task(own, task)
+        if len(chosen):
+            texts = texts if len(chosen) == len(own) else format_task(chosen, root.name)
             shown.append(texts[form].rstrip("\n"))
     return "\n\n".join(shown)
 

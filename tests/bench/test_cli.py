@@ -288,6 +288,23 @@ def test_an_unknown_task_of_a_table_is_a_mistake(tmp_path, capsys):
     assert "no records of task 'chess'; there are nbody_gravity" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("written", ["nbody_gravity:val=500", "nbody_gravity(val=500)"])
+def test_a_table_of_a_task_with_options_is_of_these_alone(written, tmp_path, capsys):
+    for options in ({"val": 500}, {"val": 300}):
+        run = Run(Plugin("nbody_gravity", options), Plugin("drift"), Plugin("plain"))
+        RunStore(tmp_path / "machine").write(blank_record(run))
+    everything = ["table", "--results", str(tmp_path)]
+    assert main([*everything, "--task", written]) == 0
+    shown = capsys.readouterr().out
+    assert "val=500" in shown
+    assert "val=300" not in shown
+    assert main([*everything, "--task", "nbody_gravity"]) == 0
+    assert "val=300" in capsys.readouterr().out
+    assert main([*everything, "--task", "nbody_gravity:val=7"]) == 2
+    there = "there are nbody_gravity(val=300), nbody_gravity(val=500)"
+    assert f"no records of task 'nbody_gravity(val=7)'; {there}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["table", "plot"])
 def test_unreadable_records_alone_are_a_mistake(command, tmp_path, capsys):
     record_in(tmp_path).write_text("{")

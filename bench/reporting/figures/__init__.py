@@ -7,7 +7,14 @@ import pandas as pd
 
 from bench.records.run_record import RunRecord
 from bench.reporting import tuning
-from bench.reporting.aggregate import TIMINGS, baseline, frame, summary, task_of
+from bench.reporting.aggregate import (
+    TIMINGS,
+    baseline,
+    frame,
+    keep_task,
+    summary,
+    task_of,
+)
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.budget import budget, read_pose_errors
 from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
@@ -130,7 +137,7 @@ def draw_figures(
     if not records:
         return {}
     data = frame(records)
-    shown = data[(data["status"] == "done") & (data["name"].eq(task) | (task is None))]
+    shown = keep_task(data[data["status"] == "done"], task)
     plots = [plot for plot in PLOTS if plot.name not in look.without]
     records_of: dict[str, list[RunRecord]] = {}
     for record in records:
