@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.core import plugins  # noqa: E402 - after the path of the checkout
+from bench.core.config import canonical  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
 from bench.reporting import findings, published  # noqa: E402
 from bench.reporting.findings.evidence import Evidence  # noqa: E402
@@ -48,8 +49,22 @@ def fill(_page: str) -> str:
     page = environment.get_template(TEMPLATE.name)
     claims = by_claim(evidence for evidence, _ in tasks.values())
     studies = {task: Study(*found) for task, found in tasks.items() if task.startswith(SPACE)}
+    done = {
+        canonical(run, seed=0)
+        for evidence, _ in tasks.values()
+        for run in evidence.configurations.values()
+    }
+
+    def lacking(sweep: str) -> list[str]:
+        """Return the rows of a sweep that no record has, as tables name them."""
+        rows: dict[str, list[str]] = {}
+        for run in plugins.load("sweeps", sweep).runs():
+            if run.seed == 0 and canonical(run) not in done:
+                rows.setdefault(str(run.model), []).append(f"{run.method} ({run.steps:,} steps)")
+        return [f"`{model}` with {', '.join(dict.fromkeys(own))}" for model, own in rows.items()]
+
     paper = published.errors("nbody_gravity")
-    return page.render(study=study, claims=claims, studies=studies, paper=paper)
+    return page.render(study=study, claims=claims, studies=studies, paper=paper, lacking=lacking)
 
 
 def collect() -> dict[str, tuple[Evidence, str]]:

@@ -12,7 +12,7 @@ from bench.reporting import comparisons
 from bench.reporting.aggregate import AND, time_ratios
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, Learner, read_learners
 from bench.reporting.findings.accuracy import is_unfinished
-from bench.reporting.findings.claims import OPEN, Claim
+from bench.reporting.findings.claim import OPEN, Claim
 from bench.reporting.findings.evidence import Evidence, Row, say_end, say_interval
 from bench.reporting.formats import ABSENT
 from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
@@ -46,18 +46,28 @@ class Study:
             raise ValueError(f"{self.evidence.task} has {len(rows)} rows {wanted}, not one")
         return rows[0]
 
-    def error(self, row: Row, score: str = "") -> str:
+    def find_long(self, steps: int) -> list[Row]:
+        """Return the rows of so many steps or more, by name."""
+        rows = [row for row in self.evidence.usual.rows if row["steps"] >= steps]
+        return sorted(rows, key=lambda row: (row["label"], row["method"], row["steps"]))
+
+    def error(self, row: Row, score: str = "", scale: float = 1e3) -> str:
         """Return the mean error of a row with its interval, times 1,000, if it was measured."""
         errors = self.evidence.errors(row, score or self.score).values()
         if not errors:
             return ABSENT
-        middle, low, high = comparisons.mean_interval([1e3 * error for error in errors])
+        middle, low, high = comparisons.mean_interval([scale * error for error in errors])
         return say_interval(middle, max(0.0, low), high)
 
     def best_steps(self, row: Row) -> tuple[float, float]:
         """Return the least and the largest step at which a seed's weights were kept."""
         steps = self.evidence.errors(row, "best_step").values()
         return min(steps), max(steps)
+
+    def kept_steps(self, row: Row) -> str:
+        """Return the step at which each seed's weights were kept."""
+        steps = self.evidence.errors(row, "best_step")
+        return ", ".join(f"{steps[seed]:,.0f}" for seed in sorted(steps))
 
     def compare(self, row: Row, other: Row, score: str = "") -> Comparison:
         """Return how errors compare. Raises `ValueError` if the rows share no seed."""

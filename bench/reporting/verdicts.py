@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bench.reporting import comparisons
 from bench.reporting.comparisons import MARGIN
-from bench.reporting.findings.claims import CONFIRMED, OPEN, REFUTED
+from bench.reporting.findings.claim import CONFIRMED, OPEN, REFUTED
 from bench.reporting.findings.evidence import PERCENT, say_end, say_interval, say_span
 
 ALIKE = f"alike to {PERCENT}"
@@ -40,6 +40,12 @@ class Comparison:
     def more(self) -> str:
         """The verdict on the claim that it errs more."""
         return self._tell(REFUTED, CONFIRMED)
+
+    @property
+    def side(self) -> str:
+        """Whether it errs less or more, is alike or cannot be told apart."""
+        verdict = self._tell("less", "more")
+        return "not told apart" if verdict == OPEN else verdict
 
     @property
     def no_more(self) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from bench.reporting.aggregate import TIMED
 from bench.reporting.findings.accuracy import compare_backbones, compare_compute, find_best_exact
-from bench.reporting.findings.claims import CONFIRMED, OPEN, REFUTED, Claim, claims
+from bench.reporting.findings.claim import CONFIRMED, OPEN, REFUTED, Claim
+from bench.reporting.findings.claims import claims
 from bench.reporting.findings.evidence import (
     NO,
     UNDECIDED,

@@ -1,50 +1,30 @@
 """The claims of the paper's abstract, and what the records at hand say of each."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from math import inf
 
 from bench.core import plugins
 from bench.core.config import Run, canonical
-from bench.reporting.aggregate import TIMED, time_ratios
-from bench.reporting.comparisons import MARGIN, ErrorRatio, median_interval
+from bench.reporting.aggregate import TIMED
+from bench.reporting.comparisons import MARGIN, ErrorRatio
 from bench.reporting.findings.accuracy import base_method, compare_turned, is_unfinished
+from bench.reporting.findings.claim import CONFIRMED, OPEN, REFUTED, Claim
 from bench.reporting.findings.evidence import (
     PERCENT,
     Evidence,
-    Number,
     Row,
     as_number,
     say_ends,
-    say_interval,
     say_margin,
     say_ratio,
     say_seeds,
 )
+from bench.reporting.findings.speed_claims import judge_speed
 from bench.reporting.formats import plain
 
-CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "undecided"
-CLAIMED_FASTER = {"inference": 10.0, "train_step": 2.5}
-WORDS = {"inference": "at inference", "train_step": "in training"}
 PUBLISHED = "paper_"  # sweeps of the published sizes begin so
 SCALE = "the published sizes and steps, on a GPU"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the abstract, the verdict on one task, the sentence that bears it out, and rows.
-
-    A claim of the paper's own scale is confirmed or refuted by records of that scale alone.
-    """
-
-    claim: str
-    task: str
-    verdict: str
-    sentence: str
-    rows: tuple[str, ...] = ()
-    numbers: tuple[Number, ...] = ()
-    settles: str = ""
 
 
 def claims(evidences: Iterable[Evidence]) -> list[Claim]:
@@ -68,7 +48,7 @@ def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
     comparable = {row["key"] for row in evidence.comparable}
     rows = published or [row for row in remul if row["key"] in comparable] or remul
     scaled = [_judge_accuracy(evidence, rows)]
-    scaled += [_judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
+    scaled += [judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
     at_scale = bool(published) and all(row["key"] in evidence.on_gpu for row in published)
     command = f"python -m bench run {sweeps[0] if sweeps else 'SWEEP'} --device cuda"
     for claim in scaled:
@@ -179,46 +159,6 @@ def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
     numbers += [as_number("ratio of errors on turned poses", turned)] if turned else []
     rows = (best["key"], exact["key"])
     return Claim(claim, evidence.task, verdict, sentence, rows, tuple(numbers), settles)
-
-
-def _judge_speed(evidence: Evidence, remul: list[Row], kind: str) -> Claim:
-    """Return whether the most accurate REMUL row is so many times faster than the slowest exact."""
-    target = CLAIMED_FASTER[kind]
-    claim = f"REMUL is up to {target:g} times faster {WORDS[kind]} than equivariant baselines"
-    row = evidence.best(remul) or remul[0]
-    pairs = [
-        (*median_interval(ratios), exact)
-        for exact in evidence.exact
-        if (ratios := time_ratios(exact, row, kind))
-    ]
-    if not pairs:
-        return Claim(claim, evidence.task, OPEN, "No pair of times that counts.")
-    value, low, high, exact = max(pairs, key=lambda pair: pair[0])
-    verdict = CONFIRMED if low >= target else REFUTED if high < target else OPEN
-    numbers = [_count_times(row, exact, kind, (value, low, high))]
-    sentence = (
-        f"{evidence.name(row)} is {say_interval(value, low, high)} times faster than "
-        f"{evidence.name(exact)}, the slowest exact network beside it (clock {numbers[0].quality}"
-        f"{', one ratio without an interval' if high == inf else ''})"
-    )
-    better = [pair for pair in pairs if pair[-1]["mse_test"] < row["mse_test"]]
-    rows = [row, exact]
-    if better:
-        *times, fastest = min(better, key=lambda pair: pair[0])
-        numbers.append(_count_times(row, fastest, kind, times))
-        rows.append(fastest)
-        beside = f"{say_interval(*times)} times than {evidence.name(fastest)}"
-        sentence += f", and {beside}, the fastest whose mean error is less"
-    keys = tuple(row["key"] for row in rows)
-    return Claim(claim, evidence.task, verdict, f"{sentence}.", keys, tuple(numbers))
-
-
-def _count_times(row: Row, exact: Row, kind: str, times: Iterable[float]) -> Number:
-    """Return how many times faster a row is than an exact one: median, and its ends if known."""
-    value, low, high = times
-    low, high = (value, value) if high == inf else (low, high)
-    quality = max(row[f"{kind}_quality"], exact[f"{kind}_quality"])
-    return Number(f"times faster, {kind}", value, low, high, row["seeds"], quality)
 
 
 def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:

@@ -301,7 +301,7 @@ def test_ten_times_faster_is_confirmed_by_twelve():
 
 
 def test_one_ratio_without_an_interval_confirms_no_speed(monkeypatch):
-    module = import_module("bench.reporting.findings.claims")
+    module = import_module("bench.reporting.findings.speed_claims")
     monkeypatch.setattr(module, "time_ratios", lambda *_: [12.0])
     claim = judge(published(1e-3, "H100"), "REMUL is up to 10 times")
     assert claim.verdict == OPEN
