@@ -59,9 +59,9 @@ def narrowed(eager: dict[tuple[str, str, str], Row], compiled: list[Row]) -> str
     free = [gains[row["model"]] for row in known if not row["equivariant"]]
     return (
         f"In inference exact networks gain {min(exact):.2g} to {max(exact):.2g} times, "
-        f"`{UNIT.name}` {gains[UNIT.name]:.3g}, others without a symmetry up to {max(free):.2g}: "
-        "ratios of eager times to it, as in every other table here, overstate by how much it is "
-        "faster than exact networks can be."
+        f"`{UNIT.name}` {gains[UNIT.name]:.3g}, others that are not exact for all rotations up to "
+        f"{max(free):.2g}: at this size eager ratios to it, as in every other table here, flatter "
+        "it. Larger sizes were not compiled."
     )
 
 

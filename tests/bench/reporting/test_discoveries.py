@@ -42,11 +42,12 @@ def test_the_figure_is_drawn_where_there_is_something_to_show(records, tmp_path)
 
 
 def test_claims_without_records_say_so(records):
-    lines = write_claims(records)
+    lines = write_claims(records[-1:])
     assert len(lines) == 2 + len([*list_claims()])
     assert all("no records" in line for line in lines[2:])
 
 
 def test_every_claim_has_its_committed_records():
     published = RunStore(ROOT / "results" / "published" / "amd-epyc-2c-2f40").load()[0]
-    assert [line for line in write_claims(published) if not line.endswith("of 5 |")][2:] == []
+    ends = "of 5 |", "| – |"  # where something is asked, and where nothing is
+    assert [line for line in write_claims(published) if not line.endswith(ends)][2:] == []
