@@ -82,7 +82,7 @@ def label_points(
         taken.append((x[0] - BAR, y[0] - BAR, x[1] + BAR, y[1] + BAR))
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: -pair[0].must):
         near = PLACES if label.must else NEAR
-        offers = [_box(label.text, x, y, *side) for side in near]
+        offers = [_keep_inside(_box(label.text, x, y, *side), wide, side[1]) for side in near]
         costs = _costs(offers, taken, wide, high)
         best = int(costs.argmin())
         if not label.must and costs[best]:
@@ -133,6 +133,13 @@ def _box(text: str, x: float, y: float, right: int, up: int) -> Box:
     x += right * (wide / 2 + 4)
     y += up * (high / 2 + 4) if abs(up) < 2 or not right else up * 1.3 * high
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
+
+
+def _keep_inside(box: Box, wide: float, up: int) -> Box:
+    """Return a box that a leader leads to, moved so that it ends within the panel."""
+    left, low, right, top = box
+    shift = max(-left, 0.0) + min(wide - right, 0.0) if abs(up) > 1 else 0.0
+    return left + shift, low, right + shift, top
 
 
 def _costs(offers: list[Box], taken: list[Box], wide: float, high: float) -> np.ndarray:

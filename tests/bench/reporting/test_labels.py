@@ -61,3 +61,13 @@ def test_a_name_that_would_cover_is_left_out_unless_it_must_be_there(axes):
     figure, ax = axes
     label_points(ax, [Label(10, 10, "n" * 20, "black", must=i == 0) for i in range(30)])
     assert 1 <= len(boxes(figure, ax)) < 10
+
+
+def test_a_name_with_a_leader_stays_within_its_panel(axes):
+    figure, ax = axes
+    level = [(0.0, 60.0, 250.0, 100.0)]  # of names that stand already, all across the panel
+    label_points(ax, [Label(10, 10, "a network with a long name", "black")], others=level)
+    (name,) = boxes(figure, ax)
+    panel = ax.get_window_extent()
+    assert panel.x0 - 4 < name.x0
+    assert name.x1 < panel.x1 + 4
