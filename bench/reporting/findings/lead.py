@@ -22,6 +22,11 @@ OF_FEW = (
     "the mean error of the best unconstrained network is as small as the best exact one's, "
     "but few samples make it: the median is {} times as large"
 )
+TURNED = {
+    YES: "",
+    NO: ", though on poses unlike those (OOD) the best errs {} times as much",
+    UNDECIDED: ", though on poses unlike those (OOD) that is open",
+}
 FASTER = {
     YES: "something as accurate is faster at inference",
     NO: "nothing as accurate is faster at inference",
@@ -41,7 +46,14 @@ def lead(evidence: Evidence) -> str:
     words = [ACCURATE[accurate.verdict].format(plain(mean.value, 3)), FASTER[_verdict(faster)]]
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
-    return f"{PAYS[accurate.verdict]}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
+    pays = PAYS[accurate.verdict]
+    if accurate.verdict == YES and "ood" in evidence.splits:
+        turned = compare_backbones(evidence, "ood")
+        if turned.verdict != YES:
+            pays = f"{pays} on poses like those in training"
+        errs = plain(turned.numbers[0].value, 3) if turned.numbers else ""
+        words[0] += TURNED[turned.verdict].format(errs)
+    return f"{pays}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
 
 
 def _verdict(finding: Finding | None) -> str:

@@ -332,6 +332,26 @@ def test_the_lead_says_whether_an_exact_network_pays(rows, begins):
 
 
 @pytest.mark.parametrize(
+    ("turned", "begins", "said"),
+    [
+        (1e-3, "You need no exact network: an", "to 10 %; "),
+        (3e-3, "You need no exact network on poses like those in training: an",
+         "though on poses unlike those (OOD) the best errs 3 times as much; "),
+    ],
+)  # fmt: skip
+def test_the_lead_says_what_does_not_hold_on_turned_poses(turned, begins, said):
+    errors = {"egnn": 1e-3, "gnn": turned}
+    records = [
+        replace(record, scores=record.scores | {"mse_ood": errors[record.run.model.stem]})
+        for record in make_rows(5, egnn=1e-3, gnn=1e-3)
+    ]
+    (evidence,) = findings.collect_evidence(records)
+    lead = findings.lead(evidence)
+    assert lead.startswith(begins)
+    assert said in lead
+
+
+@pytest.mark.parametrize(
     ("median", "begins", "verdict"),
     [(4e-5, "Not settled: the mean error", UNDECIDED), (1e-5, "You need no exact", YES)],
 )
