@@ -9,7 +9,8 @@ STEPS = 500 * 3  # the paper's epochs of three batches, here of 32 samples
 MOLECULES = ("ethanol", "malonaldehyde", "naphthalene")
 SIZE = {"channels": 32, "layers": 3}
 GNN, EGNN = Plugin("gnn", SIZE), Plugin("egnn", SIZE)
-PLAIN = Plugin("plain")
+PLAIN, DRIFT = Plugin("plain"), Plugin("drift")
+EXACT = ((EGNN, PLAIN), (DRIFT, PLAIN))
 METHODS = (
     PLAIN,
     Plugin("augment"),
@@ -18,10 +19,10 @@ METHODS = (
 
 
 def runs() -> Iterator[Run]:
-    """GNN x {plain, augment, remul} and egnn on GFN2-xTB dynamics of three molecules."""
+    """GNN x {plain, augment, remul}, egnn and drift on GFN2-xTB dynamics of three molecules."""
     size = {"batch_size": 32, "lr": 1e-3, "validations": 10, "elements": 10, "samples": 100}
     for seed in range(SEEDS):
         for molecule in MOLECULES:
             task = Plugin("md_gfn2", {"molecule": molecule})
-            for model, method in [*[(GNN, method) for method in METHODS], (EGNN, PLAIN)]:
+            for model, method in [*[(GNN, method) for method in METHODS], *EXACT]:
                 yield Run(task, model, method, STEPS, seed=seed, **size)
