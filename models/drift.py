@@ -18,21 +18,24 @@ EQUIVARIANT = True
 TRIVIAL = True
 
 
-def build(signature: Signature) -> "Drift":
+def build(signature: Signature, points: bool = False) -> "Drift":
     """Return the linear baseline of the EGNN paper (Satorras et al. 2021): x + t v.
 
     Each output vector is a sum of the input vectors with learned times t, zero at first. Points
     among the outputs start from the input point; output scalars are an affine map of the input
-    scalars. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError` for other irreps.
+    scalars. With `points` input points, relative to the centroid, are among the vectors, so that a
+    cloud may shrink: a x + t v. Takes 0e and 1o; fields are (batch, n, dim). Raises `ValueError`
+    for other irreps.
     """
-    return Drift(signature)
+    return Drift(signature, points)
 
 
 class Drift(nn.Module):
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, points: bool) -> None:
         super().__init__()
         self.signature = signature
-        self.types = {name: rep for name, rep in signature.inputs.items() if not rep.affine}
+        inputs = signature.inputs.items()
+        self.types = {name: rep for name, rep in inputs if points or not rep.affine}
         check_points(signature, "drift")
         muls_in = multiplicities(self.types, 1, "drift")
         muls_out = multiplicities(signature.outputs, 1, "drift")
