@@ -92,9 +92,9 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
         f"5. **Optimiser.** {tuned}",
         "",
         "These rest on one small study: gravitating bodies (`nbody_gravity`), 100 samples to train "
-        f"on, {STEPS:,} steps of Adam at a rate of {rate} where nothing else is said, five seeds, "
+        f"on, {STEPS:,} steps of Adam at a rate of {rate} unless said, five seeds, "
         f"networks of {sizes.min():,.0f} to {sizes.max():,.0f} weights (errors are mean squared "
-        "errors x 1e3 on OOD poses with 95 % intervals over seeds). The paper's are larger.",
+        "errors x 1e3 on OOD poses with 95 % intervals). The paper's are larger.",
     ]
 
 
