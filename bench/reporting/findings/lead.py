@@ -32,6 +32,10 @@ FASTER = {
     NO: "nothing as accurate is faster at inference",
     UNDECIDED: "whether anything as accurate is faster at inference is open",
 }
+LITTLE = (
+    "Not answered: the best exact network errs {} times as much as {}, which learns next to "
+    "nothing: little is learned here that turns with the input ({})."
+)
 NOT_ANSWERED = "Not answered: exact and unconstrained networks have not both been run here."
 PAYS = {YES: "You need no exact network", NO: "An exact network pays", UNDECIDED: "Not settled"}
 
@@ -41,6 +45,8 @@ def lead(evidence: Evidence) -> str:
     accurate = compare_backbones(evidence, "test")
     if not accurate.numbers:
         return NOT_ANSWERED
+    if beside_trivial := _compare_trivial(evidence):
+        return beside_trivial
     mean, *usual = accurate.numbers
     faster = find_speed_up(evidence, "inference")
     words = [ACCURATE[accurate.verdict].format(plain(mean.value, 3)), FASTER[_verdict(faster)]]
@@ -54,6 +60,19 @@ def lead(evidence: Evidence) -> str:
         errs = plain(turned.numbers[0].value, 3) if turned.numbers else ""
         words[0] += TURNED[turned.verdict].format(errs)
     return f"{pays}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
+
+
+def _compare_trivial(evidence: Evidence) -> str:
+    """Return that exact networks hardly err less than a trivial predictor; nothing where they do.
+
+    Then no comparison with them says what a symmetry is worth.
+    """
+    trivial = evidence.best([row for row in evidence.rows if row["trivial"]])
+    exact = evidence.best(evidence.exact)
+    ratio = trivial and exact and evidence.compare(exact, trivial, "mse_test")
+    if not ratio or ratio.high < 1 / LIMIT:
+        return ""
+    return LITTLE.format(plain(ratio.ratio, 3), evidence.name(trivial), say_seeds(ratio.seeds))
 
 
 def _verdict(finding: Finding | None) -> str:
