@@ -54,18 +54,20 @@ def main() -> None:
 
 def fill(page: str) -> str:
     """Return the page with the answer that today's records give."""
-    runs = aggregate.frame(RunStore(MACHINE).load()[0])
-    runs = runs[(runs["task"] == TASK) & (runs["status"] == "done")]
+    every = aggregate.frame(RunStore(MACHINE).load()[0])
+    every = every[every["status"] == "done"]
+    runs, many = (every[every["task"] == task] for task in (TASK, MANY))
     table = aggregate.with_speed(aggregate.summary(runs.dropna(axis="columns", how="all")))
     table = table[table["seeds"] >= SEEDS]
     tuned = say_tuned(runs, table[table["method"].str.endswith(aggregate.AND + TUNED)])
     table = aggregate.keep_usual(table)
     table = table[table["steps"] <= 2 * STEPS]
-    answer = "\n".join([*sentences(runs, table, tuned), "", *markdown(table)])
+    length = f"{say_length(runs)} {say_many(many)}"
+    answer = "\n".join([*sentences(runs, table, length, tuned), "", *markdown(table)])
     return BLOCK.sub(lambda block: f"{block[1]}{answer}\n{block[2]}", page)
 
 
-def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
+def sentences(runs: pd.DataFrame, table: pd.DataFrame, length: str, tuned: str) -> list[str]:
     """Return the answer in five sentences, and what they rest on."""
     exact, free = aggregate.baseline(table), best_free(table[table["steps"].eq(STEPS)])
     remul, rival = errors_of(runs, *REMUL), errors_of(runs, *EQUAL_COMPUTE)
@@ -83,7 +85,7 @@ def sentences(runs: pd.DataFrame, table: pd.DataFrame, tuned: str) -> list[str]:
         f"2. **REMUL.** After {STEPS:,} steps a Transformer with REMUL (beta = 10) "
         f"{judge(remul - rival)} augmentation of {2 * STEPS:,}: difference "
         f"{interval(remul - rival)}.",
-        f"3. **Length.** {say_length(runs)}",
+        f"3. **Length.** {length}",
         f"4. **Speed.** The Transformer's eager inference is {times[timed]:.2g} times as fast as "
         f"that of `{timed}` and {times[fastest]:.2g} times as fast as that of `{fastest}`, the "
         "fastest exact one of as many steps that errs less; its step with REMUL takes "
@@ -113,22 +115,25 @@ def say_length(runs: pd.DataFrame) -> str:
         f"A Transformer errs by {remul} after the paper's {LONG:,} steps of REMUL, by {augment} "
         f"after {2 * LONG:,} of augmentation, and {names[-1]} by {exact} after {LONG:,}: "
         f"{', '.join(told) or 'none can be told from another'} (few test samples make "
-        "such means). With 10,000 training samples REMUL of 20,000 steps errs "
-        f"{say_many(SCORE)} times as much as `egnn`, by the median {say_many(MEDIAN)} "
-        "[(hints)](docs/findings.md#samples)."
+        "such means)."
     )
 
 
-def say_many(score: str) -> str:
-    """Return how REMUL and an exact network compare with many samples."""
-    records = [r for r in RunStore(MACHINE).load()[0] if str(r.run.task) == MANY]
-    by_seed: dict[str, dict[int, float]] = {REMUL[1]: {}, "plain": {}}
-    for record in records:
-        run, method = record.run, str(record.run.method)
-        if (run.model.stem, method) in (REMUL[:2], LONG_EXACT[:2]):
-            by_seed[method][run.seed] = record.scores[score]
-    found = compare_errors(*by_seed.values())
-    return say_interval(found.ratio, found.low, found.high)
+def say_many(runs: pd.DataFrame) -> str:
+    """Return how REMUL and an exact network compare with many samples, by mean and by median."""
+
+    def ratio(score: str) -> str:
+        rows = [
+            runs[(runs["network"] == network) & (runs["method"] == method)].set_index("seed")[score]
+            for network, method, _ in (LONG_REMUL, LONG_EXACT)
+        ]
+        found = compare_errors(*map(dict, rows))
+        return say_interval(found.ratio, found.low, found.high)
+
+    return (
+        f"With 10,000 training samples REMUL of 20,000 steps errs {ratio(SCORE)} times as much as "
+        f"`{LONG_EXACT[0]}`, by the median {ratio(MEDIAN)} [(hints)](docs/findings.md#samples)."
+    )
 
 
 def say_tuned(runs: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -7,7 +7,6 @@ import re
 import sys
 import tempfile
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from shutil import which
@@ -17,7 +16,6 @@ from bench.system import environment
 from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
-    from bench.core.config import Plugin
     from bench.records.run_record import RunRecord
     from bench.records.run_store import RunStore
 
@@ -56,13 +54,9 @@ def task(text: str) -> str:
     from bench.core import plugins
 
     try:
-        return _label(plugins.parse("tasks", text)) if ":" in text else text
+        return plugins.parse("tasks", text).label if ":" in text else text
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
-
-
-def _label(task: Plugin) -> str:
-    return str(replace(task, name=task.stem))
 
 
 def data_argument(command: ArgumentParser) -> None:
@@ -155,8 +149,9 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
     tasks = {task.stem for task in found}
     if not tasks and not list_timed_machines(options):
         raise ValueError("no record that can be read")
-    if task is not None and task not in tasks | {_label(own) for own in found}:
-        of_name = {_label(own) for own in found if task.startswith(f"{own.stem}(")}
+    labels = {own.label for own in found}
+    if task is not None and task not in tasks | labels:
+        of_name = {label for label in labels if label.startswith(f"{task.partition('(')[0]}(")}
         there = ", ".join(sorted(of_name or tasks))
         raise ValueError(f"no records of task {task!r}; there are {there}")
     return records

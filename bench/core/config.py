@@ -52,6 +52,11 @@ class Plugin:
         """The name of the plug-in's file, wherever that is, without its ending."""
         return _stem(self.name)
 
+    @property
+    def label(self) -> str:
+        """The plug-in as tables write it, by its stem and with its options."""
+        return str(replace(self, name=self.stem))
+
     def __str__(self) -> str:
         options = ", ".join(f"{key}={_short(value)}" for key, value in sorted(self.kwargs.items()))
         return f"{self.name}({options})" if options else self.name

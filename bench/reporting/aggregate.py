@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.core.config import Plugin, Run, canonical
+from bench.core.config import Run, canonical
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
 from bench.reporting.tuning import keep_tuned
@@ -81,13 +80,12 @@ def frame(records: list[RunRecord]) -> pd.DataFrame:
 def _names(record: RunRecord) -> dict[str, Any]:
     """Return what all seeds of a configuration share."""
     run = record.run
-    task, network = task_of(run), Path(run.model.name).stem
     return {
-        "name": task.name,
-        "task": str(task),
-        "model": network,
-        "network": network,
-        "label": str(Plugin(network, run.model.kwargs)),
+        "name": run.task.stem,
+        "task": run.task.label,
+        "model": run.model.stem,
+        "network": run.model.stem,
+        "label": run.model.label,
         "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
         "key": record.key,
         **{
@@ -107,11 +105,6 @@ def _values(record: RunRecord) -> dict[str, Any]:
         **{n if STANDARD.fullmatch(n) else OWN + n: score for n, score in record.scores.items()},
         **_timings(record),
     }
-
-
-def task_of(run: Run) -> Plugin:
-    """Return the task by its name, wherever its file was."""
-    return Plugin(Path(run.task.name).stem, run.task.kwargs)
 
 
 def method_of(run: Run) -> str:

@@ -38,8 +38,11 @@ class Study:
         `more` is what a table writes behind the method, such as the optimiser and `tuned`.
         """
         network, trained = plugins.parse("models", model), plugins.parse("methods", method)
-        label = str(Plugin(network.stem, network.kwargs))
-        wanted = (label, AND.join([str(trained), *more]), steps or self.evidence.usual_steps)
+        wanted = (
+            network.label,
+            AND.join([str(trained), *more]),
+            steps or self.evidence.usual_steps,
+        )
         keys = ("label", "method", "steps")
         rows = [row for row in self.evidence.rows if tuple(row[key] for key in keys) == wanted]
         if len(rows) != 1:
@@ -94,11 +97,8 @@ class Study:
         found: dict[float, dict[int, float]] = {}
         for record in self.evidence.records:
             run = record.run
-            bare = (run.optimiser, run.symmetrise) == (
-                "adam",
-                "none",
-            ) and self.score in record.scores
-            if bare and (run.model, run.method, run.steps) == (*plugin, steps):
+            trained = (run.model, run.method, run.steps, run.optimiser, run.symmetrise)
+            if trained == (*plugin, steps, "adam", "none") and self.score in record.scores:
                 found.setdefault(run.lr, {})[run.seed] = record.scores[self.score]
         return found
 

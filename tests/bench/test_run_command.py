@@ -239,7 +239,7 @@ def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tm
     store.write(record)
     if damage is not None:
         file.write_text(damage)
-    label = str(aggregate.task_of(both))
+    label = both.task.label
     drawn = (
         surface(read_surfaces(tmp_path, [record]), label)
         if figure == "surface"

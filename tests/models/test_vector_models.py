@@ -6,10 +6,10 @@ from torch.nn.functional import mse_loss
 from torch.testing import assert_close
 
 from bench.core import plugins
-from models import evfn, painn
+from models import drift, evfn, painn
 from models.layers.edges import Edges
 from models.layers.neighbours import find_all_edges
-from remul import POINT, SCALAR, Signature
+from remul import POINT, SCALAR, SO3, VECTOR, Signature, equivariance_error
 
 BODIES = Signature({"charge": SCALAR, "position": POINT}, {"position": POINT})
 
@@ -17,6 +17,19 @@ BODIES = Signature({"charge": SCALAR, "position": POINT}, {"position": POINT})
 def senders_of_all():
     """The rows of all four objects of two samples, for each receiver."""
     return torch.arange(8).view(2, 1, 4).expand(2, 4, 4)
+
+
+def test_drift_with_points_is_a_map_of_two_numbers(draw):
+    signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
+    model = drift.build(signature, points=True).double()
+    inputs = {"position": draw(2, 4, 3), "velocity": draw(2, 4, 3)}
+    assert model.times.numel() == 2
+    model.times.data = torch.tensor([[-0.3, 2.0]]).double()
+    centre = inputs["position"].mean(1, keepdim=True)
+    shrunk = centre + 0.7 * (inputs["position"] - centre)
+    assert_close(model(inputs)["position"], shrunk + 2.0 * inputs["velocity"])
+    g = SO3.sample(inputs, torch.Generator().manual_seed(0))
+    assert equivariance_error(model, inputs, signature, g).max() < 1e-12
 
 
 @pytest.mark.parametrize("gathered", [False, True])

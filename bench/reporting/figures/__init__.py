@@ -7,14 +7,7 @@ import pandas as pd
 
 from bench.records.run_record import RunRecord
 from bench.reporting import tuning
-from bench.reporting.aggregate import (
-    TIMINGS,
-    baseline,
-    frame,
-    keep_task,
-    summary,
-    task_of,
-)
+from bench.reporting.aggregate import TIMINGS, baseline, frame, keep_task, summary
 from bench.reporting.figures.beta import against_beta
 from bench.reporting.figures.budget import budget, read_pose_errors
 from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
@@ -141,7 +134,7 @@ def draw_figures(
     plots = [plot for plot in PLOTS if plot.name not in look.without]
     records_of: dict[str, list[RunRecord]] = {}
     for record in records:
-        records_of.setdefault(str(task_of(record.run)), []).append(record)
+        records_of.setdefault(record.run.task.label, []).append(record)
     jobs = []
     for label, part in shown.groupby("task"):
         table = summary(part.dropna(axis="columns", how="all"))

@@ -1,5 +1,7 @@
 """What to use within limits, and what to run where nothing is known."""
 
+import re
+
 import pytest
 from made_records import make, make_rows
 from msgspec.structs import replace
@@ -79,6 +81,23 @@ def test_few_seeds_are_said(ask):
     _, lines = ask(make_rows(3, **ROWS))
     assert "3 seeds: a hint, no result" in lines[1]
     assert lines[3].startswith("to be sure, 5 seeds: ")
+
+
+def test_to_be_sure_is_of_the_choice_and_of_the_most_accurate_row(ask):
+    equal = {
+        name: {"error": 1e-3, "ms": 1.0 + i} for i, name in enumerate(("egnn", "tfn", "painn"))
+    }
+    _, lines = ask([*make_rows(3, spread=0.5, **equal), *make_rows(5, evfn=9e-3)])
+    (models,) = re.findall("--models (.*?) --methods", lines[3])
+    assert "egnn" in models.split()
+    assert len(models.split()) <= 2
+
+
+@pytest.mark.parametrize("written", ["nbody_gravity:val=500", "nbody_gravity(val=500)"])
+def test_a_task_is_taken_as_run_takes_it(ask, tmp_path, capsys, written):
+    ask(make_rows(5, **ROWS))
+    assert main(["recommend", written, "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("nbody_gravity(val=500), ")
 
 
 def test_another_device_is_not_known(ask):
