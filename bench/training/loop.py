@@ -22,7 +22,7 @@ from bench.training.generators import rng
 from bench.training.graphs import GraphedTrainer
 from bench.training.optimisers import Together, build_optimiser, load_state, set_lr
 from bench.training.precision import autocast, check_precision, tf32
-from bench.training.scores import mean_squared_error
+from bench.training.scores import squared_errors
 from remul import Batch, Terms
 
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
@@ -213,7 +213,7 @@ def is_trainable(model: nn.Module) -> bool:
 
 def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
     """Return the mean squared error on the validation split; raise `DivergedError` without one."""
-    score = mean_squared_error(model, task.val)
+    score = squared_errors(model, task.val, task.signature.outputs).mean
     if not (isfinite(score) and isfinite(loss.item())):
         raise DivergedError(f"loss {loss.item():.3g}, validation error {score:.3g} at step {step}")
     return score

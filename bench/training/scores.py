@@ -1,6 +1,7 @@
 """Scores of a trained model: accuracy and equivariance errors on every split."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -24,7 +25,7 @@ from remul import (
 )
 from remul.checks import predict
 from remul.elements import GroupElement
-from remul.fields import MASK, Types, real_fraction, zero_padding
+from remul.fields import Types
 from remul.layouts import layout_of
 
 SCORE_CHUNK = 500
@@ -34,52 +35,52 @@ AXES = 4  # axes of rotation for each angle, or angles for each axis
 L_MAX = 2
 
 
-@torch.no_grad()  # not inference mode: a network may differentiate inside, as for forces
-def mean_squared_error(model: nn.Module, data: Batch) -> float:
-    """Return the mean square over samples, real objects and components, summed over the fields."""
-    model.eval()
-    squares: dict[str, Tensor] = {}
-    counts: dict[str, Tensor] = {}
-    for chunk in chunks(data):
-        mask, output = chunk.inputs.get(MASK), predict(model, chunk.inputs, chunk.targets)
-        for name, target in zero_padding(chunk.targets, mask).items():
-            error = zero_padding({name: output[name]}, mask)[name] - target
-            squares[name] = squares.get(name, 0.0) + error.double().square().sum()
-            real = torch.as_tensor(real_fraction(target, mask)).double() * target.numel()
-            counts[name] = counts.get(name, 0.0) + real
-    model.train()
-    return float(sum(squares[name] / counts[name] for name in squares))  # waits for a GPU once
+@dataclass(frozen=True)
+class SquaredErrors:
+    """Squares summed over the real objects and components of each sample, and how many those are.
 
-
-@torch.no_grad()
-def squared_errors(model: nn.Module, data: Batch, types: Types) -> Tensor:
-    """Return the mean square over real objects and components, summed over the fields, (samples,).
-
-    The median over samples says what the error usually is, where the mean is that of few outliers.
+    Both are (fields, samples), float64.
     """
+
+    sums: Tensor
+    counts: Tensor
+
+    @property
+    def mean(self) -> float:
+        """Mean over samples, real objects and components, summed over the fields."""
+        return (self.sums.sum(1) / self.counts.sum(1)).sum().item()  # waits for a GPU once
+
+    @property
+    def of_samples(self) -> Tensor:
+        """That of each sample, (samples,)."""
+        return (self.sums / self.counts.clamp(min=1)).sum(0)
+
+
+@torch.no_grad()  # not inference mode: a network may differentiate inside, as for forces
+def squared_errors(model: nn.Module, data: Batch, types: Types) -> SquaredErrors:
+    """Return the squared errors of a model in evaluation, by sample; `types` are of its outputs."""
     model.eval()
-    errors = []
+    parts = []
     for chunk in chunks(data):
         layout, output = layout_of(chunk.inputs), predict(model, chunk.inputs, chunk.targets)
-        parts = []
+        fields = []
         for name, target in chunk.targets.items():
             square = (output[name] - target).double().square()
-            sides = (layout.pad(x, types[name].objects) for x in (square, torch.ones_like(square)))
-            total, real = (side.flatten(1).sum(1) for side in sides)
-            parts.append(total / real.clamp(min=1))
-        errors.append(sum(parts))
+            blocks = (layout.pad(x, types[name].objects) for x in (square, torch.ones_like(square)))
+            fields.append(torch.stack([block.flatten(1).sum(1) for block in blocks]))
+        parts.append(torch.stack(fields))
     model.train()
-    return torch.cat(errors)
+    return SquaredErrors(*torch.cat(parts, -1).unbind(1))
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
     """Return the scores of the record, one of each kind for each split, and the task's own."""
     scores = {}
     for name, data in task.splits.items():
-        scores[f"mse_{name}"] = mean_squared_error(model, data)
         squares = squared_errors(model, data, task.signature.outputs)
-        scores[f"squared_error_median_{name}"] = squares.median().item()
-        scores[f"squared_error_max_{name}"] = squares.max().item()
+        scores[f"mse_{name}"] = squares.mean
+        scores[f"squared_error_median_{name}"] = squares.of_samples.median().item()
+        scores[f"squared_error_max_{name}"] = squares.of_samples.max().item()
         errors = equivariance_errors(run, task, model, data[: run.samples], generator)
         scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
     return scores | own_scores(task, model)

@@ -14,7 +14,7 @@ from bench.records.run_store import PREDICTIONS, WEIGHTS, RunStore
 from bench.training.artifacts import load_network, write_artifacts
 from bench.training.execute import execute
 from bench.training.multi_seed import execute_seeds
-from bench.training.scores import mean_squared_error
+from bench.training.scores import squared_errors
 
 RUN = Run(
     Plugin("nbody_gravity", {"train": 8, "val": 4, "test": 6, "ood": 5}),
@@ -45,7 +45,7 @@ def test_nothing_is_kept_unless_it_is_asked_for(tmp_path):
 def test_a_record_and_its_weights_are_the_network_again(tmp_path):
     record, file = kept(tmp_path, "weights")
     task, model = load_network(file)
-    assert mean_squared_error(model, task.val) == record.scores["mse_val"]
+    assert squared_errors(model, task.val, task.signature.outputs).mean == record.scores["mse_val"]
 
 
 def test_kept_weights_are_a_plain_state_dict(tmp_path):
@@ -78,7 +78,10 @@ def test_seeds_at_once_keep_their_own(tmp_path):
     for trained in execute_seeds(runs, "cpu", print, keep=keep):
         store.keep(*trained)
         task, model = load_network(store.path(trained.record.run))
-        assert mean_squared_error(model, task.val) == trained.record.scores["mse_val"]
+        assert (
+            squared_errors(model, task.val, task.signature.outputs).mean
+            == trained.record.scores["mse_val"]
+        )
 
 
 def test_a_record_without_weights_says_so(tmp_path):

@@ -32,8 +32,8 @@ from bench.training.loop import (
     train,
     trainer,
 )
-from bench.training.scores import mean_squared_error
-from remul import Batch, Constant
+from bench.training.scores import squared_errors
+from remul import VECTOR, Batch, Constant
 
 OWN = [
     "ace",
@@ -191,7 +191,7 @@ def test_a_copied_state_is_not_trained_on():
 def test_training_ends_in_its_best_state():
     task, model, method = build(UNSTEADY, "cpu")
     best = train(UNSTEADY, task, model, method, ignore)
-    assert mean_squared_error(model, task.val) == best["mse_val"]
+    assert squared_errors(model, task.val, task.signature.outputs).mean == best["mse_val"]
 
 
 def test_an_unsteady_run_is_best_before_its_end():
@@ -210,7 +210,7 @@ def test_the_best_state_is_the_best_of_all_checkpoints():
     task, model, method = build(UNSTEADY, "cpu")
 
     def score(step):
-        scores.append(mean_squared_error(model, task.val))
+        scores.append(squared_errors(model, task.val, task.signature.outputs).mean)
 
     best = train(UNSTEADY, task, model, method, score)
     assert (best["mse_val"], best["best_step"]) == (min(scores), scores.index(min(scores)) + 1)
@@ -272,7 +272,7 @@ def test_short_gradients_are_left_alone():
 
 def test_a_step_returns_the_loss_before_it():
     task, model, method = build(PLAIN, "cpu")
-    expected = mean_squared_error(model, task.train)
+    expected = squared_errors(model, task.train, task.signature.outputs).mean
     loss = trainer(PLAIN, model, method).step(task.train)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
@@ -318,7 +318,7 @@ def test_validation_does_not_disturb_training():
 def test_scoring_leaves_the_weights_alone():
     task, model, _ = build(PLAIN, "cpu")
     before = deepcopy(model.state_dict())
-    mean_squared_error(model, task.val)
+    squared_errors(model, task.val, task.signature.outputs)
     assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
@@ -475,7 +475,7 @@ def test_the_error_counts_every_real_entry_once(chunk, monkeypatch):
     data.targets["x"][3] *= 2
     model = torch.nn.Identity()
     expected = (data.targets["x"] ** 2).sum() / (3 * data.inputs["mask"].sum())
-    assert mean_squared_error(model, data) == pytest.approx(expected.item())
+    assert squared_errors(model, data, {"x": VECTOR}).mean == pytest.approx(expected.item())
 
 
 def test_a_score_that_is_not_finite_is_no_score():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.training.scores import SCORE_CHUNK, mean_squared_error, squared_errors
+from bench.training.scores import SCORE_CHUNK, squared_errors
 from remul import SCALAR, VECTOR, Batch
 
 TYPES = {"velocity": VECTOR}
@@ -16,12 +16,13 @@ class Zero(torch.nn.Module):
         return {"velocity": torch.zeros_like(inputs["velocity"])}
 
 
-def test_their_mean_is_the_mean_squared_error_over_chunks_and_fields():
+def test_every_sample_of_every_chunk_counts():
     x = torch.randn(SCORE_CHUNK + 7, 3, 3)
     data = Batch({"velocity": x}, {"velocity": 2 * x})
     errors = squared_errors(Zero(), data, TYPES)
-    assert torch.allclose(errors, (2 * x).double().square().mean((1, 2)))
-    assert errors.mean().item() == pytest.approx(mean_squared_error(Zero(), data))
+    squares = (2 * x).double().square()
+    assert torch.allclose(errors.of_samples, squares.mean((1, 2)))
+    assert errors.mean == pytest.approx(squares.mean().item())
 
 
 def test_objects_that_are_padded_count_nothing():
@@ -29,14 +30,14 @@ def test_objects_that_are_padded_count_nothing():
     mask = torch.tensor([[1.0, 1, 1, 1], [1.0, 0, 0, 0]])[..., None]
     x[1, 0] = 2.0
     data = Batch({"velocity": x, "mask": mask}, {"velocity": x})
-    assert squared_errors(Zero(), data, TYPES).tolist() == [25, 4]
+    assert squared_errors(Zero(), data, TYPES).of_samples.tolist() == [25, 4]
 
 
 def test_rows_of_ragged_samples_belong_to_their_sample():
     x = torch.tensor([[1.0] * 3, [3.0] * 3, [2.0] * 3])
     batch = torch.tensor([0, 0, 1])
     data = Batch({"velocity": x, "batch": batch}, {"velocity": x})
-    assert squared_errors(Zero(), data, TYPES).tolist() == [5, 4]
+    assert squared_errors(Zero(), data, TYPES).of_samples.tolist() == [5, 4]
 
 
 def test_fields_are_summed():
@@ -46,4 +47,4 @@ def test_fields_are_summed():
 
     fields = {"velocity": torch.ones(2, 3, 3), "energy": torch.full((2, 1), 2.0)}
     types = {**TYPES, "energy": SCALAR}
-    assert squared_errors(Both(), Batch(fields, fields), types).tolist() == [5, 5]
+    assert squared_errors(Both(), Batch(fields, fields), types).of_samples.tolist() == [5, 5]
