@@ -1,5 +1,7 @@
 """PaiNN's messages and the frames of the vector field network against slow references."""
 
+from math import cos, sin
+
 import pytest
 import torch
 from torch.nn.functional import mse_loss
@@ -30,6 +32,33 @@ def test_drift_with_points_is_a_map_of_two_numbers(draw):
     assert_close(model(inputs)["position"], shrunk + 2.0 * inputs["velocity"])
     g = SO3.sample(inputs, torch.Generator().manual_seed(0))
     assert equivariance_error(model, inputs, signature, g).max() < 1e-12
+
+
+def test_drift_that_turns_is_a_rotation_about_the_angular_momentum(draw):
+    signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
+    model = drift.build(signature, turning=True).double()
+    x, angle = draw(2, 4, 3), 0.4
+    spin = draw(2, 1, 3)
+    centre = x.mean(1, keepdim=True)
+    momentum = torch.linalg.cross(x - centre, v := draw(2, 4, 3)).sum(1, keepdim=True)
+    axis = momentum / momentum.norm(dim=-1, keepdim=True)
+    model.times.data = torch.tensor([[cos(angle) - 1, 0, 1 - cos(angle), sin(angle)]]).double()
+    rotation = torch.linalg.matrix_exp(angle * cross_matrix(axis.squeeze(1)))
+    turned = centre + (x - centre) @ rotation.mT
+    inputs = {"position": x, "velocity": v + spin}  # the whole may move
+    assert_close(model(inputs)["position"], turned)
+    g = SO3.sample(inputs, torch.Generator().manual_seed(0))
+    assert equivariance_error(model, inputs, signature, g).max() < 1e-12
+
+
+def cross_matrix(axis):
+    """The matrix that takes a vector to its cross product with the axis, (batch, 3, 3)."""
+    return torch.linalg.cross(axis[:, None], torch.eye(3).double().expand(len(axis), 3, 3)).mT
+
+
+def test_drift_without_velocities_does_not_turn():
+    with pytest.raises(ValueError, match="a point and a vector among the inputs"):
+        drift.build(Signature({"position": POINT}, {"position": POINT}), turning=True)
 
 
 @pytest.mark.parametrize("gathered", [False, True])
