@@ -9,9 +9,10 @@ STEPS = 500 * 3  # the paper's epochs of three batches, here of 32 samples
 MOLECULES = ("ethanol", "malonaldehyde", "naphthalene")
 SIZE = {"channels": 32, "layers": 3}
 GNN, EGNN = Plugin("gnn", SIZE), Plugin("egnn", SIZE)
+GATR_SLIM = Plugin("gatr_slim", SIZE)  # as large, and it has cross products
 PLAIN = Plugin("plain")
 TRIVIAL = tuple(Plugin("drift", {option: True}) for option in ("points", "turning"))
-EXACT = tuple((model, PLAIN) for model in (EGNN, *TRIVIAL))
+EXACT = tuple((model, PLAIN) for model in (EGNN, GATR_SLIM, *TRIVIAL))
 METHODS = (
     PLAIN,
     Plugin("augment"),
@@ -20,7 +21,7 @@ METHODS = (
 
 
 def runs() -> Iterator[Run]:
-    """GNN x {plain, augment, remul}, egnn, two of drift on the dynamics of three molecules."""
+    """GNN x {plain, augment, remul}, egnn, gatr_slim, two of drift on the dynamics of three molecules."""
     size = {"batch_size": 32, "validations": 10, "elements": 10, "samples": 100}
     for seed in range(SEEDS):
         for molecule in MOLECULES:
