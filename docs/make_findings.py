@@ -3,6 +3,7 @@
 `python docs/make_findings.py` from the checkout; a test compares what it makes with what is there.
 """
 
+import csv
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,10 +17,10 @@ sys.path.insert(0, str(ROOT))
 from bench.core import plugins  # noqa: E402 - after the path of the checkout
 from bench.core.config import canonical  # noqa: E402
 from bench.records.run_store import RunStore  # noqa: E402
-from bench.reporting import findings, published  # noqa: E402
-from bench.reporting.findings.evidence import Evidence  # noqa: E402
-from bench.reporting.study import Study  # noqa: E402
-from bench.reporting.verdicts import judge  # noqa: E402
+from bench.reporting import findings, formats, published  # noqa: E402
+from bench.reporting.findings.evidence import Evidence, Row  # noqa: E402
+from bench.reporting.study import Study, Written  # noqa: E402
+from bench.reporting.verdicts import Comparison, judge  # noqa: E402
 
 TEMPLATE, PAGE = ROOT / "docs" / "findings.md.jinja", ROOT / "docs" / "findings.md"
 PUBLISHED = ROOT / "results" / "published"
@@ -46,6 +47,7 @@ def fill(_page: str) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # it is Markdown
     )
+    environment.filters["kind"] = lambda task: task.partition("(")[0]
     page = environment.get_template(TEMPLATE.name)
     claims = by_claim(evidence for evidence, _ in tasks.values())
     studies = {task: Study(*found) for task, found in tasks.items() if task.startswith(SPACE)}
@@ -63,8 +65,39 @@ def fill(_page: str) -> str:
                 rows.setdefault(str(run.model), []).append(f"{run.method} ({run.steps:,} steps)")
         return [f"`{model}` with {', '.join(dict.fromkeys(own))}" for model, own in rows.items()]
 
-    paper = published.errors("nbody_gravity")
-    return page.render(study=study, claims=claims, studies=studies, paper=paper, lacking=lacking)
+    return page.render(
+        study=study,
+        claims=claims,
+        studies=studies,
+        paper=published.errors("nbody_gravity"),
+        lacking=lacking,
+        overfit=overfit,
+        compare_all=compare_all,
+    )
+
+
+def compare_all(
+    studies: dict[int, Study], row: Written, other: Written, score: str = ""
+) -> dict[int, Comparison]:
+    """Return how two rows compare in each study."""
+    return {
+        samples: one.compare(one.row(*row), one.row(*other), score)
+        for samples, one in studies.items()
+    }
+
+
+def overfit(study: Study, row: Row) -> str:
+    """Return how many times its least the validation error is at the end, seed by seed."""
+    store = RunStore(PUBLISHED / study.machine)
+    runs = [record.run for record in study.evidence.records if record.key == row["key"]]
+    files = [store.curve_path(run, row["key"]) for run in sorted(runs, key=lambda run: run.seed)]
+    return ", ".join(map(_say_overfit, files))
+
+
+def _say_overfit(curve: Path) -> str:
+    with curve.open(newline="") as file:
+        errors = [float(line["mse_val"]) for line in csv.DictReader(file) if line["mse_val"]]
+    return formats.plain(errors[-1] / min(errors), 2)
 
 
 def collect() -> dict[str, tuple[Evidence, str]]:

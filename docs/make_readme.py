@@ -111,11 +111,12 @@ def say_length(runs: pd.DataFrame) -> str:
         for one, other in permutations(names, 2)
         if compare_errors(dict(errors[one]), dict(errors[other])).is_better
     ]
+    less = (errors[names[-1]] < errors[names[0]]).sum()
     return (
         f"A Transformer errs by {remul} after the paper's {LONG:,} steps of REMUL, by {augment} "
         f"after {2 * LONG:,} of augmentation, and {names[-1]} by {exact} after {LONG:,}: "
-        f"{', '.join(told) or 'none can be told from another'} (few test samples make "
-        "such means)."
+        f"{', '.join(told) or 'none can be told from another'}, though {names[-1]} errs less than "
+        f"{names[0]} in {less} of {len(errors[names[0]])} seeds."
     )
 
 
@@ -131,7 +132,7 @@ def say_many(runs: pd.DataFrame) -> str:
         return say_interval(found.ratio, found.low, found.high)
 
     return (
-        f"With 10,000 training samples REMUL of 20,000 steps errs {ratio(SCORE)} times as much as "
+        f"With 10,000 samples REMUL of 20,000 steps errs {ratio(SCORE)} times as much as "
         f"`{LONG_EXACT[0]}`, by the median {ratio(MEDIAN)} [(hints)](docs/findings.md#samples)."
     )
 

@@ -1,6 +1,6 @@
 """What a sentence or a table of the findings may say of one task's rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from bench.reporting.aggregate import AND, time_ratios
 from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, Learner, read_learners
 from bench.reporting.findings.accuracy import is_unfinished
 from bench.reporting.findings.claim import OPEN, Claim
-from bench.reporting.findings.evidence import Evidence, Row, say_end, say_interval
+from bench.reporting.findings.evidence import NO, YES, Evidence, Row, say_end, say_interval
 from bench.reporting.formats import ABSENT
 from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
 from bench.reporting.verdicts import Change, Comparison, judge
@@ -107,30 +107,40 @@ class Study:
         ratios = time_ratios(other, row, kind)
         return f"{comparisons.median_interval(ratios)[0]:.2g}" if ratios else ABSENT
 
-    def by_key(self, key: str) -> Row:
-        """Return the row with this key."""
-        return next(row for row in self.evidence.rows if row["key"] == key)
-
     def weigh(self, claim: Claim) -> dict[str, Any]:
         """Return the rows that a claim rests on, and its numbers, as a table has them."""
-        rows = [self.by_key(key) for key in claim.rows]
+        rows = [self.evidence.by_key(key) for key in claim.rows]
         said = [say_interval(number.value, number.low, number.high) for number in claim.numbers]
-        first, limit = claim.numbers[0], 1 + comparisons.MARGIN
-        within = "yes" if first.high < limit else "no" if first.low > limit else OPEN
+        median = self._compare_medians(*rows[:2], "test")
         return {
             "names": [*(self.evidence.name(row) for row in rows), ABSENT],
             "numbers": [*said, ABSENT],
             "state": ", improving still" * is_unfinished(self.evidence, rows[1]),
-            "seeds": first.seeds,
-            "within": judge(within, first.seeds),
-            "median": self._say_median(*rows[:2]),
+            "seeds": claim.numbers[0].seeds,
+            "within": self._judge_margin(claim, rows[:2], "test"),
+            "turned": self._judge_margin(claim, rows[:2], "ood"),
+            "median": median.brief if median else ABSENT,
         }
 
-    def _say_median(self, row: Row, other: Row) -> str:
+    def _judge_margin(self, claim: Claim, rows: Sequence[Row], split: str) -> str:
+        """Return whether the first row errs more than the second by less than the margin.
+
+        By the mean; but where the median says otherwise, few samples make it, and it is undecided.
+        """
+        numbers = dict(zip(("test", "ood"), claim.numbers, strict=False))
+        if split not in numbers:
+            return ABSENT
+        number, limit = numbers[split], 1 + comparisons.MARGIN
+        within = YES if number.high < limit else NO if number.low > limit else OPEN
+        median = self._compare_medians(*rows, split)
+        few_make_it = within == YES and median and median.ratio.is_within() is False
+        return judge(OPEN if few_make_it else within, number.seeds)
+
+    def _compare_medians(self, row: Row, other: Row, split: str) -> Comparison | None:
         """Return how the medians of squared errors compare, if both were measured."""
-        score = "squared_error_median_test"
+        score = f"squared_error_median_{split}"
         known = all(self.evidence.errors(one, score) for one in (row, other))
-        return self.compare(row, other, score).brief if known else ABSENT
+        return self.compare(row, other, score) if known else None
 
     def set_beside(self) -> Iterator[dict[str, str]]:
         """Yield what the largest beta of each network comes to beside other ways to train it."""
@@ -164,7 +174,7 @@ class Study:
             "augment": times(augment, "mse_test"),
             "augment_turned": times(augment, turned),
             "symmetry": times(augment, "expected_error_test"),
-            "side": self.compare(row, augment, "expected_error_test").more.removeprefix("hint: "),
+            "side": self.compare(row, augment, "expected_error_test").side,
         }
 
     def flops(self, row: Row, other: Row) -> str:

@@ -7,7 +7,7 @@ from bench.reporting.comparisons import MARGIN
 from bench.reporting.findings.claim import CONFIRMED, OPEN, REFUTED
 from bench.reporting.findings.evidence import PERCENT, say_end, say_interval, say_span
 
-ALIKE = f"alike to {PERCENT}"
+ALIKE, APART = f"alike to {PERCENT}", "not told apart"
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,20 @@ class Comparison:
     @property
     def side(self) -> str:
         """Whether it errs less or more, is alike or cannot be told apart."""
-        verdict = self._tell("less", "more")
-        return "not told apart" if verdict == OPEN else verdict
+        return self._tell("less", "more", APART)
 
     @property
     def no_more(self) -> str:
         """The verdict on the claim that it errs more by less than the margin."""
         return self._judge({True: CONFIRMED, False: REFUTED, None: OPEN}[self.ratio.is_within()])
 
-    def _tell(self, less: str, more: str) -> str:
-        """Return what it says that it errs less, more, or not to be told but within the margin."""
+    def _tell(self, less: str, more: str, neither: str = OPEN) -> str:
+        """Return which of these it is, and where the whole interval is, that both are alike."""
         low, high = self.ratio.low, self.ratio.high
-        alike = low > 1 / (1 + MARGIN) and high < 1 + MARGIN
-        return self._judge(less if high < 1 else more if low > 1 else ALIKE if alike else OPEN)
+        told = less if high < 1 else more if low > 1 else ""
+        if low > 1 / (1 + MARGIN) and high < 1 + MARGIN:
+            return self._judge(f"{told}, but {ALIKE}" if told else ALIKE)
+        return self._judge(told or neither)
 
     def _judge(self, verdict: str) -> str:
         return judge(verdict, self.ratio.seeds)
@@ -84,4 +85,5 @@ class Change:
 
 def judge(verdict: str, seeds: int) -> str:
     """Return a verdict, called a hint where it rests on few seeds."""
-    return verdict if seeds >= comparisons.FEW_SEEDS or verdict == OPEN else f"hint: {verdict}"
+    told = verdict not in (OPEN, APART)
+    return f"hint: {verdict}" if told and seeds < comparisons.FEW_SEEDS else verdict

@@ -24,11 +24,15 @@ WHERE = {"test": "", "ood": " on poses unlike those in training (OOD)"}
 PENALISED = ("remul", "ramp", "gradnorm", "dual")  # methods that see each sample and turned copies
 LIMIT = 1 + MARGIN
 NAMED = 4  # rows that a sentence names
+LITTLE = (
+    "the best exact network errs {} times as much as {}, which learns a few numbers, so no "
+    "comparison with it says what a symmetry is worth ({})"
+)
 
 
 def find_best_exact(evidence: Evidence) -> Finding:
     """Return which exact network errs least, and which are not told from it."""
-    question = "Which exact network is the most accurate?"
+    question = "Is one exact network more accurate than all others?"
     best = evidence.best(evidence.exact)
     if best is None:
         sentence = "No exact network has finished here."
@@ -39,12 +43,12 @@ def find_best_exact(evidence: Evidence) -> Finding:
     names = [evidence.name(by_key[key]) for key in ties]
     number = _mean(evidence, best)
     rivals = len(evidence.exact) - 1
-    told = _say_ties(names, rivals)
     seeds = min(len(errors[key]) for key in (best["key"], *ties))
-    few = seeds < FEW_SEEDS
+    few, told = seeds < FEW_SEEDS, bool(rivals) and not ties
     error = f"MSE x 1e3 {formats.thousandths(best, 'mse_test')}"
     sentence = (
-        f"{evidence.name(best)} errs least of {rivals + 1} exact networks, {error}; {told} "
+        f"{evidence.name(best)} errs least of {rivals + 1} exact networks, {error}; "
+        f"{_say_ties(names, rivals)} "
         f"({say_seeds(seeds)})."
         if rivals
         else f"{evidence.name(best)} is the one exact network here, {error} ({say_seeds(seeds)})."
@@ -54,7 +58,7 @@ def find_best_exact(evidence: Evidence) -> Finding:
         evidence.task,
         question,
         sentence,
-        UNDECIDED if ties else YES,
+        YES if told else UNDECIDED,
         tuple(row["key"] for row in rows),
         (number,),
         seeds,
@@ -80,16 +84,31 @@ def compare_backbones(evidence: Evidence, split: str) -> Finding:
     )
     verdict = {True: YES, False: NO, None: UNDECIDED}[within]
     usual = evidence.compare(free, exact, f"squared_error_median_{split}", picked)
-    if usual is None:
-        return _finish(evidence, question, f"{sentence}.", verdict, ratio, [free, exact], LIMIT)
-    sentence += (
-        f"; by the median over samples {formats.plain(usual.ratio, 3)} times ({say_ends(usual)})."
-    )
+    if usual:
+        times = formats.plain(usual.ratio, 3)
+        sentence += f"; by the median over samples {times} times ({say_ends(usual)})"
+    little = compare_trivial(evidence)
+    sentence += f". But {little}." if little else "."
     finding = _finish(evidence, question, sentence, verdict, ratio, [free, exact], LIMIT)
-    numbers = (*finding.numbers, as_number("ratio of median squared errors", usual))
-    if within and usual.is_within() is False:  # few samples make the mean: nothing to run tells
-        return replace(finding, verdict=UNDECIDED, numbers=numbers, settles="")
-    return replace(finding, numbers=numbers)
+    if usual:
+        number = as_number("ratio of median squared errors", usual)
+        finding = replace(finding, numbers=(*finding.numbers, number))
+    few_make_it = within and usual and usual.is_within() is False
+    if little or few_make_it:  # nothing to run tells
+        return replace(finding, verdict=UNDECIDED, settles="")
+    return finding
+
+
+def compare_trivial(evidence: Evidence) -> str:
+    """Return that exact networks hardly err less than a trivial predictor; "" where they do."""
+    trivial = evidence.best([row for row in evidence.rows if row["trivial"]])
+    exact = evidence.best(evidence.exact)
+    ratio = trivial and exact and evidence.compare(exact, trivial, "mse_test")
+    if not ratio or ratio.high < 1 / LIMIT:
+        return ""
+    return LITTLE.format(
+        formats.plain(ratio.ratio, 3), evidence.name(trivial), say_seeds(ratio.seeds)
+    )
 
 
 def compare_compute(evidence: Evidence) -> Iterator[Finding]:

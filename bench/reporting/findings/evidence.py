@@ -121,6 +121,10 @@ class Evidence:
         scored = [row for row in rows if row[f"mse_{split}"] == row[f"mse_{split}"]]
         return min(scored, key=lambda row: row[f"mse_{split}"], default=None)
 
+    def by_key(self, key: str) -> Row:
+        """Return the row with this key."""
+        return next(row for row in self.rows if row["key"] == key)
+
     def errors(self, row: Row, score: str) -> Errors:
         """Return what each seed of a row came to."""
         return self._by_key(score).get(row["key"], {})

@@ -1,6 +1,6 @@
 """The answer to the page's own question, in one sentence a task."""
 
-from bench.reporting.findings.accuracy import LIMIT, compare_backbones
+from bench.reporting.findings.accuracy import LIMIT, compare_backbones, compare_trivial
 from bench.reporting.findings.evidence import (
     NO,
     PERCENT,
@@ -14,8 +14,8 @@ from bench.reporting.findings.speed import find_speed_up
 from bench.reporting.formats import plain
 
 ACCURATE = {
-    YES: f"an unconstrained network is as accurate as the best exact one, to {PERCENT}",
-    NO: "the best unconstrained network errs {} times as much as the best exact one",
+    YES: f"{{name}} is as accurate as the best exact one, to {PERCENT}",
+    NO: "the best unconstrained network, {name}, errs {times} times as much as the best exact one",
     UNDECIDED: "whether an unconstrained network is as accurate as the best exact one is open",
 }
 OF_FEW = (
@@ -32,10 +32,6 @@ FASTER = {
     NO: "nothing as accurate is faster at inference",
     UNDECIDED: "whether anything as accurate is faster at inference is open",
 }
-LITTLE = (
-    "Not answered: the best exact network errs {} times as much as {}, which learns next to "
-    "nothing: little is learned here that turns with the input ({})."
-)
 NOT_ANSWERED = "Not answered: exact and unconstrained networks have not both been run here."
 PAYS = {YES: "You need no exact network", NO: "An exact network pays", UNDECIDED: "Not settled"}
 
@@ -45,13 +41,15 @@ def lead(evidence: Evidence) -> str:
     accurate = compare_backbones(evidence, "test")
     if not accurate.numbers:
         return NOT_ANSWERED
-    if beside_trivial := _compare_trivial(evidence):
-        return beside_trivial
+    if beside_trivial := compare_trivial(evidence):
+        return f"Not answered: {beside_trivial}."
     mean, *usual = accurate.numbers
-    faster = find_speed_up(evidence, "inference")
-    words = [ACCURATE[accurate.verdict].format(plain(mean.value, 3)), FASTER[_verdict(faster)]]
+    name = evidence.name(evidence.by_key(accurate.rows[0]))
+    words = [ACCURATE[accurate.verdict].format(name=name, times=plain(mean.value, 3))]
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
+    elif accurate.verdict != UNDECIDED:
+        words.append(FASTER[_verdict(find_speed_up(evidence, "inference"))])
     pays = PAYS[accurate.verdict]
     if accurate.verdict == YES and "ood" in evidence.splits:
         turned = compare_backbones(evidence, "ood")
@@ -60,19 +58,6 @@ def lead(evidence: Evidence) -> str:
         errs = plain(turned.numbers[0].value, 3) if turned.numbers else ""
         words[0] += TURNED[turned.verdict].format(errs)
     return f"{pays}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
-
-
-def _compare_trivial(evidence: Evidence) -> str:
-    """Return that exact networks hardly err less than a trivial predictor; nothing where they do.
-
-    Then no comparison with them says what a symmetry is worth.
-    """
-    trivial = evidence.best([row for row in evidence.rows if row["trivial"]])
-    exact = evidence.best(evidence.exact)
-    ratio = trivial and exact and evidence.compare(exact, trivial, "mse_test")
-    if not ratio or ratio.high < 1 / LIMIT:
-        return ""
-    return LITTLE.format(plain(ratio.ratio, 3), evidence.name(trivial), say_seeds(ratio.seeds))
 
 
 def _verdict(finding: Finding | None) -> str:

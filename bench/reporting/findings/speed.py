@@ -32,7 +32,8 @@ def find_speed_up(evidence: Evidence, kind: str) -> Finding | None:
     question = f"Is anything faster at equal accuracy, in {WORDS[kind]}?"
     candidates = _list_candidates(evidence, best, kind)
     if not candidates:
-        sentence = f"No time counts beside {evidence.name(best)}: not taken, or disturbed."
+        long = ", or of a far longer training" if kind == "train_step" else ""
+        sentence = f"No time counts beside {evidence.name(best)}: not taken, or disturbed{long}."
         settles = "the same command as before, on a quiet machine"
         return Finding(evidence.task, question, sentence, UNDECIDED, settles=settles)
     faster = [candidate for candidate in candidates if candidate[0].low > 1]
@@ -51,6 +52,8 @@ def find_speed_up(evidence: Evidence, kind: str) -> Finding | None:
 
 def _list_candidates(evidence: Evidence, best: Row, kind: str) -> list[Candidate]:
     rows = [row for row in (*evidence.exact, *evidence.comparable) if row["key"] != best["key"]]
+    if kind == "train_step":  # as many steps again are no more, those of augmentation
+        rows = [row for row in rows if row["steps"] <= 2 * best["steps"]]
     picked = len(rows), len(evidence.exact)
     return [
         (_speed_up(best, row, kind), row, ratio)

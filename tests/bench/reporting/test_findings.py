@@ -86,7 +86,7 @@ def test_one_seed_settles_nothing():
 
 
 def test_exact_networks_that_are_not_told_apart_are_named():
-    finding = answer(make_rows(5, 0.1, egnn=1e-3, tfn=1.001e-3, painn=9e-3), "Which exact")
+    finding = answer(make_rows(5, 0.1, egnn=1e-3, tfn=1.001e-3, painn=9e-3), "Is one exact")
     assert finding.verdict == UNDECIDED
     assert "not told from it" in finding.sentence
     assert "painn" not in finding.sentence
@@ -161,9 +161,30 @@ def test_a_finished_run_without_scores_is_survived():
     assert {claim.verdict for claim in claims(bare)} == {OPEN}
 
 
-def test_trivial_rows_answer_nothing():
+def test_trivial_rows_are_no_exact_network_and_leave_nothing_to_say_where_they_err_less():
     finding = answer(make_rows(5, drift=1e-9, egnn=1e-3, gnn=2e-3))
-    assert "drift" not in finding.sentence
+    assert "times as much as egnn" in finding.sentence
+    assert "which learns a few numbers" in finding.sentence
+    assert (finding.verdict, finding.settles) == (UNDECIDED, "")
+
+
+def test_one_exact_network_is_not_more_accurate_than_all_others():
+    finding = answer(make_rows(5, egnn=1e-3, gnn=2e-3), "Is one exact")
+    assert finding.sentence.startswith("egnn is the one exact network here")
+    assert finding.verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("steps", "verdict"), [(3000, YES), (3001, NO)])
+def test_a_step_of_a_far_longer_training_is_not_faster_at_equal_accuracy(steps, verdict):
+    rows = {
+        "egnn": {"error": 1e-3, "ms": 6.0},
+        "tfn": {"error": 2e-3, "ms": 9.0, "steps": steps},
+        "gnn": {"error": 1e-3, "ms": 2.0, "steps": steps},
+        "mlp": {"error": 9e-3, "ms": 1.0},
+    }
+    records = make_rows(5, **rows)
+    assert answer(records, FASTER).verdict == YES
+    assert answer(records, "Is anything faster at equal accuracy, in a training").verdict == verdict
 
 
 def test_the_answer_does_not_depend_on_the_order_of_records():
@@ -320,8 +341,8 @@ def test_lines_for_a_terminal_end_with_what_settles_what_is_open():
 @pytest.mark.parametrize(
     ("rows", "begins"),
     [
-        ({"egnn": 1e-3, "gnn": 1e-3}, "You need no exact network: an unconstrained"),
-        ({"egnn": 1e-3, "gnn": 5e-3}, "An exact network pays: the best unconstrained"),
+        ({"egnn": 1e-3, "gnn": 1e-3}, "You need no exact network: gnn with plain is as accurate"),
+        ({"egnn": 1e-3, "gnn": 5e-3}, "An exact network pays: the best unconstrained network, gnn"),
         ({"egnn": 1e-3}, "Not answered"),
         ({"gnn": 1e-3}, "Not answered"),
     ],
@@ -345,8 +366,8 @@ def test_the_lead_compares_nothing_with_exact_networks_that_learn_nothing(exact,
 @pytest.mark.parametrize(
     ("turned", "begins", "said"),
     [
-        (1e-3, "You need no exact network: an", "to 10 %; "),
-        (3e-3, "You need no exact network on poses like those in training: an",
+        (1e-3, "You need no exact network: gnn", "to 10 %; "),
+        (3e-3, "You need no exact network on poses like those in training: gnn",
          "though on poses unlike those (OOD) the best errs 3 times as much; "),
     ],
 )  # fmt: skip

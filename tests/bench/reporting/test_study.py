@@ -73,6 +73,19 @@ def test_medians_are_weighed_where_they_were_measured():
     assert one.weigh(claim_of(one, "REMUL is competitive"))["median"].startswith("2 (")
 
 
+def test_a_mean_within_ten_per_cent_of_a_larger_median_is_undecided():
+    medians = {"egnn": 1e-5, "gnn": 2e-5}
+    records = [
+        replace(r, scores=r.scores | {"squared_error_median_test": medians[r.run.model.stem]})
+        for r in make_rows(5, egnn=1e-3, gnn__remul=1e-3)
+    ]
+    (evidence,) = collect_evidence(records)
+    weighed = Study(evidence, "machine").weigh(
+        claim_of(Study(evidence, "machine"), "REMUL is competitive")
+    )
+    assert (weighed["within"], weighed["turned"]) == (OPEN, "yes")
+
+
 def claim_of(one, beginning):
     (claim,) = (claim for claim in claims([one.evidence]) if claim.claim.startswith(beginning))
     return claim
@@ -82,7 +95,8 @@ def claim_of(one, beginning):
     ("low", "high", "less", "more"),
     [
         (0.8, 0.99, CONFIRMED, REFUTED),
-        (1.01, 1.05, REFUTED, CONFIRMED),
+        (1.01, 1.05, f"{REFUTED}, but {ALIKE}", f"{CONFIRMED}, but {ALIKE}"),
+        (1.01, 1.2, REFUTED, CONFIRMED),
         (0.92, 1.09, ALIKE, ALIKE),
         (0.92, 1.11, OPEN, OPEN),
         (0.90, 1.09, OPEN, OPEN),
