@@ -104,7 +104,10 @@ def compare_trivial(evidence: Evidence) -> str:
     trivial = evidence.best([row for row in evidence.rows if row["trivial"]])
     exact = evidence.best(evidence.exact)
     ratio = trivial and exact and evidence.compare(exact, trivial, "mse_test")
-    if not ratio or ratio.high < 1 / LIMIT:
+    if not ratio:
+        return ""
+    most = ratio.high if ratio.seeds >= FEW_SEEDS else ratio.ratio  # few seeds have no narrow end
+    if most < 1 / LIMIT:
         return ""
     return LITTLE.format(
         formats.plain(ratio.ratio, 3), evidence.name(trivial), say_seeds(ratio.seeds)
