@@ -187,8 +187,8 @@ class Study:
             for record in self.evidence.records
             if record.key in (row["key"], other["key"]) and record.counters.get("step_flops")
         }
-        both = row["key"] in flops
-        return f"{flops[row['key']] / flops[other['key']]:.2g}" if both else ABSENT
+        known = {row["key"], other["key"]} <= flops.keys()
+        return f"{flops[row['key']] / flops[other['key']]:.2g}" if known else ABSENT
 
     def change_power(self, network: str, method: str, other: str) -> Change:
         """Return by how much the power of compute changes from one method to another."""
