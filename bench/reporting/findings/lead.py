@@ -8,15 +8,17 @@ from bench.reporting.findings.evidence import (
     YES,
     Evidence,
     Finding,
+    say_interval,
     say_seeds,
 )
 from bench.reporting.findings.speed import find_speed_up
 from bench.reporting.formats import plain
 
+ERRS = "the best unconstrained network, {name}, errs {times} times as much as the best exact one"
 ACCURATE = {
     YES: f"{{name}} is as accurate as the best exact one, to {PERCENT}",
-    NO: "the best unconstrained network, {name}, errs {times} times as much as the best exact one",
-    UNDECIDED: "whether an unconstrained network is as accurate as the best exact one is open",
+    NO: ERRS,
+    UNDECIDED: ERRS,
 }
 OF_FEW = (
     "the mean error of the best unconstrained network is as small as the best exact one's, "
@@ -45,7 +47,8 @@ def lead(evidence: Evidence) -> str:
         return f"Not answered: {beside_trivial}."
     mean, *usual = accurate.numbers
     name = evidence.name(evidence.by_key(accurate.rows[0]))
-    words = [ACCURATE[accurate.verdict].format(name=name, times=plain(mean.value, 3))]
+    times = say_interval(mean.value, mean.low, mean.high)
+    words = [ACCURATE[accurate.verdict].format(name=name, times=times)]
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
     elif accurate.verdict != UNDECIDED:
