@@ -71,7 +71,10 @@ def split_method(method: str) -> tuple[str, float | None]:
     key, _, value = options.partition("=")
     if AND in method or name == "plain":
         return name, None if AND in method else 0.0
-    return name, float(value) if key == "beta" and "," not in value else None
+    try:
+        return name, float(value) if key == "beta" else None
+    except ValueError:  # a word, or more options
+        return name, None
 
 
 def _curve(

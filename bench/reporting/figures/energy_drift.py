@@ -22,7 +22,7 @@ def read_drifts(table: pd.DataFrame, records: list[RunRecord]) -> list[dict[str,
         seeds = [
             {name: curves[name] for name in CURVE}
             for curves in own
-            if len(curves.get(TIME, [])) > 1
+            if curves.keys() >= {*CURVE} and len(curves[TIME]) > 1
         ]
         if seeds:
             name = re.sub(r"(\w+)=True", r"\1", f"{row['model']} {row['method']}")

@@ -36,16 +36,17 @@ def read_surfaces(root: Path, records: list[RunRecord]) -> dict[str, Surface]:
 def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     """Return the lines of all models in one panel, then a contour map of each in one scale.
 
-    The scale ends where half of the maps do, so that one steep map does not flatten the others.
+    The scale ends where half of the maps that are not flat at its start do, so that one steep map
+    does not flatten the others.
     """
     surfaces = dict(list(surfaces.items())[: len(COLOURS)])
-    losses = {loss for each in surfaces.values() for row in each.plane for loss in row}
-    losses = sorted(loss for loss in losses if loss > 0 and isfinite(loss))
-    if len(losses) < 2:
+    losses = [own for each in surfaces.values() if (own := _losses(each))]
+    low = min(map(min, losses), default=0.0)
+    ends = [max(own) for own in losses if max(own) > low]
+    if not ends:
         return None
     figure, (lines, *maps) = panels(1 + len(surfaces))
-    ends = [max(filter(isfinite, map(max, each.plane))) for each in surfaces.values()]
-    norm = LogNorm(losses[0], median_low(ends))
+    norm = LogNorm(low, median_low(ends))
     levels = [norm.inverse(i / LEVELS) for i in range(LEVELS + 1)]
     labels = []
     for ax, colour, (name, each) in zip(maps, COLOURS, surfaces.items(), strict=False):
@@ -65,6 +66,11 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     )
     figure.suptitle(title)
     return figure
+
+
+def _losses(surface: Surface) -> list[float]:
+    """Return the losses in the plane that a logarithmic scale has a place for."""
+    return [loss for row in surface.plane for loss in row if loss > 0 and isfinite(loss)]
 
 
 def _say_curvature(surface: Surface) -> str:

@@ -1,5 +1,6 @@
 """Errors against compute, samples seen and parameters, and the exponents of their power laws."""
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def read_learners(records: list[RunRecord]) -> list[Learner]:
     """
     learners: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
-        counted = {"parameters", "step_flops"} <= record.counters.keys()
+        counted = record.counters.get("parameters") and record.counters.get("step_flops")
         if counted and record.status == "done" and record.run.symmetrise == "none":
             name = record.run.model.stem, str(record.run.method)
             learners.setdefault(name, []).append(record)
@@ -49,7 +50,7 @@ def _columns(records: list[RunRecord]) -> dict[str, list[float]]:
     return {
         "size": [r.counters["parameters"] for r in ordered],
         "seen": [r.run.steps * r.run.batch_size for r in ordered],
-        "flops": [r.run.steps * (r.counters["step_flops"] or 0) for r in ordered],
+        "flops": [r.run.steps * r.counters["step_flops"] for r in ordered],
         "error": [r.scores["mse_test"] for r in ordered],
     }
 
@@ -64,7 +65,7 @@ def scaling(learners: list[Learner], title: str) -> Figure | None:
         ax.set(xscale="log", yscale="log", xlabel=text)
         ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("MSE x 1e3")
-    free, ends, exponents = iter(FREE), ([], [], []), []
+    free, ends, exponents = cycle(FREE), ([], [], []), []
     for learner in learners:
         name = shorten(f"{learner['network']} {learner['method']}")
         look = name, EXACT if learner["exact"] else next(free)

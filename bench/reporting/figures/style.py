@@ -24,6 +24,7 @@ SHORT = {
     " + old version": " (old)", "frame_average": "frames", "group_average(": "group(", ", ": " ",
 }  # fmt: skip
 SPEED_KINDS = {"inference": "inference", "train_step": "training step"}
+USUAL = re.compile(r"(=True|=False|[a-z0-9_(=., )])*")  # labels that a file name tells apart
 NARROW_IN = 4.0  # a figure of one column: its panels stand one below the other
 
 INK, FAINT, GRID = "#1f2328", "#59636e", "#e4e8ed"
@@ -169,8 +170,9 @@ def set_plain_ticks(axis: Axis, *steps: int) -> None:
 
 
 def slug(label: str) -> str:
-    """Return the label as a part of file names."""
-    return re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
+    """Return the label as a part of file names, with a digest where more than marks is lost."""
+    words = re.sub(r"[^a-z0-9_]+", "-", label.lower()).strip("-")
+    return words if USUAL.fullmatch(label) else f"{words}-{crc32(label.encode()):08x}".strip("-")
 
 
 def bare_name(row: Row) -> str:

@@ -17,9 +17,8 @@ Setting = dict[str, Any]
 
 def read_settings(table: pd.DataFrame) -> list[Setting]:
     """Return the rows of networks whose equivariance is an option, the most accurate last."""
-    rows = table[
-        table["label"].str.contains("equivariance=", regex=False) & table["mse_test"].notna()
-    ]
+    settings = table["label"].str.extract(SWITCH, expand=False)
+    rows = table[settings.notna() & table["mse_test"].notna()]
     rows = rows.sort_values("mse_test", ascending=False)
     return [
         {

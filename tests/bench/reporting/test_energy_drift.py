@@ -29,6 +29,10 @@ def test_runs_without_dynamics_have_no_figure():
     assert energy_drift(drifts({}), "t") is None
 
 
+def test_times_alone_are_no_line():
+    assert drifts({"picoseconds": CURVE["picoseconds"]}) == []
+
+
 def test_a_molecule_that_flew_apart_at_once_is_no_line():
     first = {name: values[:1] for name, values in CURVE.items()}
     assert drifts(first) == []

@@ -4,6 +4,8 @@ import pytest
 
 from bench.reporting.figures.speed.crossover import crossover
 from bench.reporting.figures.speed.scaling import scaling
+from bench.reporting.figures.speed.variants import ladder
+from bench.reporting.figures.style import COLOURS
 
 SIZES = ((5, 1), (5, 32), (20, 1), (20, 32))
 TIMES = {"transformer": 2.0, "egnn": 4.0, "emlp": 1.0}
@@ -22,6 +24,11 @@ def rows():
         for model, ms in TIMES.items()
         for nodes, batch in (SIZES if model != "emlp" else SIZES[1:2])
     ]  # fmt: skip
+
+
+def test_more_variants_than_colours_are_drawn(rows):
+    many = [row | {"rung": f"variant {i}"} for row in rows for i in range(len(COLOURS) + 1)]
+    assert ladder(many, "t")
 
 
 def words(figure):

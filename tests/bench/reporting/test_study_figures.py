@@ -1,6 +1,7 @@
 """Figures of scaling laws and of a network's switch."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from msgspec import structs
@@ -10,7 +11,9 @@ from bench.records.run_record import blank_record
 from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures import _rows
 from bench.reporting.figures.scaling import read_learners, scaling
-from bench.reporting.figures.switch import switch
+from bench.reporting.figures.style import FREE
+from bench.reporting.figures.switch import read_settings, switch
+from bench.reporting.scaling_laws import bootstrap_laws
 
 RUN = Run(Plugin("nbody_charged"), Plugin("transformer"), Plugin("plain"), steps=100)
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
@@ -45,9 +48,24 @@ def test_too_few_lengths_are_no_law():
     assert read_learners([*grid("transformer", lengths=(100, 300))]) == []
 
 
-def test_runs_without_counters_are_no_law():
-    bare = [structs.replace(r, counters={}) for r in grid("transformer")]
+@pytest.mark.parametrize(
+    "counters", [{"parameters": None}, {"step_flops": None}, {"step_flops": 0}]
+)
+def test_runs_without_counters_are_no_law(counters):
+    bare = [structs.replace(r, counters=r.counters | counters) for r in grid("transformer")]
     assert scaling(read_learners(bare), "t") is None
+
+
+def test_more_learners_than_colours_are_drawn(monkeypatch):
+    quick = partial(bootstrap_laws, draws=1)
+    monkeypatch.setitem(scaling.__globals__, "bootstrap_laws", quick)
+    records = list(grid("transformer"))
+    more = [
+        structs.replace(r, run=replace(r.run, method=Plugin("remul", {"beta": beta})))
+        for beta in range(len(FREE))
+        for r in records
+    ]
+    assert scaling(read_learners([*records, *more]), "t")
 
 
 def settings(tmp_path, *switches):
@@ -60,6 +78,11 @@ def test_a_switch_has_its_settings_by_error(tmp_path):
     (ax,) = switch(settings(tmp_path, "distances", "translations"), "t").axes
     names = [tick.get_text() for tick in ax.get_yticklabels()]
     assert names == ["translations", "distances"]
+
+
+def test_an_option_that_only_looks_like_a_switch_is_none():
+    table = summary(frame([record(RUN, 1.0)])).assign(label="mine(equivariance=['a'])")
+    assert read_settings(table) == []
 
 
 def test_one_setting_is_no_switch(tmp_path):

@@ -1,5 +1,7 @@
 """What modes and precisions win."""
 
+from itertools import cycle
+
 from matplotlib.figure import Figure
 
 from bench.core import cases
@@ -19,17 +21,17 @@ def ladder(rows: Rows, title: str) -> Figure | None:
     figure, axes = panels(2, 0.3 + 0.05 * len(models) * len(variants))
     high = 0.8 / len(variants)
     for ax, (kind, words) in zip(axes, SPEED_KINDS.items(), strict=True):
-        for i, variant in enumerate(variants):
+        for i, (variant, colour) in enumerate(zip(variants, cycle(COLOURS), strict=False)):
             own = {r["model"]: r[f"{kind}_x_unit"] for r in shown if r["rung"] == variant}
             timed = {models.index(model): ratio for model, ratio in own.items() if ratio}
             places = [y + (i - (len(variants) - 1) / 2) * high for y in timed]
-            bars = ax.barh(places, timed.values(), high, color=COLOURS[i])
+            bars = ax.barh(places, timed.values(), high, color=colour)
             ax.bar_label(
                 bars,
                 [variant.removesuffix(", float32")] * len(timed),
                 padding=2,
                 fontsize=6,
-                color=COLOURS[i],
+                color=colour,
             )
         ax.set(title=f"{words}, {max(sizes)[0]} nodes, batch {max(sizes)[1]}")
         ax.set_xlabel(f"time over that of {cases.UNIT}, eager")
