@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from bench.reporting.aggregate import keep_usual
+from bench.reporting.aggregate import is_exact, keep_usual
 from bench.reporting.comparisons import find_front
 from bench.reporting.figures.labels import Box, Label, label_ends, label_points
 from bench.reporting.figures.style import (
@@ -25,7 +25,7 @@ from bench.reporting.figures.style import (
     short_names,
 )
 
-ROUND_OFF = 1e-4  # equivariance errors below are of arithmetic, and share one place
+ALONE = 1e-5  # the place of exact rows that no other stands beside
 CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
 NAMED = 4  # exact rows, the most accurate, that a crowd has names for
 ROOM, SPAN = 1.25, 5.0  # factors from points to the ends of an axis of times, and between these
@@ -73,29 +73,32 @@ def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
     return [i for i, mark in zip(table.index, marks, strict=True) if mark]
 
 
-def pareto(table: pd.DataFrame, title: str) -> Figure:
+def pareto(table: pd.DataFrame, title: str) -> Figure | None:
     """Return mean squared error against E', a panel for each split, exact rows at one place.
 
     In colour is what no other row beats in both, and what no other does that is not exact.
     """
-    splits = {split: words for split, words in SPLITS.items() if f"mse_{split}" in table}
     table = _choose(table)
-    figure, axes = panels(len(splits))
-    _set_errors(axes, table, [f"mse_{split}" for split in splits])
-    for ax, (split, words) in zip(axes, splits.items(), strict=True):
+    splits = [split for split in SPLITS if f"mse_{split}" in table]
+    known = {s: table.dropna(subset=[f"expected_error_{s}", f"mse_{s}"]) for s in splits}
+    known = {split: rows for split, rows in known.items() if len(rows)}
+    if not known:
+        return None
+    figure, axes = panels(len(known))
+    _set_errors(axes, table, [f"mse_{split}" for split in known])
+    for ax, (split, rows) in zip(axes, known.items(), strict=True):
         x, y = f"expected_error_{split}", f"mse_{split}"
-        rows = table.dropna(subset=[x, y])
-        broken = rows[rows[x] >= ROUND_OFF]
-        floor = broken[x].min() / 12 if len(broken) else ROUND_OFF / 10
-        places = rows[x].where(rows[x] >= ROUND_OFF, floor)
+        exact = is_exact(rows)
+        broken = rows[~exact]
+        floor = broken[x].min() / 12 if len(broken) else ALONE
+        places = rows[x].mask(exact, floor)
         best = {*undominated(rows.assign(**{x: places}), x, y), *undominated(broken, x, y)}
         ax.axvspan(floor / 1.7, floor * 1.7, color=GRID, zorder=0, linewidth=0)
         _points(ax, _in_colour(rows, best), places, y, x)
-        ax.set(xscale="log", title=words, xlabel="equivariance error E'")
+        ax.set(xscale="log", title=SPLITS[split], xlabel="equivariance error E'")
         ax.set_ylabel("MSE x 1e3")
         _ticks(ax, floor, broken[x])
         set_plain_ticks(ax.yaxis)
-        exact = rows[x] < ROUND_OFF
         column = rows[exact & rows["equivariant"].eq(True) & ~rows["trivial"].eq(True)]
         if len(rows) > CROWD:
             column = column.nsmallest(NAMED, y)
@@ -143,7 +146,7 @@ def _in_colour(rows: pd.DataFrame, best: set[int]) -> pd.DataFrame:
 def _points(ax: Axes, rows: pd.DataFrame, places: pd.Series, y: str, x: str = "") -> None:
     """Draw the points that look alike at once."""
     for (shown, look, colour), own in rows.groupby(["shown", "marker", "colour"]):
-        across = _known(bars(own, x).where(own[x] >= ROUND_OFF)) if x else None
+        across = _known(bars(own, x).mask(is_exact(own))) if x else None
         up = _known(bars(own, y, 1e3))
         fmt, fillstyle = look
         ax.errorbar(
@@ -194,7 +197,7 @@ def _steps(line: pd.DataFrame, x: str, y: str) -> list[Box]:
 def _ticks(ax: Axes, floor: float, errors: pd.Series) -> None:
     """Set ticks of errors beside the one of exact rows, and room for both."""
     high = errors.max() if len(errors) else floor * 10
-    ticks = [10.0**k for k in range(-4, 4)]
+    ticks = [10.0**k for k in range(-12, 4)]
     shown = [tick for tick in ticks if floor * 2.5 < tick < high * 2]
     ax.xaxis.set_major_locator(FixedLocator([floor, *shown]))
     ax.set_xticklabels(["exact", *[f"{tick:g}" for tick in shown]])

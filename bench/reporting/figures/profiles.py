@@ -8,12 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bench.records.run_record import Profiles, RunRecord
-from bench.reporting.aggregate import keep_usual
+from bench.reporting.aggregate import is_exact, keep_usual
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import family, line, panels, row_colour, set_plain_ticks, shorten
 
 MOST = 10  # rows of one figure: as many names have room beside a panel
-ROUND_OFF = 1e-4  # errors below are of arithmetic: nothing to see
 Profile = dict[str, Any]
 
 
@@ -84,7 +83,7 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
     for _, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None
         seeds = [] if best is None else seeds_of.get(best["key"], [])
-        if seeds and best["expected_error_test"] > ROUND_OFF:
+        if seeds and not is_exact(best):
             shown.append((best, seeds))
     accurate = sorted(best["mse_test"] for best, _ in shown)[:MOST]
     return [_profile(best, seeds) for best, seeds in shown if best["mse_test"] in accurate]

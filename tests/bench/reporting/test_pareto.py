@@ -4,6 +4,7 @@ from math import sqrt
 
 import pytest
 from made_records import make
+from msgspec.structs import replace
 
 from bench.reporting.aggregate import frame, summary, with_speed
 from bench.reporting.figures.pareto import CROWD, NAMED, SPAN, front, pareto
@@ -41,6 +42,25 @@ def test_of_a_crowd_rows_that_another_optimiser_helped_stay_out():
     helped = make("egnn", 0, 1e-6, optimiser="muon")
     assert "egnn + muon" in name_rows(5, helped)
     assert not [name for name in name_rows(CROWD, helped) if "muon" in name]
+
+
+def rescore(record, **scores):
+    return replace(record, scores=record.scores | scores)
+
+
+def test_what_is_exact_for_the_size_of_its_output_stands_with_the_exact_rows():
+    large = rescore(make("painn", 0, 1e-3), expected_error_test=3e-4, expected_error_ood=3e-4)
+    table = summary(frame([large, make("egnn", 0, 2e-3), make("gnn", 0, 3e-3)]))
+    (ax, _) = pareto(table, "t").axes
+    points = sorted(
+        float(x) for line in ax.lines for x in line.get_xdata() if line.get_marker() == "o"
+    )
+    assert points == pytest.approx([0.1 / 12] * 2 + [0.1])
+
+
+def test_rows_without_equivariance_errors_have_no_figure():
+    scores = {"mse_val": 1.0, "mse_test": 1.0}
+    assert pareto(summary(frame([replace(make("gnn", 0, 1.0), scores=scores)])), "t") is None
 
 
 def test_one_time_alone_stands_in_the_middle_of_its_axis():
