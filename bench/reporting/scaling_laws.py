@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import least_squares
 from scipy.special import expit
 
+from bench.records.run_record import RunRecord
+from bench.reporting.aggregate import frame, summary
+
+FEWEST = 3  # sizes and lengths of a law
+EXPONENTS = {"compute": "compute", "alpha": "parameters", "beta": "samples seen"}
+COLUMNS = ("size", "seen", "error", "flops")
 DRAWS = 200
 BAND = (0.025, 0.975)
 STARTS = tuple(product((0.1, 0.4, 1.0), repeat=2))  # of both exponents
+Learner = dict[str, Any]
 
 
 class Law(NamedTuple):
@@ -43,6 +51,43 @@ class Law(NamedTuple):
     def growth(self) -> float:
         """The exponent with which the best size grows with compute."""
         return self.beta / (self.alpha + self.beta)
+
+
+def read_learners(records: list[RunRecord]) -> list[Learner]:
+    """Return each network and method that was trained in several sizes and lengths.
+
+    With parameters, samples seen, FLOPs of training and error of every run.
+    """
+    done = [r for r in records if r.status == "done" and r.run.symmetrise == "none"]
+    if len({record.run.steps for record in done}) < FEWEST:
+        return []
+    data = frame(done)
+    methods = dict(summary(data)[["key", "method"]].to_numpy())  # of each search, the best rate's
+    flops = {r.key: r.counters["step_flops"] for r in done if r.counters.get("step_flops")}
+    data = data.assign(method=data["key"].map(methods), flops=data["key"].map(flops))
+    data = data.dropna(subset=["method", "parameters", "flops", "mse_test"])
+    return [
+        {"network": network, "method": method, "exact": bool(own["equivariant"].iloc[0])}
+        | _columns(own)
+        for (network, method), own in data.groupby(["network", "method"])
+        if _is_grid(own)
+    ]
+
+
+def _is_grid(rows: pd.DataFrame) -> bool:
+    cells = rows[["parameters", "steps"]].drop_duplicates()
+    sizes, lengths = cells.nunique()
+    return min(sizes, lengths) >= FEWEST and len(cells) == sizes * lengths
+
+
+def _columns(rows: pd.DataFrame) -> dict[str, list[float]]:
+    rows = rows.sort_values(["parameters", "steps", "seed"])
+    return {
+        "size": rows["parameters"].tolist(),
+        "seen": (rows["steps"] * rows["batch_size"]).tolist(),
+        "flops": (rows["steps"] * rows["flops"]).tolist(),
+        "error": rows["mse_test"].tolist(),
+    }
 
 
 def fit_law(

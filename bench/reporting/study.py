@@ -10,12 +10,20 @@ from bench.core import plugins
 from bench.core.config import Plugin
 from bench.reporting import comparisons
 from bench.reporting.aggregate import AND, time_ratios
-from bench.reporting.figures.scaling import COLUMNS, EXPONENTS, Learner, read_learners
 from bench.reporting.findings.accuracy import is_unfinished
 from bench.reporting.findings.claim import OPEN, Claim
 from bench.reporting.findings.evidence import NO, YES, Evidence, Row, say_end, say_interval
 from bench.reporting.formats import ABSENT
-from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
+from bench.reporting.scaling_laws import (
+    COLUMNS,
+    EXPONENTS,
+    Law,
+    Learner,
+    band,
+    bootstrap_laws,
+    fit_law,
+    read_learners,
+)
 from bench.reporting.verdicts import Change, Comparison, judge
 
 Written = tuple[str, str, int]  # model, method and steps, as `run` takes them

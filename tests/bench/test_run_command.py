@@ -21,6 +21,7 @@ from bench.records.run_record import Penalty, blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
 from bench.reporting import aggregate
+from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures.loss_surface import read_surfaces, surface
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.system import machine, pool
@@ -243,7 +244,7 @@ def test_a_damaged_file_beside_a_record_is_named_and_left_out(figure, damage, tm
     drawn = (
         surface(read_surfaces(tmp_path, [record]), label)
         if figure == "surface"
-        else penalty_traces(read_traces(tmp_path, [record]), label)
+        else penalty_traces(read_traces(tmp_path, summary(frame([record])), [record]), label)
     )
     assert drawn is None
     assert f"skipped: {file}" in capsys.readouterr().err

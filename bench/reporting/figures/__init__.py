@@ -17,10 +17,11 @@ from bench.reporting.figures.optimisers import optimisers, read_searches
 from bench.reporting.figures.pareto import front, pareto
 from bench.reporting.figures.penalty_traces import penalty_traces, read_traces
 from bench.reporting.figures.profiles import axes, mean_profiles, pose_shift
-from bench.reporting.figures.scaling import read_learners, scaling
+from bench.reporting.figures.scaling import scaling
 from bench.reporting.figures.style import SCREEN, Look, slug
 from bench.reporting.figures.switch import read_settings, switch
 from bench.reporting.figures.times import times, timings
+from bench.reporting.scaling_laws import read_learners
 
 POINTS = (
     "A point for each row of the table, with bars of one standard deviation over seeds: a circle "
@@ -137,8 +138,7 @@ def draw_figures(
         records_of.setdefault(record.run.task.label, []).append(record)
     jobs = []
     for label, part in shown.groupby("task"):
-        table = summary(part.dropna(axis="columns", how="all"))
-        rows = _rows(root, records_of[label], table)
+        rows = _rows(root, records_of[label], part)
         stem = root / "figures" / slug(label)
         jobs += [Job(plot, rows[plot.name], label, stem) for plot in plots]
     drawings: dict[str, list[Drawing]] = {}
@@ -147,11 +147,12 @@ def draw_figures(
     return drawings
 
 
-def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str, Any]:
-    """Return what each plot of a task shows.
+def _rows(root: Path, records: list[RunRecord], data: pd.DataFrame) -> dict[str, Any]:
+    """Return what each plot of a task shows, of its records and the frame of those that finished.
 
     Scores have no times beside them, so that new times redraw the figures of times alone.
     """
+    table = summary(data.dropna(axis="columns", how="all"))
     best = baseline(table)
     samples = [name for name in TIMINGS if not name.endswith("_ms")]
     table = table.drop(columns=tuning.COLUMNS, errors="ignore")
@@ -166,10 +167,10 @@ def _rows(root: Path, records: list[RunRecord], table: pd.DataFrame) -> dict[str
         "surface": read_surfaces(root, records),
         "pose_shift": profiles,
         "axes": profiles,
-        "budget": {"table": scores, "curves": read_pose_errors(records)},
-        "optimisers": read_searches(records),
+        "budget": {"table": scores, "curves": read_pose_errors(table, records)},
+        "optimisers": read_searches(data),
         "scaling": read_learners(records),
         "switch": read_settings(table),
-        "penalty_traces": read_traces(root, records),
+        "penalty_traces": read_traces(root, table, records),
         "energy_drift": read_drifts(table, records),
     }

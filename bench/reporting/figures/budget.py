@@ -24,11 +24,14 @@ ERRORS = (("mse_test", 1e3, "MSE x 1e3"), ("expected_error_test", 1.0, "equivari
 Curve = dict[str, Any]
 
 
-def read_pose_errors(records: list[RunRecord]) -> list[Curve]:
-    """Return the errors by angle to the nearest training pose, by network and copies."""
+def read_pose_errors(table: pd.DataFrame, records: list[RunRecord]) -> list[Curve]:
+    """Return the errors of a table's rows by angle to the nearest training pose, by network and
+    copies.
+    """
+    methods = dict(table[["key", "method"]].to_numpy())
     curves: dict[tuple[str, int], list[pd.Series]] = {}
     for record in records:
-        copies = COPIES.fullmatch(str(record.run.method))
+        copies = COPIES.fullmatch(methods.get(record.key, ""))
         known = record.profiles and record.profiles.error_by_pose
         if known and copies:
             curve = pd.Series(record.profiles.error_by_pose, record.profiles.pose_deg)

@@ -10,37 +10,37 @@ from matplotlib.figure import Figure
 
 from bench.records.run_record import RunRecord, Surface
 from bench.records.run_store import RunStore
-from bench.reporting.aggregate import method_of
+from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures.labels import Label, label_ends
-from bench.reporting.figures.style import COLOURS, panels, shorten
+from bench.reporting.figures.style import COLOURS, panels, short_names
 
 LEVELS = 12
 
 
-def read_surfaces(root: Path, records: list[RunRecord]) -> dict[str, Surface]:
-    """Return the loss surfaces of records by model and method; of several seeds, the lowest."""
+def read_surfaces(root: Path, records: list[RunRecord]) -> list[tuple[str, Surface]]:
+    """Return the names of rows with a loss surface, and these; of several seeds, the lowest."""
     done = [record for record in records if record.status == "done" and record.run.surface]
-    runs = [(record.run, record.key) for record in done]
+    if not done:
+        return []
     store, surfaces = RunStore(root), {}
-    runs.sort(key=lambda pair: (pair[0].model.name, str(pair[0].method), -pair[0].seed))
-    for run, key in runs:
+    for record in sorted(done, key=lambda record: -record.run.seed):
         try:
-            loss = store.read_surface(run, key)
+            surfaces[record.key] = store.read_surface(record.run, record.key)
         except ValueError as error:
             print(f"skipped: {error}", file=sys.stderr)
-            continue
-        surfaces[f"{Path(run.model.name).stem} {method_of(run)}"] = loss
-    return surfaces
+    table = summary(frame(done))
+    names = zip(table["key"], short_names(table), strict=True)
+    return [(name, surfaces[key]) for key, name in names if key in surfaces]
 
 
-def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
+def surface(surfaces: list[tuple[str, Surface]], title: str) -> Figure | None:
     """Return the lines of all models in one panel, then a contour map of each in one scale.
 
     The scale ends where half of the maps that are not flat at its start do, so that one steep map
     does not flatten the others.
     """
-    surfaces = dict(list(surfaces.items())[: len(COLOURS)])
-    losses = [own for each in surfaces.values() if (own := _losses(each))]
+    surfaces = surfaces[: len(COLOURS)]
+    losses = [own for _, each in surfaces if (own := _losses(each))]
     low = min(map(min, losses), default=0.0)
     ends = [max(own) for own in losses if max(own) > low]
     if not ends:
@@ -49,15 +49,14 @@ def surface(surfaces: dict[str, Surface], title: str) -> Figure | None:
     norm = LogNorm(low, median_low(ends))
     levels = [norm.inverse(i / LEVELS) for i in range(LEVELS + 1)]
     labels = []
-    for ax, colour, (name, each) in zip(maps, COLOURS, surfaces.items(), strict=False):
-        short = shorten(name)
+    for ax, colour, (name, each) in zip(maps, COLOURS, surfaces, strict=False):
         lines.plot(each.at, each.line, color=colour)
-        labels.append(Label(each.at[-1], each.line[-1], short, colour))
+        labels.append(Label(each.at[-1], each.line[-1], name, colour))
         contours = ax.contourf(
             each.at, each.at, _transpose(each.plane), levels, norm=norm, extend="max"
         )
         ax.plot(0, 0, "+", color="white")
-        ax.set(title=short + _say_curvature(each), aspect="equal")
+        ax.set(title=name + _say_curvature(each), aspect="equal")
         ax.grid(visible=False)
     lines.set(yscale="log", xlabel="first direction, in filter norms", title="loss on a line")
     label_ends(lines, [label for label in labels if isfinite(label.y)])

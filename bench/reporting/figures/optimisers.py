@@ -1,43 +1,48 @@
 """Errors against the learning rate, a line for each optimiser: what tuning is worth."""
 
-from statistics import mean
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.records.run_record import RunRecord
+from bench.core.config import OPTIMISERS
+from bench.reporting.aggregate import AND
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import COLOURS, panels, set_plain_ticks, shorten
 
+COLUMNS = ["label", "method", "steps", "lr", "seed", "mse_val", "mse_test"]
 Search = dict[str, Any]
 
 
-def read_searches(records: list[RunRecord]) -> list[Search]:
+def read_searches(data: pd.DataFrame) -> list[Search]:
     """Return the searches over the learning rate of a task, by optimiser, means over seeds."""
-    searches: dict[tuple, dict[str, dict[float, list[RunRecord]]]] = {}
-    for record in records:
-        run = record.run
-        if record.status == "done" and run.symmetrise == "none":
-            row = searches.setdefault((str(run.model), str(run.method), run.steps), {})
-            row.setdefault(run.optimiser, {}).setdefault(run.lr, []).append(record)
-    return [
-        {"row": f"{model} {method}", "steps": steps, "optimisers": _average(row)}
-        for (model, method, steps), row in sorted(searches.items())
-        if max(map(len, row.values())) > 1
+    data = data.reindex(columns=COLUMNS).dropna()
+    parts = [method.partition(AND) for method in data["method"]]
+    data = data.assign(
+        method=[trained for trained, _, _ in parts],
+        optimiser=[after or "adam" for _, _, after in parts],
+    )
+    data = data[data["optimiser"].isin(OPTIMISERS)]
+    searches = [
+        {"row": f"{label} {method}", "steps": steps, "optimisers": _average(rows)}
+        for (label, method, steps), rows in data.groupby(["label", "method", "steps"])
     ]
+    return [s for s in searches if max(len(curve["lr"]) for curve in s["optimisers"].values()) > 1]
 
 
-def _average(row: dict[str, dict[float, list[RunRecord]]]) -> dict[str, dict[str, list[float]]]:
+def _average(rows: pd.DataFrame) -> dict[str, dict[str, list[float]]]:
     """Return rates and errors of each optimiser, those of rates that all seeds have survived."""
     curves = {}
-    for optimiser, by_rate in sorted(row.items()):
-        rates = sorted(by_rate)
-        means = {
-            kind: [mean(r.scores[f"mse_{kind}"] for r in by_rate[lr]) for lr in rates]
-            for kind in ("val", "test")
+    for optimiser, own in rows.groupby("optimiser"):
+        rates = own.groupby("lr")
+        seeds = rates["seed"].nunique()
+        means = rates[["mse_val", "mse_test"]].mean()[seeds == seeds.max()]
+        curves[optimiser] = {
+            "lr": [*means.index],
+            "val": [*means["mse_val"]],
+            "test": [*means["mse_test"]],
         }
-        curves[optimiser] = {"lr": rates, **means}
     return curves
 
 

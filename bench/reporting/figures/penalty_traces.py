@@ -17,12 +17,12 @@ PANELS = {"beta": "beta / alpha", "fit": "fit term", "equivariance": "equivarian
 SMOOTH = 5  # points of a curve that are averaged
 
 
-def read_traces(root: Path, records: list[RunRecord]) -> dict[str, Any] | None:
+def read_traces(root: Path, table: pd.DataFrame, records: list[RunRecord]) -> dict[str, Any] | None:
     """Return curves of the penalty by method, of the first seed of every method but plain ones.
 
     Of one network, trained for one number of steps: the one with most curves.
     """
-    groups = _curves(root, records)
+    groups = _curves(root, table, records)
     if not groups:
         return None
     (model, steps), curves = max(groups.items(), key=lambda group: (len(group[1]), group[0]))
@@ -52,17 +52,21 @@ def penalty_traces(traces: dict[str, Any] | None, title: str) -> Figure | None:
     return figure
 
 
-def _curves(root: Path, records: list[RunRecord]) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
-    """Return the curves by network and steps, and by method."""
+def _curves(
+    root: Path, table: pd.DataFrame, records: list[RunRecord]
+) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
+    """Return the curves of a table's rows by network and steps, and by method."""
     groups: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
+    rows = table.set_index("key")
     for record in records:
         run = record.run
         ours = run.seed == 0 and not run.surface
         both = record.penalty and record.penalty.alpha and record.penalty.beta
-        if ours and both and run.symmetrise == "none":
+        if ours and both and run.symmetrise == "none" and record.key in rows.index:
             curve = _read(RunStore(root).curve_path(run, record.key))
             if curve is not None:
-                groups.setdefault((str(run.model), run.steps), {})[str(run.method)] = curve
+                row = rows.loc[record.key]
+                groups.setdefault((row["label"], run.steps), {})[row["method"]] = curve
     return groups
 
 

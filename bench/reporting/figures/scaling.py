@@ -1,58 +1,25 @@
 """Errors against compute, samples seen and parameters, and the exponents of their power laws."""
 
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from bench.records.run_record import RunRecord
 from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import EXACT, FREE, panels, set_plain_ticks, shorten
-from bench.reporting.scaling_laws import Law, band, bootstrap_laws, fit_law
+from bench.reporting.scaling_laws import (
+    COLUMNS,
+    EXPONENTS,
+    Law,
+    Learner,
+    band,
+    bootstrap_laws,
+    fit_law,
+)
 
-FEWEST = 3  # sizes and lengths of a law
-EXPONENTS = {"compute": "compute", "alpha": "parameters", "beta": "samples seen"}
-COLUMNS = ("size", "seen", "error", "flops")
-Learner = dict[str, Any]
 Look = tuple[str, str]  # name and colour
-
-
-def read_learners(records: list[RunRecord]) -> list[Learner]:
-    """Return each network and method that was trained in several sizes and lengths.
-
-    With parameters, samples seen, FLOPs of training and error of every run.
-    """
-    learners: dict[tuple[str, str], list[RunRecord]] = {}
-    for record in records:
-        counted = record.counters.get("parameters") and record.counters.get("step_flops")
-        if counted and record.status == "done" and record.run.symmetrise == "none":
-            name = record.run.model.stem, str(record.run.method)
-            learners.setdefault(name, []).append(record)
-    return [
-        {"network": network, "method": method, "exact": own[0].equivariant, **_columns(own)}
-        for (network, method), own in sorted(learners.items())
-        if _is_grid(own)
-    ]
-
-
-def _is_grid(records: list[RunRecord]) -> bool:
-    sizes = {record.counters["parameters"] for record in records}
-    lengths = {record.run.steps for record in records}
-    cells = {(record.counters["parameters"], record.run.steps) for record in records}
-    return min(len(sizes), len(lengths)) >= FEWEST and len(cells) == len(sizes) * len(lengths)
-
-
-def _columns(records: list[RunRecord]) -> dict[str, list[float]]:
-    ordered = sorted(records, key=lambda r: (r.counters["parameters"], r.run.steps, r.run.seed))
-    return {
-        "size": [r.counters["parameters"] for r in ordered],
-        "seen": [r.run.steps * r.run.batch_size for r in ordered],
-        "flops": [r.run.steps * r.counters["step_flops"] for r in ordered],
-        "error": [r.scores["mse_test"] for r in ordered],
-    }
 
 
 def scaling(learners: list[Learner], title: str) -> Figure | None:

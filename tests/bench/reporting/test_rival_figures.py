@@ -7,7 +7,7 @@ from msgspec import structs
 
 from bench import Plugin, Run
 from bench.records.run_record import Profiles, blank_record
-from bench.reporting.aggregate import frame, summary
+from bench.reporting.aggregate import frame
 from bench.reporting.figures import _rows
 from bench.reporting.figures.budget import budget
 from bench.reporting.figures.optimisers import optimisers, read_searches
@@ -28,8 +28,7 @@ def augmented(copies, seed):
 
 
 def rows_of(records, tmp_path):
-    table = summary(frame(records))
-    return _rows(tmp_path, records, table)
+    return _rows(tmp_path, records, frame(records))
 
 
 @pytest.fixture
@@ -63,16 +62,32 @@ def searched():
 
 
 def test_a_search_is_the_mean_over_seeds_by_rate(searched):
-    (search,) = read_searches(searched)
+    (search,) = read_searches(frame(searched))
     assert search["optimisers"]["muon"]["lr"] == [1e-4, 1e-3, 1e-2]
     assert search["optimisers"]["muon"]["test"] == pytest.approx([1.65, 0.55, 1.1])
 
 
 def test_a_star_marks_what_validation_chooses(searched):
-    (panel,) = optimisers(read_searches(searched), "t").axes
+    (panel,) = optimisers(read_searches(frame(searched)), "t").axes
     stars = [line for line in panel.lines if line.get_marker() == "*"]
     assert [line.get_xdata()[0] for line in stars] == [1e-3, 1e-3]
 
 
+def test_a_rate_that_some_seeds_have_not_survived_is_left_out(searched):
+    (search,) = read_searches(frame(searched[:5]))
+    assert search["optimisers"]["adam"]["lr"] == [1e-4, 1e-3]
+
+
+def test_an_old_version_is_not_averaged_in(searched):
+    old = [structs.replace(r, key="00000001") for r in searched]
+    worse = [structs.replace(r, scores=dict.fromkeys(r.scores, 9.0)) for r in old]
+    assert read_searches(frame([*worse, *searched])) == read_searches(frame(searched))
+
+
+def test_a_search_without_validation_is_none(searched):
+    bare = [structs.replace(r, scores={"mse_test": 1.0}) for r in searched]
+    assert read_searches(frame(bare)) == []
+
+
 def test_one_rate_is_no_search(searched):
-    assert optimisers(read_searches(searched[:2]), "t") is None
+    assert optimisers(read_searches(frame(searched[:2])), "t") is None

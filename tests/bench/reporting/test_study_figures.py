@@ -10,10 +10,10 @@ from bench import Plugin, Run
 from bench.records.run_record import blank_record
 from bench.reporting.aggregate import frame, summary
 from bench.reporting.figures import _rows
-from bench.reporting.figures.scaling import read_learners, scaling
+from bench.reporting.figures.scaling import scaling
 from bench.reporting.figures.style import FREE
 from bench.reporting.figures.switch import read_settings, switch
-from bench.reporting.scaling_laws import bootstrap_laws
+from bench.reporting.scaling_laws import bootstrap_laws, read_learners
 
 RUN = Run(Plugin("nbody_charged"), Plugin("transformer"), Plugin("plain"), steps=100)
 KINDS = ("mse", "expected_error", "mean_error", "equivariance_error")
@@ -44,6 +44,27 @@ def test_scaling_has_a_line_for_every_learner_and_its_exponents():
     assert [text.get_text()[:4] for text in exponents.texts] == ["0.25"] * 2 + ["0.50"] * 4
 
 
+def retrain(records, factor, **changes):
+    """The same runs, otherwise trained, with errors so many times as large."""
+    for one in records:
+        scores = {name: factor * score for name, score in one.scores.items()}
+        run = replace(one.run, **changes)
+        yield structs.replace(blank_record(run), scores=scores, counters=one.counters, seconds=1.0)
+
+
+def test_of_a_search_a_law_has_the_best_rate():
+    slow, fast = list(grid("transformer")), retrain(grid("transformer"), 0.5, lr=1e-2)
+    (alone,) = read_learners([*retrain(slow, 0.5)])
+    (learner,) = read_learners([*slow, *fast])
+    assert learner["error"] == alone["error"]
+
+
+def test_another_optimiser_is_another_learner():
+    other = retrain(grid("transformer"), 2.0, optimiser="muon")
+    learners = read_learners([*grid("transformer"), *other])
+    assert [one["method"] for one in learners] == ["plain", "plain + muon"]
+
+
 def test_too_few_lengths_are_no_law():
     assert read_learners([*grid("transformer", lengths=(100, 300))]) == []
 
@@ -71,7 +92,7 @@ def test_more_learners_than_colours_are_drawn(monkeypatch):
 def settings(tmp_path, *switches):
     runs = [replace(RUN, model=Plugin("rapidash", {"equivariance": s})) for s in switches]
     records = [record(run, 1.0 + i) for i, run in enumerate(runs)]
-    return _rows(tmp_path, records, summary(frame(records)))["switch"]
+    return _rows(tmp_path, records, frame(records))["switch"]
 
 
 def test_a_switch_has_its_settings_by_error(tmp_path):
