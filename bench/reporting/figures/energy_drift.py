@@ -1,6 +1,5 @@
 """How total energies drift in dynamics with trained forces."""
 
-import re
 from itertools import cycle
 from typing import Any
 
@@ -25,8 +24,8 @@ def read_drifts(table: pd.DataFrame, records: list[RunRecord]) -> list[dict[str,
             if curves.keys() >= {*CURVE} and len(curves[TIME]) > 1
         ]
         if seeds:
-            name = re.sub(r"(\w+)=True", r"\1", f"{row['model']} {row['method']}")
-            drifts.append({"row": shorten(name), "seeds": seeds})
+            name = shorten(f"{row['model']} {row['method']}")
+            drifts.append({"row": name, "seeds": seeds})
     return drifts
 
 

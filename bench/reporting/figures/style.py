@@ -99,13 +99,13 @@ def row_colour(row: pd.Series | Row) -> str:
     return network_colour(row["network"], bool(row["equivariant"]), bool(row["trivial"]))
 
 
-def panels(count: int, height: float = 1.0, **options: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401 - of subplots
+def panels(count: int, height: float = 1.0) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels side by side, one below the other where it is narrow."""
     width_in, height_in = mpl.rcParams["figure.figsize"]
     rows, columns = (count, 1) if width_in < NARROW_IN else (1, count)
     size = (width_in * columns, height * height_in * rows)
     figure = Figure(figsize=size, layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def family(row: pd.Series) -> str:
@@ -145,8 +145,8 @@ def _count(steps: int) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return a row's name without plain and the names of options."""
-    text = re.sub(r"\w+=", "", text).replace(" plain", "")
+    """Return a row's name without plain and the names of options, but of those that are on."""
+    text = re.sub(r"\w+=", "", text.replace("=True", "")).replace(" plain", "")
     for long, short in SHORT.items():
         text = text.replace(long, short)
     return verbatim(text)

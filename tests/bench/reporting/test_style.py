@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.reporting.figures.style import slug
+from bench.reporting.figures.style import shorten, slug
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,14 @@ def test_labels_that_differ_have_names_that_do(label, other):
 
 def test_a_label_of_other_letters_has_a_name():
     assert slug("данные").isalnum()
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("painn(channels=32, conservative=True) plain", "painn(32 conservative)"),
+        ("gnn remul(beta=2) + frame_average", "gnn remul(2) + frames"),
+    ],
+)
+def test_a_short_name_has_values_and_what_is_on(row, name):
+    assert shorten(row) == name
