@@ -14,6 +14,7 @@ from bench.records.run_record import STANDARD, RunRecord
 from bench.reporting.tuning import keep_tuned
 
 AND = " + "
+OLD = f"{AND}old version"
 CONFIGURATION = ["task", "model", "method", "steps", "key"]
 OWN = "score_"  # of the columns of scores that a task brings itself
 TAIL = re.compile(
@@ -26,18 +27,8 @@ TIMED = ("train_step", "inference")
 TIMINGS = [
     f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
 ]
-SAME = [
-    "network",
-    "label",
-    "status",
-    "equivariant",
-    "trivial",
-    "batch_size",
-    "lr",
-    *COUNTS[2:],
-    "session",
-]
-SAME += TIMINGS
+SAME = ["network", "label", "status", "equivariant", "trivial", "batch_size", "lr", "session"]
+SAME += [*COUNTS[2:], *TIMINGS]
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -62,18 +53,23 @@ def tails(data: pd.DataFrame) -> list[str]:
 def frame(records: list[RunRecord]) -> pd.DataFrame:
     """Return one row per record, in an order that does not depend on that of the files.
 
-    A run that was made for its loss surface is a row only where it repeats no other.
+    A run that was made for its loss surface is a row only where it repeats no other, and of copies
+    of a record, as several machines have them, there is one.
     """
-    ordered = sorted(records, key=lambda record: -record.run.surface)
-    distinct = {(canonical(r.run, seed=0, surface=0), r.run.seed): r for r in ordered}
     names: dict[tuple, dict[str, Any]] = {}  # by configuration, since keys take a while
-    rows = []
-    for (text, _), record in distinct.items():
+    rows, known = {}, set()
+    for record in sorted(records, key=lambda record: record.run.surface):
+        text, seed = canonical(record.run, seed=0, surface=0), record.run.seed
         configuration = text, record.key, record.run.surface
         if configuration not in names:
             names[configuration] = _names(record)
-        rows.append(names[configuration] | _values(record))
-    data = pd.DataFrame(rows)
+        own = names[configuration]
+        run = text, own["method"], seed
+        if record.run.surface and run in known:
+            continue
+        known.add(run)
+        rows[*(own[name] for name in CONFIGURATION), seed] = own | _values(record)
+    data = pd.DataFrame(rows.values())
     return data.sort_values([*CONFIGURATION, "seed"], ignore_index=True) if rows else data
 
 
@@ -86,7 +82,7 @@ def _names(record: RunRecord) -> dict[str, Any]:
         "model": run.model.stem,
         "network": run.model.stem,
         "label": run.model.label,
-        "method": method_of(run) if is_current(record) else f"{method_of(run)}{AND}old version",
+        "method": method_of(run) + OLD * (not is_current(record)),
         "key": record.key,
         **{
             name: getattr(run, name)
@@ -121,6 +117,11 @@ def keep_task(data: pd.DataFrame, task: str | None) -> pd.DataFrame:
 def keep_usual(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that no other optimiser, tuned rate or treatment afterwards has helped."""
     return table[~table["method"].str.contains(AND, regex=False)]
+
+
+def keep_current(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that the code of today would train alike."""
+    return table[~table["method"].str.contains(OLD, regex=False)]
 
 
 def is_current(record: RunRecord) -> bool:
@@ -203,9 +204,12 @@ def with_speed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline(table: pd.DataFrame) -> pd.Series | None:
-    """Return the equivariant row with the smallest in-distribution error, trivial ones left out."""
+    """Return the equivariant row with the smallest in-distribution error.
+
+    Trivial ones and those of an old version are left out.
+    """
     claimed = table["equivariant"].eq(True) & ~table["trivial"].eq(True)
-    exact = table[claimed & is_exact(table) & table["mse_test"].notna()]
+    exact = keep_current(table[claimed & is_exact(table) & table["mse_test"].notna()])
     return exact.loc[exact["mse_test"].idxmin()] if len(exact) else None
 
 

@@ -75,8 +75,9 @@ class Evidence:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The rows that have finished."""
-        return self.table[self.table["seeds"] > 0].to_dict("records")
+        """The rows that have finished, none of an old version."""
+        table = aggregate.keep_current(self.table)
+        return table[table["seeds"] > 0].to_dict("records")
 
     @cached_property
     def runs(self) -> pd.DataFrame:

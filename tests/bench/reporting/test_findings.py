@@ -145,6 +145,17 @@ def test_augmentation_of_the_same_steps_is_no_rival():
     assert "--methods augment --steps 3000" in finding.settles
 
 
+def test_an_old_version_answers_nothing():
+    rows = make_rows(5, egnn=1e-3, gnn__remul=2e-3)
+    old = [
+        replace(record, key=record.run.model.stem[0] * 8)
+        for record in make_rows(5, egnn=1e-5, gnn__remul=1e-5)
+    ]
+    assert find([*rows, *old]) == find(rows)
+    assert claims([*rows, *old]) == claims(rows)
+    assert find(old) == claims(old) == []
+
+
 def test_failures_alone_answer_nothing():
     lost = [replace(r, status="failed", reason="x", scores={}) for r in make_rows(3, egnn=1.0)]
     assert find(lost) == []

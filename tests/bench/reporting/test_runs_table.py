@@ -95,6 +95,34 @@ def test_records_of_another_version_are_another_row():
     assert sorted(table["method"]) == ["plain", "plain + old version"]
 
 
+def test_an_old_version_hides_no_seed_of_the_current_one():
+    old = [replace(made("egnn", seed, 5.0, 1.0), key="f" * 8) for seed in range(4)]
+    table = aggregate.summary(aggregate.frame([*(made("egnn", s, 1.0, 1.0) for s in (0, 1)), *old]))
+    assert dict(zip(table["method"], table["seeds"], strict=True)) == {
+        "plain": 2,
+        "plain + old version": 4,
+    }
+
+
+def test_an_old_version_is_no_baseline():
+    old = replace(made("egnn", 0, 0.1, 1.0), key="f" * 8)
+    found = [old, made("egnn", 0, 1.0, 1.0)]
+    assert aggregate.baseline(aggregate.summary(aggregate.frame(found)))["method"] == "plain"
+
+
+def test_a_copy_of_a_record_counts_once():
+    found = [made("egnn", 0, 1.0, 1.0)] * 2
+    assert rows(found)["egnn"]["seeds"] == 1
+
+
+@pytest.mark.parametrize(("old", "seeds"), [("", [1]), ("f" * 8, [1, 1])])
+def test_a_run_made_for_its_surface_is_a_row_where_it_repeats_none(old, seeds):
+    plain = made("egnn", 0, 1.0, 1.0)
+    drawn = blank_record(dataclasses.replace(plain.run, surface=3))
+    found = [replace(drawn, scores=plain.scores), replace(plain, key=old or plain.key)]
+    assert aggregate.summary(aggregate.frame(found))["seeds"].tolist() == seeds
+
+
 def test_a_score_that_is_missing_is_not_averaged_away():
     found = [made("egnn", 0, 1.0, 1.0), made("egnn", 1, 3.0, 1.0)]
     del found[1].scores["mse_ood"]
