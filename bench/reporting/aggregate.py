@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.core.config import Run, canonical
+from bench.core.config import Run, canonical, without_folders
 from bench.core.keys import run_key
 from bench.records.run_record import STANDARD, RunRecord
 from bench.reporting.tuning import keep_tuned
@@ -27,8 +27,8 @@ TIMED = ("train_step", "inference")
 TIMINGS = [
     f"{kind}_{part}" for kind in TIMED for part in ("ms", "quality", "samples", "ratio", "beside")
 ]
-SAME = ["network", "label", "status", "equivariant", "trivial", "batch_size", "lr", "session"]
-SAME += [*COUNTS[2:], *TIMINGS]
+SAME = ["network", "label", "status", "equivariant", "trivial", "batch_size", "lr", "search"]
+SAME += ["session", *COUNTS[2:], *TIMINGS]
 EXACT = 1e-4  # relative error up to which a claim of equivariance is believed
 
 
@@ -84,6 +84,7 @@ def _names(record: RunRecord) -> dict[str, Any]:
         "label": run.model.label,
         "method": method_of(run) + OLD * (not is_current(record)),
         "key": record.key,
+        "search": canonical(without_folders(run), seed=0, lr=None, surface=0),
         **{
             name: getattr(run, name)
             for name in ("steps", "elements", "samples", "batch_size", "lr")
@@ -106,7 +107,7 @@ def _values(record: RunRecord) -> dict[str, Any]:
 def method_of(run: Run) -> str:
     """Return the method with options, optimiser and precision, and what was done after."""
     others = (run.optimiser, "adam"), (run.precision, "float32"), (run.symmetrise, "none")
-    return AND.join([str(run.method), *(value for value, usual in others if value != usual)])
+    return AND.join([run.method.label, *(value for value, usual in others if value != usual)])
 
 
 def keep_task(data: pd.DataFrame, task: str | None) -> pd.DataFrame:

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-ALIKE = ["network", "label", "method", "steps", "batch_size"]
+ALIKE = ["search", "method"]  # the run but for its rate, and whether it is of an old version
 TUNED = "tuned"
-COLUMNS = ["lr", "mse_val", "mse_val_std", "seconds", "rates", "search_s"]  # in no table
+COLUMNS = ["search", "lr", "mse_val", "mse_val_std", "seconds", "rates", "search_s"]  # in no table
 
 
 def keep_tuned(table: pd.DataFrame, mark: str) -> pd.DataFrame:
@@ -12,13 +12,16 @@ def keep_tuned(table: pd.DataFrame, mark: str) -> pd.DataFrame:
 
     `rates` is the number of learning rates, `search_s` the seconds of all of their runs.
     """
-    rows = table.groupby(ALIKE, sort=False, dropna=False)
-    rates, count = rows["lr"].transform("nunique"), rows["lr"].transform("size")
-    searched = (rates == count) & (count > 1)
-    if "mse_val" not in table or not searched.any():
+    if "mse_val" not in table:
         return table
+    rows = table.groupby(ALIKE, sort=False)
+    rates, count = rows["lr"].transform("nunique"), rows["lr"].transform("size")
     whole = table["seeds"] == rows["seeds"].transform("max")  # a rate at which some diverge is none
-    best = table[searched & whole & table["mse_val"].notna()].groupby(ALIKE)["mse_val"].idxmin()
+    scored = table[(rates == count) & (count > 1) & whole & table["mse_val"].notna()]
+    best = scored.groupby(ALIKE)["mse_val"].idxmin()
+    searched = pd.MultiIndex.from_frame(table[ALIKE]).isin(best.index)
+    if not searched.any():
+        return table
     table = table.assign(
         method=table["method"].where(~searched, table["method"] + mark + TUNED),
         rates=rates.where(searched, 1),

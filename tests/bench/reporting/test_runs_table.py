@@ -110,6 +110,16 @@ def test_an_old_version_is_no_baseline():
     assert aggregate.baseline(aggregate.summary(aggregate.frame(found)))["method"] == "plain"
 
 
+def test_a_method_is_one_by_whatever_path():
+    found = [made("egnn", seed, 1.0, 1.0) for seed in (0, 1)]
+    paths = ["/somewhere/mine.py", "mine.py"]
+    found = [
+        replace(one, key="f" * 8, run=dataclasses.replace(one.run, method=Plugin(path)))
+        for one, path in zip(found, paths, strict=True)
+    ]
+    assert rows(found)["egnn"][["method", "seeds"]].tolist() == ["mine", 2]
+
+
 def test_a_copy_of_a_record_counts_once():
     found = [made("egnn", 0, 1.0, 1.0)] * 2
     assert rows(found)["egnn"]["seeds"] == 1

@@ -68,6 +68,25 @@ def test_rows_that_differ_otherwise_are_no_search(records):
     assert list(summary(data)["method"]) == ["plain", "plain"]
 
 
+@pytest.mark.parametrize("change", [{"decay": "cosine"}, {"clip": 1.0}, {"validations": 5}])
+def test_rows_that_differ_in_more_than_the_rate_are_no_search(change):
+    runs = [RUN, replace(RUN, lr=1e-2, **change)]
+    table = summary(frame([record(run, 1.0, 1.0) for run in runs]))
+    assert list(table["method"]) == ["plain", "plain"]
+
+
+@pytest.mark.parametrize("lost", ["mse_val", "all"])
+def test_a_search_without_a_best_keeps_its_rows(lost):
+    others = [record(RUN, 1.0, 1.0)]
+    for lr in VALIDATION:
+        run = replace(RUN, model=Plugin("gnn"), lr=lr)
+        scores = {} if lost == "all" else {"mse_test": TEST[lr]}
+        status = "diverged" if lost == "all" else "done"
+        others.append(structs.replace(blank_record(run), scores=scores, status=status))
+    table = summary(frame(others))
+    assert sorted(table["network"]) == ["egnn", "gnn", "gnn", "gnn"]
+
+
 def test_tails_are_columns_that_are_to_be_asked_for(records):
     scores = dict.fromkeys(TAILS.values(), 0.7)
     data = frame([record(RUN, 1.0, 1.0, **scores)])
