@@ -130,10 +130,10 @@ def count_machines(records: Iterable[RunRecord | SpeedRecord]) -> list[dict[str,
 
 def _task_section(root: Path, evidence: Evidence, drawings: list[Drawing]) -> Section:
     table, rows = runs_table.fill_task(evidence.task, evidence.data, evidence.table, root.name)
-    ties, front = page_rows.mark_best(evidence, rows)
+    ties, beaten = page_rows.mark_best(evidence, rows)
     notes = [note for note in table.notes if not note.startswith(UNFINISHED)]
     unfinished = [note for note in table.notes if note.startswith(UNFINISHED)]
-    cells = page_rows.runs_rows(table, rows, ties, front)
+    cells = page_rows.runs_rows(table, rows, ties, beaten)
     return Section(
         table.title,
         PageTable(table.title, table.headings, cells, notes, legends.RUNS),

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.reporting import formats
-from bench.reporting.aggregate import AND, splits
+from bench.reporting.aggregate import AND, is_exact, keep_current, splits
 from bench.reporting.comparisons import find_front, find_ties
 from bench.reporting.figures.style import bare, network_colour
 from bench.reporting.findings import Evidence
 
 MSE = "MSE x 1e3"
-ROUND_OFF = 1e-4  # equivariance errors below are alike
 HINTS = {
     "x step": "above 1 is faster",
     "x infer": "above 1 is faster",
@@ -31,9 +31,8 @@ WIDE = {  # columns that a screen of a phone leaves out at first
 }  # fmt: skip
 WORDS = {"model", "method", "mode", "published", "peer", "job", "our model", "nodes x batch"}
 SPARE = {  # columns that are to be asked for
-    "rel. error", "MFLOP", "step samples/s", "infer samples/s", "GFLOP", "first call s",
-    "break-even", "step mJ", "of peak", "their params", "our params", "their MFLOP", "our MFLOP",
-    *formats.SPARE,
+    "rel. error", "MFLOP", "GFLOP", "first call s", "break-even", "step mJ", "of peak",
+    "their params", "our params", "their MFLOP", "our MFLOP", *formats.SPARE,
 }  # fmt: skip
 
 
@@ -98,11 +97,11 @@ class PageTable:
 
 
 def runs_rows(
-    table: formats.Table, rows: pd.DataFrame, ties: Mapping[str, set[str]], front: set[str]
+    table: formats.Table, rows: pd.DataFrame, ties: Mapping[str, set[str]], beaten: set[str]
 ) -> list[PageRow]:
     """Return the rows of a task's table; errors and times link to their records.
 
-    `ties` holds for each heading the keys of the best rows, `front` the keys that none beats.
+    `ties` holds for each heading the keys of the best rows, `beaten` those of rows that one beats.
     """
     order = rows["mse_test"].rank(na_option="bottom", method="first").tolist()
     shown = [
@@ -117,7 +116,7 @@ def runs_rows(
             ],
             {"family": family(row), "method": bare(row["method"].partition(AND)[0])},
             _colour(row),
-            isinstance(row["key"], str) and row["key"] not in front,
+            row["key"] in beaten,
         )
         for cells, row in zip(
             table.cells, rows.astype(object).where(rows.notna(), "").to_dict("records"), strict=True
@@ -127,22 +126,26 @@ def runs_rows(
 
 
 def mark_best(evidence: Evidence, rows: pd.DataFrame) -> tuple[dict[str, set[str]], set[str]]:
-    """Return for each heading of errors the keys of the best rows, and the keys none beats.
+    """Return for each heading of errors the keys of the best rows, and the keys of beaten rows.
 
     Best are the smallest and those a paired test does not tell from it; beaten is a row than which
-    another is as accurate, as nearly equivariant and as fast, and better in one of these.
+    another is as accurate, as nearly equivariant and as fast, and better in one of these. What no
+    row has is left out, and a row that lacks a number is not beaten.
     """
-    real = rows[rows["key"].notna() & (rows["seeds"] > 0) & ~rows["trivial"].eq(True)]
+    real = keep_current(rows[rows["key"].notna() & (rows["seeds"] > 0)])
+    real = real[~real["trivial"].eq(True)]
     shown = real.to_dict("records")
     ties = {}
     for split in splits(evidence.data):
         errors = {row["key"]: evidence.errors(row, f"mse_{split}") for row in shown}
         ties[_heading(split)] = set(find_ties(errors))
-    last = "mse_ood" if "mse_ood" in real else "mse_test"
-    costs = [last, "expected_error_test", "inference_ms"]
-    values = real.assign(expected_error_test=real["expected_error_test"].clip(lower=ROUND_OFF))
-    marks = find_front(values[costs].astype(float).values.tolist())
-    return ties, {key for key, mark in zip(real["key"], marks, strict=True) if mark}
+    costs, symmetry = real.set_index("key"), "expected_error_test"
+    costs[symmetry] = costs[symmetry].mask(is_exact(costs), 0.0)
+    costs = costs.dropna(axis="columns", how="all")
+    error = "mse_ood" if "mse_ood" in costs else "mse_test"
+    costs = costs[[n for n in (error, symmetry, "inference_ms") if n in costs]].astype(float)
+    marks = find_front(costs.values.tolist())
+    return ties, {*costs[costs.notna().all(axis=1) & ~np.array(marks, dtype=bool)].index}
 
 
 def _heading(split: str) -> str:
