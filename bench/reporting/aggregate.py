@@ -164,7 +164,7 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
         row = dict(zip(CONFIGURATION, configuration, strict=True)) | {"seeds": len(done)}
         for score in scores:
             own = values[score][seeds].astype(float) if score in values else np.full(1, np.nan)
-            row |= {score: own.sum() / len(own), f"{score}_std": _deviation(own)}
+            row |= {score: _mean(own), f"{score}_std": _deviation(own)}
         timed = next((place for place in seeds if isinstance(sessions[place], str)), seeds[0])
         places_of = dict.fromkeys(SAME, seeds[0]) | dict.fromkeys(["session", *TIMINGS], timed)
         spent = values["seconds"][seeds] if "seconds" in values else [np.nan]
@@ -177,14 +177,18 @@ def summary(data: pd.DataFrame) -> pd.DataFrame:
     return _tell_apart(table.reset_index(drop=True))
 
 
-def _deviation(values: np.ndarray) -> float:
-    """Return the deviation of a sample, of what is known of it."""
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of what is known of a sample; records of before lack some scores."""
     known = values[~np.isnan(values)]
-    return (
-        np.sqrt(((known - known.mean()) ** 2).sum() / (len(known) - 1))
-        if len(known) > 1
-        else np.nan
-    )
+    return known.sum() / len(known) if len(known) else np.nan
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Return the deviation of what is known of a sample."""
+    known = values[~np.isnan(values)]
+    if len(known) < 2:
+        return np.nan
+    return np.sqrt(((known - known.mean()) ** 2).sum() / (len(known) - 1))
 
 
 def _tell_apart(table: pd.DataFrame) -> pd.DataFrame:

@@ -74,7 +74,8 @@ def compare_backbones(evidence: Evidence, split: str) -> Finding:
     ratio = exact and free and evidence.compare(free, exact, f"mse_{split}", picked)
     if not ratio:
         lacking = "exact network" if exact is None else "unconstrained row"
-        sentence = f"Nothing to compare: no {lacking} has finished with a seed in common."
+        words = "the best of both share no seed" if exact and free else f"no {lacking} has a score"
+        sentence = f"Nothing to compare: {words}."
         return Finding(evidence.task, question, sentence, UNDECIDED)
     within = ratio.is_within()
     sentence = (

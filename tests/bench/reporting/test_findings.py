@@ -145,6 +145,26 @@ def test_augmentation_of_the_same_steps_is_no_rival():
     assert "--methods augment --steps 3000" in finding.settles
 
 
+def test_a_seed_without_a_score_leaves_those_that_have_it():
+    records = make_rows(5, egnn=1e-3, gnn=5e-3)
+    del records[-1].scores["mse_ood"]
+    finding = next(
+        f for f in find(records) if f.question.startswith(ACCURATE) and OOD in f.question
+    )
+    assert (finding.verdict, finding.seeds) == (NO, 4)
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [("egnn", "no unconstrained row has a score"), ("gnn", "no exact network has a score")],
+)
+def test_what_cannot_be_compared_says_why(left, words):
+    rows = make_rows(2, egnn=1e-3, gnn=1e-3)
+    assert words in answer([r for r in rows if r.run.model.stem == left]).sentence
+    apart = [r for r in rows if (r.run.model.stem == left) == (r.run.seed == 0)]
+    assert "share no seed" in answer(apart).sentence
+
+
 def test_an_old_version_answers_nothing():
     rows = make_rows(5, egnn=1e-3, gnn__remul=2e-3)
     old = [
