@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from made_records import make
+from msgspec import structs
 
 from bench import Plugin
 from bench.records.run_store import RunStore
@@ -33,6 +35,27 @@ def test_every_system_has_its_row(records):
     assert tuple(table["system"]) == SYSTEMS
     assert {*table["kind"]} == {"circulant"}
     assert {*table["samples"]} == {20}
+
+
+MAPS = Plugin("linear_maps", {"kind": "circulant", "n": 8, "train": 20})
+
+
+def test_rows_that_had_help_are_no_system():
+    record = structs.replace(make("discovery/tied", 0, 1.0, task=MAPS), equivariant=False)
+    record = structs.replace(record, scores=record.scores | {"of_least_squares": 1.0})
+    ramp, muon, old = (
+        structs.replace(record, run=replace(record.run, method=Plugin("ramp"))),
+        structs.replace(record, run=replace(record.run, optimiser="muon")),
+        structs.replace(record, key="f" * 8),
+    )
+    assert [*tabulate_discoveries([record, ramp, muon, old])["system"]] == ["plain"]
+    assert tabulate_discoveries([ramp]).empty
+
+
+def test_a_task_with_the_same_options_is_none_of_the_maps():
+    record = make("gnn", 0, 1.0, task=MAPS)
+    other = replace(record.run, task=replace(MAPS, name="/somewhere/mine.py"))
+    assert tabulate_discoveries([structs.replace(record, run=other)]).empty
 
 
 def test_the_figure_is_drawn_where_there_is_something_to_show(records, tmp_path):
