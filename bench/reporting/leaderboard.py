@@ -35,16 +35,16 @@ def write_page(published: Path) -> str:
     """Return the page for the records of all machines in a folder."""
     roots = sorted({file.parents[2] for file in published.glob("*/runs/*/*.json")})
     records = [record for root in roots for record in RunStore(root).load()[0]]
-    tables = [_table(evidence) for evidence in collect_evidence(records)]
+    ranks = {evidence.task: [*_rank(evidence)] for evidence in collect_evidence(records)}
+    tables = [_table(task, rows) for task, rows in ranks.items() if rows]
     return "\n".join([PREFACE, *tables])
 
 
-def _table(evidence: Evidence) -> str:
-    rows = list(_rank(evidence))
+def _table(task: str, rows: list[Row]) -> str:
     columns = [column for column in COLUMNS if any(column.name in row for row in rows)]
     few = sorted({row["seeds"] for row in rows if row["seeds"] < FEW_SEEDS})
     notes = [f"{', '.join(map(str, few))} seeds of a row are a hint, no result"] if few else []
-    table = formats.fill_table(evidence.task, columns, rows, notes)
+    table = formats.fill_table(task, columns, rows, notes)
     return formats.format_tables([table])["md"].rstrip("\n") + "\n"
 
 

@@ -150,22 +150,26 @@ def differences(paper: PaperTable, run: Run) -> str:
     """Return the marks of what differs between a run and the one that the paper's sweep makes."""
     sweep = _runs(paper.sweep)
     alike = [own for own in sweep if own.model.stem == run.model.stem]
-    size = alike[0].model.kwargs if alike else plugins.paper_options(run.model.name)
     same = [own for own in alike or sweep if own.method.stem == run.method.stem] or sweep
     protocols = {(own.steps, own.batch_size, own.lr) for own in same}
     data = [own.task.kwargs for own in sweep if own.task.stem == run.task.stem]
     marks = {
-        "z": _options(run, size) != {**_options(run, size), **size},
+        "z": _is_of_another_size(run, alike),
         "t": (run.steps, run.batch_size, run.lr) not in protocols,
         "d": run.task.kwargs not in data,
     }
     return "".join(mark for mark, differs in marks.items() if differs)
 
 
-def _options(run: Run, size: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a run's network, with defaults where a size asks for more."""
-    defaults = plugins.options("models", run.model.name) if size else {}
-    return {**defaults, **run.model.kwargs}
+def _is_of_another_size(run: Run, alike: Sequence[Run]) -> bool:
+    """Return whether a network is not as published, defaults too; no where its file is gone."""
+    try:
+        size = alike[0].model.kwargs if alike else plugins.paper_options(run.model.name)
+        options = plugins.options("models", run.model.name) if size else {}
+    except ValueError:
+        return False
+    options = {**options, **run.model.kwargs}
+    return options != {**options, **size}
 
 
 @cache
@@ -227,17 +231,8 @@ def _texts(entry: Entry, score: Score) -> tuple[str, str]:
     return theirs, ours
 
 
-FIELDS = (
-    "network",
-    "method",
-    "column",
-    "published",
-    "label",
-    "ours",
-    "deviation",
-    "seeds",
-    "differs",
-)
+FIELDS = ("network", "method", "column", "published", "label", "ours", "deviation", "seeds",
+          "differs")  # fmt: skip
 
 
 def _flat(paper: PaperTable, rows: list[tuple[str, str, list[Entry]]]) -> Iterator[dict[str, Any]]:

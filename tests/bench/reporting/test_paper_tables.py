@@ -69,6 +69,13 @@ def test_marks_say_what_differs_from_the_paper(changes, marks):
     )
 
 
+@pytest.mark.parametrize("name", ["net", "transformer"])
+def test_a_network_whose_file_is_gone_has_its_row(name):
+    record = made(of_paper(Plugin("plain")))
+    gone = replace(record, run=of_paper(Plugin("plain"), model=Plugin(f"/gone/{name}.py")))
+    assert entry([gone], name, "plain").differs == ""
+
+
 def test_of_several_betas_validation_chooses():
     best, other = (of_paper(Plugin("remul", {"beta": beta})) for beta in (1.0, 10.0))
     records = [made(best, 3e-3, mse_val=1e-3), made(other, 2e-3, mse_val=2e-3)]
