@@ -68,6 +68,9 @@ def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
 def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
     """Return whether the loss makes a network more equivariant than plain training does."""
     claim = "Unconstrained networks learn approximate symmetry from an additional loss"
+    remul = [row for row in remul if row["expected_error_test"] == row["expected_error_test"]]
+    if not remul:
+        return Claim(claim, evidence.task, OPEN, "No equivariance error is known.")
     best = min(remul, key=lambda row: row["expected_error_test"])
     trained_plainly = [
         row
@@ -94,11 +97,16 @@ def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
 def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
     """Return whether E' falls with every step of beta, on all ladders that have most of them."""
     claim = "The weight beta controls how equivariant a network becomes"
-    ladders: dict[tuple, list[Row]] = {}
-    for row in remul:
-        ladders.setdefault(_without_beta(evidence.configurations[row["key"]]), []).append(row)
+    ladders: dict[str, dict[float, Row]] = {}
+    for row in sorted(remul, key=lambda row: row["seeds"]):  # of one beta that with most seeds
+        run = evidence.configurations[row["key"]]
+        ladders.setdefault(_without_beta(run), {})[_beta(run)] = row
     most = max(map(len, ladders.values()))
-    longest = [_compare_steps(evidence, rows) for rows in ladders.values() if len(rows) == most]
+    longest = [
+        _compare_steps(evidence, [rows[beta] for beta in sorted(rows)])
+        for rows in ladders.values()
+        if len(rows) == most
+    ]
     pairs = [pair for ladder in longest for pair in ladder]
     if not pairs:
         return Claim(claim, evidence.task, OPEN, "There is one beta alone.", settles="run others")
@@ -115,8 +123,7 @@ def _judge_control(evidence: Evidence, remul: list[Row]) -> Claim:
 
 
 def _compare_steps(evidence: Evidence, rows: list[Row]) -> list[tuple[Row, Row, ErrorRatio]]:
-    """Return rows that differ in beta, pair by pair, with the ratio of their E'."""
-    rows = sorted(rows, key=lambda row: _beta(evidence.configurations[row["key"]]))
+    """Return rows in order of their beta, pair by pair, with the ratio of their E'."""
     ratios = [evidence.compare(high, low, "expected_error_test") for low, high in pairwise(rows)]
     return [(*pair, ratio) for pair, ratio in zip(pairwise(rows), ratios, strict=True) if ratio]
 
@@ -182,7 +189,7 @@ def _beta(run: Run) -> float:
     return run.method.kwargs.get("beta", 1.0)
 
 
-def _without_beta(run: Run) -> tuple:
+def _without_beta(run: Run) -> str:
     rest = {key: value for key, value in run.method.kwargs.items() if key != "beta"}
     method = replace(run.method, kwargs=rest)
-    return (canonical(replace(run, method=method), seed=0),)
+    return canonical(replace(run, method=method), seed=0)

@@ -248,6 +248,36 @@ def test_beta_controls_the_error_if_each_step_lowers_it(errors, verdict):
     assert judge(records, "The weight beta").verdict == verdict
 
 
+def test_a_beta_that_is_written_and_the_default_are_one():
+    records = [
+        make("gnn", seed, 1.0, "remul", options=options, symmetry=(1 + 0.01 * seed) * error)
+        for options, error in (({}, 0.3), ({"beta": 1.0}, 0.3), ({"beta": 10.0}, 0.1))
+        for seed in range(5)
+    ]
+    claim = judge(records, "The weight beta")
+    assert "beta = 1 < 10: E' falls in 1 and rises in 0 of 1 step " in claim.sentence
+    assert len(claim.rows) == 2
+
+
+def test_a_row_without_an_equivariance_error_is_not_the_most_symmetric():
+    records = [
+        make("gnn", seed, 1.0, method, options=options, symmetry=(1 + 0.01 * seed) * error)
+        for method, options, error in (
+            ("plain", {}, 0.1),
+            ("remul", {"beta": 0.1}, 0.2),
+            ("remul", {"beta": 10.0}, 0.01),
+        )
+        for seed in range(5)
+    ]
+    for record in records:
+        if record.run.method.kwargs.get("beta") == 0.1:
+            del record.scores["expected_error_test"]
+    assert judge(records, SYMMETRIC).verdict == CONFIRMED
+    for record in records:
+        record.scores.pop("expected_error_test", None)
+    assert judge(records, SYMMETRIC).sentence == "No equivariance error is known."
+
+
 def test_every_ladder_of_betas_counts():
     """Over one group each step lowers the error; over another the second raises it."""
     errors = {"so3": (0.3, 0.2, 0.1), "about_y": (0.3, 0.2, 0.4)}
