@@ -49,12 +49,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Entry:
-    """A configuration among the records: its name, its command, and a file for each seed."""
+    """A configuration among the records: what it is, its command, and a file for each seed."""
 
     key: str
     name: str
     command: str
     files: list[tuple[str, str]]
+    task: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return its name with its task."""
+        return f"{self.task}, {self.name}" if self.task else self.name
 
 
 def write_page(root: Path, records: list[RunRecord], evidences: Sequence[Evidence]) -> Path:
@@ -84,7 +90,7 @@ def write_page(root: Path, records: list[RunRecord], evidences: Sequence[Evidenc
         answers=answers,
         shown=list_shown(answers),
         entries=entries,
-        names={entry.key: entry.name.partition(", ")[2] for entry in entries},
+        names={entry.key: entry.name for entry in entries},
         timed=list(_list_timed(root, timed)),
         machines=count_machines([*records, *timed]),
         runs=len(records),
@@ -108,7 +114,8 @@ def list_entries(root: Path, records: Iterable[RunRecord]) -> Iterator[Entry]:
         ]
         (command,) = write_commands([own[0].run], own[-1].run.seed + 1)
         command += " --device cuda" if own[0].machine.gpu else ""
-        yield Entry(key, ", ".join(name), command, seeds)
+        task, *words = name
+        yield Entry(key, ", ".join(words), command, seeds, task)
 
 
 def count_machines(records: Iterable[RunRecord | SpeedRecord]) -> list[dict[str, Any]]:

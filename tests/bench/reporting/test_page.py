@@ -122,6 +122,16 @@ def test_records_are_linked_with_the_command_that_makes_them_again(root, page):
     assert "<code>python -m bench run --task nbody_gravity:val=500 --models egnn" in page
 
 
+def test_a_row_that_a_sentence_rests_on_is_named_without_its_task(tmp_path):
+    root, task = tmp_path / "one-0000", Plugin("nbody_gravity", {"train": 10, "val": 500})
+    for record in make_rows(1, egnn={"error": 1e-3, "task": task}, gnn={"error": 1, "task": task}):
+        RunStore(root).write(record)
+    assert main(["report", "--results", str(tmp_path)]) == 0
+    text = (root / "report.html").read_text()
+    assert ">egnn plain, 1,500 steps</a>" in text
+    assert "nbody_gravity(train=10, val=500), egnn plain, 1,500 steps: <a" in text
+
+
 def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
     shutil.rmtree(other / "figures")
