@@ -8,6 +8,7 @@ import pytest
 from made_records import make
 from msgspec.structs import replace
 
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.records.run_record import blank_record
 from bench.records.timings import Timing
@@ -248,6 +249,12 @@ def test_published_numbers_have_a_source_and_a_label():
     for task in json.loads(published.FILE.read_text()).values():
         assert task["source"]
         assert all(row["label"] in "ABCD" for row in task["rows"])
+
+
+@pytest.mark.parametrize(("kind", "part"), [("models", "model"), ("methods", "method")])
+def test_published_rows_are_of_our_plug_ins(kind, part):
+    tasks = json.loads(published.FILE.read_text()).values()
+    assert {row[part] for task in tasks for row in task["rows"]} <= {*plugins.names(kind)}
 
 
 def test_other_data_have_none_of_the_published_numbers():
