@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bench.records.run_record import RunRecord
-from bench.reporting.aggregate import OWN, frame
+from bench.reporting.aggregate import OWN, frame, keep_current
 from bench.reporting.formats import ABSENT
 
 Values = Callable[["Scores"], pd.Series]
@@ -20,12 +20,18 @@ class Scores:
     runs: pd.DataFrame
 
     def of(self, score: str, task: str, network: str = "", method: str = "") -> pd.Series:
-        """Return a score by seed, of the runs of a task whose network and method hold the words."""
+        """Return a score by seed, of the runs of a task whose network and method hold the words.
+
+        Raises `ValueError` where these are several runs of a seed.
+        """
         own = self.runs[self.runs["task"] == task]
         own = own[own["label"].str.contains(network, regex=False)]
         own = own[own["method"].str.contains(method, regex=False)]
+        if own["seed"].duplicated().any():
+            rows = ", ".join(sorted({*(own["label"] + " " + own["method"])}))
+            raise ValueError(f"several runs of one seed on {task}, where one is asked for: {rows}")
         column = score if score in own else OWN + score
-        if column not in own or own["seed"].duplicated().any():
+        if column not in own:
             return pd.Series(dtype=float)
         return own.set_index("seed")[column].dropna()
 
@@ -179,7 +185,7 @@ def _amortise_claims() -> Iterator[Claim]:
 def write_claims(records: list[RunRecord]) -> list[str]:
     """Return the lines of a table of all claims: what is wanted, reached, and by how many seeds."""
     runs = frame(records)
-    scores = Scores(runs[runs["status"] == "done"])
+    scores = Scores(keep_current(runs[runs["status"] == "done"]))
     lines = ["| of | wanted | reached | seeds that do |", "| --- | ---: | ---: | ---: |"]
     for claim in list_claims():
         values = claim.values(scores)

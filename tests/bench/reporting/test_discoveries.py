@@ -8,8 +8,9 @@ from msgspec import structs
 
 from bench import Plugin
 from bench.records.run_store import RunStore
+from bench.reporting.aggregate import frame
 from bench.reporting.discoveries import SYSTEMS, tabulate_discoveries
-from bench.reporting.discovery_claims import list_claims, write_claims
+from bench.reporting.discovery_claims import Scores, list_claims, write_claims
 from bench.reporting.figures.discoveries import draw_discoveries
 from bench.system.checkout import ROOT
 from bench.training.execute import execute
@@ -68,6 +69,15 @@ def test_claims_without_records_say_so(records):
     lines = write_claims(records[-1:])
     assert len(lines) == 2 + len([*list_claims()])
     assert all("no records" in line for line in lines[2:])
+
+
+def test_several_runs_of_a_seed_are_no_evidence():
+    records = [
+        make("discovery/pathways", 0, 1.0, "evidence", steps=steps, task=Plugin("kchain"))
+        for steps in (1, 2)
+    ]
+    with pytest.raises(ValueError, match="several runs of one seed on kchain"):
+        Scores(frame(records)).of("mse_test", "kchain")
 
 
 def test_every_claim_has_its_committed_records():
