@@ -78,6 +78,7 @@ def _names(record: RunRecord) -> dict[str, Any]:
     run = record.run
     return {
         "name": run.task.stem,
+        "path": run.task.name,
         "task": run.task.label,
         "model": run.model.stem,
         "network": run.model.stem,

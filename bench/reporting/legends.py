@@ -1,5 +1,7 @@
 """What the headings of the tables mean, for readers of the page."""
 
+from collections.abc import Iterable, Mapping
+
 TIME = "median over the rounds of a session; a C behind it: disturbed, see below"
 RUNS = {
     "model": "the network; options where they tell two sizes apart",
@@ -9,7 +11,9 @@ RUNS = {
     "seeds": "finished runs, over which a row is averaged",
     "MSE x 1e3": "mean squared error on the test split, in thousandths; smaller is more accurate",
     "OOD MSE x 1e3": "the same out of distribution: on poses turned further than in training",
-    "TURNED_Y MSE x 1e3": "the same on the test split turned about y",
+    "median SE": "median of the squared errors of the test split's samples",
+    "OOD median SE": "the same out of distribution",
+    "largest SE": "the largest squared error of a sample of the test split",
     "E'": "equivariance error, the mean of |f(g x) - g f(x)| over rotations g (REMUL, Eq. 9), in "
     "units of the output; 0 is exactly equivariant, about 1e-7 is round-off",
     "rel. error": "relative equivariance error, the mean of |f(g x) - g f(x)| / |g f(x)|; about "
@@ -57,7 +61,9 @@ PEERS = {
     "smaller class": "the side whose functions are fewer by design, if one is; a note says why",
     "nodes x batch": SPEED["nodes x batch"],
     "their params": RUNS["params"],
+    "our params": RUNS["params"],
     "their MFLOP": RUNS["MFLOP"],
+    "our MFLOP": RUNS["MFLOP"],
     "theirs": "inference / training: their time over that of a Transformer in the same process; "
     "above 1 is slower than it",
     "ours": "the same of ours",
@@ -65,4 +71,15 @@ PEERS = {
     "faster",
     "x faster, training": "the same of a training step",
     "their MB": "most megabytes alive at once that a training step made",
+    "our MB": "the same of ours",
 }
+
+
+def explain_runs(headings: Iterable[str]) -> Mapping[str, str]:
+    """Return what headings of a task's table mean, those of its own splits and scores too."""
+    return {heading: RUNS.get(heading) or _explain_own(heading) for heading in headings}
+
+
+def _explain_own(heading: str) -> str:
+    split, mse, _ = heading.partition(" MSE x 1e3")
+    return f"the same on the split {split.lower()}" if mse else "a score of the task's own"

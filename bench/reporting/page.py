@@ -141,9 +141,10 @@ def _task_section(root: Path, evidence: Evidence, drawings: list[Drawing]) -> Se
     notes = [note for note in table.notes if not note.startswith(UNFINISHED)]
     unfinished = [note for note in table.notes if note.startswith(UNFINISHED)]
     cells = page_rows.runs_rows(table, rows, ties, beaten)
+    legend = legends.explain_runs(table.headings)
     return Section(
         table.title,
-        PageTable(table.title, table.headings, cells, notes, legends.RUNS),
+        PageTable(table.title, table.headings, cells, notes, legend),
         *_split(drawings),
         [note.removeprefix(UNFINISHED) for note in unfinished],
     )

@@ -181,7 +181,7 @@ class Evidence:
 
 
 def collect_evidence(records: Sequence[RunRecord]) -> Iterator[Evidence]:
-    """Yield what one machine's records say of each task, with these options, in order of name."""
+    """Yield what records say of each task, with these options, in order of name."""
     data = aggregate.frame(list(records))
     gpu = {record.key for record in records if record.machine.gpu}
     for task, part in data.groupby("task") if len(data) else ():

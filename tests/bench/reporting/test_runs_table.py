@@ -163,6 +163,18 @@ def test_scores_of_fields_with_units_say_them(tmp_path):
     assert "| force_mae kcal/mol/Å |" in shown([replace(record, run=of_forces)], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "heading"), [('UNITS = {"force": "N"}', "force_mae N"), ("def", "force_mae")]
+)
+def test_units_are_those_of_a_file_by_its_path(text, heading, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    record = made("egnn", 0, 1.0, 1.0)
+    record.scores["force_mae"] = 3.0
+    own = dataclasses.replace(record.run, task=Plugin(str(file)))
+    assert f"| {heading} |" in shown([replace(record, run=own)], tmp_path)
+
+
 def test_rows_of_one_name_are_told_apart():
     small = made("egnn", 0, 1.0, 1.0)
     large = made("egnn", 0, 1.0, 1.0, channels=128)
