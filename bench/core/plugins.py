@@ -30,6 +30,9 @@ FOLDERS = {
 }
 NAME = re.compile(r"(\w+/)?\w+")  # a file of the folder, or of a folder in it
 OFFERED = {"tasks": "load", "models": "build", "methods": "build", "sweeps": "runs"}
+TAKEN = {  # files and sections of the report that are of no task
+    "answer", "discovery", "machines", "others", "peers", "records", "scaling", "speed",
+}  # fmt: skip
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
 
@@ -46,16 +49,27 @@ def networks() -> list[str]:
 def find(kind: str, name: str) -> Path:
     """Return the file of a plug-in, given by its name or by a path that ends in .py.
 
-    Raises `ValueError` with the nearest name if there is none.
+    Raises `ValueError` with the nearest name if there is none, and for a task whose name is taken.
     """
     path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
     bare = NAME.fullmatch(name) or not is_named(name)
     if bare and os.path.isfile(path) and not path.name.startswith("_"):  # False for odd names too
+        if kind == "tasks":
+            _check_task_name(path, name)
         return path
     known = names(kind)
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     raise ValueError(f"no {kind[:-1]} {quote(name)}; {hint}")
+
+
+def _check_task_name(path: Path, name: str) -> None:
+    """Raise `ValueError` for a file whose tables and figures would be taken for others."""
+    stem = path.stem.lower()
+    if not is_named(name) and os.path.isfile(FOLDERS["tasks"] / f"{stem}.py"):
+        raise ValueError(f"{path}: {path.stem!r} is a task of ours already; rename the file")
+    if re.split(r"\W", stem)[0] in TAKEN:
+        raise ValueError(f"{path}: {path.stem!r} names another part of reports; rename the file")
 
 
 def is_named(name: str) -> bool:

@@ -184,6 +184,17 @@ def test_a_bad_sweep_is_one_line_and_exit_code_2(change, words, tmp_path, capsys
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "command", [["run", "--models", "drift", "--methods", "plain", "--dry-run"], ["try"]]
+)
+def test_a_task_file_with_a_name_of_ours_is_a_mistake(command, tmp_path, capsys):
+    file = tmp_path / "md17.py"
+    file.write_text("def load(seed): ...\n")
+    assert main([*command, "--task", str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert shown == f"error: {file}: 'md17' is a task of ours already; rename the file\n"
+
+
 @pytest.mark.parametrize("text", ["runs = 3\n", "def runs(): yield 'egnn'\n"])
 def test_a_file_that_is_no_sweep_is_named(text, tmp_path, capsys):
     file = tmp_path / "odd.py"

@@ -128,3 +128,17 @@ def test_options_are_kept_as_they_were_when_a_plugin_was_made():
     plugin = Plugin("mlp", options)
     options["widths"] = 3
     assert plugin.kwargs == {"widths": [1, 2]}
+
+
+@pytest.mark.parametrize("name", ["nbody_gravity", "NBody_Gravity", "speed", "speed-up", "records"])
+def test_a_task_file_may_not_have_a_name_that_is_taken(name, tmp_path):
+    file = tmp_path / f"{name}.py"
+    file.write_text("def load(seed): ...\n")
+    with pytest.raises(ValueError, match=f"'{name}' .*; rename the file"):
+        plugins.find("tasks", str(file))
+
+
+def test_a_model_may_have_the_name_of_another(tmp_path):
+    file = tmp_path / "egnn.py"
+    file.write_text("def build(signature): ...\n")
+    assert plugins.find("models", str(file)) == file
