@@ -155,14 +155,7 @@ def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
 
 def options(kind: str, name: str) -> dict[str, Any]:
     """Return the options of a plug-in with their defaults, read without importing it."""
-    shared = SHARED.get(kind, {})
-    for node in syntax.read_syntax(find(kind, name)).body:
-        if isinstance(node, ast.FunctionDef) and node.name == OFFERED[kind]:
-            names = [argument.arg for argument in node.args.args][1:]
-            values = [getattr(default, "value", None) for default in node.args.defaults]
-            own = dict.fromkeys(names) | dict(zip(reversed(names), reversed(values), strict=False))
-            return own | shared
-    return shared
+    return syntax.read_options(find(kind, name), OFFERED[kind]) | SHARED.get(kind, {})
 
 
 def describe(kind: str, name: str) -> str:

@@ -40,6 +40,29 @@ def read_constant(path: Path, name: str, default: Any, *kinds: type) -> Any:  # 
     return default
 
 
+def read_options(path: Path, function: str) -> dict[str, Any]:
+    """Return what a file's function takes after its first parameter, with the defaults.
+
+    The default of what has none, or one that is no literal, is None.
+    """
+    for node in read_syntax(path).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            given = node.args
+            places = [*given.posonlyargs, *given.args]
+            required = [None] * (len(places) - len(given.defaults))
+            defaults = [*required, *given.defaults, *given.kw_defaults]
+            names = [parameter.arg for parameter in (*places, *given.kwonlyargs)]
+            return dict(list(zip(names, map(_default, defaults), strict=True))[1:])
+    return {}
+
+
+def _default(node: ast.expr | None) -> Any:  # noqa: ANN401 - any literal
+    try:
+        return None if node is None else ast.literal_eval(node)
+    except (RecursionError, TypeError, ValueError):
+        return None
+
+
 def read_literal(text: str) -> Any:  # noqa: ANN401 - any literal
     """Return the Python literal that a text is. Raises `ValueError` for anything else."""
     try:

@@ -86,6 +86,17 @@ def test_a_path_may_have_options(tmp_path):
     assert plugins.parse("models", f"{file}:16") == Plugin(str(file), {"width": 16})
 
 
+def test_options_are_read_with_their_defaults(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import math\n"
+        "def build(signature, depth, low=-1.0, cone=(0.0, 90.0), turn=math.pi, *, width=8): ...\n"
+    )
+    own = {"depth": None, "low": -1.0, "cone": (0.0, 90.0), "turn": None, "width": 8}
+    assert plugins.options("models", str(file)) == own | {"conservative": False}
+    assert repr(plugins.parse("models", f"{file}:low=-2,width=3").kwargs["low"]) == "-2.0"
+
+
 def with_helper(folder, value):
     """A model's file and the file beside it that it imports."""
     folder.mkdir(exist_ok=True)
