@@ -3,12 +3,14 @@
 import shlex
 from collections.abc import Iterable
 from dataclasses import fields
+from typing import Any
 
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.records.speed_record import SpeedRecord
 
 WRITTEN = ("task", "model", "method", "steps", "seed")  # by flags of their own
-MODELS = "MODELS"
+RUN = ("python", "-m", "bench", "run", "--task")
 
 
 def write_commands(runs: Iterable[Run], seeds: int) -> list[str]:
@@ -16,32 +18,38 @@ def write_commands(runs: Iterable[Run], seeds: int) -> list[str]:
 
     What differs in the model alone is one command.
     """
-    models: dict[str, list[str]] = {}
+    models: dict[tuple[str, ...], list[str]] = {}
     for run in runs:
-        models.setdefault(_write_rest(run), []).append(shlex.quote(_write(run.model)))
+        models.setdefault(_write_rest(run), []).append(_write(run.model))
     return [
-        rest.replace(MODELS, " ".join(dict.fromkeys(names)), 1) + f" --seeds {seeds}"
-        for rest, names in models.items()
+        shlex.join([*RUN, task, "--models", *dict.fromkeys(names), *rest, "--seeds", f"{seeds}"])
+        for (task, *rest), names in models.items()
     ]
 
 
-def _write_rest(run: Run) -> str:
-    flags = ["--task", _write(run.task), "--models", MODELS, "--methods", _write(run.method)]
+def _write_rest(run: Run) -> tuple[str, ...]:
+    """Return the task of a run, and the flags after its model."""
     changed = [
         f"{field.name}={getattr(run, field.name)}"
         for field in fields(Run)
         if field.name not in WRITTEN and getattr(run, field.name) != field.default
     ]
     settings = ["--set", *changed] if changed else []
-    return shlex.join(
-        ["python", "-m", "bench", "run", *flags, "--steps", f"{run.steps}", *settings]
-    )
+    flags = ["--methods", _write(run.method), "--steps", f"{run.steps}", *settings]
+    return _write(run.task), *flags
 
 
 def _write(plugin: Plugin) -> str:
     """Return a plug-in as `plugins.parse` reads it; keys tell 2 from 2.0, so a float stays one."""
-    options = ",".join(f"{key}={value}" for key, value in sorted(plugin.kwargs.items()))
-    return f"{plugin.name}:{options}" if options else plugin.name
+    options = [f"{key}={_write_value(value)}" for key, value in sorted(plugin.kwargs.items())]
+    return f"{plugin.name}:{','.join(options)}" if options else plugin.name
+
+
+def _write_value(value: Any) -> str:  # noqa: ANN401 - any option
+    """Return an option's value; a text that would be read as another one is quoted."""
+    if isinstance(value, str) and ("," in value or plugins.parse_value(value) != value):
+        return repr(value).replace(",", r"\x2c")
+    return str(value)
 
 
 def write_speed_command(record: SpeedRecord) -> str:

@@ -56,6 +56,26 @@ def test_other_methods_are_other_commands():
     assert len(write_commands([RUN, replace(RUN, method=Plugin("augment"))], 1)) == 2
 
 
+def test_a_task_may_be_in_a_folder_called_models(tmp_path):
+    file = tmp_path / "MODELS" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("def load(seed): ...\n")
+    (command,) = write_commands([replace(RUN, task=Plugin(str(file)))], 1)
+    assert runs_of(command) == [replace(RUN, task=Plugin(str(file)))]
+
+
+VALUES = ["10", "None", "True", " 1", "a,b=c", "a,", "it's", "", None, True, [[0, 1]], {"a": 1}]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_an_option_is_read_as_it_is(value, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def build(signature, width=None, x=None): ...\n")
+    run = replace(RUN, model=Plugin(str(file), {"width": 2, "x": value}))
+    (command,) = write_commands([run], 1)
+    assert runs_of(command) == [run]
+
+
 @pytest.mark.parametrize("scale", ["default", "paper"])
 def test_a_command_of_the_speed_grid_names_its_case(scale):
     options = {} if scale == "default" else options_for_size("egnn", scale, SIGNATURE)
