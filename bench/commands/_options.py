@@ -45,18 +45,25 @@ def results_argument(command: ArgumentParser) -> None:
 
 def task_argument(command: ArgumentParser) -> None:
     """`--task T`."""
-    text = "one task only, with all of its options or as in nbody_gravity:val=500"
-    command.add_argument("--task", type=task, metavar="T", help=text)
+    text = (
+        "one task only, as in nbody_gravity (with any options), nbody_gravity:val=500, my_task.py"
+    )
+    command.add_argument("--task", type=_task, metavar="T", help=text)
 
 
-def task(text: str) -> str:
+def _task(text: str) -> str:
+    try:
+        return label_task(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def label_task(text: str) -> str:
     """Return the task as tables write it, given so or as `run` takes it."""
     from bench.core import plugins
 
-    try:
-        return plugins.parse("tasks", text).label if ":" in text else text
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
+    written = ":" in text or text.endswith(".py")
+    return plugins.parse("tasks", text).label if written else text
 
 
 def data_argument(command: ArgumentParser) -> None:

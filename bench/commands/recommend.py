@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -16,9 +19,8 @@ EXAMPLE = "recommend nbody_gravity --max-ms 5 --results results/published"
 
 def arguments(command: ArgumentParser) -> None:
     """Add what the command line takes."""
-    command.add_argument(
-        "task", type=_options.task, help="its name, or with options as in nbody_gravity:val=500"
-    )
+    text = "as in nbody_gravity (with any options), nbody_gravity:val=500 or my_task.py"
+    command.add_argument("task", help=text)
     for name, text in (
         ("ms", "milliseconds of an inference at the batch size of the runs"),
         ("error", "mean squared error on the test split"),
@@ -43,17 +45,18 @@ def run(options: Namespace) -> int:
     from bench.reporting.recommendation import Limits, recommend
 
     limits = Limits(options.max_ms, options.max_error, options.max_memory)
+    task = _options.label_task(options.task)
     machines, answers = _options.read_machines(options), []
     for root, records in machines.items():
         own = [record for record in records if _is_on(record, options.device)]
         peaks = {r.key: p / 1e6 for r in own if (p := r.counters.get("peak_bytes")) is not None}
         for evidence in collect_evidence(own):
-            if options.task in (evidence.task, evidence.task.partition("(")[0]):
+            if task in (evidence.task, evidence.task.partition("(")[0]):
                 lines, fits = recommend(evidence, peaks, limits)
                 answers.append(fits)
                 print("\n".join([f"{evidence.task}, {root.name}", *lines, ""]))
     if not answers:
-        print(_say_unknown(options, machines))
+        print(_say_unknown(options, [*chain(*machines.values())]))
     return OK if any(answers) else MISSING
 
 
@@ -61,19 +64,21 @@ def _is_on(record: RunRecord, device: str | None) -> bool:
     return device is None or bool(record.machine.gpu) == (device == "cuda")
 
 
-def _say_unknown(options: Namespace, machines: dict) -> str:
+def _say_unknown(options: Namespace, records: list[RunRecord]) -> str:
     from bench.core import plugins
 
-    name = options.task.partition("(")[0]
-    plugins.find("tasks", name)
-    there = sorted({r.run.task.stem for records in machines.values() for r in records})
-    device = f" --device {options.device}" if options.device else ""
-    command = (
-        f"python -m bench run --task {name} --models egnn transformer --methods plain remul:10"
-    )
+    names = {record.run.task.stem: record.run.task.name for record in records}
+    known = sorted({r.run.task.stem for r in records if _is_on(r, options.device)})
+    task = re.sub(r"\(.*\)$", "", options.task)  # as tables write its options
+    if task not in names:
+        plugins.find("tasks", task.partition(":")[0])
+    words = ["run", "--task", names.get(task, task), "--models", "egnn", "transformer"]
+    words += ["--methods", "plain", "remul:10", "--seeds", "5"]
+    words += ["--device", options.device] if options.device else []
+    others = f", only of {', '.join(known)}" if known else ""
     return (
-        f"nothing is known of {options.task}{' there' * bool(device)}, only of {', '.join(there)}; "
-        f"to know: {command} --seeds 5{device}"
+        f"nothing is known of {options.task}{' there' * bool(options.device)}{others}; "
+        f"to know: {shlex.join(['python', '-m', 'bench', *words])}"
     )
 
 

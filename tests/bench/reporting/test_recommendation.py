@@ -7,6 +7,7 @@ from made_records import make, make_rows
 from msgspec.structs import replace
 
 from bench.cli import main
+from bench.core.config import Plugin
 from bench.records.run_store import RunStore
 
 ROWS = {
@@ -98,6 +99,41 @@ def test_a_task_is_taken_as_run_takes_it(ask, tmp_path, capsys, written):
     ask(make_rows(5, **ROWS))
     assert main(["recommend", written, "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("nbody_gravity(val=500), ")
+
+
+@pytest.fixture
+def own_task(tmp_path):
+    """A task file that has records."""
+    file = tmp_path / "my_task.py"
+    file.write_text("def load(seed, val=500): ...\n")
+    RunStore(tmp_path / "machine").write(make("egnn", 0, 1.0, task=Plugin(str(file))))
+    return file
+
+
+@pytest.mark.parametrize("command", ["recommend", "table"])
+def test_a_task_may_be_given_by_its_file(command, own_task, capsys):
+    flag = ["--task"] if command == "table" else []
+    results = ["--results", str(own_task.parent)]
+    assert main([command, *flag, str(own_task), *results]) == 0
+    assert capsys.readouterr().out.startswith("my_task")
+
+
+@pytest.mark.parametrize("written", ["my_task", "{}"])
+def test_what_to_run_of_a_task_file_is_its_file(written, own_task, capsys):
+    task = written.format(own_task)
+    results = ["--results", str(own_task.parent)]
+    assert main(["recommend", task, "--device", "cuda", *results]) == 3
+    said = capsys.readouterr().out
+    assert said.startswith(f"nothing is known of {task} there; to know: python -m bench run ")
+    assert f" --task {own_task} --models " in said
+
+
+def test_what_to_run_of_a_new_task_file_is_its_file(own_task, capsys):
+    fresh = own_task.rename(own_task.with_name("fresh.py"))
+    assert main(["recommend", str(fresh), "--results", str(own_task.parent)]) == 3
+    said = capsys.readouterr().out
+    assert said.startswith(f"nothing is known of {fresh}, only of my_task; ")
+    assert f" --task {fresh} --models " in said
 
 
 def test_another_device_is_not_known(ask):
