@@ -56,7 +56,8 @@ def recommend(
     choice = min(equal, key=lambda row: (_time(row), row[SCORE]))
     lines = [
         f"use {evidence.name(choice)}: {_say_row(evidence, choice, peaks)}",
-        f"of {len(fit)} rows within the limits, {len(scored)} in all: {_say_choice(len(equal))}",
+        f"of {len(fit)} rows within the limits, {len(scored)} in all: "
+        f"{_say_choice(choice, len(equal))}",
     ]
     best = min(equal, key=lambda row: row[SCORE])
     few = [row for row in equal if row in (choice, best) and row["seeds"] < FEW_SEEDS]
@@ -72,10 +73,13 @@ def recommend(
     return lines, True
 
 
-def _say_choice(equal: int) -> str:
+def _say_choice(choice: Row, equal: int) -> str:
     if equal == 1:
         return "it is the most accurate, and told from all others"
-    return f"{equal} are not told from the most accurate one, and it is the fastest of them"
+    untold = f"{equal} are not told from the most accurate one"
+    if _time(choice) == inf:
+        return f"{untold}, which it is; no undisturbed time of theirs is known"
+    return f"{untold}, and it is the fastest of them"
 
 
 def _say_row(evidence: Evidence, row: Row, peaks: Mapping[str, float]) -> str:
@@ -84,7 +88,7 @@ def _say_row(evidence: Evidence, row: Row, peaks: Mapping[str, float]) -> str:
     return ", ".join(
         [
             f"MSE x 1e3 {formats.thousandths(row, SCORE)}",
-            f"{ms} ms",
+            *([f"{ms} ms"] if ms != formats.ABSENT else []),
             f"E' {formats.spread(row, 'expected_error_test')}",
             *([f"{formats.plain(peak, 3)} MB"] if peak is not None else []),
             say_seeds(seeds),
@@ -97,7 +101,9 @@ def _say_nearest(
 ) -> Iterator[str]:
     """Yield what comes nearest, if anything has finished."""
     if not scored:
-        yield "nothing of it has finished; 'python -m bench table' names what failed"
+        finished = ", ".join(sorted({row["model"] for row in evidence.rows}))
+        only = f"nothing but {finished}, trivial or without an error," if finished else "nothing"
+        yield f"{only} of it has finished; 'python -m bench table' names what failed"
         return
     yield "nothing here is within the limits"
     nearest = sorted(scored, key=lambda row: (len(excess[row["key"]]), row[SCORE]))[:3]

@@ -7,8 +7,11 @@ from made_records import make, make_rows
 from msgspec.structs import replace
 
 from bench.cli import main
+from bench.core.cases import SpeedCase
 from bench.core.config import Plugin
 from bench.records.run_store import RunStore
+from bench.records.speed_record import blank_record
+from bench.records.speed_store import SpeedStore
 
 ROWS = {
     "egnn": {"error": 1e-3, "ms": 6.0},
@@ -76,6 +79,28 @@ def test_failures_alone_are_said(ask):
     lost = [replace(r, status="failed", reason="x", scores={}) for r in make_rows(2, egnn=1.0)]
     code, lines = ask(lost)
     assert (code, lines[1][:27]) == (3, "nothing of it has finished;")
+
+
+def test_a_trivial_predictor_alone_is_said(ask):
+    code, lines = ask(make_rows(2, drift=1.0))
+    assert code == 3
+    assert lines[1].startswith("nothing but drift, trivial or without an error, of it has finished")
+
+
+@pytest.mark.parametrize(("quality", "timed"), [("C", True), ("A", False)])
+def test_nothing_is_the_fastest_without_an_undisturbed_time(quality, timed, ask):
+    rows = {name: {"error": 1e-3, "quality": quality} for name in ("egnn", "painn")}
+    records = make_rows(5, **rows)
+    _, lines = ask(records if timed else [replace(record, timings={}) for record in records])
+    assert (" C ms, " in lines[1]) == timed
+    assert "– ms" not in lines[1]
+    assert lines[2].endswith("which it is; no undisturbed time of theirs is known")
+
+
+def test_records_of_times_alone_tell_what_to_run(tmp_path, capsys):
+    SpeedStore(tmp_path / "machine").write(blank_record(SpeedCase(Plugin("egnn"))))
+    assert main(["recommend", "nbody_gravity", "--results", str(tmp_path)]) == 3
+    assert capsys.readouterr().out.startswith("nothing is known of nbody_gravity; to know: ")
 
 
 def test_few_seeds_are_said(ask):
