@@ -45,12 +45,8 @@ def choose(table: Table, choice: Choice = ALL) -> Table:
     if choice.sort:
         down = choice.sort.startswith("-")
         place = find_heading(table, choice.sort.removeprefix("-"))
-        known = sorted(
-            (row for row in cells if row[place] != formats.ABSENT),
-            key=lambda row: _as_number(row[place]),
-            reverse=down,
-        )
-        cells = known + [row for row in cells if row[place] == formats.ABSENT]
+        cells = sorted(cells, key=lambda row: _as_number(row[place]), reverse=down)
+        cells = sorted(cells, key=lambda row: _rank(row[place]))
     places = [i for i, heading in enumerate(table.headings) if heading not in formats.SPARE]
     if choice.columns:  # what a row is of comes first
         chosen = [find_heading(table, name) for name in choice.columns]
@@ -60,7 +56,10 @@ def choose(table: Table, choice: Choice = ALL) -> Table:
 
 
 def choose_among(tables: Sequence[Table], choice: Choice) -> list[Table]:
-    """Return what is chosen of each table that has its headings; `ValueError` if none has."""
+    """Return what is chosen of each table that has its headings.
+
+    Raises `ValueError` if none has them, or no row meets the conditions.
+    """
     shown, problems = [], []
     for table in tables:
         try:
@@ -69,7 +68,10 @@ def choose_among(tables: Sequence[Table], choice: Choice) -> list[Table]:
             problems.append(error)
     if problems and not shown:
         raise problems[0]
-    return [table for table in shown if table.cells]
+    filled = [table for table in shown if table.cells]
+    if choice.rows and not filled:
+        raise ValueError(f"no row has {' and '.join(choice.rows)}")
+    return filled
 
 
 def find_heading(table: Table, name: str) -> int:
@@ -96,6 +98,11 @@ def write_tables(tables: Iterable[Table], form: str) -> str:
 
 
 def _as_number(text: str) -> tuple[float, str]:
-    """Return the number that a cell begins with, and its text; texts without one come last."""
+    """Return the number that a cell begins with, if any, and its text."""
     number = NUMBER.match(text)
-    return (float(number[0].replace(",", "")) if number else float("inf")), text
+    return (float(number[0].replace(",", "")) if number else 0.0), text
+
+
+def _rank(text: str) -> int:
+    """Return 0 for numbers, 1 for other texts, 2 for what is absent: they come in this order."""
+    return 2 if text == formats.ABSENT else int(not NUMBER.match(text))

@@ -24,6 +24,22 @@ def test_numbers_are_sorted_as_numbers_and_absent_ones_come_last(sort, order):
     assert choose(TABLE, Choice(sort=sort)).cells == [CELLS[i][:4] for i in order]
 
 
+@pytest.mark.parametrize(("sort", "order"), [("mse", "1 20 failed –"), ("-mse", "20 1 failed –")])
+def test_texts_come_after_numbers_in_either_direction(sort, order):
+    cells = [["a", "plain", text] for text in ("–", "failed", "20", "1")]
+    table = Table("t", ["model", "method", "MSE"], cells, [])
+    assert [row[2] for row in choose(table, Choice(sort=sort)).cells] == order.split()
+
+
+def test_words_are_sorted_in_both_directions():
+    assert [row[0] for row in choose(TABLE, Choice(sort="-model")).cells] == ["gnn", "gnn", "egnn"]
+
+
+def test_conditions_that_no_row_meets_are_a_mistake():
+    with pytest.raises(ValueError, match="no row has model=egn and method=plain"):
+        choose_among([TABLE], Choice(rows=["model=egn", "method=plain"]))
+
+
 def test_rows_match_all_globs():
     assert choose(TABLE, Choice(rows=["model=gnn", "method=remul*"])).cells == [CELLS[1][:4]]
 
