@@ -7,6 +7,6 @@ from bench.sweeps._small import AUGMENT, EGNN, PLAIN, STEPS, TRANSFORMER, remul,
 
 
 def runs() -> Iterator[Run]:
-    """The quick sweep's cells whose profiles the figure `pose_shift` compares."""
+    """Transformer x {plain, augment, remul} and egnn, as the figure `pose_shift` compares them."""
     cells = [(TRANSFORMER, method, STEPS) for method in (PLAIN, AUGMENT, remul(10.0))]
     return seeded(*cells, (EGNN, PLAIN, STEPS))

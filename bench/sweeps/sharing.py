@@ -11,7 +11,7 @@ MAPS = ((4, 4), (4, 8), (5, 5), (5, 10), (6, 6), (6, 12))  # n, prototypes
 
 
 def runs() -> Iterator[Run]:
-    """Gaussian means and circulant maps x {sharing with and without polish, plain}."""
+    """Gaussian means and circulant maps x sharing with and without polish."""
     for seed in range(SEEDS):
         for count, groups in MEANS:
             task = Plugin("gaussian_means", {"count": count, "groups": groups})

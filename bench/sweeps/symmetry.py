@@ -1,4 +1,4 @@
-"""Symmetry after training: average the quick sweep's Transformer over groups and frames."""
+"""Symmetry after training: average a Transformer over groups and frames."""
 
 from collections.abc import Iterator
 from dataclasses import replace
