@@ -58,12 +58,15 @@ def run(options: Namespace) -> int:
         print(write_paper_table(options.paper, pooled, options.format).rstrip())
         return OK
     timed = _options.list_timed_machines(options) if options.task is None else []
-    (_print_choice if choice else _write_all)(machines, timed, options, choice)
+    if choice:
+        _print_choice(machines, timed, options, choice)
+    else:
+        _write_all(machines, timed, options)
     return OK
 
 
 def _write_all(
-    machines: dict[Path, list[RunRecord]], timed: list[Path], options: Namespace, choice: Choice
+    machines: dict[Path, list[RunRecord]], timed: list[Path], options: Namespace
 ) -> None:
     from bench.reporting.peers_table import write_peers_table
     from bench.reporting.runs_table import write_runs_table

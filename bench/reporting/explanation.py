@@ -171,9 +171,8 @@ def _list_stack(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Differen
             yield Difference(what, factor, why)
 
 
-def _list_clock(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Difference]:
+def _list_clock(a: Side, b: Side, measure: str, _: Pool) -> Iterator[Difference]:
     """Yield what the clocks leave open: how wide the intervals are, and another session."""
-    del pool
     kind = measure.removesuffix(" ms")
     timings = [side.first.timings.get(kind) for side in (a, b)]
     if measure == "mse_test" or None in timings:
