@@ -6,6 +6,7 @@ from bench.commands import OK
 from bench.core import plugins
 
 EXAMPLE = "list models"
+DISCOVERY = "discovery"  # the folder of models that learn which symmetry there is
 
 
 def arguments(command: ArgumentParser) -> None:
@@ -14,11 +15,11 @@ def arguments(command: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """what there is: tasks, models, methods and sweeps, one line each"""
+    """what there is: tasks, models, methods, sweeps and peers (other packages' networks)"""
     for kind in [options.kind] if options.kind else plugins.FOLDERS:
         print(kind)
-        for name in plugins.names(kind):
-            print(f"  {name:<16} {_line(kind, name)}")
+        for name in [*plugins.names(kind), *plugins.names(kind, DISCOVERY)]:
+            print(f"  {name:<24} {_line(kind, name)}")
     return OK
 
 

@@ -36,9 +36,13 @@ TAKEN = {  # files and sections of the report that are of no task
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
 
 
-def names(kind: str) -> list[str]:
-    """Return the plug-ins of a kind: its files whose name does not begin with an underscore."""
-    return sorted(p.stem for p in FOLDERS[kind].glob("*.py") if not p.name.startswith("_"))
+def names(kind: str, folder: str = "") -> list[str]:
+    """Return the plug-ins of a kind, as in `egnn`, or of a folder in its own: `discovery/tied`.
+
+    They are the files whose name does not begin with an underscore.
+    """
+    files = [p for p in (FOLDERS[kind] / folder).glob("*.py") if not p.name.startswith("_")]
+    return sorted(str(file.relative_to(FOLDERS[kind]).with_suffix("")) for file in files)
 
 
 def networks() -> list[str]:

@@ -23,8 +23,16 @@ from bench.training import selection
 def test_list_shows_every_plugin_with_a_line(kind, capsys):
     assert main(["list", kind]) == 0
     lines = capsys.readouterr().out.splitlines()[1:]
-    assert [line.split()[0] for line in lines] == plugins.names(kind)
+    names = [line.split()[0] for line in lines]
+    assert [name for name in names if "/" not in name] == plugins.names(kind)
     assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_list_shows_the_models_of_discovery(capsys):
+    assert main(["list", "models"]) == 0
+    names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    files = (plugins.FOLDERS["models"] / "discovery").glob("[!_]*.py")
+    assert {f"discovery/{file.stem}" for file in files} <= names
 
 
 @pytest.mark.parametrize("command", [["--help"], ["list"]])
