@@ -11,7 +11,8 @@ import torch
 
 from bench.cli import main
 from bench.core import plugins
-from bench.reporting import leaderboard
+from bench.reporting import figures, leaderboard
+from bench.reporting.figures import speed
 from bench.system import pool
 from bench.system.checkout import ROOT
 from remul import POINT, Batch, Signature, lie_derivative_error
@@ -223,3 +224,8 @@ def test_the_network_of_the_page_takes_crystals():
         "energy": (2, 1),
         "force": (5, 3),
     }
+
+
+@pytest.mark.parametrize("plot", [*figures.PLOTS, *speed.PLOTS], ids=lambda plot: plot.name)
+def test_every_figure_is_on_the_page_of_results(plot):
+    assert f"`{plot.name}`" in RESULTS
