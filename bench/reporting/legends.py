@@ -41,8 +41,11 @@ SPEED = {
     "params": RUNS["params"],
     "GFLOP": "billions of floating-point operations of one inference",
     "infer ms": f"time of inference: {TIME}",
-    "x unit": "the time before it over that of the default Transformer, eager, in the same rounds; "
-    "above 1 is slower",
+    **dict.fromkeys(
+        ("infer x unit", "step x unit", "augment x unit", "remul x unit"),
+        "the time before it over that of the default Transformer, eager, in the same rounds; "
+        "above 1 is slower",
+    ),
     "step ms": "time of a plain training step",
     "augment ms": "time of a step on turned samples",
     "remul ms": "time of a step with the equivariance penalty, which is two samples wide",

@@ -17,7 +17,10 @@ MSE = "MSE x 1e3"
 HINTS = {
     "x step": "above 1 is faster",
     "x infer": "above 1 is faster",
-    "x unit": "above 1 is slower",
+    "infer x unit": "above 1 is slower",
+    "step x unit": "above 1 is slower",
+    "augment x unit": "above 1 is slower",
+    "remul x unit": "above 1 is slower",
     "x faster, inference": "above 1 ours is faster",
     "x faster, training": "above 1 ours is faster",
     MSE: "smaller is better",
@@ -26,7 +29,8 @@ HINTS = {
 }
 WIDE = {  # columns that a screen of a phone leaves out at first
     "steps", "seeds", "rel. error", "x step", "params", "MFLOP", "published",
-    "mode", "GFLOP", "step MB", "augment ms", "remul ms", "our model", "their params", "our params",
+    "mode", "GFLOP", "step MB", "augment ms", "remul ms", "augment x unit", "remul x unit", "our model",
+    "their params", "our params",
     "their MFLOP", "our MFLOP", "their MB", "our MB",
 }  # fmt: skip
 WORDS = {"model", "method", "mode", "published", "peer", "job", "our model", "nodes x batch"}

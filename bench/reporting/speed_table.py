@@ -102,7 +102,7 @@ def columns() -> list[Column]:
         for kind, short in SHORT.items()
         for column in (
             Column(f"{short} ms", f"{kind}_ms", _time),
-            Column("x unit", f"{kind}_x_unit", formats.ratio),
+            Column(f"{short} x unit", f"{kind}_x_unit", formats.ratio),
         )
     ]
     return [
