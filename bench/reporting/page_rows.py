@@ -29,9 +29,8 @@ HINTS = {
 }
 WIDE = {  # columns that a screen of a phone leaves out at first
     "steps", "seeds", "rel. error", "x step", "params", "MFLOP", "published",
-    "mode", "GFLOP", "step MB", "augment ms", "remul ms", "augment x unit", "remul x unit", "our model",
-    "their params", "our params",
-    "their MFLOP", "our MFLOP", "their MB", "our MB",
+    "mode", "GFLOP", "step MB", "augment ms", "augment x unit", "remul ms", "remul x unit",
+    "our model", "their params", "our params", "their MFLOP", "our MFLOP", "their MB", "our MB",
 }  # fmt: skip
 WORDS = {"model", "method", "mode", "published", "peer", "job", "our model", "nodes x batch"}
 SPARE = {  # columns that are to be asked for
