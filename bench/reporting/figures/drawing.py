@@ -33,8 +33,8 @@ UNDATED = {
     "pdf": {"CreationDate": None},
 }
 FINGERPRINTS = {"png": "Fingerprint", "svg": "Identifier", "pdf": "Keywords"}  # where it is kept
+KEPT = {".svg": rb"<dc:identifier>(\w+)<", ".pdf": rb"/Keywords \((\w+)\)"}  # as it is written
 MANY = 16  # figures that are worth processes of their own
-HEAD = 2**11  # bytes of an SVG among which it is
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,13 @@ def _plain(shown: pd.DataFrame | Struct) -> Any:  # noqa: ANN401 - as JSON holds
 
 
 def read_fingerprint(file: Path) -> str | None:
-    """Return the fingerprint that a PNG or SVG carries; None without the file, or any in it."""
+    """Return the fingerprint that a figure carries; None without the file, or any in it."""
     try:
         if not file.is_file():
             return None
-        if file.suffix == ".svg":
-            with file.open(encoding="utf-8", errors="replace") as stream:
-                found = re.search("<dc:identifier>(.*?)<", stream.read(HEAD))
-            return found[1] if found else None
+        if file.suffix in KEPT:
+            found = re.search(KEPT[file.suffix], file.read_bytes())
+            return found[1].decode() if found else None
         with Image.open(file) as image:
             return image.info.get(FINGERPRINTS["png"])
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -51,9 +51,11 @@ def saved(monkeypatch):
     return files
 
 
-def test_what_has_not_changed_is_not_drawn_again(tmp_path, file, saved):
-    assert draw(tmp_path).file == file
-    assert saved == []
+@pytest.mark.parametrize("form", CANVASES)
+def test_what_has_not_changed_is_not_drawn_again(tmp_path, saved, form):
+    file = draw(tmp_path, form=form).file
+    assert draw(tmp_path, form=form).file == file
+    assert saved == [file]
 
 
 @pytest.mark.parametrize("change", [{"rows": {"curve": ROWS["curve"] + 1}}, {"title": "u"}])
