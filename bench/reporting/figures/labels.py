@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from math import inf
 
 import matplotlib as mpl
 import numpy as np
@@ -30,10 +31,13 @@ class Label:
     must: bool = True
 
 
-def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> list[Box]:
+def label_ends(
+    ax: Axes, labels: Iterable[Label], at: float | None = None, lines: Iterable[Box] = ()
+) -> list[Box]:
     """Write each name level with its point: right of the axes, or of the place `at` on them.
 
-    Returns where the names stand on the axes, in points.
+    A name that is no `must` is left out if it covers one of the lines, given as `label_points`
+    takes them. Returns where the names stand on the axes, in points.
     """
     labels = sorted(labels, key=lambda label: (label.y, label.text))
     points = [_fraction(ax, label.x, label.y) for label in labels]
@@ -43,7 +47,14 @@ def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> li
         places = [y + max(0.0, gap / 2 - places[0]) for y in places]
     wide, high = _size(ax)
     x = 1.05 if at is None else _fraction(ax, at, ax.get_ylim()[0])[0]
-    for label, y in zip(labels, places, strict=True):
+    names = [*zip(labels, places, strict=True)]
+    boxes = [_box(label.text, wide * x - 4, high * y, 1, 0) for label, y in names]
+    lines = [*lines]
+    taken = _lines(ax, lines)
+    for label, box in zip(labels, boxes, strict=True):
+        if taken and not label.must and _costs([box], taken, inf, inf)[0] > 0:
+            return label_ends(ax, [one for one in labels if one is not label], at, lines)
+    for label, y in names:
         ax.text(
             x, y, label.text, transform=ax.transAxes, va="center", color=label.colour,
             fontsize=_font(),
@@ -55,8 +66,7 @@ def label_ends(ax: Axes, labels: Iterable[Label], at: float | None = None) -> li
     )  # fmt: skip
     leaders.set_in_layout(False)
     ax.add_artist(leaders)
-    names = zip(labels, places, strict=True)
-    return [_box(label.text, wide * x - 4, high * y, 1, 0) for label, y in names]
+    return boxes
 
 
 def label_points(
@@ -73,13 +83,7 @@ def label_points(
         (wide * x, high * y) for x, y in (_fraction(ax, label.x, label.y) for label in labels)
     ]
     taken: list[Box] = [*others, *((x - 2, y - 2, x + 2, y + 2) for x, y in places)]
-    for left, low, right, top in lines:
-        ends = (*_fraction(ax, left, low), *_fraction(ax, right, top))
-        x, y = (
-            sorted((size * one, size * other))
-            for size, one, other in zip((wide, high), ends[:2], ends[2:], strict=True)
-        )
-        taken.append((x[0] - BAR, y[0] - BAR, x[1] + BAR, y[1] + BAR))
+    taken += _lines(ax, lines)
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: -pair[0].must):
         near = PLACES if label.must else NEAR
         offers = [_keep_inside(_box(label.text, x, y, *side), wide, side[1]) for side in near]
@@ -133,6 +137,19 @@ def _box(text: str, x: float, y: float, right: int, up: int) -> Box:
     x += right * (wide / 2 + 4)
     y += up * (high / 2 + 4) if abs(up) < 2 or not right else up * 1.3 * high
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
+
+
+def _lines(ax: Axes, lines: Iterable[Box]) -> list[Box]:
+    """Return what names keep off for the sake of upright or level lines, in points."""
+    boxes = []
+    for left, low, right, top in lines:
+        ends = (*_fraction(ax, left, low), *_fraction(ax, right, top))
+        x, y = (
+            sorted((size * one, size * other))
+            for size, one, other in zip(_size(ax), ends[:2], ends[2:], strict=True)
+        )
+        boxes.append((x[0] - BAR, y[0] - BAR, x[1] + BAR, y[1] + BAR))
+    return boxes
 
 
 def _keep_inside(box: Box, wide: float, up: int) -> Box:

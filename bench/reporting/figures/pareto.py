@@ -103,10 +103,11 @@ def pareto(table: pd.DataFrame, title: str) -> Figure | None:
         if len(rows) > CROWD:
             column = column.nsmallest(NAMED, y)
             ax.set_ylim(bottom=ax.get_ylim()[0] / 2)  # for names below the best
-        others = label_ends(ax, _labels(column, places, y, best), floor * 2)
+        spans = [*_bars(broken, places, y), *_level_bars(broken, x, y)]
+        others = label_ends(ax, _labels(column, places, y, best), floor * 2, spans)
         free = rows[~exact] if len(rows) <= CROWD else rows[~exact & rows.index.isin([*best])]
         names = _labels(free, places, y, best)
-        label_points(ax, names, [*_bars(rows, places, y), *_level_bars(broken, x, y)], others)
+        label_points(ax, names, [*_bars(rows[exact], places, y), *spans], others)
     figure.suptitle(title)
     return figure
 
@@ -174,7 +175,7 @@ def _bars(rows: pd.DataFrame, places: pd.Series, y: str) -> list[Box]:
     spreads = bars(rows, y, 1e3).fillna(0.0)
     return [
         (x, error - spread, x, error + spread)
-        for x, error, spread in zip(places, 1e3 * rows[y], spreads, strict=True)
+        for x, error, spread in zip(places[rows.index], 1e3 * rows[y], spreads, strict=True)
     ]
 
 

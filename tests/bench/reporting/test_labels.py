@@ -71,3 +71,11 @@ def test_a_name_with_a_leader_stays_within_its_panel(axes):
     panel = ax.get_window_extent()
     assert panel.x0 - 4 < name.x0
     assert name.x1 < panel.x1 + 4
+
+
+@pytest.mark.parametrize(("must", "left"), [(False, ["above"]), (True, ["a low name", "above"])])
+def test_a_name_level_with_its_point_keeps_off_lines(axes, must, left):
+    _, ax = axes
+    names = [Label(1, 3, "a low name", "black", must), Label(1, 50, "above", "black", must=False)]
+    label_ends(ax, names, 2, [(3, 2, 3, 4)])
+    assert [text.get_text() for text in ax.texts] == left
