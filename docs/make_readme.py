@@ -100,13 +100,12 @@ def say_length(gravity: Study) -> str:
         for one, other in permutations(rows, 2)
         if gravity.compare(rows[one], rows[other]).ratio.is_better
     ]
-    errors = [gravity.evidence.errors(rows[name], SCORE) for name in ("REMUL", "`egnn`")]
-    ahead = sum(errors[1][seed] < errors[0][seed] for seed in errors[0])
+    rivals = gravity.row(TRANSFORMER, "remul:1", LONG), gravity.row("painn", "plain", LONG)
     return (
         f"A Transformer errs by {remul} after the paper's {LONG:,} steps of REMUL, by {augment} "
         f"after {2 * LONG:,} of augmentation, and `egnn` by {exact} after {LONG:,}: "
-        f"{', '.join(told) or 'none can be told from another'}; `egnn` errs less than "
-        f"REMUL in {ahead} of {len(errors[0])} seeds."
+        f"{', '.join(told) or 'none can be told apart by the mean'}; by the median REMUL (beta = "
+        f"1) errs {gravity.compare(*rivals, MEDIAN).brief} times as much as `painn`."
     )
 
 
