@@ -192,7 +192,10 @@ def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> 
             f"{file}: EQUIVARIANT has to be True, a group or {{option: {{value: group}}}}, with "
             f"options of {', '.join(chosen)}"
         )
-    groups = [by_value.get(chosen[option]) for option, by_value in claim.items()]
+    groups = [
+        next((group for value, group in by_value.items() if value == chosen[option]), None)
+        for option, by_value in claim.items()
+    ]
     return groups[0] if groups and all(groups) else None
 
 
@@ -212,12 +215,11 @@ def source(name: str, kind: str = "tasks") -> dict[str, Any]:
 
 
 def units(task: str) -> dict[str, str]:
-    """Return the `UNITS` of a task's fields, read without importing it; none of a task gone."""
+    """Return the `UNITS` of a task's fields, read without importing it; none if it cannot be."""
     try:
-        file = find("tasks", task)
-    except ValueError:
+        return syntax.read_constant(find("tasks", task), "UNITS", {}, dict)
+    except ValueError:  # the task is gone, or no longer one
         return {}
-    return syntax.read_constant(file, "UNITS", {}, dict)
 
 
 def package(peer: str) -> str:

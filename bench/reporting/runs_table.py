@@ -64,16 +64,8 @@ def columns(data: pd.DataFrame) -> list[Column]:
 
 def _heading(data: pd.DataFrame, score: str) -> str:
     """Return the name of a score of the task's own, with the unit of the field it begins with."""
-    word, units = score.removeprefix(OWN), _units(data["path"].iloc[0])
+    word, units = score.removeprefix(OWN), plugins.units(data["path"].iloc[0])
     return " ".join([word, *[unit for name, unit in units.items() if word.startswith(f"{name}_")]])
-
-
-def _units(task: str) -> dict[str, str]:
-    """Return the units of a task's fields; none where its file cannot be read."""
-    try:
-        return plugins.units(task)
-    except ValueError:
-        return {}
 
 
 def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:

@@ -38,6 +38,7 @@ CLAIMS = [
     ("{'frames': {'learned': 'SE3', 'all': True}}", {}, "SE3"),
     ("{'frames': {'learned': 'SE3', 'all': True}}", {"frames": "all"}, "E3"),
     ("{'frames': {'learned': 'SE3', 'all': True}}", {"frames": "none"}, None),
+    ("{'frames': {'learned': 'SE3', 'all': True}}", {"frames": ["all"]}, None),
     ("{'frames': {'learned': 'SE3'}, 'conservative': {False: True}}", {}, "SE3"),
     ("{'frames': {'learned': 'SE3'}, 'conservative': {False: True}}", {"conservative": True}, None),
 ]
