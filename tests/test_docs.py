@@ -2,16 +2,17 @@
 
 import re
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
+import make
 import numpy as np
 import pytest
 import torch
+from pages.published import fill_block
 
 from bench.cli import main
 from bench.core import plugins
-from bench.reporting import figures, leaderboard
+from bench.reporting import figures
 from bench.reporting.figures import speed
 from bench.system import pool
 from bench.system.checkout import ROOT
@@ -25,28 +26,15 @@ NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
-@pytest.mark.parametrize(
-    ("maker", "page"),
-    [
-        ("make_readme", "README.md"),
-        ("make_discovery", "docs/discovery.md"),
-        ("make_networks", "docs/networks.md"),
-        ("make_scale", "docs/scale.md"),
-        ("make_speed", "docs/speed.md"),
-        ("make_findings", "docs/findings.md"),
-    ],
-)
-def test_what_a_page_says_follows_from_the_records(maker, page):
-    spec = spec_from_file_location(maker, ROOT / "docs" / f"{maker}.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+@pytest.mark.parametrize("page", make.FILL)
+def test_what_a_page_says_follows_from_the_records(page):
     text = (ROOT / page).read_text()
-    assert module.fill(text) == text
+    assert make.FILL[page](text) == text
 
 
-def test_the_leaderboard_follows_from_the_records():
-    page = (ROOT / "docs" / "leaderboard.md").read_text()
-    assert leaderboard.write_page(ROOT / "results" / "published") == page
+def test_a_block_that_a_page_has_not_is_not_filled():
+    with pytest.raises(ValueError, match="not one block of costs"):
+        fill_block("<!-- cost: docs/make.py -->\n<!-- /cost -->\n", "costs", ["| of |"])
 
 
 def test_the_readme_is_read_in_five_minutes():

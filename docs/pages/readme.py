@@ -1,25 +1,15 @@
-"""Writes the answer in README.md, its sentences and its table, from the published records.
+"""The answer in README.md, its sentences and its table, from the published records."""
 
-`python docs/make_readme.py` from the checkout; a test compares what it makes with what is there.
-"""
-
-import re
-import sys
 from itertools import permutations
-from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bench.records.run_store import RunStore
+from bench.reporting import aggregate, findings, formats
+from bench.reporting.findings.evidence import Row
+from bench.reporting.study import Study
+from bench.reporting.tuning import TUNED
+from pages.published import MACHINE, fill_block
 
-from bench.records.run_store import RunStore  # noqa: E402 - after the path of the checkout
-from bench.reporting import aggregate, findings, formats  # noqa: E402
-from bench.reporting.findings.evidence import Row  # noqa: E402
-from bench.reporting.study import Study  # noqa: E402
-from bench.reporting.tuning import TUNED  # noqa: E402
-
-PAGE = ROOT / "README.md"
-MACHINE = ROOT / "results" / "published" / "amd-epyc-2c-2f40"
 TASK = "nbody_gravity(val=500)"
 MANY = "nbody_gravity(train=10000, val=500)"  # of `data_size`
 STEPS, LONG, MANY_STEPS, TUNED_STEPS = 1500, 50_000, 20_000, 500  # LONG are the paper's
@@ -38,12 +28,6 @@ ROWS = (
 )
 UNCONSTRAINED = ("gnn", "mlp", "mpnn", "transformer")  # of `models` and `rivals`
 SCORE, MEDIAN = "mse_ood", "squared_error_median_ood"
-BLOCK = re.compile(r"(<!-- answer: docs/make_readme\.py -->\n).*?(<!-- /answer -->)", re.DOTALL)
-
-
-def main() -> None:
-    """Write the page anew."""
-    PAGE.write_text(fill(PAGE.read_text()))
 
 
 def fill(page: str) -> str:
@@ -51,8 +35,7 @@ def fill(page: str) -> str:
     evidences = findings.collect_evidence(RunStore(MACHINE).load()[0])
     studies = {one.task: Study(one, MACHINE.name, SCORE) for one in evidences}
     gravity, many = studies[TASK], studies[MANY]
-    answer = "\n".join([*sentences(gravity, many), "", *markdown(gravity)])
-    return BLOCK.sub(lambda block: f"{block[1]}{answer}\n{block[2]}", page)
+    return fill_block(page, "answer", [*sentences(gravity, many), "", *markdown(gravity)])
 
 
 def sentences(gravity: Study, many: Study) -> list[str]:
@@ -174,7 +157,3 @@ def markdown(gravity: Study) -> list[str]:
         cells = (name, f"{row['method']}{steps}", *scores, error, *ratios)
         lines.append("| " + " | ".join(cells) + " |")
     return lines
-
-
-if __name__ == "__main__":
-    main()

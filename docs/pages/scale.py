@@ -1,28 +1,16 @@
-"""Writes the tables in scale.md: what an engine adds to a run, a large sweep on paper, what held.
-
-`python docs/make_scale.py` from the checkout; a test compares what it makes with what is there.
-"""
+"""The tables of scale.md: what an engine adds to a run, a large sweep on paper, what held."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "scale.md"
-PUBLISHED = ROOT / "results" / "published"
-BLOCK = r"(<!-- {}: docs/make_scale\.py -->\n).*?(<!-- /{} -->)"
+from pages.published import PUBLISHED, fill_block
+
 RUNS, GPUS, HOURS = 10_000, 1_000, 1.0  # of the sweep on paper
 FILES_OF_A_RUN = 2  # in its task's folder: the record, the curve
 BEAT_S = 10.0
 OPENS_PER_S, NAMES_PER_S = 20_000, 1_000_000  # of a shared file system: assumed, not measured
 SEEDS = 3  # of a cell
 Figures = dict[str, Any]
-
-
-def main() -> None:
-    """Write the page anew."""
-    PAGE.write_text(fill(PAGE.read_text()))
 
 
 def fill(page: str) -> str:
@@ -36,9 +24,7 @@ def fill(page: str) -> str:
         "held": held(figures, faults),
     }
     for name, table in tables.items():
-        block = re.compile(BLOCK.format(name, name), re.DOTALL)
-        text = "\n".join(table)
-        page = block.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
+        page = fill_block(page, name, table)
     return page
 
 
@@ -150,7 +136,3 @@ def held(figures: Figures, faults: Figures) -> list[str]:
 def listed(steps: list[int]) -> str:
     """Return numbers of steps in words."""
     return f"{', '.join(map(str, steps[:-1]))} and {steps[-1]}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the docstrings of remul: `python docs/make_reference.py`."""
+"""reference.md, from the docstrings of remul."""
 
 import ast
 import re
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from itertools import zip_longest
-from pathlib import Path
 from textwrap import dedent
 
-PACKAGE = Path(__file__).resolve().parent.parent / "remul"
-PAGE = Path(__file__).with_name("reference.md")
+from pages.published import ROOT
+
+PACKAGE = ROOT / "remul"
 MODULES = [  # in the order of reading
     *(
         "fields",
@@ -140,7 +140,7 @@ def render(entry: Entry) -> str:
     return "\n\n".join([*parts, _fence(sections["Example"])])
 
 
-def render_page() -> str:
+def write_page() -> str:
     """Return the whole page."""
     before, start = _docstring("__init__").split("\n\n>>>")
     parts = ["# Reference of `remul`", before, _fence(f">>>{start}")]
@@ -156,7 +156,3 @@ def _fence(code: str) -> str:
 
 def _list(title: str, items: dict[str, str]) -> str:
     return "\n".join([f"**{title}**", *(f"- `{name}`: {text}" for name, text in items.items())])
-
-
-if __name__ == "__main__":
-    PAGE.write_text(render_page())

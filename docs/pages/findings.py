@@ -1,39 +1,27 @@
-"""Writes docs/findings.md: its template with numbers and verdicts from the published records.
-
-`python docs/make_findings.py` from the checkout; a test compares what it makes with what is there.
-"""
+"""findings.md: its template with numbers and verdicts from the published records."""
 
 import csv
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bench.core import plugins
+from bench.core.config import canonical
+from bench.records.run_store import RunStore
+from bench.reporting import findings, formats, published
+from bench.reporting.findings.evidence import Evidence, Row
+from bench.reporting.study import Study, Written
+from bench.reporting.verdicts import Comparison, judge
+from pages.published import PUBLISHED
 
-from bench.core import plugins  # noqa: E402 - after the path of the checkout
-from bench.core.config import canonical  # noqa: E402
-from bench.records.run_store import RunStore  # noqa: E402
-from bench.reporting import findings, formats, published  # noqa: E402
-from bench.reporting.findings.evidence import Evidence, Row  # noqa: E402
-from bench.reporting.study import Study, Written  # noqa: E402
-from bench.reporting.verdicts import Comparison, judge  # noqa: E402
-
-TEMPLATE, PAGE = ROOT / "docs" / "findings.md.jinja", ROOT / "docs" / "findings.md"
-PUBLISHED = ROOT / "results" / "published"
+TEMPLATE = Path(__file__).with_name("findings.md.jinja")
 SPACE = ("nbody_", "m")  # how the names of tasks in space begin
 
 
-def main() -> None:
-    """Write the page anew."""
-    PAGE.write_text(fill(""))
-
-
-def fill(_page: str) -> str:
-    """Return the page that today's records give, whatever it said before."""
+def write_page() -> str:
+    """Return the page that today's records give."""
     tasks = collect()
 
     def study(task: str, score: str = "mse_test") -> Study:
@@ -122,7 +110,3 @@ def by_claim(evidences: Iterable[Evidence]) -> dict[str, list[findings.Claim]]:
     ]
     names = dict.fromkeys(claim.claim for claim in verdicts)
     return {name: [claim for claim in verdicts if claim.claim == name] for name in names}
-
-
-if __name__ == "__main__":
-    main()

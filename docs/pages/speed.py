@@ -1,36 +1,19 @@
-"""Writes the table of compiled steps in speed.md, from the records of the speed grid.
+"""The table of compiled steps in speed.md, from the records of the speed grid."""
 
-`python docs/make_speed.py` from the checkout; a test compares what it makes with what is there.
-"""
-
-import re
-import sys
 from math import isinf
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bench.core.cases import UNIT
+from bench.records.speed_store import SpeedStore
+from bench.reporting.formats import ABSENT, Row, plain
+from bench.reporting.speed_table import make_rows
+from pages.published import MACHINE, fill_block
 
-from bench.core.cases import UNIT  # noqa: E402 - after the path of the checkout
-from bench.records.speed_store import SpeedStore  # noqa: E402
-from bench.reporting.formats import ABSENT, Row, plain  # noqa: E402
-from bench.reporting.speed_table import make_rows  # noqa: E402
-
-PAGE = ROOT / "docs" / "speed.md"
-MACHINE = ROOT / "results" / "published" / "amd-epyc-2c-2f40"
-BLOCK = re.compile(r"(<!-- compiled: docs/make_speed\.py -->\n).*?(<!-- /compiled -->)", re.DOTALL)
 KINDS = {"inference": "inference", "train_step": "plain step", "remul_step": "REMUL step"}
-
-
-def main() -> None:
-    """Write the page anew."""
-    PAGE.write_text(fill(PAGE.read_text()))
 
 
 def fill(page: str) -> str:
     """Return the page with the table that the records give."""
-    text = "\n".join(tabulate(make_rows(SpeedStore(MACHINE).load()[0])))
-    return BLOCK.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+    return fill_block(page, "compiled", tabulate(make_rows(SpeedStore(MACHINE).load()[0])))
 
 
 def tabulate(rows: list[Row]) -> list[str]:
@@ -84,7 +67,3 @@ def gain(eager: Row, row: Row, kind: str) -> float | None:
 def say(value: float | None, digits: int = 3) -> str:
     """Return so many digits of a number, if there is one."""
     return ABSENT if value is None else plain(value, digits)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""What each page of the documentation says of records and docstrings; `docs/make.py` writes it."""
