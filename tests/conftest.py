@@ -13,12 +13,12 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as fast what is not slow, `pytest -m fast`, and leaves out what needs a GPU."""
+    """Marks as fast what takes no seconds, and leaves out what needs a GPU."""
     absent = pytest.mark.skip(reason="no CUDA device")
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(absent)
-        if not item.get_closest_marker("slow"):
+        if not any(map(item.get_closest_marker, ("slow", "system"))):
             item.add_marker("fast")
 
 

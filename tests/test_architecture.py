@@ -92,6 +92,7 @@ def test_no_circle_hides_in_a_function():
     assert hidden == set()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["list"], ["run", "--help"], ["data"], ["explain", "a", "b"]]
 )
@@ -104,7 +105,7 @@ def test_torch_is_not_imported_on_the_way_to(arguments):
     ["from bench.cli import main; main(['--help'])", "from bench.cli import main; main(['list'])",
      "import bench.worker"],
 )  # fmt: skip
-@pytest.mark.slow
+@pytest.mark.system
 def test_scipy_is_not_imported_by(code):
     assert "scipy" not in modules_after(code)
 
@@ -118,7 +119,7 @@ def test_scipy_is_not_imported_by(code):
         "regression import compare, history, noise, reference, reproduction, revisions",
     ],
 )
-@pytest.mark.slow
+@pytest.mark.system
 def test_records_do_without_torch(modules):
     assert "torch" not in modules_after(f"from bench.{modules}")
 
@@ -130,7 +131,7 @@ def modules_after(code):
     return done.stdout.decode().split()
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_remul_starts_without_e3nn_and_the_compiler():
     """They take longer than torch; Wigner matrices above degree 1 and optimisers bring them in."""
     assert not {"e3nn", "torch._dynamo"} & set(modules_after("import remul"))

@@ -26,6 +26,7 @@ NETWORKS = (ROOT / "docs" / "networks.md").read_text()
 SMALL = ["steps=2", "batch_size=4", "validations=1", "elements=1", "samples=2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", make.FILL)
 def test_what_a_page_says_follows_from_the_records(page):
     text = (ROOT / page).read_text()
@@ -88,7 +89,7 @@ def test_the_sweep_of_the_page_finds_its_files(folder, capsys, monkeypatch):
     assert "my_model" in shown
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_the_command_of_the_page_trains(folder, capsys):
     models = ["--models", str(folder / "my_model.py"), "drift", "--methods", "plain"]
     task = ["--task", "nbody_gravity:train=8,val=4,test=4,ood=4", "--seeds", "1"]
@@ -97,7 +98,7 @@ def test_the_command_of_the_page_trains(folder, capsys):
     assert "my_model" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_the_trained_network_of_the_page_predicts_what_was_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     task = ["--task", "nbody_gravity:train=8,val=4,test=4,ood=4", "--seeds", "1", "--no-timing"]

@@ -60,33 +60,39 @@ def test_streams_that_take_nothing_are_a_mistake(streams, lines):
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, lines, "")
 
 
+def started(code, number):
+    """A process that has printed a line, and heeds the signal, which what runs behind a shell does not."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
+    process.stdout.readline()
+    return process
+
+
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_signal_ends_a_command_in_one_line(sent, code, times):
     waiting = (
         "from bench.commands import list as command; import signal\n"
         "def wait(options): print(flush=True); signal.pause()\ncommand.run = wait\n"
         "from bench.cli import enter; raise SystemExit(enter(['list']))"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", waiting],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),
-    )
-    process.stdout.readline()
+    process = started(waiting, sent)
     for _ in range(times):
         process.send_signal(sent)
     said = process.communicate(timeout=30)[1]
     assert (process.returncode, said) == (code, f"{signals.STOPPED}\n")
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_command_that_has_said_so_ends_with_its_code_whatever_comes():
     """A second Ctrl-C may find it on its way out, where Python has taken its handlers away."""
     leaving = (
@@ -95,9 +101,7 @@ def test_a_command_that_has_said_so_ends_with_its_code_whatever_comes():
         "atexit.register(time.sleep, 0.3)\n"
         "from bench.cli import enter; raise SystemExit(enter(['list']))"
     )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", leaving], cwd=ROOT, **pipes)
-    process.stdout.readline()
+    process = started(leaving, signal.SIGINT)
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == f"{signals.STOPPED}\n"
     process.send_signal(signal.SIGINT)
@@ -341,7 +345,7 @@ STREAMS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize(("line", "code", "said"), STREAMS.values(), ids=STREAMS)
 def test_streams_may_be_anything(line, code, said, tmp_path):
     record_in(tmp_path)

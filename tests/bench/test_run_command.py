@@ -30,7 +30,7 @@ from bench.system.protocol import Died, Failed
 from bench.training import selection
 from bench.training.execute import execute
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("warm_workers")]
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 SMALL = {"steps": 4, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4}
 SWEEP = '''"""A sweep for tests."""

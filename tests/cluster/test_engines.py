@@ -17,7 +17,7 @@ from bench.records.tensors import read_tree
 from bench.training import selection
 from bench.training.execute import execute
 
-pytestmark = pytest.mark.slow  # processes, each of which imports torch
+pytestmark = pytest.mark.system  # processes, each of which imports torch
 SEEDS = {False: 1, True: 12}
 GONE_S = 60.0  # on a busy machine
 

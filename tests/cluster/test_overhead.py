@@ -27,7 +27,7 @@ from bench.training import engines, selection
 from bench.training.job import Job
 from bench.training.launcher import TrainingOptions, train_missing
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 SLOTS = 2  # of each engine here
 JOBS, RUNS = 20, 6
 KEPT, HELD = (300, 20_000), 1_000  # files of a task, and claims on runs in hand

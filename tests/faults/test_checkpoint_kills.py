@@ -23,7 +23,7 @@ from bench.system.checkout import ROOT
 from bench.training.execute import execute
 from bench.training.multi_seed import execute_seeds
 
-pytestmark = pytest.mark.slow  # processes, each of which imports torch
+pytestmark = pytest.mark.system  # processes, each of which imports torch
 FIGURES = ROOT / "results" / "published" / "faults.json"
 KILLS = {False: 1, True: 10}
 EVERY = 20  # steps, about, from one kill to the next

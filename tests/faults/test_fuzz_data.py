@@ -14,7 +14,7 @@ from bench.data.archive import read_npz
 from bench.data.asf_amc import read_motion, read_skeleton
 from bench.tasks import mocap
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 EXAMPLES = {
     "npz": (40, 800),
     "md17": (20, 300),

@@ -10,7 +10,7 @@ from bench.system import pool
 from bench.timing import grid
 from bench.training import selection
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 EXAMPLES = {"sweep": (25, 1000), "bytes": (20, 500), "source": (30, 500), "option": (30, 1500)}
 HEAD = """from bench import Plugin, Run
 TASK, MODEL, METHOD = Plugin("nbody_gravity"), Plugin("drift"), Plugin("plain")

@@ -13,7 +13,7 @@ from mutations import changed_json, get
 from bench.cli import main
 from bench.system.checkout import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 PUBLISHED = ROOT / "results" / "published"
 EXAMPLES = {"run": (30, 1200), "speed": (30, 2200), "peer": (10, 400), "compare": (20, 1600)}
 EXAMPLES |= {"noise": (10, 300), "surface": (2, 60), "page": (2, 160)}

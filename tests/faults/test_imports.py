@@ -21,7 +21,7 @@ print(len(files))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_nothing_is_fetched_at_import(long):
     if not long:
         pytest.skip("FAULTS=long imports everything")

@@ -23,7 +23,7 @@ from bench.system.checkout import ROOT
 from bench.training import selection
 from bench.training.execute import execute
 
-pytestmark = pytest.mark.slow  # processes, each of which imports torch
+pytestmark = pytest.mark.system  # processes, each of which imports torch
 FIGURES = ROOT / "results" / "published" / "faults.json"
 KILLS = {False: 2, True: 100}  # in the short form, in the long one
 LONG_S = 1500.0  # after which the long form kills no more, as on a busy machine

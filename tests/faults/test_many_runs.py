@@ -18,7 +18,7 @@ from bench.system.checkout import ROOT
 from bench.training import selection
 from bench.training.execute import execute
 
-pytestmark = pytest.mark.slow  # processes, each of which imports torch
+pytestmark = pytest.mark.system  # processes, each of which imports torch
 FIGURES = ROOT / "results" / "published" / "faults.json"
 RUNS = 24
 LIMIT_S = 1200.0

@@ -12,7 +12,7 @@ from bench.records.run_store import RunStore
 from bench.system.checkout import ROOT
 from bench.training.execute import execute
 
-pytestmark = pytest.mark.slow  # a process for each of them
+pytestmark = pytest.mark.system  # a process for each of them
 MODEL = """
 import os, random, sys, time
 from pathlib import Path

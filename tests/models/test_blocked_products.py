@@ -91,6 +91,7 @@ def factors(draw, neighbours):
     return call, [x.requires_grad_() for x in tensors]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neighbours", [None, 2])
 def test_derivatives_are_those_of_differences(neighbours, draw, monkeypatch):
     monkeypatch.setattr(edge_blocks, "EDGES", 10)

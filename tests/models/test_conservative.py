@@ -15,6 +15,8 @@ from bench.tasks import crystal
 from models.layers.conservative import ENERGY, FORCE
 from remul import POINT, SCALAR, VECTOR, Element, Signature, equivariance_error, irreps_to_matrix
 
+pytestmark = pytest.mark.slow  # every network
+
 INPUTS = {"position": POINT, "charge": SCALAR}
 SIGNATURE = Signature(INPUTS, {"energy": ENERGY, "force": FORCE})
 NETWORKS = plugins.networks()

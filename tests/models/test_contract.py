@@ -55,12 +55,19 @@ SIGNATURES = {
     ),
 }
 
+USUAL = ("bodies", "bonded")
+
+
+def of_kinds(kinds):
+    """Each kind of signature; those of most tasks are fast."""
+    slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in kinds if kind not in USUAL]
+    return pytest.mark.parametrize("kind", [*USUAL, *slow])
+
+
 every_model = pytest.mark.parametrize("name", NAMES)
 every_claim = pytest.mark.parametrize("name", CLAIMING)
-every_signature = pytest.mark.parametrize("kind", SIGNATURES)
-moving_points = pytest.mark.parametrize(
-    "kind", ["points", "renamed_points", "bodies", "copies", "bonded", "whole"]
-)
+every_signature = of_kinds(SIGNATURES)
+moving_points = of_kinds(["points", "renamed_points", "bodies", "copies", "bonded", "whole"])
 
 
 def made(name, signature, seed=0):
@@ -147,7 +154,7 @@ def effects(model, signature, draw):
 
 
 @pytest.mark.parametrize("hparams", [{}, {"layers": 1}, {"neighbours": 2}], ids=str)
-@pytest.mark.parametrize("kind", LIVING)
+@of_kinds(LIVING)
 @pytest.mark.parametrize("name", plugins.names("models"))
 def test_no_weight_is_without_effect(name, kind, hparams, draw):
     taken = inspect.signature(load(name).build).parameters

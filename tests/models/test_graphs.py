@@ -25,6 +25,8 @@ from remul import (
     lie_derivative_error,
 )
 
+pytestmark = pytest.mark.slow  # every network
+
 COUNTS = torch.tensor([5, 1, 7, 2])
 SAMPLE = torch.arange(4).repeat_interleave(COUNTS)
 REAL = torch.arange(7) < COUNTS[:, None]
@@ -152,7 +154,7 @@ def test_a_cutoff_holds_under_vmap_where_no_pairs_can_be_searched(name, network,
     assert_close(torch.func.vmap(alone)(fields), model(fields), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("name", ["egnn", "nequip"])
 def test_a_cutoff_holds_in_an_exported_network(name, network, draw):
     model, fields = build(network, name, FREE, cutoff=1.0), on_forty_objects(draw)
@@ -161,7 +163,7 @@ def test_a_cutoff_holds_in_an_exported_network(name, network, draw):
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # which the compiler reads
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("given", [True, False])
 def test_lists_of_edges_are_compiled(given, ragged, network):
     model = build(network, "egnn", FREE, cutoff=1.5)
@@ -464,7 +466,6 @@ def test_memory_grows_with_the_edges(name, network, generator):
     assert math.log(peaks[1] / peaks[0], 3) < 1.1
 
 
-@pytest.mark.slow
 @every_pair_network
 def test_a_training_step_grows_with_the_edges(name, network, generator):
     model, costs = build(network, name, SIMPLE, channels=4, degree=1).float(), []

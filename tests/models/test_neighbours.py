@@ -14,6 +14,8 @@ from models.layers import search
 from models.layers.neighbours import find_all_edges, find_edges
 from remul import O3, POINT, SCALAR, VECTOR, Rep, Signature, equivariance_error
 
+pytestmark = pytest.mark.slow  # every network
+
 TYPES = {"mass": SCALAR, "position": POINT, "bond": Rep("2x0e", objects=2)}
 SIGNATURE = Signature(TYPES, {"position": POINT, "force": VECTOR})
 LINE = torch.tensor([0.0, 1.0, 3.0, 7.0], dtype=torch.float64)

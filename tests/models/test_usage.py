@@ -16,6 +16,8 @@ from torch.testing import assert_close
 from bench.core import plugins
 from remul import POINT, SCALAR, VECTOR, Rep, Signature
 
+pytestmark = pytest.mark.slow  # every network
+
 NAMES = plugins.names("models")
 TYPES = {"mass": SCALAR, "position": POINT, "velocity": VECTOR}
 SIGNATURE = Signature(TYPES, {"position": POINT, "force": VECTOR, "energy": Rep("0e", objects=0)})
@@ -234,7 +236,7 @@ def test_forces_can_be_trained(name, draw):
     assert found == [] or all(x.isfinite().all() for x in found)
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @every_model
 def test_an_export_takes_any_batch(name, draw):
     model, batch = shared(name, layers=1), torch.export.Dim("batch", min=2, max=64)
@@ -244,7 +246,7 @@ def test_an_export_takes_any_batch(name, draw):
     assert_close(program.module()(inputs), model(inputs), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # which the compiler reads
 @every_model
 def test_a_compiled_network_gives_the_same(name, draw):
@@ -262,7 +264,7 @@ def group():
     distributed.destroy_process_group()
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("layers", [1, 2])
 @every_model
 def test_distributed_training_goes_on_after_a_step(name, layers, group, draw):

@@ -10,7 +10,7 @@ import remul
 from models import gnn
 from remul import POINT, SCALAR, VECTOR, Batch, Element, Rep, Signature
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 SIGNATURE = Signature(
     {"mass": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT, "shape": Rep("2e")}
 )

@@ -29,6 +29,7 @@ def inputs(draw):
     return {"position": x - x.mean(1, keepdim=True)}
 
 
+@pytest.mark.slow
 def test_an_exact_model_differs_by_round_off(inputs, generator):
     found = pose_differences(springs, inputs, SIGNATURE, generator)
     assert max(x.max() for x in found.largest.values()) < 1e-12

@@ -304,6 +304,7 @@ def test_a_split_of_the_wrong_width_is_named(generator):
     assert results["split 'val'"].text == "field 'force' has 4 components, '1o' has 3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axes", "turns"), [([0, 1, 2], True), ([1, 0, 2], False)])
 def test_a_field_with_two_axes_exchanged_does_not_turn(axes, turns, draw):
     position, velocity = draw(300, 5, 3), draw(300, 5, 3)

@@ -72,6 +72,7 @@ def test_a_case_of_the_speed_grid_knows_its_model_by_its_code(tmp_path):
 PUBLISHED = ROOT / "results" / "published"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", sorted(PUBLISHED.glob("*/")), ids=lambda path: path.name)
 def test_committed_records_keep_their_keys(machine):
     """Of plug-ins given by name: what was finished stays so."""

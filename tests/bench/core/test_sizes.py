@@ -10,6 +10,8 @@ from bench.core import plugins, sizes
 from bench.system.checkout import ROOT
 from remul import POINT, SCALAR, VECTOR, Signature
 
+pytestmark = pytest.mark.slow  # every network
+
 SIGNATURE = Signature(
     {"mass": SCALAR, "position": POINT, "velocity": VECTOR}, {"position": POINT, "energy": SCALAR}
 )

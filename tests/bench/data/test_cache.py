@@ -225,7 +225,7 @@ def make_together(folder, barrier, made):
     assert len(cache_arrays("t", {}, make)["x"]) == 300_000
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_of_processes_that_want_the_same_one_makes_it(data):
     context = multiprocessing.get_context("spawn")
     barrier, made = context.Barrier(3), context.Value("i", 0)

@@ -243,6 +243,7 @@ def test_forces_are_the_slope_of_the_energy():
     assert slope == pytest.approx(-(surface(position)[1] * aside).sum(), rel=5e-3)
 
 
+@pytest.mark.slow
 @xtb
 def test_the_energy_does_not_drift(ethanol):
     assert abs(drift(ethanol)) < 0.3  # kcal/mol/ps, of 12 that are kinetic

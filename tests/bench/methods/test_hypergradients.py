@@ -42,6 +42,7 @@ def found(how, rate=0.3):
     return hypergradient(upper_loss, lower_loss, POINT, minimum(POINT), how, rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "tolerance"), [("exact", 1e-5), ("cg", 1e-3), ("neumann", 5e-2)])
 def test_it_is_the_slope_of_the_upper_loss_at_the_minimum(how, tolerance):
     assert_close(found(how), by_differences(), rtol=tolerance, atol=tolerance)

@@ -38,6 +38,7 @@ def run_of(case, **options):
     return replace(base, **options)
 
 
+@pytest.mark.slow
 @every_case
 def test_a_run_comes_to_its_end_with_its_curve(case):
     trained = execute(run_of(case), "cpu", lambda step: None)
@@ -55,6 +56,7 @@ def test_every_weight_is_trained(case):
     assert same == set()
 
 
+@pytest.mark.slow
 @every_case
 def test_a_loss_surface_is_measured_and_changes_no_weight(case):
     surface = execute(run_of(case, surface=3), "cpu", lambda step: None).surface

@@ -67,7 +67,7 @@ def test_another_version_cannot_be_told(tmp_path, capsys):
     assert "its plug-ins have another VERSION today" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_run_comes_out_again(tmp_path, capsys):
     task = "nbody_gravity:train=8,val=4,test=4,ood=4"
     flags = ["--methods", "plain", "--steps", "2", "--seeds", "1", "--set", "batch_size=4"]

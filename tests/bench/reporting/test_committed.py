@@ -14,6 +14,7 @@ SPEED, PEERS, SCALING = "speed.*", "peers.*", "scaling.*"
 MACHINES = sorted(path.parent for path in (ROOT / "results" / "published").glob("*/runs"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
 def test_committed_tables_follow_from_committed_records(machine, tmp_path):
     found, problems = RunStore(machine).load()

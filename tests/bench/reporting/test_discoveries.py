@@ -31,6 +31,7 @@ def records():
     return [execute(run, "cpu", lambda step: None).record for run in small]
 
 
+@pytest.mark.slow
 def test_every_system_has_its_row(records):
     table = tabulate_discoveries(records)
     assert tuple(table["system"]) == SYSTEMS

@@ -137,6 +137,7 @@ def test_plot_of_a_task_without_records_names_those_with(results, capsys):
     assert "there are mocap, nbody_charged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
 def test_committed_figures_follow_from_committed_records(machine, tmp_path, saved):
     copy = tmp_path / machine.name

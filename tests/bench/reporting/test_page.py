@@ -49,12 +49,14 @@ def page(root):
     return (root / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_answer_comes_first_then_tasks_speed_machines_and_records(page):
     sections = re.findall('<section id="(.*?)"', page)
     assert sections == ["answer", "nbody_gravity-val-500", "speed", "machines", "records"]
     assert all(f'href="#{section}"' in page for section in sections)
 
 
+@pytest.mark.slow
 def test_tasks_with_an_answer_come_first_and_tasks_of_a_kind_are_one_entry(tmp_path):
     root = tmp_path / "one-0000"
     two = [make("gnn", 0, 1.0, task=Plugin("nbody_gravity", {"val": n})) for n in (8, 9)]
@@ -70,6 +72,7 @@ def test_tasks_with_an_answer_come_first_and_tasks_of_a_kind_are_one_entry(tmp_p
     assert "nbody_gravity(val=8)" in others
 
 
+@pytest.mark.slow
 def test_where_no_task_has_an_answer_all_are_shown(tmp_path):
     root = tmp_path / "one-0000"
     for n in (8, 9):
@@ -132,6 +135,7 @@ def test_a_row_that_a_sentence_rests_on_is_named_without_its_task(tmp_path):
     assert "nbody_gravity(train=10, val=500), egnn plain, 1,500 steps: <a" in text
 
 
+@pytest.mark.slow
 def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
     shutil.rmtree(other / "figures")
@@ -139,7 +143,7 @@ def test_a_second_report_is_the_same_wherever_it_lies(root, page, tmp_path):
     assert (other / "report.html").read_text() == page
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_the_report_is_the_same_without_torch(root, page, tmp_path):
     other = shutil.copytree(root, tmp_path / "elsewhere" / root.name)
     shutil.rmtree(other / "figures")
@@ -179,6 +183,7 @@ def test_a_store_without_a_record_is_one_line(tmp_path, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_shown_and_never_obeyed(root, tmp_path):
     records, _ = RunStore(root).load()
     name = '$x^"<script>'

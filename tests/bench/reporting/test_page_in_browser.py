@@ -15,7 +15,7 @@ CHROMIUM = next(
 SIZES = {"wide": (1400, 1000), "phone": (420, 900)}
 ROWS = "#nbody_gravity-val-500 tbody tr"
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.system,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
 ]
 

@@ -124,7 +124,7 @@ os.kill(os.getpid(), int(sys.argv[2]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_all_goes_with_a_parent_that_dies(tree, number):
     command = [sys.executable, "-c", PARENT, str(tree), str(int(number))]
@@ -167,7 +167,7 @@ def test_a_pool_that_closes_ends_what_its_threads_wait_for(workers):
         workers.answer(Hello(), print)
 
 
-@pytest.mark.slow
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "number"), [("mine.py", 3), ("egnn", 1)])
 def test_a_worker_that_ran_a_file_is_not_used_again(name, number, workers):
     run = {"model": {"name": name, "kwargs": {}}, "seed": 0}

@@ -70,7 +70,7 @@ def spoken():
 
 
 @pytest.mark.parametrize("asked", SPOKEN)
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_worker_answers_as_it_did(asked, spoken):
     place = [turn.get("parent", {}).get("do") for turn in CONVERSATION].index(asked)
     assert shape(spoken[asked]) == shape(CONVERSATION[place + 1]["worker"])
@@ -114,6 +114,7 @@ def test_compare_says_in_one_line_that_an_old_revision_speaks_otherwise(
     assert all("% done" in line for line in shown.err.splitlines())
 
 
+@pytest.mark.system
 def test_a_worker_that_talks_nonsense_is_given_up(tmp_path):
     worker = Worker(old_checkout(tmp_path, "print(3, flush=True)"))
     try:

@@ -11,6 +11,8 @@ from bench.regression import compare, reference
 from bench.system.checkout import ROOT
 from bench.timing import closures, counters
 
+pytestmark = pytest.mark.slow  # every network
+
 REFERENCE = ROOT / "results" / "published" / "reference.json"
 CELLS = {record.cell.model.name: record for record in compare.read_records(REFERENCE).values()}
 

@@ -24,7 +24,7 @@ from bench.timing.grid import GridOptions, list_cases, measure_grid, split_sessi
 from bench.timing.sampler import Sampler
 from bench.timing.samples import summarise
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 CELL = SpeedCase(UNIT, 2, 2)
 
 

@@ -185,7 +185,7 @@ def test_the_table_gives_the_ratio_of_each_round(options, asked):
     assert "| 2 (1.5 to 4) |" in forms(options.store.root)["md"]
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_peer_that_was_killed_in_the_middle_goes_on(options, adapter):
     (adapter.parent / "kill").touch()
     assert not measure_peers(options)

@@ -56,7 +56,7 @@ def test_slurm_is_asked_for_where_it_is(monkeypatch, tmp_path):
         pass
 
 
-@pytest.mark.slow  # it imports distributed
+@pytest.mark.system  # it imports distributed
 def test_a_dask_that_does_not_answer_is_one_line(monkeypatch, tmp_path):
     pytest.importorskip("distributed")
     monkeypatch.setattr(engines, "CONNECT_S", 0.2)
@@ -67,7 +67,7 @@ def test_a_dask_that_does_not_answer_is_one_line(monkeypatch, tmp_path):
         pass
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_scheduler_without_the_checkout_is_one_line(monkeypatch, tmp_path):
     distributed = pytest.importorskip("distributed")
     from distributed.deploy import LocalCluster
