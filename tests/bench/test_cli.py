@@ -61,7 +61,7 @@ def test_streams_that_take_nothing_are_a_mistake(streams, lines):
 
 
 def started(code, number):
-    """A process that has printed a line, and heeds the signal, which what runs behind a shell does not."""
+    """A process that has printed a line and heeds the signal, as none behind a shell does."""
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
