@@ -111,12 +111,19 @@ def report(options: Namespace, verdicts: list, differences: list[str], notes: li
 
 
 def exit_code(verdicts: list) -> int:
-    """Return 1 if something regressed, 3 if nothing is compared, or less than is gone, else 0."""
+    """Return 1 if something regressed, 3 if nothing is compared, or less than is gone, else 0.
+
+    And 3 where networks moved beside the unit and no time was judged.
+    """
+    from bench.regression.compare import ALIKE
     from bench.regression.verdicts import GONE, INCOMPARABLE
     from bench.regression.verdicts import REGRESSED as SLOWER
 
     words = [row.verdict for row in verdicts]
     if SLOWER in words:
         return REGRESSED
+    judged = any(row.comparison and row.verdict != INCOMPARABLE for row in verdicts)
+    if not judged and any(row.why == ALIKE for row in verdicts):
+        return MISSING
     gone = words.count(GONE)
     return OK if len(words) - words.count(INCOMPARABLE) - gone > gone else MISSING

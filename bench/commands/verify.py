@@ -28,14 +28,17 @@ def arguments(command: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """run it again: reproduced (to the bit, or within the spread of seeds), outside, or neither"""
     from bench.records import files, run_record
-    from bench.regression.reproduction import OUTSIDE, REPRODUCED
+    from bench.regression.reproduction import OUTSIDE, REPRODUCED, UNKNOWN, Reproduction
 
     _options.choose_data(options)
     _options.check_temporary_folder()
     records = {file: files.read_record(file, run_record.parse) for file in options.records}
     verdicts = []
     for file, record in records.items():
-        reproduction = _verify(file, record, options)
+        try:
+            reproduction = _verify(file, record, options)
+        except ValueError as error:  # of this record; there may be others
+            reproduction = Reproduction(UNKNOWN, str(error))
         verdicts.append(reproduction.verdict)
         print(f"{reproduction.verdict}: {file.name}: {reproduction.why}")
     if OUTSIDE in verdicts:
@@ -55,7 +58,8 @@ def _verify(file: Path, record: RunRecord, options: Namespace):  # noqa: ANN202 
         return Reproduction(UNKNOWN, "its plug-ins have another VERSION today")
     _options.choose_compiler(bool(record.machine.compiled))
     new = _run_again(record.run, options.device or _device_of(record), options.timeout)
-    siblings, _ = RunStore(file.resolve().parents[2]).load()
+    folder = file.resolve().parent
+    siblings = RunStore(folder.parents[1]).load()[0] if folder.parent.name == "runs" else []
     return judge(record, new, [other for other in siblings if other.key == record.key])
 
 

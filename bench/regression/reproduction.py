@@ -10,6 +10,7 @@ from scipy.stats import t
 from bench.records.run_record import RunRecord
 
 REPRODUCED, OUTSIDE, UNKNOWN = "reproduced", "outside", "cannot tell here"
+TOLD = {"done", "diverged"}  # of the run itself; the others may be of this machine
 CONFIDENCE = 0.95
 SMALLEST = 1e-300
 STACK = (
@@ -30,14 +31,15 @@ def judge(old: RunRecord, new: RunRecord, row: Iterable[RunRecord]) -> Reproduct
     """Return whether a new record of a run is what its old one says.
 
     Equal to the bit it is; else its errors have to differ by no more than two seeds of the row do,
-    at 95 % over all splits. What is better by more is outside too: one of both is wrong.
+    at 95 % over all splits. What is better by more is outside too: one of both is wrong. Of what
+    failed or took too long on one side alone, or for another reason, nothing can be told.
     """
-    same = old.scores.items() <= new.scores.items()  # today's may score more
-    if old.status == new.status and same:
-        return Reproduction(REPRODUCED, "to the bit" if new.scores else f"it ends as {new.status}")
+    if not {old.status, new.status} <= TOLD and _say_end(old) != _say_end(new):
+        return Reproduction(UNKNOWN, f"it was {_say_end(old)}, and is {_say_end(new)}")
     if old.status != new.status:
-        reason = f": {new.reason}" if new.reason else ""
-        return Reproduction(OUTSIDE, f"it was {old.status}, and is {new.status}{reason}")
+        return Reproduction(OUTSIDE, f"it was {old.status}, and is {_say_end(new)}")
+    if old.scores.items() <= new.scores.items():  # today's may score more
+        return Reproduction(REPRODUCED, "to the bit" if new.scores else f"it ends as {new.status}")
     stack = list_other(old, new)
     seeds = {record.run.seed: record for record in (*row, old) if record.status == "done"}
     splits = sorted(n for n in old.scores if n.startswith("mse_") and n in new.scores)
@@ -62,6 +64,10 @@ def list_other(old: RunRecord, new: RunRecord) -> list[str]:
     """Return what of hardware and software is not the same."""
     sides = [(name, getattr(old.machine, name), getattr(new.machine, name)) for name in STACK]
     return [f"{name} {before} / {after}" for name, before, after in sides if before != after]
+
+
+def _say_end(record: RunRecord) -> str:
+    return f"{record.status}: {record.reason}" if record.reason else record.status
 
 
 def _say_stack(other: Sequence[str]) -> str:

@@ -54,4 +54,8 @@ def list_versions(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _run_git(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True)
+    return subprocess.run(
+        ["git", "-c", "core.quotepath=off", "-C", str(ROOT), *command],
+        capture_output=True,
+        text=True,
+    )

@@ -101,12 +101,16 @@ def _choose_reference(records: Mapping[str, RunRecord | None]) -> str:
 
 
 class Row(NamedTuple):
-    """Timings, reasons for those that are missing, counters, and whether the worker has died."""
+    """Timings, reasons for those that are missing, and counters.
+
+    And whether the worker has died, and whether it ran code that no commit holds.
+    """
 
     timings: dict[str, Timing]
     reasons: dict[str, str]
     counters: dict[str, int | None]
     died: bool
+    dirty: bool
 
 
 def _sample(chosen: Configurations, device: str, limit_s: float) -> dict[str, Row]:
@@ -148,13 +152,15 @@ def _collect(key: str, run: Run, worker: TimedWorker) -> Row:
         {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
         worker.try_ask(Count(to_plain(run), worker.device)) or {},
         bool(worker.death),
+        bool(worker.facts.machine.get("dirty")),
     )
 
 
 def _keep(seeds: list[Run], row: Row, session: str, store: RunStore) -> None:
     """Write times and counters into the record of each seed that has none.
 
-    A row that cannot be timed is not tried again, one whose worker died is.
+    A row that cannot be timed is not tried again, one whose worker died is. What uncommitted code
+    was timed as is no evidence, whatever code was trained.
     """
     changes = {"timings": row.timings, "counters": row.counters} if row.timings else {}
     if not row.timings and not row.died:
@@ -162,7 +168,8 @@ def _keep(seeds: list[Run], row: Row, session: str, store: RunStore) -> None:
     for run in seeds:
         record = store.finished(run)
         if changes and record and not (_session_of(record) and _is_related(record)):
-            store.write(replace(record, **changes))
+            facts = replace(record.machine, dirty=record.machine.dirty or row.dirty)
+            store.write(replace(record, machine=facts, **changes))
 
 
 def _is_related(record: RunRecord) -> bool:
@@ -181,7 +188,9 @@ def _share(seeds: list[Run], store: RunStore) -> None:
     timed = next((record for record in records if record.timings), None)
     for record in records:
         if timed and not _session_of(record):
-            store.write(replace(record, timings=timed.timings, counters=timed.counters))
+            facts = replace(record.machine, dirty=record.machine.dirty or timed.machine.dirty)
+            shared = {"timings": timed.timings, "counters": timed.counters}
+            store.write(replace(record, machine=facts, **shared))
 
 
 def _session_of(record: RunRecord) -> str | None:

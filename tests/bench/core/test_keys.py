@@ -49,6 +49,11 @@ def test_an_edited_file_has_another_key(tmp_path, code):
     assert key_of(tmp_path / "mine.py", code) != key_of(tmp_path / "mine.py")
 
 
+def test_the_key_of_a_file_is_that_of_every_python(tmp_path):
+    code = MODEL + "class Model:\n    pass\n"
+    assert key_of(tmp_path / "mine.py", code) == "cd4547bb"
+
+
 def test_a_moved_file_keeps_the_key(tmp_path):
     (tmp_path / "there").mkdir()
     assert key_of(tmp_path / "there" / "mine.py") == key_of(tmp_path / "mine.py")

@@ -217,6 +217,13 @@ def test_networks_that_all_become_slower_may_have_a_faster_unit(generator, slowe
     assert [row.verdict for row in times] == [verdict] * slower + ["same"] * (count - slower)
 
 
+def test_where_all_moved_beside_the_unit_no_time_is_judged(generator):
+    base, new = networks(generator, 0, 6), networks(generator, 6, 6)
+    verdicts = compare.judge_records(base, new, 0.0)
+    assert {row.verdict for row in verdicts} == {"same", "incomparable"}  # of counters, of times
+    assert exit_code(verdicts) == 3
+
+
 def unit_times(made, factor):
     """The record with all its times so many times longer, the unit's too."""
     timing = made.timings["inference"]

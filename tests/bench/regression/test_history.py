@@ -81,7 +81,8 @@ def file(tmp_path):
         )
 
     git("init", "-q")
-    file = tmp_path / "reference.json"
+    file = tmp_path / "Messung für é" / "reference.json"
+    file.parent.mkdir()
     for release in range(3):
         cells = [
             record(name, 1.06**release if name == "egnn" else 1, i)

@@ -42,10 +42,23 @@ def test_another_stack_is_named():
     assert "another stack, torch  / 9" in judge(OLD, new, ROW).why
 
 
-def test_a_run_that_ends_otherwise_is_outside():
-    lost = replace(again(1.0), status="oom", reason="no memory", scores={})
-    assert judge(OLD, lost, ROW).why == "it was done, and is oom: no memory"
-    assert judge(lost, lost, ROW).why == "it ends as oom"
+def ended(status, reason):
+    return replace(OLD, status=status, reason=reason, scores={})
+
+
+def test_a_run_that_diverges_now_is_outside():
+    reproduction = judge(OLD, ended("diverged", "loss nan"), ROW)
+    assert reproduction.verdict == OUTSIDE
+    assert reproduction.why == "it was done, and is diverged: loss nan"
+
+
+@pytest.mark.parametrize("status", ["oom", "failed", "timeout"])
+def test_of_what_may_be_this_machine_nothing_is_told(status):
+    lost = ended(status, "no network")
+    assert judge(OLD, lost, ROW).why == f"it was done, and is {status}: no network"
+    for other in (OLD, ended(status, "singular matrix")):
+        assert judge(other, lost, ROW).verdict == judge(lost, other, ROW).verdict == UNKNOWN
+    assert judge(lost, lost, ROW).why == f"it ends as {status}"
 
 
 def written(record, tmp_path):
@@ -60,6 +73,14 @@ def test_a_record_has_no_code_loaded_that_nobody_named(tmp_path, capsys):
     file = written(replace(record, run=run), tmp_path)
     assert main(["verify", file]) == 3
     assert "cannot tell here: bomb" in capsys.readouterr().out
+
+
+def test_a_record_whose_plugin_is_gone_leaves_the_others(tmp_path, capsys):
+    run = OLD.run.__class__(**{**vars(OLD.run), "model": Plugin("gone")})
+    files = [written(replace(OLD, run=run), tmp_path), written(replace(OLD, key="0" * 8), tmp_path)]
+    assert main(["verify", *files]) == 3
+    assert "no model 'gone'" in (shown := capsys.readouterr().out)
+    assert shown.count("cannot tell here: ") == 2
 
 
 def test_another_version_cannot_be_told(tmp_path, capsys):

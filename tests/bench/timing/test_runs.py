@@ -34,14 +34,14 @@ def store(tmp_path):
     return RunStore(tmp_path)
 
 
-def worker(targets, lost, died=()):
+def worker(targets, lost, died=(), dirty=False):
     """A worker of which the closures of some networks cannot be run."""
     parts = {name: (target.run.model.name, target.training) for name, target in targets.items()}
     reasons = {name: lost[part] for name, part in parts.items() if part in lost}
     timings = dict.fromkeys(targets.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
-        facts=SimpleNamespace(reasons=reasons),
+        facts=SimpleNamespace(reasons=reasons, machine={"dirty": dirty}),
         device="cpu",
         try_ask=lambda *_, **__: {"flops": 1},
         death="killed" if {part[0] for part in parts.values()} & {*died} else "",
@@ -51,12 +51,13 @@ def worker(targets, lost, died=()):
 @pytest.fixture
 def stand_in(monkeypatch):
     """What each worker is given once `measure` has run, and which closures cannot be run."""
-    found = SimpleNamespace(parts=[], lost={("drift", True): "drift learns nothing"}, died=set())
+    lost = {("drift", True): "drift learns nothing"}
+    found = SimpleNamespace(parts=[], lost=lost, died=set(), dirty=False)
 
     @contextmanager
     def timed_workers(parts, _, limit_s):
         found.parts.extend(timed for timed, _ in parts)
-        yield [worker(targets, found.lost, found.died) for targets in found.parts]
+        yield [worker(targets, found.lost, found.died, found.dirty) for targets in found.parts]
 
     monkeypatch.setattr(runs, "timed_workers", timed_workers)
     monkeypatch.setattr(runs, "interleave", lambda *_: None)
@@ -78,6 +79,16 @@ def test_all_cells_have_one_session_in_every_seed(store, stand_in):
         *[["inference", "train_step"]] * 4,
         ["inference"],
     ]
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_times_of_uncommitted_code_are_no_evidence(store, stand_in, dirty):
+    stand_in.dirty = dirty
+    runs.measure_runs(RUNS, store, "cpu")
+    late = replace(PLAIN, seed=2)
+    store.write(blank_record(late))
+    runs.measure_runs([*RUNS, late], store, "cpu")
+    assert {bool(store.finished(run).machine.dirty) for run in [*RUNS, late]} == {dirty}
 
 
 def test_what_cannot_be_timed_is_named_and_keeps_its_record(store, stand_in, capsys):
