@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from bench.system.plain import quote
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -12,6 +15,11 @@ if TYPE_CHECKING:
     from bench.core.config import Run
     from remul import Batch, Distance, Fields, Model, Signature, Terms
     from remul.elements import GroupElement
+
+STANDARD = re.compile(  # names of the scores that every task has
+    r"best_step|(mse|squared_error|expected_error|mean_error|equivariance_error)_\w+"
+)
+SPLITS = ("train", "val", "test")
 
 
 class Sampler(Protocol):
@@ -41,6 +49,8 @@ class Task:
     multiplied by them, and the `distance` divides by them. `profile` returns curves of the
     trained model, by name. Equivariance errors are those over the `group`, rotations unless a task
     says otherwise; None where no group acts, and there are none.
+
+    Raises `ValueError` for names of splits or scores that records cannot have, or that are taken.
     """
 
     signature: Signature
@@ -53,6 +63,17 @@ class Task:
     scales: Mapping[str, float] = field(default_factory=dict)
     profile: Profile | None = None
     group: Sampler | None = field(default_factory=_rotations)
+
+    def __post_init__(self) -> None:
+        for name in (*self.more, *self.scores):
+            if not (isinstance(name, str) and name.isidentifier()):
+                raise ValueError(f"split or score {quote(name)}: name it by letters, digits and _")
+        for name in self.more.keys() & {*SPLITS}:
+            raise ValueError(f"more has another {name!r}: give that split another name")
+        ends = tuple(f"_{split}" for split in ("val", *self.splits))
+        for name in filter(STANDARD.fullmatch, self.scores):
+            if name == "best_step" or name.endswith(ends):
+                raise ValueError(f"every task has a score {name!r}: give its own another name")
 
     @property
     def splits(self) -> dict[str, Batch]:

@@ -1,21 +1,18 @@
 """What a run leaves: its record, and the loss surface that some runs ask for."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from bench.core import config, plugins
 from bench.core.config import Run
+from bench.core.contracts import STANDARD
 from bench.core.keys import run_key
 from bench.records.files import convert
 from bench.records.machine_facts import MachineFacts
 from bench.records.timings import Timing
 
 RUN_SCHEMA = 1
-STANDARD = re.compile(
-    r"best_step|(mse|squared_error|expected_error|mean_error|equivariance_error)_\w+"
-)
 LARGEST = 1e100  # of a score: what is beyond has no mean
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Counter = Literal[

@@ -6,7 +6,7 @@ from torch import nn
 
 from bench.core import plugins
 from bench.core.config import Run
-from bench.core.contracts import Method, Task
+from bench.core.contracts import SPLITS, Method, Task
 from bench.core.networks import build_network
 from bench.training import history
 from bench.training.generators import seed_global_generators
@@ -73,6 +73,3 @@ def _move(task: Task, device: str) -> Task:
     splits: dict[str, Batch] = {name: getattr(task, name).to(device) for name in SPLITS}
     more = {name: batch.to(device) for name, batch in task.more.items()}
     return replace(task, **splits, more=more)
-
-
-SPLITS = ("train", "val", "test")
