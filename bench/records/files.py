@@ -95,6 +95,14 @@ def as_text(content: Any, sort_keys: bool = False) -> str:  # noqa: ANN401 - a r
     return json.dumps(plain, indent=1, allow_nan=False, sort_keys=sort_keys) + "\n"
 
 
+def reread(content: Any, parse: Callable[[Any], Record]) -> Record:  # noqa: ANN401 - a record
+    """Return a record as it will be read. Raises `ValueError` if it cannot be written, or read."""
+    try:
+        return parse(msgspec.json.decode(as_text(content)))
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise ValueError(f"no record can hold it: {error}") from None
+
+
 def write_whole(file: Path, content: str | bytes) -> Path:
     """Write a part beside the final name, flush, and move it into place; return the file."""
     if file.exists() and not file.is_file():

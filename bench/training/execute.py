@@ -1,7 +1,7 @@
 """What a worker does with a run: build, train and score it."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from torch import nn
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
 from bench.core.outcomes import DivergedError, outcome
+from bench.records import files, run_record
 from bench.records.machine_facts import MachineFacts
 from bench.records.run_record import Penalty, Profiles, RunRecord, Surface, blank_record
 from bench.system import machine
@@ -77,7 +78,7 @@ def record_training(
 
     `spent_s` is what had gone into it before.
     """
-    started, points, surface = now() - spent_s, [], None
+    started, points = now() - spent_s, []
     facts = MachineFacts(**machine.facts(device))
     try:
         task, model, method = build_run()
@@ -91,15 +92,20 @@ def record_training(
             trained_at = now()
             parts, surface = _score(run, task, model, method, best)
             parts["scoring_seconds"] = round(now() - trained_at, 2)
+        record = files.reread(_record(run, started, facts, parts), run_record.parse)
+        return TrainedRun(record, history.as_csv(points), surface)
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
     except BaseException as error:  # a plug-in may raise SystemExit as well
         parts = outcome(error)
         if parts["status"] == "failed":
             parts["traceback"] = traceback.format_exc().splitlines()
+    return TrainedRun(_record(run, started, facts, parts), history.as_csv(points))
+
+
+def _record(run: Run, started: float, facts: MachineFacts, parts: Mapping[str, Any]) -> RunRecord:
     seconds = round(now() - started, 2)
-    record = structs.replace(blank_record(run), machine=facts, seconds=seconds, **parts)
-    return TrainedRun(record, history.as_csv(points), surface)
+    return structs.replace(blank_record(run), machine=facts, seconds=seconds, **parts)
 
 
 def _score(
@@ -119,5 +125,7 @@ def _score(
     }
     frozen = replace(method, penalty=history.freeze(method.penalty.penalty))
     parts["counters"] = count_training(run, task, model, frozen)
-    surface = Surface(**measure_surface(run, task, model, frozen)) if run.surface else None
-    return parts, surface
+    if not run.surface:
+        return parts, None
+    surface = Surface(**measure_surface(run, task, model, frozen))
+    return parts, files.reread(surface, run_record.parse_surface)

@@ -2,14 +2,17 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from math import ceil
+from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from bench.system.plain import quote
 from remul import Constant, Terms
 
 CURVE_POINTS = 250  # a curve has no more
@@ -59,13 +62,24 @@ class RecordedPenalty:
         self.penalty.load_state_dict(state["penalty"])
 
     def note(self, terms: Terms) -> None:
-        """Count a step, and keep its terms where it is one of the curve's."""
+        """Count a step, and keep its terms where it is one of the curve's.
+
+        Raises `ValueError` for a term or weight that is not one number.
+        """
         if self.step % self.every == 0:
             values = {name: term.detach().clone() for name, term in terms.items()}
             weights = self.loaded or current_weights(self.penalty)
-            self.points.append({"step": self.step + 1, **weights, **values})
+            self.points.append({"step": self.step + 1, **_check_single(weights | values)})
         self.step += 1
         self.loaded = {}
+
+
+def _check_single(values: Point) -> Point:
+    for name, value in values.items():
+        if not (value.numel() == 1 if torch.is_tensor(value) else isinstance(value, Real)):
+            found = f"shape {(*value.shape,)}" if torch.is_tensor(value) else quote(value)
+            raise ValueError(f"{name} of a loss has to be one number, got {found}")
+    return values
 
 
 def _to_floats(point: Point) -> Point:
@@ -86,14 +100,29 @@ def current_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, float | Ten
 
 def final_weights(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
     """Return the entry of a record: the weights that a penalty has come to, and its state."""
-    state = penalty.state_dict() if hasattr(penalty, "state_dict") else {}
-    return {k: float(weight) for k, weight in current_weights(penalty).items()} | {"state": state}
+    state = {"state": _without_tensors(_state_of(penalty))}
+    return {k: float(weight) for k, weight in current_weights(penalty).items()} | state
+
+
+def _state_of(penalty: Callable[[Terms], Tensor]) -> dict[str, Any]:
+    return getattr(penalty, "state_dict", dict)()
+
+
+def _without_tensors(state: Any) -> Any:  # noqa: ANN401 - any state
+    match state:
+        case Tensor():
+            return state.tolist()
+        case Mapping():
+            return {name: _without_tensors(part) for name, part in state.items()}
+        case list() | tuple():
+            return [_without_tensors(part) for part in state]
+    return state
 
 
 def freeze(penalty: Callable[[Terms], Tensor]) -> Callable[[Terms], Tensor]:
     """Return the penalty with the weights it has come to, for good."""
     known = {name: float(weight) for name, weight in current_weights(penalty).items()}
-    if known.keys() == {"alpha", "beta"} and penalty.state_dict():
+    if known.keys() == {"alpha", "beta"} and _state_of(penalty):
         return Constant(**known)
     return lambda terms: deepcopy(penalty)(terms)
 

@@ -164,8 +164,18 @@ def profiles(
         "energy_by_degree": spectrum.mean(0).tolist(),
         "energy_by_layer": _spectra(model, task.test[:LOOKED_INTO].inputs, signature),
         **(_errors_by_pose(task, model, poses, generator) if poses else {}),
-        "own": dict(task.profile(model)) if task.profile else {},
+        "own": _own_curves(task, model),
     }
+
+
+def _own_curves(task: Task, model: nn.Module) -> dict[str, list[float]]:
+    curves = {}
+    for name, curve in (task.profile(model) if task.profile else {}).items():
+        try:
+            curves[name] = [float(value) for value in curve]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"profile {name!r} is no list of numbers: {error}") from None
+    return curves
 
 
 def _spectra(model: nn.Module, inputs: Fields, signature: Signature) -> dict[str, list[float]]:

@@ -254,7 +254,7 @@ def test_a_step_of_validation_alone_has_a_row_of_its_own():
 def test_a_curve_keeps_what_weights_were():
     """Not what they have become: a term may be a weight of the network, as with `ace`."""
     penalty, weight = history.record_penalty(None, 1), torch.nn.Parameter(torch.zeros(2))
-    penalty.note({"whole": weight.sum(), "part": weight[0], "weight": weight})
+    penalty.note({"whole": weight.sum(), "part": weight[0], "view": weight[1:]})
     with torch.no_grad():
         weight.add_(1.0)
     assert [float(x.sum()) for x in penalty.points[0].values() if torch.is_tensor(x)] == [0, 0, 0]
