@@ -43,12 +43,13 @@ from bench.timing import closures
 from bench.timing.peer_networks import measure_peer
 from bench.timing.sampler import Sampler, measure_ceilings
 from bench.training import multi_seed
-from bench.training.artifacts import write_artifacts
+from bench.training.artifacts import make_artifacts
 from bench.training.checkpoints import Checkpoint
 from bench.training.execute import Keep, execute
 
 CHECKPOINT_S = 600.0  # where nobody says how often
 MEMORY = 0.5  # share of the free memory of the machine that one training may take
+ENDED = {"done", "diverged"}  # to train such a run again would come to the same
 Send = Callable[[Reply], None]
 
 
@@ -82,10 +83,11 @@ def train(request: Train, send: Send) -> None:
     _spare_memory(request.device)
     store, run = RunStore(Path(request.root)), run_from_plain(request.run)
     checkpoint = _checkpoint(store, [run], request.device, send)
-    trained = execute(run, request.device, send, checkpoint, _keep(store))
+    trained = execute(run, request.device, send, checkpoint, _keep())
     try:
         store.keep(*trained)
-        checkpoint.drop()
+        if trained.record.status in ENDED:
+            checkpoint.drop()
     except OSError as error:
         send(Failed(UNWRITABLE, f"{error.filename}: {error.strerror}"))
         return
@@ -102,11 +104,14 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     try:
         if not checkpoint.is_usable():
             _check_gain(name, runs, request.device, send)
-        seeds = multi_seed.execute_seeds(runs, request.device, send, checkpoint, _keep(store))
+        seeds = multi_seed.execute_seeds(runs, request.device, send, checkpoint, _keep())
+        statuses = set()
         for index, trained in enumerate(seeds):
             store.keep(*trained)
+            statuses.add(trained.record.status)
             send(Ended(index))
-        checkpoint.drop()
+        if statuses & ENDED:
+            checkpoint.drop()
     except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
@@ -134,8 +139,8 @@ def _checkpoint(store: RunStore, runs: list[Run], device: str, send: Send) -> Ch
     return Checkpoint(store.path(runs[0]).with_suffix(CHECKPOINT), runs, device, every_s, send)
 
 
-def _keep(store: RunStore) -> Keep:
-    return partial(write_artifacts, store, os.environ.get(environment.KEPT, "").split())
+def _keep() -> Keep:
+    return partial(make_artifacts, os.environ.get(environment.KEPT, "").split())
 
 
 def answer(request: Request, sampler: Sampler) -> Done | Failed:

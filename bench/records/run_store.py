@@ -1,6 +1,6 @@
 """Runs: a record each, and beside it what else a run leaves, by the ends of the files' names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.core.config import Run, canonical, without_folders
@@ -43,17 +43,27 @@ class RunStore(Store[Run, RunRecord]):
         record, wanted = super().find(run), canonical(without_folders(run))
         return record if record and canonical(without_folders(record.run)) == wanted else None
 
-    def keep(self, record: RunRecord, curve: str = "", surface: Surface | None = None) -> bool:
+    def keep(
+        self,
+        record: RunRecord,
+        curve: str = "",
+        surface: Surface | None = None,
+        artifacts: Mapping[str, bytes] | None = None,
+    ) -> bool:
         """Write what a run came to, and what lies beside it, unless that loses what had finished.
 
-        Returns whether it was written: a failure does not replace a finished record.
+        What an earlier training of the run has left there goes. Returns whether it was written: a
+        failure does not replace a finished record.
         """
         if not self.is_finished(record) and self.finished(record.run):
             return False
-        if curve:
-            files.write_whole(self.curve_path(record.run, record.key), curve)
-        if surface:
-            files.write_whole(self.surface_path(record.run, record.key), files.as_text(surface))
+        contents = {CURVE: curve, SURFACE: surface and files.as_text(surface), **(artifacts or {})}
+        for end in KEPT:
+            file = self.path_of(record).with_suffix(end)
+            if contents.get(end):
+                files.write_whole(file, contents[end])
+            else:
+                file.unlink(missing_ok=True)
         self.write(record)
         return True
 

@@ -14,11 +14,11 @@ from bench.records import files
 PLAIN = "plain"  # the entry of the file's metadata that holds the plain values
 
 
-def write_tensors(file: Path, tensors: dict[str, Tensor], plain: Any = None) -> None:  # noqa: ANN401 - any JSON
-    """Write tensors by name, whatever memory they share, and plain values beside them."""
+def as_bytes(tensors: dict[str, Tensor], plain: Any = None) -> bytes:  # noqa: ANN401 - any JSON
+    """Return the file of tensors by name, whatever memory they share, and plain values."""
     dense = torch.contiguous_format
     copies = {n: x.detach().cpu().clone(memory_format=dense) for n, x in tensors.items()}
-    files.write_whole(file, save(copies, {PLAIN: json.dumps(plain)}))
+    return save(copies, {PLAIN: json.dumps(plain)})
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], Any]:
@@ -41,7 +41,7 @@ def write_tree(file: Path, tree: Any) -> None:  # noqa: ANN401 - any tree
     """Write dicts, lists and tuples of tensors and plain values, in each other."""
     tensors: dict[str, Tensor] = {}
     plain = _take_apart(tree, tensors)
-    write_tensors(file, tensors, plain)
+    files.write_whole(file, as_bytes(tensors, plain))
 
 
 def read_tree(file: Path) -> Any:  # noqa: ANN401 - any tree

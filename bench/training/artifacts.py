@@ -10,26 +10,26 @@ from torch import nn
 
 from bench.core.config import Run
 from bench.core.contracts import Task
-from bench.core.keys import run_name
+from bench.core.keys import run_key, run_name
 from bench.records import files, run_record
-from bench.records.run_store import PREDICTIONS, WEIGHTS, RunStore
-from bench.records.tensors import read_tensors, write_tensors
+from bench.records.run_store import PREDICTIONS, WEIGHTS
+from bench.records.tensors import as_bytes, read_tensors
 from bench.training.build import build, symmetrise
 from bench.training.scores import chunks
 from remul import Batch, Fields
 from remul.checks import predict
 
 
-def write_artifacts(
-    store: RunStore, names: Iterable[str], run: Run, task: Task, model: nn.Module
-) -> None:
-    """Write the weights and the predictions, as far as they are named, beside the record to come.
+def make_artifacts(
+    names: Iterable[str], run: Run, task: Task, model: nn.Module
+) -> dict[str, bytes]:
+    """Return the weights and the predictions, as far as they are named, by the ends of their files.
 
     Predictions are those of the model that is scored.
     """
-    record = store.path(run)
+    artifacts = {}
     if "weights" in names:
-        write_tensors(record.with_suffix(WEIGHTS), model.state_dict(), run_name(run))
+        artifacts[WEIGHTS] = as_bytes(model.state_dict(), run_name(run))
     if "predictions" in names:
         wrapped = symmetrise(model, task.signature, run.symmetrise)
         splits = {"val": task.val, **task.splits}
@@ -40,7 +40,8 @@ def write_artifacts(
         }
         content = io.BytesIO()
         np.savez(content, **arrays)
-        files.write_whole(record.with_suffix(PREDICTIONS), content.getvalue())
+        artifacts[PREDICTIONS] = content.getvalue()
+    return artifacts
 
 
 @torch.no_grad()
@@ -53,13 +54,15 @@ def predict_all(model: nn.Module, data: Batch) -> Fields:
 
 
 def load_network(file: Path | str, device: str = "cpu") -> tuple[Task, nn.Module]:
-    """Return the task and the trained network of a record whose weights were kept.
+    """Return the task and the trained network of a record, as it was scored.
 
-    It is built as the run was, by the code that the record names. Raises `ValueError` for a file
-    that is no record, and for weights that are not there or not whole.
+    Its weights have to have been kept. Raises `ValueError` for a file that is no record, for one of
+    other versions of its plug-ins, and for weights that are not there or not whole.
     """
     record = files.read_record(Path(file), run_record.parse)
+    if run_key(record.run) != record.key:
+        raise ValueError(f"{file}: its task, model or method has changed since it was trained")
     weights, _ = read_tensors(Path(file).with_suffix(WEIGHTS))
     task, model, _ = build(record.run, device)
     model.load_state_dict(weights)
-    return task, model.eval()
+    return task, symmetrise(model, task.signature, record.run.symmetrise).eval()

@@ -28,19 +28,27 @@ from bench.training.loss_surface import measure_surface
 from bench.training.scores import check_finite, profiles, score
 from remul import SO3
 
-Keep = Callable[[Run, Task, nn.Module], None]
+Artifacts = dict[str, bytes]  # by the ends of their files
+Keep = Callable[[Run, Task, nn.Module], Artifacts]
 
 
 class TrainedRun(NamedTuple):
-    """What a run leaves: its record, its curve as CSV, and its surface where it asks for one."""
+    """What a run leaves: its record, curve as CSV, surface where it asks for one, and artifacts."""
 
     record: RunRecord
     curve: str
     surface: Surface | None = None
+    artifacts: Artifacts | None = None
+
+    def count_in(self, spent_s: float) -> "TrainedRun":
+        """Return it with what had gone into the run before in its seconds."""
+        seconds = round(self.record.seconds + spent_s, 2)
+        return self._replace(record=structs.replace(self.record, seconds=seconds))
 
 
-def keep_nothing(run: Run, task: Task, model: nn.Module) -> None:
+def keep_nothing(run: Run, task: Task, model: nn.Module) -> Artifacts:
     """Keep nothing of a trained model."""
+    return {}
 
 
 def execute(
@@ -52,33 +60,19 @@ def execute(
 ) -> TrainedRun:
     """Train and score one run; whatever goes wrong becomes the status of its record.
 
-    The curve is that of the training as far as it came. `keep` is given the trained model.
+    The curve is that of the training as far as it came. `keep` makes the artifacts of the trained
+    model.
     """
     train_run = partial(train, progress=progress, checkpoint=checkpoint)
-    trained = record_training(run, device, partial(build, run, device), keeping(train_run, keep))
-    seconds = round(trained.record.seconds + checkpoint.spent_s, 2)
-    return trained._replace(record=structs.replace(trained.record, seconds=seconds))
-
-
-def keeping(train_run: Callable, keep: Keep) -> Callable[..., dict[str, float]]:
-    """Return the function that trains and then keeps what is asked for of the model."""
-
-    def train_and_keep(run: Run, task: Task, model: nn.Module, method: Method) -> dict[str, float]:
-        best = train_run(run, task, model, method)
-        keep(run, task, model)
-        return best
-
-    return train_and_keep
+    trained = record_training(run, device, partial(build, run, device), train_run, keep)
+    return trained.count_in(checkpoint.spent_s)
 
 
 def record_training(
-    run: Run, device: str, build_run: Callable, train_run: Callable, spent_s: float = 0.0
+    run: Run, device: str, build_run: Callable, train_run: Callable, keep: Keep
 ) -> TrainedRun:
-    """Return what a run leaves that is built by one function and trained by another.
-
-    `spent_s` is what had gone into it before.
-    """
-    started, points = now() - spent_s, []
+    """Return what a run leaves that is built by one function and trained by another."""
+    started, points = now(), []
     facts = MachineFacts(**machine.facts(device))
     try:
         task, model, method = build_run()
@@ -93,7 +87,7 @@ def record_training(
             parts, surface = _score(run, task, model, method, best)
             parts["scoring_seconds"] = round(now() - trained_at, 2)
         record = files.reread(_record(run, started, facts, parts), run_record.parse)
-        return TrainedRun(record, history.as_csv(points), surface)
+        return TrainedRun(record, history.as_csv(points), surface, keep(run, task, model))
     except DivergedError as error:
         parts = {"status": "diverged", "reason": str(error)}
     except BaseException as error:  # a plug-in may raise SystemExit as well

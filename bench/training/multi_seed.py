@@ -13,7 +13,7 @@ from bench.system.clock import now
 from bench.system.protocol import Step
 from bench.training.build import build, watch_last_layer
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
-from bench.training.execute import Keep, TrainedRun, keep_nothing, keeping, record_training
+from bench.training.execute import Keep, TrainedRun, keep_nothing, record_training
 from bench.training.loop import (
     BestCheckpoint,
     Progress,
@@ -140,7 +140,8 @@ def execute_seeds(
     ends = train_seeds(runs, parts, progress, checkpoint)
     spent = (checkpoint.spent_s + now() - started) / len(runs)
     for run, part, end in zip(runs, parts, ends, strict=True):
-        yield record_training(run, device, lambda part=part: part, keeping(end, keep), spent)
+        trained = record_training(run, device, lambda part=part: part, end, keep)
+        yield trained.count_in(spent)
 
 
 def train_seeds(

@@ -455,7 +455,7 @@ def test_tables_say_what_was_symmetrised(wrapped):
 def test_a_split_that_does_not_fit_is_named_before_training(tmp_path):
     file = tmp_path / "lopsided.py"
     file.write_text(LOPSIDED)
-    record, curve, _ = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
+    record, curve, *_ = execute(replace(RUN, task=Plugin(str(file))), "cpu", pytest.fail)
     assert "split 'far': field 'position' has 2 components" in record.reason
     assert len(curve.splitlines()) < 2
 

@@ -6,12 +6,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 from safetensors.torch import load_file
 
 from bench.core import plugins
-from bench.core.config import Plugin, Run
+from bench.core.config import SYMMETRISE, Plugin, Run
 from bench.records.run_store import PREDICTIONS, WEIGHTS, RunStore
-from bench.training.artifacts import load_network, write_artifacts
+from bench.training.artifacts import load_network, make_artifacts
 from bench.training.execute import execute
 from bench.training.multi_seed import execute_seeds
 from bench.training.scores import squared_errors
@@ -29,12 +30,12 @@ RUN = Run(
 )
 
 
-def kept(folder, *names):
+def kept(folder, *names, run=RUN):
     """The record of a run that keeps something, and its file."""
     store = RunStore(folder)
-    trained = execute(RUN, "cpu", print, keep=partial(write_artifacts, store, names))
+    trained = execute(run, "cpu", print, keep=partial(make_artifacts, names))
     store.keep(*trained)
-    return trained.record, store.path(RUN)
+    return trained.record, store.path(run)
 
 
 def test_nothing_is_kept_unless_it_is_asked_for(tmp_path):
@@ -42,14 +43,36 @@ def test_nothing_is_kept_unless_it_is_asked_for(tmp_path):
     assert not [*tmp_path.rglob("*.safetensors"), *tmp_path.rglob("*.npz")]
 
 
-def test_a_record_and_its_weights_are_the_network_again(tmp_path):
-    record, file = kept(tmp_path, "weights")
+@pytest.mark.parametrize("how", SYMMETRISE)
+def test_a_record_and_its_weights_are_the_network_that_was_scored(how, tmp_path):
+    record, file = kept(tmp_path, "weights", run=replace(RUN, symmetrise=how))
     task, model = load_network(file)
-    assert squared_errors(model, task.val, task.signature.outputs).mean == record.scores["mse_val"]
+    errors = squared_errors(model, task.test, task.signature.outputs)
+    assert errors.mean == record.scores["mse_test"]
+
+
+def test_weights_of_other_plugins_are_refused(tmp_path):
+    record, file = kept(tmp_path, "weights")
+    file.write_text(file.read_text().replace(record.key, "0" * 8))
+    with pytest.raises(ValueError, match="has changed since it was trained"):
+        load_network(file)
+
+
+def test_a_training_without_artifacts_removes_those_of_before(tmp_path):
+    kept(tmp_path, "weights", "predictions")
+    kept(tmp_path)
+    assert not [*tmp_path.rglob("*.safetensors"), *tmp_path.rglob("*.npz")]
+
+
+def test_a_failure_leaves_the_artifacts_of_what_had_finished(tmp_path):
+    record, file = kept(tmp_path, "weights")
+    failed = structs.replace(record, status="failed")
+    assert not RunStore(tmp_path).keep(failed, artifacts={WEIGHTS: b"others"})
+    load_network(file)
 
 
 def test_kept_weights_are_a_plain_state_dict(tmp_path):
-    _, file = kept(tmp_path, "weights")
+    _, file = kept(tmp_path, "weights", run=replace(RUN, symmetrise="none"))
     state = load_network(file)[1].state_dict()
     weights = load_file(file.with_suffix(WEIGHTS))
     assert all(torch.equal(weights[name], state[name]) for name in weights.keys() | state.keys())
@@ -74,7 +97,7 @@ def load_split(name):
 
 def test_seeds_at_once_keep_their_own(tmp_path):
     store, runs = RunStore(tmp_path), [replace(RUN, symmetrise="none", seed=s) for s in range(2)]
-    keep = partial(write_artifacts, store, ["weights"])
+    keep = partial(make_artifacts, ["weights"])
     for trained in execute_seeds(runs, "cpu", print, keep=keep):
         store.keep(*trained)
         task, model = load_network(store.path(trained.record.run))

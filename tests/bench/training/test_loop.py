@@ -408,7 +408,7 @@ def test_gradnorm_and_remul_take_the_same_first_step():
 
 def executed(run):
     """The record of a run and the rows of its curve."""
-    record, curve, _ = execute(run, "cpu", ignore)
+    record, curve, *_ = execute(run, "cpu", ignore)
     return record, list(csv.DictReader(curve.splitlines()))
 
 

@@ -127,7 +127,7 @@ def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     runs = seeds(PLAIN)
     wanted = execute(runs[1], "cpu", ignore).record
     monkeypatch.setattr(multi_seed, "build", spoilt)
-    (first, curve, _), (second, *_) = multi_seed.execute_seeds(runs, "cpu", ignore)
+    (first, curve, *_), (second, *_) = multi_seed.execute_seeds(runs, "cpu", ignore)
     assert first.status == "diverged"
     assert len(curve.splitlines()) == 1 + 4  # as many steps as until the first look
     assert second.scores == pytest.approx(wanted.scores, rel=1e-4)
