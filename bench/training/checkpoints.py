@@ -1,6 +1,7 @@
 """Checkpoints: the state of a training that is under way, to go on from if it is stopped."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,6 +9,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
+import e3nn
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from torch import Tensor
 from bench.core.config import Run, canonical
 from bench.core.keys import run_key, run_name
 from bench.records.tensors import read_tree, write_tree
-from bench.system import machine
+from bench.system import environment, machine
 from bench.system.checkout import ROOT
 from bench.system.clock import now
 from bench.system.protocol import Line
@@ -132,10 +134,13 @@ def describe_origin(runs: list[Run], device: str) -> dict[str, Any]:
         "run": [f"{canonical(run)} {run_key(run)}" for run in runs],
         "code": digest_code(),
         "torch": str(torch.__version__),
+        "e3nn": e3nn.__version__,
         "numpy": np.__version__,
         "device": device,
         "processor": machine.processor(),
         "number of threads": torch.get_num_threads(),
+        "compilation": environment.COMPILE in os.environ,
+        "graph": bool(os.environ.get(environment.GRAPH)),
     }
 
 

@@ -8,6 +8,7 @@ import torch
 from bench.core.config import OPTIMISERS, Plugin, Run
 from bench.records.run_store import CHECKPOINT
 from bench.records.tensors import read_tree, write_tree
+from bench.system import environment
 from bench.training import checkpoints, history
 from bench.training.build import build
 from bench.training.checkpoints import NO_CHECKPOINT, Checkpoint
@@ -195,6 +196,23 @@ def test_other_code_starts_anew(stopped, monkeypatch):
 def test_another_torch_starts_anew(stopped, monkeypatch):
     monkeypatch.setattr(checkpoints.torch, "__version__", "2.0.0")
     assert "of another torch" in said(RUN, stopped)
+
+
+WAYS = {"compilation": environment.COMPILE, "graph": environment.GRAPH}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_steps_taken_in_another_way_start_anew(way, stopped, monkeypatch):
+    monkeypatch.setenv(WAYS[way], "1")
+    checkpoint = Checkpoint(stopped, [RUN])
+    assert not checkpoint.is_usable()
+    with pytest.raises(ValueError, match=f"of another {way}"):
+        checkpoint._read()
+
+
+def test_another_e3nn_starts_anew(stopped, monkeypatch):
+    monkeypatch.setattr(checkpoints.e3nn, "__version__", "0.0.0")
+    assert "of another e3nn" in said(RUN, stopped)
 
 
 def test_another_run_starts_anew(stopped):
