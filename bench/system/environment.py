@@ -33,18 +33,24 @@ def pin() -> None:
 
 
 def spare_memory(share: float) -> None:
-    """Refuse this process more than that share of the memory that is free now.
+    """Refuse this process more than that share of the memory that is free now or its own.
 
-    An allocation that does not fit then fails in this process and harms no other. Does nothing
-    where the system does not tell.
+    An allocation that does not fit then fails in this process and harms no other, and what it has
+    done before makes no difference. Does nothing where the system does not tell.
     """
     import resource
 
     try:
-        free = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+        free = _read_kb("/proc/meminfo", "MemAvailable") + _read_kb("/proc/self/status", "RssAnon")
     except OSError:
         return
-    if free is None:
-        return
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * int(free[1])), most))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(share * 1024 * free), most))
+
+
+def _read_kb(file: str, name: str) -> int:
+    """Return an amount that the system tells of memory. Raises `OSError` if it does not."""
+    found = re.search(rf"^{name}:\s*(\d+) kB", Path(file).read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"no {name} in {file}")
+    return int(found[1])
