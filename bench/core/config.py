@@ -110,6 +110,7 @@ class Run:
             value = getattr(self, name)
             number = _is_whole(value) or isinstance(value, float)
             require(name, value, number and 0 < value <= LARGEST and isfinite(value), "positive")
+            object.__setattr__(self, name, float(value))  # 1 and 1.0 are one run
         words = {"decay": DECAYS, "symmetrise": SYMMETRISE}
         words |= {"optimiser": OPTIMISERS, "precision": PRECISIONS}
         for name, known in words.items():

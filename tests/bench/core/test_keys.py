@@ -101,5 +101,10 @@ def test_another_configuration_has_another_key(change):
     assert run_key(replace(RUN, **change)) != run_key(RUN)
 
 
+@pytest.mark.parametrize("name", ["lr", "clip"])
+def test_a_whole_number_is_the_same_number(name):
+    assert run_key(replace(RUN, **{name: 1})) == run_key(replace(RUN, **{name: 1.0}))
+
+
 def test_seeds_share_a_key():
     assert run_key(replace(RUN, seed=5)) == run_key(RUN)
