@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bench.system.plain import quote
 
@@ -117,3 +117,14 @@ class Method:
     def __post_init__(self) -> None:
         if (self.terms is None) == (self.train is None):
             raise ValueError("a method has terms and a penalty, or else its own train")
+
+
+Kind = TypeVar("Kind")
+
+
+def check_returned(value: Any, kind: type[Kind], function: str) -> Kind:  # noqa: ANN401 - anything
+    """Return what a plug-in's function returned. Raises `ValueError` if that is of another kind."""
+    if not isinstance(value, kind):
+        found = type(value).__name__
+        raise ValueError(f"{function} has to return a {kind.__name__}, not {found}")
+    return value

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.core import plugins
+from bench.core.contracts import check_returned
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,10 +26,11 @@ def build_network(
 
     With `conservative`, its forces are minus the gradient of its energy. Raises `ValueError` where
     the network refuses the signature, where that has no energy and forces or not the fields that
-    are scaled, and for different scales of an energy and forces that are its gradient.
+    are scaled, for different scales of an energy and forces that are its gradient, and where the
+    file builds no network.
     """
     conservative = options.pop("conservative", False)
-    build = partial(plugins.load("models", name).build, **options)
+    build = partial(_build_checked, name, options)
     if conservative:
         from models.layers.conservative import Conservative
 
@@ -39,3 +41,10 @@ def build_network(
     from models.layers.scaled import Scaled
 
     return Scaled(network, signature, scales)
+
+
+def _build_checked(name: str, options: Mapping[str, object], signature: Signature) -> nn.Module:
+    from torch import nn
+
+    network = plugins.load("models", name).build(signature, **options)
+    return check_returned(network, nn.Module, f"build of {name}")

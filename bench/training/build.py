@@ -6,7 +6,7 @@ from torch import nn
 
 from bench.core import plugins
 from bench.core.config import Run
-from bench.core.contracts import SPLITS, Method, Task
+from bench.core.contracts import SPLITS, Method, Task, check_returned
 from bench.core.networks import build_network
 from bench.training import history
 from bench.training.generators import seed_global_generators
@@ -31,16 +31,15 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
     module = plugins.load("tasks", run.task.name)
     with seed_global_generators(run):
         loaded = module.load(run.seed, **run.task.kwargs)
-    if not isinstance(loaded, Task):
-        raise ValueError(
-            f"load of {run.task.name} has to return a Task, not {type(loaded).__name__}"
-        )
-    task = _move(loaded, device)
-    method = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
+    task = _move(check_returned(loaded, Task, f"load of {run.task.name}"), device)
+    built = plugins.load("methods", run.method.name).build(task, **run.method.kwargs)
+    method = check_returned(built, Method, f"build of {run.method.name}")
     with seed_global_generators(run):
         options = run.model.kwargs
         model = build_network(run.model.name, task.signature, task.scales, **options)
-        model = (method.wrap(model) if method.wrap else model).to(device)
+        if method.wrap:
+            model = check_returned(method.wrap(model), nn.Module, f"wrap of {run.method.name}")
+        model = model.to(device)
     method = replace(method, penalty=history.record_penalty(method.penalty, run.steps))
     watch_last_layer(method, model)
     return task, model, method

@@ -193,7 +193,14 @@ class BestCheckpoint:
         return error
 
     def restore(self) -> dict[str, float]:
-        """Leave the model in that state and return its score and step."""
+        """Leave the model in that state and return its score and step.
+
+        Raises `ValueError` without one: a method that trains in its own way ended before.
+        """
+        if not self.state:
+            raise ValueError(
+                "training ended before its first validation: it has to yield every loss"
+            )
         self.model.load_state_dict(self.state)
         return self.score
 

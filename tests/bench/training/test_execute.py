@@ -127,3 +127,30 @@ def test_terms_of_samples_are_named_at_the_first_step(record_of):
 def test_what_is_left_can_be_read(record_of):
     record = record_of("methods", penalty=Counting())
     assert run_record.parse(json.loads(files.as_text(record))) == record
+
+
+FORGOTTEN = {
+    "models": "build(signature): nn.Linear(3, 3)",
+    "methods": "build(task): Method(train=iter)",
+    "tasks": "load(seed): pass",
+}
+KINDS = {"models": "Module", "methods": "Method", "tasks": "Task"}
+
+
+@pytest.mark.parametrize("kind", FORGOTTEN)
+def test_a_forgotten_return_is_named(kind, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"from torch import nn\nfrom bench import Method\ndef {FORGOTTEN[kind]}\n")
+    part = kind.removesuffix("s")
+    record = execute(replace(RUN, **{part: Plugin(str(file))}), "cpu", lambda _: None).record
+    assert record.reason.endswith(f"mine.py has to return a {KINDS[kind]}, not NoneType")
+
+
+def test_a_wrap_has_to_return_a_network(record_of):
+    record = record_of("methods", wrap=lambda model: None)
+    assert "wrap of plain has to return a Module, not NoneType" in record.reason
+
+
+def test_a_training_that_yields_nothing_is_named(record_of):
+    training = {"train": lambda run, task, model: iter(()), "terms": None, "penalty": None}
+    assert "ended before its first validation" in record_of("methods", **training).reason
