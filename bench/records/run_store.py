@@ -13,7 +13,8 @@ CURVE, SURFACE = ".curve.csv", ".surface.json"
 WEIGHTS, PREDICTIONS = ".weights.safetensors", ".predictions.npz"
 CHECKPOINT = ".checkpoint.safetensors"  # of a run that has not come to its end
 EVIDENCE = (CURVE, SURFACE)  # small enough to be published
-KEPT = (*EVIDENCE, WEIGHTS, PREDICTIONS)
+ARTIFACTS = {"weights": WEIGHTS, "predictions": PREDICTIONS}  # kept where they are asked for
+KEPT = (*EVIDENCE, *ARTIFACTS.values())
 
 
 class RunStore(Store[Run, RunRecord]):

@@ -1,5 +1,6 @@
 """Has an engine train the runs that a sweep lacks."""
 
+import os
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -9,12 +10,12 @@ from bench.core.keys import run_name
 from bench.records import files
 from bench.records.claims import claiming
 from bench.records.files import State
-from bench.records.run_store import RunStore
-from bench.system import machine, pool
+from bench.records.run_store import ARTIFACTS, RunStore
+from bench.system import environment, machine, pool
 from bench.system.clock import now
 from bench.system.progress import duration, tracking
 from bench.system.protocol import Estimate
-from bench.training import selection
+from bench.training import scalars, selection
 from bench.training.dispatch import Dispatcher
 from bench.training.engines import LOCAL, Choice, open_engine
 from bench.training.journal import Journal, describe
@@ -49,10 +50,14 @@ class Training:
 def train_missing(options: TrainingOptions) -> Training:
     """Train and score what is missing."""
     files.check_writable(options.store.root)
+    if options.log_dir:
+        scalars.check_folder(options.log_dir)
     options.store.set_aside_damaged(options.runs)
     before = {options.store.path(run): options.store.state(run) for run in options.runs}
     todo = _todo(options)
     print(f"{len(options.runs)} runs, {len(options.runs) - len(todo)} finished before")
+    if not options.force:
+        _catch_up([run for run in options.runs if options.store.finished(run)], options)
     if not todo:
         return Training(complete=True)
     failed = _train(todo, [before[options.store.path(run)] for run in todo], options)
@@ -60,6 +65,16 @@ def train_missing(options: TrainingOptions) -> Training:
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)
     spent_s = sum(record.seconds or 0.0 for record in records)
     return Training(not failed, spent_s - scoring_s, scoring_s)
+
+
+def _catch_up(finished: list[Run], options: TrainingOptions) -> None:
+    """Log what finished runs lack there, and say which of them lack what is to be kept."""
+    if options.log_dir:
+        scalars.write_missing(options.log_dir, finished, options.store)
+    for name in os.environ.get(environment.KEPT, "").split():
+        kept = [options.store.path(run).with_suffix(ARTIFACTS[name]) for run in finished]
+        if lacking := sum(not file.exists() for file in kept):
+            print(f"{lacking} of the finished runs have no {name}; --force trains them again")
 
 
 def all_finished(options: TrainingOptions) -> bool:

@@ -74,7 +74,7 @@ def squared_errors(model: nn.Module, data: Batch, types: Types) -> SquaredErrors
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
-    """Return the scores of the record, one of each kind for each split, and the task's own."""
+    """Return the scores that every record has, one of each kind for each split."""
     scores = {}
     for name, data in task.splits.items():
         squares = squared_errors(model, data, task.signature.outputs)
@@ -83,7 +83,7 @@ def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[
         scores[f"squared_error_max_{name}"] = squares.of_samples.max().item()
         errors = equivariance_errors(run, task, model, data[: run.samples], generator)
         scores |= {f"{kind}_{name}": error for kind, error in errors.items()}
-    return scores | own_scores(task, model)
+    return scores
 
 
 @torch.no_grad()
