@@ -6,13 +6,13 @@ from traceback import extract_tb
 from torch import nn
 
 from bench.conformance.model_checks import check_model
-from bench.conformance.result import CheckResult, has_failed
+from bench.conformance.result import CheckResult, collect, has_failed
 from bench.conformance.speed_check import measure_speed
 from bench.conformance.task_checks import check_task
 from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
-from bench.core.outcomes import outcome
+from bench.core.outcomes import explain
 from bench.training.build import build
 
 
@@ -28,19 +28,18 @@ def check(model: str, task: str, symmetric: bool, device: str) -> Iterator[Check
     yield from results
     if has_failed(results):
         return
-    results = list(check_model(run.model, network, data))
+    results = collect("model", check_model(run.model, network, data))
     yield from results
     if not has_failed(results):
-        yield from measure_speed(run, device)
+        yield from collect("speed", measure_speed(run, device))
 
 
 def _build(run: Run, device: str) -> tuple[Task, nn.Module]:
     """Return task and model; what their files raise is one line, with its place."""
     try:
         return build(run, device)[:2]
-    except (OSError, ValueError):
+    except (KeyboardInterrupt, OSError, ValueError):
         raise
-    except Exception as error:
+    except BaseException as error:
         place = extract_tb(error.__traceback__)[-1]
-        reason = outcome(error)["reason"]
-        raise ValueError(f"{place.filename}, line {place.lineno}: {reason}") from None
+        raise ValueError(f"{place.filename}, line {place.lineno}: {explain(error)}") from None

@@ -1,7 +1,9 @@
 """A line of the check of a user's file, and how it is printed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from bench.core.outcomes import explain, outcome
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,23 @@ def run_check(about: str, promise: str, check: Callable[[], None]) -> CheckResul
     """Return whether a check passes; whatever the model raises is the reason why it does not."""
     try:
         check()
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        return CheckResult(about, f"not {promise}: {type(error).__name__}: {reason}", False)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a model may raise SystemExit as well
+        return CheckResult(about, f"not {promise}: {explain(error)}", False)
     return CheckResult(about, promise, True)
+
+
+def collect(about: str, results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Return the results, as far as they come: whatever the model raises is a failure, the last."""
+    collected = []
+    try:
+        collected.extend(results)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        collected.append(CheckResult(about, outcome(error)["reason"], False))
+    return collected
 
 
 def format_line(result: CheckResult) -> str:

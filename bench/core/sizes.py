@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bench.core import networks, plugins
+from bench.core.outcomes import outcome
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +66,7 @@ def match_width(
 
     The size grows with the width, so bisection finds it; widths that the model refuses, as those
     that its heads do not divide, are passed over. Raises `ValueError` for a model without a width,
-    and one that names the nearest sizes where none is near enough.
+    for whatever else its code raises, and one that names the nearest sizes where none is near.
     """
     if "channels" not in inspect.signature(plugins.load("models", name).build).parameters:
         raise ValueError(f"model {name!r} has no width to choose; it takes no channels")
@@ -99,6 +100,10 @@ def _next_width(
             return channels, _count_parameters(name, signature, hparams | {"channels": channels})
         except ValueError as error:
             refusal = error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise ValueError(f"model {name!r}: {outcome(error)['reason']}") from None
     raise refusal
 
 

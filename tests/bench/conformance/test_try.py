@@ -96,6 +96,7 @@ POOLED = "self.weight * x + x.mean(1, keepdim=True)"
 GOOD = "x + self.weight * inputs['velocity']"
 BROKEN = {
     "shape": ("x[..., :2]", "outputs: not as the signature declares"),
+    "exiting": ("exit(0)", "outputs: not as the signature declares: SystemExit: 0"),
     "missing": ("(x, 1 / 0)[0]", "outputs: not as the signature declares: ZeroDivision"),
     "mixed": ("self.weight * x.mean(0, keepdim=True) + x", "samples: not each by itself"),
     "changing": ("inputs.pop('position')", "it changes the field 'position' of its inputs"),
@@ -125,6 +126,29 @@ def test_a_broken_model_is_told_what_is_wrong(kind, tmp_path, capsys):
     output, complaint = BROKEN[kind]
     assert main(["try", *a_file(tmp_path, output)]) == 4
     assert complaint in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("at 64"), SystemExit("at 64")])
+def test_what_breaks_in_batches_of_its_size_alone_is_a_failure(
+    error, tmp_path, capsys, monkeypatch
+):
+    def measure(run, device):
+        yield check.CheckResult("step", "1 ms")
+        raise error
+
+    monkeypatch.setattr(check, "measure_speed", measure)
+    assert main(["try", *a_file(tmp_path, GOOD)]) == 4
+    shown = capsys.readouterr().out
+    assert "step: 1 ms" in shown
+    assert f"FAIL speed: {type(error).__name__}: at 64" in shown
+
+
+def test_an_interruption_is_no_failure_of_the_model(tmp_path, monkeypatch):
+    def interrupt(run, device):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "measure_speed", interrupt)
+    assert main(["try", *a_file(tmp_path, GOOD)]) == 130
 
 
 def test_padding_is_a_warning_where_nothing_is_padded(tmp_path, capsys):
@@ -224,6 +248,7 @@ def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):
 UNUSABLE = {
     "empty": ("", "it has no function 'build'"),
     "raising": ("def build(signature):\n    return 1 / 0", "mine.py, line 2: ZeroDivisionError"),
+    "exiting": ("import sys\ndef build(signature): sys.exit(0)", "mine.py, line 2: SystemExit: 0"),
 }
 
 

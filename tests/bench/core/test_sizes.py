@@ -89,6 +89,13 @@ def test_published_configurations_are_read_without_torch():
     assert done.stdout == b"False\n"
 
 
+@pytest.mark.parametrize("error", ["KeyError('x')", "SystemExit('x')"])
+def test_what_else_a_model_raises_is_one_line_with_its_place(error, tmp_path):
+    (tmp_path / "odd.py").write_text(f"def build(signature, channels=4):\n    raise {error}")
+    with pytest.raises(ValueError, match=r"odd.py': \w+: '?x'? \(odd.py, line 2\)"):
+        sizes.match_width(str(tmp_path / "odd.py"), SIGNATURE, 1000)
+
+
 FLAT = """
 from torch import nn
 def build(signature, channels=4):
