@@ -21,6 +21,7 @@ SLURM = "SLURM_ARRAY_TASK_"  # begins the names of the variables of a job array
 SEEDS = 3  # of a selection without a sweep
 MOST_RUNS = 100_000
 LISTING_S = 15
+NUMBERS = (int, float)  # by their very type: True is none
 VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "method", "seed"))
 
 
@@ -131,6 +132,7 @@ def override(runs: list[Run], seeds: int | None, steps: int | None) -> list[Run]
 def select(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
     """Return the runs that meet every `key=glob`; a key is a field of `Run`, or `method.beta` etc.
 
+    Numbers are compared as such, and a plug-in given by its path goes by its file's name too.
     Raises `ValueError` for an unknown key and when nothing is left.
     """
     for condition in conditions:
@@ -138,9 +140,7 @@ def select(runs: list[Run], conditions: Iterable[str]) -> list[Run]:
         if not equals:
             raise ValueError(f"--only takes key=glob, got {condition!r}")
         values = [_value(run, key) for run in runs]
-        kept = [
-            run for run, value in zip(runs, values, strict=True) if fnmatchcase(str(value), glob)
-        ]
+        kept = [run for run, value in zip(runs, values, strict=True) if _matches(value, glob)]
         if not kept:
             there = ", ".join(sorted({str(value) for value in values}))
             raise ValueError(f"no run has {condition}; {key} is one of {there}")
@@ -179,6 +179,16 @@ def group_seeds(runs: list[Run], jobs: int) -> list[list[int]]:
     parts = -(-jobs // len(seeds))
     groups = [places[part::parts] for places in seeds.values() for part in range(parts)]
     return [places for places in groups if len(places) > 1]
+
+
+def _matches(value: Any, glob: str) -> bool:  # noqa: ANN401 - any field's value
+    number = plugins.parse_value(glob)
+    if type(value) in NUMBERS and type(number) in NUMBERS:
+        return value == number
+    named = [str(value)]
+    if isinstance(value, str) and not plugins.is_named(value):
+        named += [Path(value).name, Path(value).stem]
+    return any(fnmatchcase(name, glob) for name in named)
 
 
 def _value(run: Run, key: str) -> Any:  # noqa: ANN401 - any field's value

@@ -54,6 +54,13 @@ def test_only_matches_options_of_the_method():
     assert selection.select(runs, ["method.beta=2*"]) == [RUN]
 
 
+@pytest.mark.parametrize("condition", ["method.beta=2", "lr=3e-4", "steps=4.0", "model=mine"])
+def test_only_compares_numbers_as_such_and_paths_by_name(condition):
+    run = replace(RUN, model=Plugin("/anywhere/mine.py"))
+    other = replace(run, model=Plugin("/mine/other.py"), method=Plugin("plain"), lr=1.0, steps=5)
+    assert selection.select([other, run], [condition]) == [run]
+
+
 def test_values_of_all_runs_can_be_set():
     (changed,) = selection.replace_values([RUN], ["lr=1e-2", "decay=cosine"])
     assert changed == replace(RUN, lr=1e-2, decay="cosine")
