@@ -10,6 +10,7 @@ from bench.commands import MISSING, OK, _options
 from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
+    from bench.core.config import Run
     from bench.records.run_record import RunRecord
 
 LEADERBOARD = ROOT / "docs" / "leaderboard.md"
@@ -35,10 +36,15 @@ def run(options: Namespace) -> int:
     from bench.records.merging import Merger, explain_untraceable
     from bench.records.run_store import EVIDENCE
     from bench.reporting.leaderboard import write_page
+    from bench.training import selection
 
-    published = 0
-    for root, records in _options.read_machines(options).items():
-        keys = {_name(record) for record in _choose(records, options.only)}
+    machines, published = _options.read_machines(options), 0
+    everything = [record.run for records in machines.values() for record in records]
+    runs = selection.select(everything, options.only)
+    for root, records in machines.items():
+        keys = {_name(record) for record in _choose(records, runs)}
+        if options.only and not keys:
+            continue
         merger = Merger(options.to / root.name, root.name, EVIDENCE)
         merger.add_runs(root, lambda record, keys=keys: _name(record) in keys)
         if not options.only:
@@ -46,18 +52,16 @@ def run(options: Namespace) -> int:
         _rebuild(merger.target)
         print("\n".join(merger.describe()))
         published += merger.added + merger.known
-    if options.to == _options.PUBLISHED:
+    if options.to.resolve() == _options.PUBLISHED.resolve():
         files.write_whole(LEADERBOARD, write_page(options.to))
     return OK if published else MISSING
 
 
-def _choose(records: list[RunRecord], conditions: list[str]) -> list[RunRecord]:
-    """Return the records that match and are evidence; the others are named."""
+def _choose(records: list[RunRecord], runs: list[Run]) -> list[RunRecord]:
+    """Return the records of the runs that are evidence; the others are named."""
     from bench.core.config import canonical
     from bench.records.merging import explain_unpublishable
-    from bench.training import selection
 
-    runs = selection.select([record.run for record in records], conditions)
     wanted = {canonical(run) for run in runs}
     chosen = [record for record in records if canonical(record.run) in wanted]
     reasons = {_name(record): explain_unpublishable(record) for record in chosen}

@@ -5,6 +5,8 @@ from made_records import make
 from msgspec.structs import replace
 
 from bench.cli import main
+from bench.commands import _options
+from bench.commands import publish as publish_command
 from bench.core.config import Plugin
 from bench.records.merging import explain_unpublishable
 from bench.records.run_store import RunStore
@@ -131,6 +133,25 @@ def test_evidence_is_published_with_its_tables(tmp_path, capsys):
     assert [file.name[:5] for file in target.rglob("*.json")] == ["egnn-"]
     assert (target / "m" / "tables" / "nbody_gravity.md").is_file()
     assert "1 added" in capsys.readouterr().out
+
+
+def test_a_machine_without_such_runs_keeps_none_from_being_published(tmp_path, capsys):
+    for model in ("egnn", "gnn"):
+        root = fill(tmp_path / "local" / model, make(model, 0, 1.0, machine=FACTS))
+    target = tmp_path / "public"
+    assert publish(root, target, "--only", "model=gnn") == 0
+    assert [folder.name for folder in target.iterdir()] == ["gnn"]
+    assert publish(root, target, "--only", "model=painn") == 2
+    assert "model is one of egnn, gnn" in capsys.readouterr().err
+
+
+def test_the_folder_of_evidence_has_its_leaderboard_however_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_options, "PUBLISHED", tmp_path / "public")
+    monkeypatch.setattr(publish_command, "LEADERBOARD", tmp_path / "leaderboard.md")
+    root = fill(tmp_path / "local" / "m", make("egnn", 0, 1.0, machine=FACTS))
+    assert publish(root, "public") == 0
+    assert "egnn" in (tmp_path / "leaderboard.md").read_text()
 
 
 def test_weights_are_not_published(tmp_path):
