@@ -1,8 +1,9 @@
 """How a run or a timing ends, and why."""
 
-from contextlib import suppress
-from pathlib import PurePath
-from traceback import walk_tb
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath
+from traceback import extract_tb, walk_tb
 
 from bench.system.plain import one_line
 
@@ -40,6 +41,25 @@ def locate(error: BaseException) -> str:
     frames = [(f.f_globals.get("__name__", ""), f, n) for f, n in walk_tb(error.__traceback__)]
     places = [(f.f_code.co_filename, n) for name, f, n in frames if name.startswith(BY_PATH)]
     return f" ({PurePath(places[-1][0]).name}, line {places[-1][1]})" if places else ""
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Raise what a plug-in's code raises, `SystemExit` too, as `ValueError` with its file and line.
+
+    An interruption, and what is an error of ours already, go through.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        frames = extract_tb((error.__cause__ or error).__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        line = f", line {lines[-1]}" if lines else ""
+        if not lines and isinstance(error, ValueError | OSError):
+            raise
+        raise ValueError(f"{path}{line}: {explain(error)}") from error
 
 
 def status_of(death: str) -> str:

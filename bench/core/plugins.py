@@ -6,18 +6,17 @@ import ast
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
 from bench.core import syntax
 from bench.core.config import Plugin
 from bench.core.imports import import_path
-from bench.core.outcomes import explain
+from bench.core.outcomes import blaming
 from bench.system.checkout import ROOT
 from bench.system.plain import quote
 
@@ -101,25 +100,6 @@ def load(kind: str, name: str) -> ModuleType:
     return module
 
 
-@contextmanager
-def blaming(path: Path) -> Iterator[None]:
-    """Raise what a plug-in's code raises, `SystemExit` too, as `ValueError` with its file and line.
-
-    An interruption, and what is an error of ours already, go through.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        frames = extract_tb((error.__cause__ or error).__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-        line = f", line {lines[-1]}" if lines else ""
-        if not lines and isinstance(error, ValueError | OSError):
-            raise
-        raise ValueError(f"{path}{line}: {explain(error)}") from error
-
-
 def parse(kind: str, text: str) -> Plugin:
     """Return the plug-in that is written `name`, `name:value` or `name:key=value,key=value`.
 
@@ -133,13 +113,24 @@ def parse(kind: str, text: str) -> Plugin:
         key, equals, value = word.partition("=")
         if not equals:
             key, value = next(iter(defaults), ""), word
-        if key not in defaults:
-            there = ", ".join(defaults) or "none"
-            raise ValueError(f"{kind[:-1]} {name!r} has no option {key!r}; there are {there}")
         given[key] = parse_value(value)
-        if isinstance(defaults[key], float):
+        if isinstance(defaults.get(key), float):
             given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
+    _check_options(kind, name, given)
     return Plugin(name, given)
+
+
+def complete(kind: str, plugin: Plugin) -> Plugin:
+    """Return the plug-in as `parse` gives it, with 10.0 for 10 where the default is a float.
+
+    So it has one key however it is given. Raises `ValueError` for an option that it does not have.
+    """
+    defaults, given = options(kind, plugin.name), dict(plugin.kwargs)
+    _check_options(kind, plugin.name, given)
+    for key, value in given.items():
+        if type(value) is int and isinstance(defaults.get(key), float):
+            given[key] = _as_float(value, f"{kind[:-1]} {plugin.name!r}, option {key!r}")
+    return replace(plugin, kwargs=given)
 
 
 def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text itself
@@ -148,6 +139,22 @@ def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text 
         return syntax.read_literal(text)
     except ValueError:
         return text
+
+
+def _check_options(kind: str, name: str, given: Iterable[str]) -> None:
+    """Raise `ValueError` for an option that a plug-in does not have, unless it takes any."""
+    there = options(kind, name)
+    unknown = [key for key in given if key not in there]
+    if unknown and ("" in unknown or not _takes_any(find(kind, name), OFFERED[kind])):
+        has = f"has no option {unknown[0]!r}; there are {', '.join(there) or 'none'}"
+        raise ValueError(f"{kind[:-1]} {name!r} {has}")
+
+
+def _takes_any(file: Path, function: str) -> bool:
+    """Return whether a function takes any option by name, or is not written out in the file."""
+    body = syntax.read_syntax(file).body
+    written = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == function]
+    return not written or written[0].args.kwarg is not None
 
 
 def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal

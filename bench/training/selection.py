@@ -15,6 +15,7 @@ from typing import Any
 from bench.core import plugins
 from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
 from bench.core.keys import run_key
+from bench.core.outcomes import blaming
 from bench.system.plain import quote
 
 SLURM = "SLURM_ARRAY_TASK_"  # begins the names of the variables of a job array
@@ -28,22 +29,18 @@ VALUES = tuple(name for name in RUN_FIELDS if name not in ("task", "model", "met
 def load_sweep(name: str) -> list[Run]:
     """Return the runs of a sweep file, paths of plug-ins taken from its folder.
 
-    Raises `ValueError` for unknown sweeps, tasks, models, methods.
+    Raises `ValueError` for unknown sweeps, tasks, models, methods, and options of these.
     """
     file = plugins.find("sweeps", name)
     with _limiting(LISTING_S, f"{file}: it took more than {LISTING_S} s to list its runs"):
         module = plugins.load("sweeps", name)
-        with plugins.blaming(file):
+        with blaming(file):
             runs = list(islice(module.runs(), MOST_RUNS + 1))
     _check_number(len(runs), str(file))
     for run in runs:
         if not isinstance(run, Run):
             raise ValueError(f"{file} is no sweep: runs() has to yield Run, got {quote(run)}")
-    runs = [_locate(run, file.resolve().parent) for run in runs]
-    for run in runs:
-        for part, plugin in run.plugins.items():
-            plugins.find(f"{part}s", plugin.name)
-    return runs
+    return [_complete(_locate(run, file.resolve().parent)) for run in runs]
 
 
 def distinct(runs: Iterable[Run]) -> list[Run]:
@@ -90,6 +87,12 @@ def _locate(run: Run, folder: Path) -> Run:
         if plugin.name.endswith(".py")
     }
     return replace(run, **located)
+
+
+def _complete(run: Run) -> Run:
+    """Return the run with its plug-ins as the command line would have them."""
+    parts = {part: plugins.complete(f"{part}s", plugin) for part, plugin in run.plugins.items()}
+    return replace(run, **parts)
 
 
 def pair_plugins(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:

@@ -66,6 +66,27 @@ def test_a_number_has_the_kind_of_its_default():
     assert isinstance(plugins.parse("methods", "remul:10").kwargs["beta"], float)
 
 
+@pytest.mark.parametrize("given", [{"beta": 10}, {"beta": 10.0}])
+def test_a_plug_in_of_a_sweep_is_as_the_command_line_has_it(given):
+    completed = plugins.complete("methods", Plugin("remul", given))
+    assert repr(completed) == repr(plugins.parse("methods", "remul:10"))
+
+
+@pytest.mark.parametrize("value", [True, None, "auto", [1]])
+def test_other_values_of_a_sweep_stay_what_they_are(value):
+    assert plugins.complete("methods", Plugin("remul", {"beta": value})).kwargs == {"beta": value}
+
+
+@pytest.mark.parametrize(
+    "code", ["def build(signature, **options): ...", "from functools import partial as build"]
+)
+def test_a_plug_in_that_takes_any_option_is_given_any(code, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(code)
+    given = Plugin(str(file), {"width": 8})
+    assert plugins.complete("models", given) == plugins.parse("models", f"{file}:width=8") == given
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

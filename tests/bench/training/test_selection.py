@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench import Plugin, Run
+from bench.core.keys import run_key
 from bench.training import selection
 
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
@@ -47,6 +48,24 @@ def test_a_variable_of_slurm_that_makes_no_sense_is_named(name, value, monkeypat
 def test_without_an_array_all_runs_are_ours(monkeypatch):
     monkeypatch.delenv("SLURM_ARRAY_TASK_ID", raising=False)
     assert selection.shard([RUN], None) == [RUN]
+
+
+def sweep_of(folder, method):
+    file = folder / "sweep.py"
+    run = f"Run(Plugin('nbody_gravity'), Plugin('drift'), {method})"
+    file.write_text(f"from bench import Plugin, Run\ndef runs(): yield {run}\n")
+    return str(file)
+
+
+def test_a_sweep_and_the_command_line_have_one_key(tmp_path):
+    (listed,) = selection.load_sweep(sweep_of(tmp_path, "Plugin('remul', {'beta': 10})"))
+    (paired, *_) = selection.pair_plugins("nbody_gravity", ["drift"], ["remul:10"])
+    assert run_key(listed) == run_key(paired)
+
+
+def test_an_option_that_a_sweep_misspells_is_named(tmp_path):
+    with pytest.raises(ValueError, match="method 'remul' has no option 'betta'; there are beta"):
+        selection.load_sweep(sweep_of(tmp_path, "Plugin('remul', {'betta': 10})"))
 
 
 def test_only_matches_options_of_the_method():
