@@ -1,5 +1,6 @@
 """What is timed: inference, a training step, a step of several seeds at once."""
 
+import sys
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
@@ -13,6 +14,7 @@ from torch import nn
 from bench.core.cases import COMPILED, GRAPHED, UNTRAINABLE, TimingTarget
 from bench.core.config import Run
 from bench.core.contracts import Method, Task
+from bench.core.outcomes import outcome
 from bench.system.clock import clock_of
 from bench.timing import counters, modes
 from bench.training.batches import Batches
@@ -29,7 +31,7 @@ COMPARISON_ROUNDS = 3  # of seeds at once and one alone
 
 
 def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:
-    """Return the rough time of one training step of each run; None where it cannot be run."""
+    """Return the rough time of one training step of each run; None, and say why, where it fails."""
     return [_time_step(run, device) for run in runs]
 
 
@@ -39,7 +41,11 @@ def _time_step(run: Run, device: str) -> float | None:
         step = step or inference
         step()
         return clock_of(device)(step, 3)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plug-in may raise SystemExit as well
+        reason = outcome(error)["reason"]
+        print(f"no estimate: {run.model} {run.method}: {reason}", file=sys.stderr, flush=True)
         return None
 
 
