@@ -23,6 +23,7 @@ RESULTS = ROOT / "results" / "local"
 PUBLISHED = ROOT / "results" / "published"
 DATA = "REMUL_DATA"  # as in bench.data.cache, which is slow to import
 COMPILERS = ("g++", "clang++")
+RECORDS = ("runs/*/*.json", "speed/*.json", "peers/*.json")  # in a machine's folder
 UNITS = {"s": 1, "m": 60, "h": 3600}
 PROBE = 2**16  # bytes
 
@@ -35,10 +36,19 @@ def folder(text: str) -> Path:
         raise ArgumentTypeError(f"{text!r}: {error}") from None
 
 
+def results_folder(text: str) -> Path:
+    """Return the path of a folder of machines' folders: one of these would get others in it."""
+    path = folder(text)
+    if _holds_records(path, *RECORDS):
+        parent = Path(os.path.abspath(path)).parent
+        raise ArgumentTypeError(f"{text} is the folder of one machine; give {parent}, where it is")
+    return path
+
+
 def results_argument(command: ArgumentParser) -> None:
     """`--results DIR`."""
     command.add_argument(
-        "--results", type=folder, default=RESULTS, metavar="DIR",
+        "--results", type=results_folder, default=RESULTS, metavar="DIR",
         help="folder of records (default: results/local; ours are in results/published)",
     )  # fmt: skip
 
@@ -143,7 +153,7 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
     """
     from bench.records.run_store import RunStore
 
-    machines = list_machines(options, "runs/*/*.json")
+    machines = list_machines(options, RECORDS[0])
     if not machines and task is None and list_timed_machines(options):
         return {}
     if not machines:
@@ -166,13 +176,17 @@ def read_machines(options: Namespace, task: str | None = None) -> dict[Path, lis
 
 def list_timed_machines(options: Namespace) -> list[Path]:
     """Return the machines that have speed records, of ours or of other packages' networks."""
-    return list_machines(options, "speed/*.json", "peers/*.json")
+    return list_machines(options, *RECORDS[1:])
 
 
 def list_machines(options: Namespace, *patterns: str) -> list[Path]:
     """Return the folders that hold such records: not each one with a folder of that name."""
     folders = filter(Path.is_dir, options.results.glob("*"))
-    return sorted(f for f in folders if any(next(f.glob(p), None) for p in patterns))
+    return sorted(folder for folder in folders if _holds_records(folder, *patterns))
+
+
+def _holds_records(folder: Path, *patterns: str) -> bool:
+    return any(next(folder.glob(pattern), None) for pattern in patterns)
 
 
 def read_runs(store: RunStore) -> list[RunRecord]:

@@ -39,7 +39,7 @@ def _read_stores(options: Namespace) -> list[list[RunRecord]]:
     """Return the records of each machine, those with most of what is asked for first."""
     from bench.records.run_store import RunStore
 
-    roots = _options.list_machines(options, "runs/*/*.json")
+    roots = _options.list_machines(options, _options.RECORDS[0])
     stores = [_options.read_runs(RunStore(root)) for root in roots]
     return sorted(stores, key=lambda own: -len({r.key for r in own} & {options.A, options.B}))
 

@@ -24,7 +24,7 @@ def arguments(command: ArgumentParser) -> None:
         help="runs that match, as of `run`; speeds go along where there is no --only",
     )  # fmt: skip
     command.add_argument(
-        "--to", type=_options.folder, default=_options.PUBLISHED, metavar="DIR",
+        "--to", type=_options.results_folder, default=_options.PUBLISHED, metavar="DIR",
         help="folder of evidence (default: results/published)",
     )  # fmt: skip
     _options.results_argument(command)

@@ -295,6 +295,15 @@ def record_in(results):
     return RunStore(results / "machine").write(record)
 
 
+@pytest.mark.parametrize("command", [["table"], ["run", "quick", "--dry-run"]])
+def test_the_folder_of_one_machine_is_no_folder_of_results(command, tmp_path, capsys):
+    record_in(tmp_path)
+    assert main([*command, "--results", str(tmp_path / "machine")]) == 2
+    shown = capsys.readouterr().err
+    assert f"machine is the folder of one machine; give {tmp_path}, where it is" in shown
+    assert shown.count("\n") == 1
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
     record_in(tmp_path)
     (tmp_path / "machine" / "tables").touch()
