@@ -70,10 +70,10 @@ def _task(text: str) -> str:
 
 def label_task(text: str) -> str:
     """Return the task as tables write it, given so or as `run` takes it."""
-    from bench.core import plugins
+    from bench.core import notation
 
     written = ":" in text or text.endswith(".py")
-    return plugins.parse("tasks", text).label if written else text
+    return notation.parse("tasks", text).label if written else text
 
 
 def data_argument(command: ArgumentParser) -> None:

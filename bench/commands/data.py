@@ -56,13 +56,13 @@ def get(options: Namespace) -> None:
 
 def make(options: Namespace) -> None:
     """make what is not here"""
-    from bench.core import plugins
+    from bench.core import notation
     from bench.data import catalogue
     from bench.system.progress import print_progress
 
     pairs = [word.partition("=") for word in options.options]
-    values = [plugins.parse_value(key) for key, equals, _ in pairs if not equals]
-    named = {key: plugins.parse_value(text) for key, equals, text in pairs if equals}
+    values = [notation.parse_value(key) for key, equals, _ in pairs if not equals]
+    named = {key: notation.parse_value(text) for key, equals, text in pairs if equals}
     catalogue.make(options.name, values, named, print_progress(options.name))
     print(f"{options.name}: {catalogue.state(options.name)}")
 

@@ -65,13 +65,13 @@ def _is_on(record: RunRecord, device: str | None) -> bool:
 
 
 def _say_unknown(options: Namespace, records: list[RunRecord]) -> str:
-    from bench.core import plugins
+    from bench.core import notation
 
     names = {record.run.task.stem: record.run.task.name for record in records}
     known = sorted({r.run.task.stem for r in records if _is_on(r, options.device)})
     task = re.sub(r"\(.*\)$", "", options.task)  # as tables write its options
     if task not in names:
-        plugins.find("tasks", task.partition(":")[0])
+        notation.parse("tasks", task)
     words = ["run", "--task", names.get(task, task), "--models", "egnn", "transformer"]
     words += ["--methods", "plain", "remul:10", "--seeds", "5"]
     words += ["--device", options.device] if options.device else []

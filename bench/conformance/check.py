@@ -9,7 +9,7 @@ from bench.conformance.model_checks import check_model
 from bench.conformance.result import CheckResult, collect, has_failed
 from bench.conformance.speed_check import measure_speed
 from bench.conformance.task_checks import check_task
-from bench.core import plugins
+from bench.core import notation
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
 from bench.core.outcomes import explain
@@ -22,7 +22,7 @@ def check(model: str, task: str, symmetric: bool, device: str) -> Iterator[Check
     Of a task that is `symmetric` every field has to turn with the points. Raises `ValueError` for
     plug-ins that are not there or cannot be built.
     """
-    run = Run(plugins.parse("tasks", task), plugins.parse("models", model), Plugin("plain"))
+    run = Run(notation.parse("tasks", task), notation.parse("models", model), Plugin("plain"))
     data, network = _build(run, device)
     results = list(check_task(data, symmetric))
     yield from results

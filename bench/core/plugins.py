@@ -6,15 +6,13 @@ import ast
 import importlib
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bench.core import syntax
-from bench.core.config import Plugin
 from bench.core.imports import import_path
 from bench.core.outcomes import blaming
 from bench.system.checkout import ROOT
@@ -52,7 +50,7 @@ def networks() -> list[str]:
 def find(kind: str, name: str) -> Path:
     """Return the file of a plug-in, given by its name or by a path that ends in .py.
 
-    Raises `ValueError` with the nearest name if there is none, and for a task whose name is taken.
+    Raises `ValueError` if there is none, with the nearest name, and for a task whose name is taken.
     """
     path = FOLDERS[kind] / f"{name}.py" if is_named(name) else Path(name)
     bare = NAME.fullmatch(name) or not is_named(name)
@@ -60,6 +58,8 @@ def find(kind: str, name: str) -> Path:
         if kind == "tasks":
             _check_task_name(path, name)
         return path
+    if not is_named(name):
+        raise ValueError(f"no file {quote(name)} that is a {kind[:-1]}")
     known = names(kind)
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
@@ -98,70 +98,6 @@ def load(kind: str, name: str) -> ModuleType:
     if wanted and not callable(getattr(module, wanted, None)):
         raise ValueError(f"{path} is no {kind[:-1]}: it has no function {wanted!r}")
     return module
-
-
-def parse(kind: str, text: str) -> Plugin:
-    """Return the plug-in that is written `name`, `name:value` or `name:key=value,key=value`.
-
-    A value without a key is that of the first option, as beta in `remul:10`; one that holds commas
-    is a list. Raises `ValueError` for an unknown plug-in or option.
-    """
-    name, _, written = text.partition(":")
-    defaults = options(kind, name)
-    given = {}
-    for word in filter(None, re.split(r",+(?=\w+=)", written.strip(","))):
-        key, equals, value = word.partition("=")
-        if not equals:
-            key, value = next(iter(defaults), ""), word
-        given[key] = parse_value(value)
-        if isinstance(defaults.get(key), float):
-            given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
-    _check_options(kind, name, given)
-    return Plugin(name, given)
-
-
-def complete(kind: str, plugin: Plugin) -> Plugin:
-    """Return the plug-in as `parse` gives it, with 10.0 for 10 where the default is a float.
-
-    So it has one key however it is given. Raises `ValueError` for an option that it does not have.
-    """
-    defaults, given = options(kind, plugin.name), dict(plugin.kwargs)
-    _check_options(kind, plugin.name, given)
-    for key, value in given.items():
-        if type(value) is int and isinstance(defaults.get(key), float):
-            given[key] = _as_float(value, f"{kind[:-1]} {plugin.name!r}, option {key!r}")
-    return replace(plugin, kwargs=given)
-
-
-def parse_value(text: str) -> Any:  # noqa: ANN401 - any literal, else the text itself
-    """Return the Python literal that a text is, or the text."""
-    try:
-        return syntax.read_literal(text)
-    except ValueError:
-        return text
-
-
-def _check_options(kind: str, name: str, given: Iterable[str]) -> None:
-    """Raise `ValueError` for an option that a plug-in does not have, unless it takes any."""
-    there = options(kind, name)
-    unknown = [key for key in given if key not in there]
-    if unknown and ("" in unknown or not _takes_any(find(kind, name), OFFERED[kind])):
-        has = f"has no option {unknown[0]!r}; there are {', '.join(there) or 'none'}"
-        raise ValueError(f"{kind[:-1]} {name!r} {has}")
-
-
-def _takes_any(file: Path, function: str) -> bool:
-    """Return whether a function takes any option by name, or is not written out in the file."""
-    body = syntax.read_syntax(file).body
-    written = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == function]
-    return not written or written[0].args.kwarg is not None
-
-
-def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):
-        raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
 
 
 def options(kind: str, name: str) -> dict[str, Any]:

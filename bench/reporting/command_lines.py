@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from bench.core import plugins
+from bench.core import notation
 from bench.core.config import Plugin, Run
 from bench.records.speed_record import SpeedRecord
 
@@ -40,14 +40,14 @@ def _write_rest(run: Run) -> tuple[str, ...]:
 
 
 def _write(plugin: Plugin) -> str:
-    """Return a plug-in as `plugins.parse` reads it; keys tell 2 from 2.0, so a float stays one."""
+    """Return a plug-in as `notation.parse` reads it; keys tell 2 from 2.0, so a float stays one."""
     options = [f"{key}={_write_value(value)}" for key, value in sorted(plugin.kwargs.items())]
     return f"{plugin.name}:{','.join(options)}" if options else plugin.name
 
 
 def _write_value(value: Any) -> str:  # noqa: ANN401 - any option
     """Return an option's value; a text that would be read as another one is quoted."""
-    if isinstance(value, str) and ("," in value or plugins.parse_value(value) != value):
+    if isinstance(value, str) and ("," in value or notation.parse_value(value) != value):
         return repr(value).replace(",", r"\x2c")
     return str(value)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.core import plugins
+from bench.core import notation
 from bench.core.config import Plugin
 from bench.reporting import comparisons
 from bench.reporting.aggregate import AND, time_ratios
@@ -45,7 +45,7 @@ class Study:
 
         `more` is what a table writes behind the method, such as the optimiser and `tuned`.
         """
-        network, trained = plugins.parse("models", model), plugins.parse("methods", method)
+        network, trained = notation.parse("models", model), notation.parse("methods", method)
         wanted = (
             network.label,
             AND.join([str(trained), *more]),
@@ -101,7 +101,7 @@ class Study:
             yield rate, Comparison(comparisons.compare_errors(errors[rate], others[rate]))
 
     def _read_rates(self, model: str, method: str, steps: int) -> dict[float, dict[int, float]]:
-        plugin = plugins.parse("models", model), plugins.parse("methods", method)
+        plugin = notation.parse("models", model), notation.parse("methods", method)
         found: dict[float, dict[int, float]] = {}
         for record in self.evidence.records:
             run = record.run

@@ -12,7 +12,7 @@ from signal import ITIMER_REAL, SIGALRM, setitimer, signal
 from threading import current_thread, main_thread
 from typing import Any
 
-from bench.core import plugins
+from bench.core import notation, plugins
 from bench.core.config import RUN_FIELDS, Run, canonical, without_seed
 from bench.core.keys import run_key
 from bench.core.outcomes import blaming
@@ -91,18 +91,18 @@ def _locate(run: Run, folder: Path) -> Run:
 
 def _complete(run: Run) -> Run:
     """Return the run with its plug-ins as the command line would have them."""
-    parts = {part: plugins.complete(f"{part}s", plugin) for part, plugin in run.plugins.items()}
+    parts = {part: notation.complete(f"{part}s", plugin) for part, plugin in run.plugins.items()}
     return replace(run, **parts)
 
 
 def pair_plugins(task: str, models: Iterable[str], methods: Iterable[str]) -> list[Run]:
     """Return the runs of each model with each method on a task, three seeds each, seed by seed.
 
-    Each is written as `plugins.parse` reads it. Raises `ValueError` for unknown ones.
+    Each is written as `notation.parse` reads it. Raises `ValueError` for unknown ones.
     """
-    data = plugins.parse("tasks", task)
+    data = notation.parse("tasks", task)
     parts = [
-        (plugins.parse("models", model), plugins.parse("methods", method))
+        (notation.parse("models", model), notation.parse("methods", method))
         for model in models
         for method in methods
     ]
@@ -117,7 +117,7 @@ def replace_values(runs: list[Run], settings: Iterable[str]) -> list[Run]:
         key, equals, text = setting.partition("=")
         if not equals or key not in VALUES:
             raise ValueError(f"--set takes KEY=VALUE of {', '.join(VALUES)}, got {setting!r}")
-        values[key] = plugins.parse_value(text)
+        values[key] = notation.parse_value(text)
     return [replace(run, **values) for run in runs]
 
 
@@ -185,7 +185,7 @@ def group_seeds(runs: list[Run], jobs: int) -> list[list[int]]:
 
 
 def _matches(value: Any, glob: str) -> bool:  # noqa: ANN401 - any field's value
-    number = plugins.parse_value(glob)
+    number = notation.parse_value(glob)
     if type(value) in NUMBERS and type(number) in NUMBERS:
         return value == number
     named = [str(value)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from bench.core import plugins
+from bench.core import notation, plugins
 from bench.core.config import canonical
 from bench.records.run_store import RunStore
 from bench.reporting import findings, formats, published
@@ -25,7 +25,7 @@ def write_page() -> str:
     tasks = collect()
 
     def study(task: str, score: str = "mse_test") -> Study:
-        return Study(*tasks[str(plugins.parse("tasks", task))], score)
+        return Study(*tasks[str(notation.parse("tasks", task))], score)
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent),

@@ -1,4 +1,4 @@
-"""Plug-ins as the command line writes them."""
+"""Plug-ins: found by name or path, read without being imported."""
 
 import re
 import sys
@@ -6,30 +6,7 @@ import sys
 import pytest
 
 from bench import Plugin
-from bench.core import plugins
-
-WRITTEN = {
-    "remul:10": ("methods", Plugin("remul", {"beta": 10.0})),
-    "remul:beta=10,variant=functional": (
-        "methods",
-        Plugin("remul", {"beta": 10.0, "variant": "functional"}),
-    ),
-    "dual:1e-3": ("methods", Plugin("dual", {"level": 1e-3})),
-    "plain": ("methods", Plugin("plain")),
-    "transformer:64,layers=2": ("models", Plugin("transformer", {"channels": 64, "layers": 2})),
-    "nbody_gravity:val=500": ("tasks", Plugin("nbody_gravity", {"val": 500})),
-    "nbody_gravity:ood_deg=[20.0, 30.0],val=8": (
-        "tasks",
-        Plugin("nbody_gravity", {"ood_deg": [20.0, 30.0], "val": 8}),
-    ),
-}
-
-
-@pytest.mark.parametrize("text", WRITTEN)
-def test_a_plug_in_is_read_as_it_is_written(text):
-    kind, plugin = WRITTEN[text]
-    assert plugins.parse(kind, text) == plugin
-
+from bench.core import notation, plugins
 
 CLAIMS = [
     ("True", {}, "E3"),
@@ -62,52 +39,6 @@ def test_a_claim_about_no_option_is_refused(claim, tmp_path):
         plugins.group_claim(claiming(tmp_path, claim))
 
 
-def test_a_number_has_the_kind_of_its_default():
-    assert isinstance(plugins.parse("methods", "remul:10").kwargs["beta"], float)
-
-
-@pytest.mark.parametrize("given", [{"beta": 10}, {"beta": 10.0}])
-def test_a_plug_in_of_a_sweep_is_as_the_command_line_has_it(given):
-    completed = plugins.complete("methods", Plugin("remul", given))
-    assert repr(completed) == repr(plugins.parse("methods", "remul:10"))
-
-
-@pytest.mark.parametrize("value", [True, None, "auto", [1]])
-def test_other_values_of_a_sweep_stay_what_they_are(value):
-    assert plugins.complete("methods", Plugin("remul", {"beta": value})).kwargs == {"beta": value}
-
-
-@pytest.mark.parametrize(
-    "code", ["def build(signature, **options): ...", "from functools import partial as build"]
-)
-def test_a_plug_in_that_takes_any_option_is_given_any(code, tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text(code)
-    given = Plugin(str(file), {"width": 8})
-    assert plugins.complete("models", given) == plugins.parse("models", f"{file}:width=8") == given
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("remul:gamma=1", "method 'remul' has no option 'gamma'; there are beta, alpha"),
-        ("remul:None", "method 'remul', option 'beta' has to be a number, got None"),
-        ("remul:many", "method 'remul', option 'beta' has to be a number, got 'many'"),
-        ("plain:1", "method 'plain' has no option ''; there are none"),
-        ("remull", "did you mean 'remul'"),
-    ],
-)
-def test_what_is_written_wrong_is_named(text, reason):
-    with pytest.raises(ValueError, match=reason):
-        plugins.parse("methods", text)
-
-
-def test_a_path_may_have_options(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text("def build(signature, width=8): ...\n")
-    assert plugins.parse("models", f"{file}:16") == Plugin(str(file), {"width": 16})
-
-
 def test_options_are_read_with_their_defaults(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
@@ -116,7 +47,7 @@ def test_options_are_read_with_their_defaults(tmp_path):
     )
     own = {"depth": None, "low": -1.0, "cone": (0.0, 90.0), "turn": None, "width": 8}
     assert plugins.options("models", str(file)) == own | {"conservative": False}
-    assert repr(plugins.parse("models", f"{file}:low=-2,width=3").kwargs["low"]) == "-2.0"
+    assert repr(notation.parse("models", f"{file}:low=-2,width=3").kwargs["low"]) == "-2.0"
 
 
 def with_helper(folder, value):
