@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-CLOSE = 1e-3  # relative change of the eigenvalue at which the iteration ends
+from remul.rotations import EXACT
+
+CLOSE = 1e-3  # relative error of the eigenvalue at which the iteration ends
 
 
 class Curvature(NamedTuple):
@@ -27,28 +29,31 @@ class Curvature(NamedTuple):
 
 def curvature(
     loss: Tensor,
-    weights: Iterable[Tensor],
+    weights: Tensor | nn.Module | Iterable[Tensor],
     generator: Generator,
     iterations: int = 50,
     probes: int = 30,
 ) -> Curvature:
     """Return the largest eigenvalue and the trace of the Hessian, from its products alone.
 
-    By power iteration, and by Hutchinson's estimate with random signs, whose error falls with the
-    root of the number of probes. Loss surfaces along two directions miss most of both.
+    By Lanczos iteration, whose residual bounds the error, and by Hutchinson's estimate with random
+    signs, whose error falls with the root of the number of probes. Loss surfaces along two
+    directions miss most of both. Of two eigenvalues a and -a, as saddles have them, one is found.
 
     Args:
         loss: A scalar, whose graph is kept.
-        weights: What it is differentiated by.
+        weights: What it is differentiated by: tensors, one alone, or a module for its parameters.
+            Those that need no gradient are left out.
         generator: Of vectors to begin with, on the CPU.
-        iterations: The most products for the eigenvalue; it ends where that stays within 0.1 %.
+        iterations: The most products for the eigenvalue; each keeps a vector as long as all
+            weights. They end where it is within 0.1 %; at the limit its size may be too small.
         probes: Products for the trace.
 
     Returns:
         Both, scalars in units of the loss over squared weights.
 
     Raises:
-        ValueError: Without weights, and for fewer iterations or probes than 1.
+        ValueError: Without weights, for other weights, and fewer iterations or probes than 1.
 
     Example:
         >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -56,7 +61,7 @@ def curvature(
         >>> found.largest.round(decimals=2), found.trace.round(decimals=2)
         (tensor(3.), tensor(4.))
     """
-    weights = list(weights)
+    weights = _list_weights(weights)
     if not weights or iterations < 1 or probes < 1:
         raise ValueError(
             "curvature needs weights, an iteration and a probe, got "
@@ -66,11 +71,22 @@ def curvature(
     size = sum(weight.numel() for weight in weights)
 
     def draw() -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64).to(weights[0])
+        return torch.randn(size, **EXACT, generator=generator).to(weights[0])
 
-    signs = [draw().sign() for _ in range(probes)]
+    signs = (draw().sign() for _ in range(probes))
     trace = torch.stack([v @ multiply(v) for v in signs]).mean()
     return Curvature(_iterate(multiply, draw(), iterations), trace)
+
+
+def _list_weights(weights: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
+    """Return the tensors that need a gradient; `ValueError` for what is no tensor."""
+    weights = weights.parameters() if isinstance(weights, nn.Module) else weights
+    several = isinstance(weights, Iterable) and not isinstance(weights, Tensor)
+    listed = list(weights) if several else [weights]
+    for weight in listed:
+        if not isinstance(weight, Tensor):
+            raise ValueError(f"weights are tensors or a module, got a {type(weight).__name__}")
+    return [weight for weight in listed if weight.requires_grad]
 
 
 def _differentiate_again(loss: Tensor, weights: list[Tensor]) -> Callable[[Tensor], Tensor]:
@@ -88,13 +104,33 @@ def _differentiate_again(loss: Tensor, weights: list[Tensor]) -> Callable[[Tenso
 
 
 def _iterate(multiply: Callable[[Tensor], Tensor], v: Tensor, iterations: int) -> Tensor:
-    """Return the eigenvalue of largest size of a symmetric matrix, given its products."""
-    tiny = torch.finfo(v.dtype).tiny
-    v, value = v / v.norm(), v.new_zeros(())
-    for _ in range(iterations):
-        image = multiply(v)
-        before, value = value, v @ image
-        v = image / image.norm().clamp_min(tiny)
-        if (value - before).abs() <= CLOSE * value.abs():
+    """Return the eigenvalue of largest size of a symmetric matrix, given its products (Lanczos).
+
+    It ends where the residual says that there is such an eigenvalue, and a further product has
+    found no larger one: what `v` holds little of shows late.
+    """
+    limit, tiny = min(iterations, len(v)), torch.finfo(v.dtype).tiny
+    basis = v.new_empty(limit, len(v))
+    matrix = torch.zeros(limit + 1, limit + 1, **EXACT)  # in that basis: three diagonals
+    image, width, value = v, v.norm(), torch.zeros((), **EXACT)
+    for k in range(limit):
+        basis[k] = image / width.clamp_min(tiny)
+        image = multiply(basis[k])
+        matrix[k, k] = basis[k] @ image
+        for _ in range(2):  # as one pass leaves what rounding has put back
+            image = image - basis[: k + 1].mT @ (basis[: k + 1] @ image)
+        matrix[k + 1, k] = width = image.norm()
+        if not width.isfinite():
+            return v.new_tensor(torch.nan)
+        before, (value, residual) = value, _estimate(matrix, k + 1)
+        change = (value.abs() - before.abs()).abs()
+        if max(residual, change) <= CLOSE * value.abs():
             break
-    return value
+    return value.to(v)
+
+
+def _estimate(matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the Ritz value of largest size, and how far it is from an eigenvalue at most."""
+    values, vectors = torch.linalg.eigh(matrix[:size, :size])  # which reads the lower diagonals
+    largest = values.abs().argmax()
+    return values[largest], (matrix[size, size - 1] * vectors[-1, largest]).abs()
