@@ -37,23 +37,42 @@ class _PlainNorms(TorchFunctionMode):
 
 def _layer_norm(
     x: Tensor,
-    shape: Sequence[int],
+    normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
     *_: bool,
 ) -> Tensor:
-    axes = tuple(range(-len(shape), 0))
-    centred = x - x.mean(axes, keepdim=True)
-    y = centred * (centred.square().mean(axes, keepdim=True) + eps).rsqrt()
+    y = _standardise(x, tuple(range(-len(normalized_shape), 0)), eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
 
+def _instance_norm(
+    x: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    running = (running_mean, running_var)
+    if not use_input_stats:
+        return functional.instance_norm(x, *running, weight, bias, False, momentum, eps)
+    if running_mean is not None:  # torch's own moves the running statistics along
+        functional.instance_norm(x, *running, momentum=momentum)
+    by_channel = (-1, *(1,) * (x.dim() - 2))
+    y = _standardise(x, tuple(range(2, x.dim())), eps)
+    y = y if weight is None else y * weight.view(by_channel)
+    return y if bias is None else y + bias.view(by_channel)
+
+
 def _batch_norm(
     x: Tensor,
-    mean: Tensor | None,
-    variance: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
@@ -62,11 +81,31 @@ def _batch_norm(
 ) -> Tensor:
     if training:
         raise ValueError("batch norm in training has no right gradients of derivatives in PyTorch")
-    return functional.batch_norm(x, mean, variance, weight, bias, False, momentum, eps)
+    return functional.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+
+
+def _standardise(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    centred = x - x.mean(axes, keepdim=True)
+    return centred * (centred.square().mean(axes, keepdim=True) + eps).rsqrt()
+
+
+def _reorder(rule: Callable) -> Callable:
+    """Return the rule for the function of the same name in `torch`, whose weights come first."""
+
+    def reordered(
+        x: Tensor, weight: Tensor | None, bias: Tensor | None, *others: Tensor | float | None
+    ) -> Tensor:
+        running_mean, running_var, batch, momentum, eps, *_ = others
+        return rule(x, running_mean, running_var, weight, bias, batch, momentum, eps)
+
+    return reordered
 
 
 RULES: dict[Callable, Callable] = {
     functional.layer_norm: _layer_norm,
     torch.layer_norm: _layer_norm,
+    functional.instance_norm: _instance_norm,
+    torch.instance_norm: _reorder(_instance_norm),
     functional.batch_norm: _batch_norm,
+    torch.batch_norm: _reorder(_batch_norm),
 }
