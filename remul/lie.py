@@ -1,20 +1,17 @@
 """The Lie derivative: how a model breaks rotations to first order, in total, by field, by layer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from remul.actions import transform
 from remul.checks import check, check_inputs, predict
-from remul.elements import Element, GroupElement
-from remul.fields import UNTYPED, Fields, Model, Rep, Signature, Types
+from remul.fields import UNTYPED, Fields, Model, Signature, Types
 from remul.forward_mode import differentiate_at_zero
 from remul.layouts import layout_of
+from remul.lie_generators import Generator, list_generators, put_to_rest, rotate
 from remul.metrics import flatten
-from remul.rotations import AXES, EXACT, rotation_about_axis
-
-Generator = str | Callable[[Tensor], GroupElement]
 
 Stages = dict[str, tuple[Model, Types]]
 """A network as a chain of maps by name, each with the types of what it returns.
@@ -64,7 +61,7 @@ def lie_derivative_error(
     model: Model,
     inputs: Fields,
     signature: Signature,
-    generators: Iterable[Generator] = ("x", "y", "z"),
+    generators: Generator | Iterable[Generator] = ("x", "y", "z"),
 ) -> Tensor:  # (batch,)
     """Return the local equivariance error of each sample (Gruver et al. 2022).
 
@@ -75,7 +72,7 @@ def lie_derivative_error(
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation, or as in `lie_derivative`.
+        generators: Axes of rotation, or as in `lie_derivative`: one or several.
 
     Returns:
         `(batch,)`, in squared units of the output: in float32 outputs below 1e-22 have none, above
@@ -88,26 +85,28 @@ def lie_derivative_error(
         >>> lie_derivative_error(exact, inputs, signature).max() < 1e-12
         tensor(True)
     """
-    return _mean_square(_as_one_stage(model, signature), inputs, signature, generators)
+    turns = [(inputs, generator) for generator in list_generators(generators)]
+    return _mean_square(_as_one_stage(model, signature), turns, signature)
 
 
 def lie_error_by_field(
     model: Model,
     inputs: Fields,
     signature: Signature,
-    generators: Iterable[Generator] = ("x", "y", "z"),
+    generators: Generator | Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error of each input field when only that field turns.
 
-    The others are put to rest: all but their invariant parts set to zero, which no rotation moves.
-    An exactly equivariant model that is finite there shows zero; what shows only in the total comes
-    from fields together, or from the model's constants, which every entry repeats.
+    The others are put to rest: all but their invariant components, 0e or what a `MatrixElement`
+    leaves alone, set to zero. An exactly equivariant model that is finite there shows zero; what
+    shows only in the total comes from fields together, or from the model's constants, which every
+    entry repeats.
 
     Args:
         model: f.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation, or as in `lie_derivative`.
+        generators: Axes of rotation, or as in `lie_derivative`: one or several.
 
     Returns:
         The error by field, `(batch,)` each, in squared units of the output.
@@ -120,12 +119,12 @@ def lie_error_by_field(
         ['x']
     """
     check(inputs, signature.inputs)
-    typed = inputs.keys() - UNTYPED
-    rest = {n: _keep_invariants(inputs[n], signature.inputs[n]) for n in inputs if n in typed}
-    stages, generators = _as_one_stage(model, signature), list(generators)
+    stages, listed = _as_one_stage(model, signature), list_generators(generators)
+    rests = [(put_to_rest(inputs, signature.inputs, generator), generator) for generator in listed]
     return {
-        name: _mean_square(stages, inputs | rest | {name: inputs[name]}, signature, generators)
-        for name in rest
+        name: _mean_square(stages, [(rest | {name: x}, g) for rest, g in rests], signature)
+        for name, x in inputs.items()
+        if name not in UNTYPED
     }
 
 
@@ -133,7 +132,7 @@ def lie_error_by_layer(
     model: Model,
     inputs: Fields,
     signature: Signature,
-    generators: Iterable[Generator] = ("x", "y", "z"),
+    generators: Generator | Iterable[Generator] = ("x", "y", "z"),
 ) -> dict[str, Tensor]:
     """Return the Lie derivative error that each stage of a network brings to the output.
 
@@ -144,7 +143,7 @@ def lie_error_by_layer(
         model: A network whose `stages()` declares it as a chain, `Stages`.
         inputs: x.
         signature: The types of inputs and outputs.
-        generators: Axes of rotation, or as in `lie_derivative`.
+        generators: Axes of rotation, or as in `lie_derivative`: one or several.
 
     Returns:
         The error by stage, `(batch,)` each, in squared units of the output.
@@ -161,8 +160,9 @@ def lie_error_by_layer(
         >>> {name: bool(error.max() < 1e-12) for name, error in errors.items()}
         {'first': True, 'second': False}
     """
-    stages, generators = stages_of(model), list(generators)
-    return {name: _mean_square(stages, inputs, signature, generators, name) for name in stages}
+    stages = stages_of(model)
+    turns = [(inputs, generator) for generator in list_generators(generators)]
+    return {name: _mean_square(stages, turns, signature, name) for name in stages}
 
 
 def stages_of(model: Model) -> Stages:
@@ -183,21 +183,19 @@ def _as_one_stage(model: Model, signature: Signature) -> Stages:
 
 def _mean_square(
     stages: Stages,
-    inputs: Fields,
+    turns: list[tuple[Fields, Generator]],
     signature: Signature,
-    generators: Iterable[Generator],
     layer: str = "model",
 ) -> Tensor:
-    """Return the mean square over real entries of the derivatives, summed over the generators."""
-    layout, types, squares = layout_of(inputs), [*stages.values()][-1][1], []
-    for generator in generators:
+    """Return the mean square over real entries of the derivatives, summed over inputs and turns."""
+    types, squares = [*stages.values()][-1][1], []
+    for inputs, generator in turns:
+        layout = layout_of(inputs)
         derivative = _differentiate(stages, inputs, signature, generator, layer)
         ones = {name: torch.ones_like(x) for name, x in derivative.items()}
         entries = flatten(ones, types, layout).sum(-1)
         square = flatten(derivative, types, layout).square().sum(-1)
         squares.append(square / entries.clamp_min(1))
-    if not squares:
-        raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
     return sum(squares[1:], start=squares[0])
 
 
@@ -219,23 +217,4 @@ def _differentiate(
             types = types_out
         return fields
 
-    chain(torch.zeros(1, **EXACT))  # fills caches of constants outside the transform
     return differentiate_at_zero(chain)[1]
-
-
-def rotate(generator: Generator, angle: Tensor) -> GroupElement:
-    """Return the elements at some angles, (batch,); `ValueError` for another generator."""
-    if generator not in AXES and not callable(generator):
-        raise ValueError(f"no generator {generator!r}; there are x, y, z")
-    if isinstance(generator, str):
-        return Element(rotation_about_axis(generator, angle), angle.new_zeros(len(angle), 3))
-    return generator(angle)
-
-
-def _keep_invariants(x: Tensor, rep: Rep) -> Tensor:
-    """Return x with all but its invariant components set to zero."""
-    invariant = [
-        x.new_full((mul * (2 * degree + 1),), float((degree, parity) == (0, 1)))
-        for mul, degree, parity in rep.chunks
-    ]
-    return torch.where(torch.cat(invariant).bool(), x, 0)

@@ -15,8 +15,8 @@ from remul.distances import Distance, field_distance, mean_distance
 from remul.elements import Element
 from remul.fields import MASK, Fields, Model, Signature
 from remul.forward_mode import differentiate_at_zero
-from remul.layouts import Layout, batch_size
-from remul.lie import Generator, rotate
+from remul.layouts import batch_size, layout_of
+from remul.lie_generators import Generator, list_generators, rotate
 from remul.losses import EQUIVARIANCE, FIT, Terms, loss_terms
 from remul.rotations import EXACT, rotation_about
 
@@ -39,7 +39,8 @@ def random_axes(inputs: Fields, generator: torch.Generator) -> Callable[[Tensor]
         5
     """
     size = batch_size(inputs)
-    axes = normalize(torch.randn(size, 3, **EXACT, generator=generator), dim=-1)
+    with torch.inference_mode(False):  # a gradient may be taken through them
+        axes = normalize(torch.randn(size, 3, **EXACT, generator=generator), dim=-1)
     return lambda angle: Element(rotation_about(axes, angle.expand(size)), torch.zeros_like(axes))
 
 
@@ -80,9 +81,10 @@ def lie_terms(
     """
     if EQUIVARIANCE not in (names := list(names)):
         return loss_terms(model, batch, signature, None, distance, names)
-    layout, listed = check_labels(batch, signature), _list_generators(generators)
+    check_labels(batch, signature)
     differentiate = _in_reverse if _is_one_invariant(signature) else _forwards
-    output, derivatives = differentiate(model, batch.inputs, signature, listed, layout)
+    listed = list_generators(generators)
+    output, derivatives = differentiate(model, batch.inputs, signature, listed)
     mask = batch.inputs.get(MASK)
     makers = {
         FIT: lambda: field_distance(output, batch.targets, distance, mask),
@@ -95,23 +97,16 @@ def _beside_zero(derivatives: list[Fields]) -> list[tuple[Fields, Fields]]:
     return [(d, {name: torch.zeros_like(x) for name, x in d.items()}) for d in derivatives]
 
 
-def _list_generators(generators: Generator | Iterable[Generator]) -> list[Generator]:
-    single = isinstance(generators, str) or callable(generators)
-    listed: list[Generator] = [generators] if single else list(generators)  # pyright: ignore
-    if not listed:
-        raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
-    return listed
-
-
 def _is_one_invariant(signature: Signature) -> bool:
     reps = [*signature.outputs.values()]
     return len(reps) == 1 and reps[0].objects == 0 and reps[0].chunks == ((1, 0, 1),)
 
 
 def _forwards(
-    model: Model, inputs: Fields, signature: Signature, generators: list[Generator], layout: Layout
+    model: Model, inputs: Fields, signature: Signature, generators: list[Generator]
 ) -> tuple[Fields, list[Fields]]:
     """Return f(x) and J v - A f(x) for each generator: f(g x) turned back, to first order."""
+    layout = layout_of(inputs)
 
     def turn_back(generator: Generator) -> Callable[[Tensor], Fields]:
         def pulled(angle: Tensor) -> Fields:
@@ -127,10 +122,12 @@ def _forwards(
 
 
 def _in_reverse(
-    model: Model, inputs: Fields, signature: Signature, generators: list[Generator], layout: Layout
+    model: Model, inputs: Fields, signature: Signature, generators: list[Generator]
 ) -> tuple[Fields, list[Fields]]:
     """Return an invariant f(x) and its derivative along each generator, by one gradient."""
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = {name: x.clone() if x.is_inference() else x for name, x in inputs.items()}
+        layout = layout_of(inputs)
         angles = torch.zeros(len(generators), layout.size, **EXACT, requires_grad=True)
         g = reduce(matmul, map(rotate, generators, angles))
         output = predict(model, transform(g, inputs, signature.inputs, layout), signature.outputs)

@@ -171,6 +171,36 @@ def test_no_generator_is_refused(exact, vectors):
         lie_terms(model, Batch(vectors, model(vectors)), signature, [], mse_loss)
 
 
+AXES = {
+    "axes": lambda inputs: ["x", "z"],
+    "random axes": lambda inputs: random_axes(inputs, torch.Generator().manual_seed(0)),
+}
+
+
+@pytest.mark.parametrize("axes", AXES.values(), ids=AXES)
+@pytest.mark.parametrize("name", ["places", "energies"])
+def test_inference_mode_changes_nothing(name, axes, network, batch):
+    signature = SIGNATURES[name]
+    model, data = network("gnn", signature, channels=8, layers=1), batch(signature)
+    measure = lambda data: lie_terms(model, data, signature, axes(data.inputs), mse_loss)  # noqa: E731
+    with torch.inference_mode():
+        inside = measure(Batch({n: x.clone() for n, x in data.inputs.items()}, data.targets))
+    assert_close(inside, measure(data))
+
+
+def test_an_energy_has_gradients_where_its_inputs_are_of_inference_mode(network, batch):
+    signature = SIGNATURES["energies"]
+    model, data = network("gnn", signature, channels=8, layers=1), batch(signature)
+    with torch.inference_mode():
+        copies = Batch({n: x.clone() for n, x in data.inputs.items()}, data.targets)
+        axes = random_axes(copies.inputs, torch.Generator().manual_seed(0))
+    found, wanted = (
+        gradients(lie_terms(model, each, signature, axes, mse_loss)["equivariance"], model)
+        for each in (copies, data)
+    )
+    assert_close(found, wanted)
+
+
 @pytest.mark.slow
 def test_it_trains_a_network_to_be_equivariant(vectors, generator):
     """On a linear map: what is left of it is a multiple of the identity."""
