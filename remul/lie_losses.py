@@ -52,12 +52,13 @@ def lie_terms(
     distance: Distance,
     names: Iterable[str] = (FIT, EQUIVARIANCE),
 ) -> Terms:
-    """Return "fit" as `loss_terms`, and "equivariance" l(J v, A f(x)), the penalty at angle zero.
+    """Return "fit" as `loss_terms`, and "equivariance" l(J v - A f(x), 0), the penalty at no angle.
 
-    With v and A f the velocities of x and f(x) as they turn: for a squared l the term of
-    `consistency_terms` over the squared angle as that goes to 0. It comes with f(x) from one pass
-    in forward mode for each generator. Where the output is one invariant number a sample A f = 0,
-    and one gradient does for all generators (as in Orb v3's Equigrad, Rhodes et al. 2025).
+    With v and A f the velocities of x and f(x) as they turn. l has to depend on the difference of
+    its arguments alone, as a mean square does, for which this is the term of `consistency_terms`
+    over the squared angle as that goes to 0. It comes with f(x) from one pass in forward mode for
+    each generator. Where the output is one invariant number a sample A f = 0, and one gradient does
+    for all generators (as in Orb v3's Equigrad, Rhodes et al. 2025).
 
     Args:
         model: f, differentiable in its inputs, and twice by the weights that are trained.
@@ -69,7 +70,8 @@ def lie_terms(
         names: The terms wanted.
 
     Returns:
-        The terms by name, scalars in the units of `distance`, "equivariance" per radian.
+        The terms by name, scalars: "fit" in the units of `distance`, "equivariance" in those that
+        it gives a slope, which for a squared one are per squared radian.
 
     Raises:
         ValueError: As `loss_terms` and `lie_derivative`, and without generators.

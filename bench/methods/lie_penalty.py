@@ -7,7 +7,7 @@ from remul import SO3, Batch, Constant, Model, Terms, lie_terms, random_axes
 
 
 def build(task: Task, beta: float = 1.0, alpha: float = 1.0) -> Method:
-    """The loss alpha l(f(x), y) + beta l(J v, A f(x)) by `remul.lie_terms`, without labels.
+    """The loss alpha l(f(x), y) + beta l(J v - A f(x), 0) by `remul.lie_terms`, without labels.
 
     v is the velocity of x about a fresh uniform axis for each sample and step; for a task whose
     output is one invariant number a sample, about all three. Raises `ValueError` for weights as
