@@ -17,6 +17,7 @@ from remul.layouts import Layout
 from remul.values import has_nan
 
 RESAMPLES = 2000
+AT_ONCE = 2**21  # values drawn together, so that many samples need no more memory than few
 
 
 def equivariance_error(
@@ -148,7 +149,8 @@ class Interval(NamedTuple):
 def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Interval:
     """Return the mean of a measure over samples, with its bootstrap interval (Efron 1979).
 
-    The interval is that of percentiles, from 2000 draws of the samples with replacement.
+    The interval is that of percentiles, from 2000 draws of the samples with replacement. An end
+    between an infinite mean and another is infinite.
 
     Args:
         values: The measure of each sample, `(batch,)`.
@@ -171,12 +173,24 @@ def interval(values: Tensor, generator: Generator, level: float = 0.95) -> Inter
             "an interval needs values (batch,) without NaN and a level between 0 and 1, "
             f"got {tuple(values.shape)} and {level}"
         )
-    size = (RESAMPLES, len(values))
-    drawn = torch.randint(len(values), size, generator=generator, device="cpu")
     values = values.to(torch.promote_types(values.dtype, torch.float32))
-    means = values[drawn.to(values.device)].mean(-1)
-    low, high = means.quantile(means.new_tensor([(1 - level) / 2, (1 + level) / 2])).unbind()
+    means, ends = _resample(values, generator), [(1 - level) / 2, (1 + level) / 2]
+    between, nearest = (
+        means.quantile(means.new_tensor(ends), interpolation=how) for how in ("linear", "nearest")
+    )
+    low, high = torch.where(between.isnan(), nearest, between).unbind()
     return Interval(values.mean(), low, high)
+
+
+def _resample(values: Tensor, generator: Generator) -> Tensor:  # (draws,)
+    """Return the mean of each draw of as many values, with replacement."""
+    rows = max(1, AT_ONCE // len(values))
+    means = []
+    for start in range(0, RESAMPLES, rows):
+        size = (min(rows, RESAMPLES - start), len(values))
+        drawn = torch.randint(len(values), size, generator=generator, device="cpu")
+        means.append(values[drawn.to(values.device)].mean(-1))
+    return torch.cat(means)
 
 
 def errors(

@@ -274,3 +274,40 @@ def test_an_interval_of_low_precision_is_that_of_its_values(draw, generator):
     low = interval(values, generator)
     assert_close(low.mean, values.float().mean())
     assert low.low < low.mean < low.high
+
+
+INFINITE = {
+    "one of few": ([1.0, 2.0, torch.inf], (1.0, torch.inf)),
+    "every": ([torch.inf, torch.inf], (torch.inf, torch.inf)),
+    "negative": ([-torch.inf, 1.0], (-torch.inf, 1.0)),
+    "one of many": ([1.0] * 200 + [torch.inf], (1.0, torch.inf)),
+}
+
+
+@pytest.mark.parametrize(("values", "ends"), INFINITE.values(), ids=INFINITE)
+def test_an_interval_of_infinite_values_has_ends(values, ends, generator):
+    found = interval(torch.tensor(values), generator)
+    assert (found.low.item(), found.high.item()) == ends
+
+
+@pytest.mark.parametrize("count", [7, 1500])
+def test_draws_in_parts_are_those_of_one(count, draw, generator):
+    values = draw(count)
+    found = interval(values, generator.manual_seed(1))
+    drawn = torch.randint(count, (2000, count), generator=generator.manual_seed(1))
+    levels = values.new_tensor([(1 - 0.95) / 2, (1 + 0.95) / 2])
+    ends = values[drawn].mean(-1).quantile(levels)
+    assert torch.equal(torch.stack(found[1:]), ends)
+
+
+def test_many_values_are_drawn_in_parts(generator, monkeypatch):
+    sizes = []
+
+    def pretend(_, size, **__):
+        sizes.append(size)
+        return torch.zeros(size, dtype=torch.int64)
+
+    monkeypatch.setattr(torch, "randint", pretend)
+    interval(torch.ones(20_000), generator)
+    assert sum(rows for rows, _ in sizes) == 2000
+    assert max(rows * columns for rows, columns in sizes) <= 2**21
