@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from remul.fields import Fields, Model, Signature
 from remul.groups import Group, about_axis, rotations_by_angle
 from remul.metrics import expected_error
-from remul.rotations import AXES
+from remul.rotations import AXES, EXACT
 
 ANGLES_DEG = tuple(range(0, 181, 15))
 
@@ -32,6 +32,8 @@ class PoseShift:
     @property
     def area(self) -> Tensor:  # (batch,)
         """Area under the curve over the range of angles: its mean, in units of the output."""
+        if len(self.angles_deg) == 1:
+            return self.errors[0]
         angles = self.angles_deg.to(self.errors)
         return torch.trapezoid(self.errors, angles, dim=0) / (angles[-1] - angles[0])
 
@@ -63,7 +65,7 @@ def pose_shift(
         _error_over(rotations_by_angle(angle, angle), model, inputs, signature, generator, count)
         for angle in ANGLES_DEG
     ]
-    return PoseShift(torch.tensor(ANGLES_DEG, dtype=torch.float64), torch.stack(curve))
+    return PoseShift(torch.tensor(ANGLES_DEG, **EXACT), torch.stack(curve))
 
 
 def error_by_axis(

@@ -6,14 +6,16 @@ from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 
 from remul.actions import transform
 from remul.checks import check_inputs, predict
 from remul.distances import norm
 from remul.elements import Element
-from remul.fields import Fields, Model, Signature
+from remul.fields import BATCH, Fields, Model, Signature
 from remul.groups import rotations_by_angle
 from remul.layouts import Layout
+from remul.rotations import EXACT
 
 TURNS_DEG = (1, *range(5, 181, 5))
 
@@ -48,7 +50,7 @@ def pose_differences(
 
     Each pose is the last one turned by the next angle about a uniform axis, as ml-peg's test of
     rotational symmetry has it. What is left of a vector field is its length; what belongs to the
-    whole sample, as an energy does, is divided by the number of objects.
+    whole sample, as an energy does, is divided by the number of objects, if it has any.
 
     Args:
         model: f.
@@ -81,7 +83,7 @@ def pose_differences(
         for name, rep in signature.outputs.items()
     }
     return PoseDifferences(
-        torch.tensor(turns_deg, dtype=torch.float64),
+        torch.tensor(turns_deg, **EXACT),
         {name: mean for name, (mean, _) in found.items()},
         {name: largest for name, (_, largest) in found.items()},
     )
@@ -103,9 +105,19 @@ def _compare(poses: list[Tensor], objects: int, inputs: Fields, layout: Layout) 
 
 
 def _measure(difference: Tensor, objects: int, inputs: Fields, layout: Layout) -> Tensor:
-    """Return the mean and the largest length over the objects of each sample, (2, batch)."""
+    """Return the mean and the largest length over the objects of each sample, (2, batch).
+
+    Both are zero where a sample has none, as the measures of equivariance are.
+    """
     lengths = norm(layout.pad(difference, objects)).view(layout.size, -1)
     if objects == 0:
-        return (lengths[:, 0] / layout.real(inputs).sum(1).to(lengths)).expand(2, -1)
+        return (lengths[:, 0] / _count_objects(inputs, layout).to(lengths)).expand(2, -1)
     entries = layout.pad(torch.ones_like(difference[..., :1]), objects).flatten(1).sum(1)
-    return torch.stack([lengths.sum(1) / entries, lengths.amax(1)])
+    return torch.stack([lengths.sum(1) / entries.clamp_min(1), pad(lengths, (0, 1)).amax(1)])
+
+
+def _count_objects(inputs: Fields, layout: Layout) -> Tensor:  # (batch,)
+    """Return the number of objects of each sample, 1 where it has none."""
+    if BATCH not in inputs and all(x.dim() == 2 for x in inputs.values()):
+        return torch.ones(layout.size, device="cpu")
+    return layout.real(inputs).sum(1).clamp_min(1)
