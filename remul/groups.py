@@ -1,4 +1,9 @@
-"""Groups of rigid motions and of permutations: each can draw an element per sample."""
+"""Groups of rigid motions and of permutations: each can draw an element per sample.
+
+By its own name the module has four more: `groups.tetrahedral`, `groups.octahedral` and
+`groups.icosahedral`, the 12, 24 and 60 rotations of the Platonic solids, each a `FiniteGroup`, and
+`groups.permutations`, all orders of the objects of a sample, which draws a `Permutation`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +30,7 @@ from remul.rotations import (
     generate,
     read_rotation,
 )
+from remul.values import check_generator
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,10 @@ class Group:
     def sample(self, fields: Fields, generator: Generator) -> Element:
         """Draw one element per sample of `fields`, in float64 on the CPU from `generator`.
 
-        The same seed means the same elements on every device. Raises `ValueError` for empty fields
-        or fields of different batch sizes.
+        The same seed means the same elements on every device. Raises `ValueError` for empty fields,
+        fields of different batch sizes, and what is no generator.
         """
+        check_generator(generator)
         size = batch_size(fields)
         rotation = self.rotations(size, generator)
         if self.reflects:
@@ -100,6 +107,7 @@ class FiniteGroup:
 
     def sample(self, fields: Fields, generator: Generator) -> Element:
         """Draw one element per sample of `fields`, as `Group.sample` does."""
+        check_generator(generator)
         size, rotations = batch_size(fields), generate(self.first, self.second)
         drawn = torch.randint(len(rotations), (size,), generator=generator, device="cpu")
         return Element(rotations[drawn], torch.zeros(size, 3, **EXACT))
@@ -112,8 +120,9 @@ class Permutations:
     def sample(self, fields: Fields, generator: Generator) -> Permutation:
         """Draw one uniform permutation per sample of `fields`, on the CPU from `generator`.
 
-        Raises `ValueError` for empty fields, different batch sizes, and fields without objects.
+        Raises `ValueError` as `Group.sample`, and for fields without objects.
         """
+        check_generator(generator)
         real = layout_of(fields).real(fields).cpu()  # (batch, n)
         key = torch.rand(real.shape, **EXACT, generator=generator)
         last = 1 + torch.arange(real.shape[1], device="cpu")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from remul.actions import transform
+from remul.actions import check_elements, transform
 from remul.batches import Batch
 from remul.checks import check_labels
 from remul.distances import Distance, field_distance
@@ -45,7 +45,8 @@ class LatentTransform(nn.Module):
 
     def forward(self, z: Tensor, g: Element) -> Tensor:
         """Return the embeddings that samples turned by g are to have."""
-        return z + self.net(torch.cat([z, g.rotation.flatten(1).to(z)], -1))
+        rotation = g.to(z.device).rotation.to(z)
+        return z + self.net(torch.cat([z, rotation.flatten(1)], -1))
 
 
 def pooled_embedding(
@@ -58,7 +59,7 @@ def pooled_embedding(
         inputs: x, not ragged.
 
     Returns:
-        f(x) and the embedding of each sample, `(batch, channels)`.
+        f(x) and the embedding of each sample, `(batch, channels)`, zero without a real object.
 
     Raises:
         ValueError: As `hidden_features`, and for ragged inputs.
@@ -80,7 +81,7 @@ def pooled_embedding(
     last, mask = [*features.values()][-1], inputs.get(MASK)
     if mask is None:
         return outputs, last.mean(1)
-    return outputs, zero_padding({"": last}, mask)[""].sum(1) / mask.to(last).sum(1)
+    return outputs, zero_padding({"": last}, mask)[""].sum(1) / mask.to(last).sum(1).clamp_min(1)
 
 
 def latent_terms(
@@ -108,7 +109,7 @@ def latent_terms(
         "fit" in the units of `distance`, "equivariance" in squared units of the embedding.
 
     Raises:
-        ValueError: As `loss_terms` and `pooled_embedding`.
+        ValueError: As `loss_terms` and `pooled_embedding`, and unless g is one motion per sample.
 
     Example:
         >>> class Net(torch.nn.Module):
@@ -122,6 +123,10 @@ def latent_terms(
         ['fit', 'equivariance']
     """
     layout = check_labels(batch, signature)
+    check_elements([g], (Element,))
+    if len(g) != layout.size:
+        raise ValueError(f"{layout.size} samples need as many rotations, got {len(g)}")
+    g = g.to(batch.device)
     turned = transform(g, batch.inputs, signature.inputs, layout)
     outputs, embedding = pooled_embedding(model, join([batch.inputs, turned]))
     output = {name: y[: len(y) // 2] for name, y in outputs.items()}

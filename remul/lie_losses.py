@@ -19,6 +19,7 @@ from remul.layouts import batch_size, layout_of
 from remul.lie_generators import Generator, list_generators, rotate
 from remul.losses import EQUIVARIANCE, FIT, Terms, loss_terms
 from remul.rotations import EXACT, rotation_about
+from remul.values import check_generator
 
 
 def random_axes(inputs: Fields, generator: torch.Generator) -> Callable[[Tensor], Element]:
@@ -32,12 +33,13 @@ def random_axes(inputs: Fields, generator: torch.Generator) -> Callable[[Tensor]
         The rotations about these axes as a function of the angle, `(1,)` or `(batch,)`.
 
     Raises:
-        ValueError: For fields of different batch sizes.
+        ValueError: For fields of different batch sizes, and what is no generator.
 
     Example:
         >>> len(random_axes(inputs, generator)(torch.zeros(1)))
         5
     """
+    check_generator(generator)
     size = batch_size(inputs)
     with torch.inference_mode(False):  # a gradient may be taken through them
         axes = normalize(torch.randn(size, 3, **EXACT, generator=generator), dim=-1)

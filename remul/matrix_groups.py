@@ -12,7 +12,7 @@ from remul.elements import MatrixElement
 from remul.fields import Fields
 from remul.layouts import batch_size
 from remul.rotations import EXACT
-from remul.values import shape_of
+from remul.values import check_generator, shape_of
 
 LARGEST, SAME = 1024, 1e-6
 
@@ -56,10 +56,11 @@ class MatrixGroup:
 
     def elements(self) -> list[MatrixElement]:
         """Return every element once, the identity first, each a single one for all samples."""
-        return [self._pick(torch.tensor([i])) for i in range(len(self))]
+        return [self._pick(torch.tensor([i], device="cpu")) for i in range(len(self))]
 
     def sample(self, fields: Fields, generator: Generator) -> MatrixElement:
         """Draw one element per sample of `fields`, all equally likely, from `generator`."""
+        check_generator(generator)
         size = (batch_size(fields),)
         return self._pick(torch.randint(len(self), size, generator=generator, device="cpu"))
 
@@ -94,7 +95,7 @@ class PlanarGroup:
         reflects: Whether half of the elements are reflections.
 
     Raises:
-        ValueError: For frequencies below 0, and a space without any.
+        ValueError: For frequencies below 0, a space without any, and no space.
 
     Example:
         >>> so2 = PlanarGroup({"plane": (1,), "stress": (0, 2)})
@@ -106,18 +107,26 @@ class PlanarGroup:
     reflects: bool = False
 
     def __post_init__(self) -> None:
+        _check_spaces(self.frequencies)
         for space, numbers in self.frequencies.items():
-            if not numbers or any(not isinstance(k, int) or k < 0 for k in numbers):
+            listed = isinstance(numbers, Sequence) and numbers
+            if not listed or any(not isinstance(k, int) or k < 0 for k in numbers):
                 raise ValueError(f"space {space!r} needs whole frequencies from 0, got {numbers}")
 
     def rotation(self, angle: Tensor) -> MatrixElement:
-        """Return the rotations by angles (batch,) in radians, for `lie_derivative` a generator."""
+        """Return the rotations by angles (batch,) in radians, for `lie_derivative` a generator.
+
+        Raises `ValueError` for anything else.
+        """
+        if len(shape_of(angle)) != 1:
+            raise ValueError(f"angles are a tensor (batch,), got {shape_of(angle)}")
         exact = angle.to(torch.float64)[:, None, None]
         generators = {space: _generator(ks) for space, ks in self.frequencies.items()}
         return MatrixElement({s: torch.matrix_exp(exact * x) for s, x in generators.items()})
 
     def sample(self, fields: Fields, generator: Generator) -> MatrixElement:
         """Draw one element per sample of `fields`, uniform (Haar measure), from `generator`."""
+        check_generator(generator)
         size = batch_size(fields)
         g = self.rotation(tau * torch.rand(size, **EXACT, generator=generator))
         if not self.reflects:
@@ -137,7 +146,15 @@ def _mirror(frequencies: Sequence[int]) -> Tensor:
     return torch.tensor(signs, **EXACT)
 
 
+def _check_spaces(by_space: object) -> None:
+    if not isinstance(by_space, Mapping) or not by_space:
+        raise ValueError(
+            f"generators or frequencies are given by space, one at least; got {by_space!r:.40}"
+        )
+
+
 def _check_generators(generators: Mapping[str, Sequence[Tensor]]) -> None:
+    _check_spaces(generators)
     counts = {space: len(given) for space, given in generators.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise ValueError(f"every space needs as many generators, one at least; got {counts}")

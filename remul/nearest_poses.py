@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Generator, Tensor
 
-from remul.actions import list_elements, transform
+from remul.actions import check_elements, list_elements, transform
 from remul.batches import Batch
 from remul.checks import check_labels, predict
 from remul.distances import norm
@@ -14,6 +14,7 @@ from remul.error_profiles import PoseShift
 from remul.fields import Model, Signature
 from remul.groups import rotations_by_angle
 from remul.metrics import flatten
+from remul.rotations import EXACT
 
 WIDTH_DEG = 15
 LEAST = 0.01  # share of the test poses below which an interval has no mean
@@ -46,7 +47,8 @@ def error_by_nearest_pose(
         its centre: angles `(intervals,)` and errors `(intervals, 1)`, in units of the output.
 
     Raises:
-        ValueError: As `loss_terms`, and without poses.
+        ValueError: As `loss_terms`, without poses, for permutations or matrices among them, and for
+            fewer test poses than 1.
 
     Example:
         >>> as_they_are = rotations_by_angle(0, 0).sample(inputs, generator)
@@ -55,10 +57,13 @@ def error_by_nearest_pose(
         (tensor([ 7.5000, 22.5000, 37.5000], dtype=torch.float64), torch.Size([12, 1]))
     """
     layout, known = check_labels(batch, signature), list_elements(poses)
+    check_elements(known, (Element,))
+    if count < 1:
+        raise ValueError(f"there has to be at least one test pose, got {count}")
     types, angles, errors = signature.outputs, [], []
     for low in [*range(0, 180, WIDTH_DEG)] * count:
         turns = rotations_by_angle(low, low + WIDTH_DEG).sample(batch.inputs, generator)
-        which = torch.randint(len(known), (), generator=generator)
+        which = torch.randint(len(known), (), generator=generator, device="cpu")
         g = turns @ known[int(which)]
         output = predict(model, transform(g, batch.inputs, signature.inputs, layout), types)
         wanted = transform(g, batch.targets, types, layout)
@@ -78,7 +83,7 @@ def _average(angles: Tensor, errors: Tensor) -> PoseShift:
     """Return the mean error in each interval that has enough poses."""
     place = (angles / WIDTH_DEG).long().clamp_max(180 // WIDTH_DEG - 1).to(errors.device)
     counts = torch.bincount(place, minlength=180 // WIDTH_DEG)
-    sums = torch.zeros(len(counts)).to(errors).index_add(0, place, errors)
+    sums = errors.new_zeros(len(counts)).index_add(0, place, errors)
     held = counts >= LEAST * len(angles)
-    centres = (torch.arange(len(counts), dtype=torch.float64) + 0.5) * WIDTH_DEG
+    centres = (torch.arange(len(counts), **EXACT) + 0.5) * WIDTH_DEG
     return PoseShift(centres[held.cpu()], (sums / counts.clamp_min(1))[held, None])

@@ -1,5 +1,7 @@
 """What generates groups that permute places: a ring, a set, a grid, each as matrices."""
 
+from math import prod
+
 import torch
 from torch import Tensor
 
@@ -16,13 +18,13 @@ def cyclic(n: int) -> list[Tensor]:
         One permutation matrix `(n, n)`.
 
     Raises:
-        ValueError: For fewer places than 1.
+        ValueError: For other numbers.
 
     Example:
         >>> len(MatrixGroup({"ring": cyclic(6)}))
         6
     """
-    return [_permutation(torch.arange(_check_count(n)).roll(1))]
+    return [_permutation(_places(n).roll(1))]
 
 
 def dihedral(n: int) -> list[Tensor]:
@@ -35,13 +37,13 @@ def dihedral(n: int) -> list[Tensor]:
         Two permutation matrices `(n, n)`.
 
     Raises:
-        ValueError: For fewer places than 1.
+        ValueError: For other numbers.
 
     Example:
         >>> len(MatrixGroup({"ring": dihedral(4)}))
         8
     """
-    return [*cyclic(n), _permutation(torch.arange(n).flip(0))]
+    return [*cyclic(n), _permutation(_places(n).flip(0))]
 
 
 def symmetric(n: int) -> list[Tensor]:
@@ -54,13 +56,13 @@ def symmetric(n: int) -> list[Tensor]:
         Two permutation matrices `(n, n)`: a cycle and the exchange of two places.
 
     Raises:
-        ValueError: For fewer places than 1.
+        ValueError: For other numbers.
 
     Example:
         >>> len(MatrixGroup({"objects": symmetric(3)}))
         6
     """
-    exchange = torch.arange(_check_count(n))
+    exchange = _places(n)
     exchange[:2] = exchange[:2].flip(0)
     return [*cyclic(n), _permutation(exchange)]
 
@@ -76,13 +78,13 @@ def shifts(height: int, width: int) -> list[Tensor]:
         Two permutation matrices `(height width, height width)`: one row down, one column right.
 
     Raises:
-        ValueError: For fewer rows or columns than 1.
+        ValueError: For other numbers.
 
     Example:
         >>> len(MatrixGroup({"image": shifts(3, 4)}))
         12
     """
-    grid = torch.arange(_check_count(height) * _check_count(width)).view(height, width)
+    grid = _places(height, width)
     return [_permutation(grid.roll(1, axis).flatten()) for axis in (0, 1)]
 
 
@@ -96,13 +98,13 @@ def quarter_turns(side: int) -> list[Tensor]:
         One permutation matrix `(side^2, side^2)`.
 
     Raises:
-        ValueError: For fewer rows than 1.
+        ValueError: For other numbers.
 
     Example:
         >>> len(MatrixGroup({"image": quarter_turns(5)}))
         4
     """
-    grid = torch.arange(_check_count(side) ** 2).view(side, side)
+    grid = _places(side, side)
     return [_permutation(grid.rot90().flatten())]
 
 
@@ -110,7 +112,9 @@ def _permutation(order: Tensor) -> Tensor:
     return torch.eye(len(order), **EXACT)[order]
 
 
-def _check_count(n: int) -> int:
-    if n < 1:
-        raise ValueError(f"there has to be at least one place, got {n}")
-    return n
+def _places(*sides: int) -> Tensor:
+    """Return the numbers of places on a line or a grid; `ValueError` for other numbers."""
+    for n in sides:
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"places are counted by whole numbers from 1, got {n!r}")
+    return torch.arange(prod(sides), device="cpu").view(sides)

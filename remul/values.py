@@ -1,7 +1,7 @@
-"""Tensors from outside: their shape, their values as far as these are at hand, their device."""
+"""What comes from outside: shapes, values as far as they are at hand, devices, generators."""
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 def has_nan(x: Tensor) -> bool:
@@ -34,3 +34,12 @@ def shape_of(x: object) -> tuple[int, ...]:
     if not isinstance(x, Tensor):
         raise ValueError(f"a tensor is needed, got a {type(x).__name__}")
     return tuple(x.shape)
+
+
+def check_generator(generator: object) -> None:
+    """Raise `ValueError` for what random numbers cannot be drawn from."""
+    if not isinstance(generator, Generator):
+        raise ValueError(
+            "a generator is needed, such as torch.Generator().manual_seed(0), "
+            f"got a {type(generator).__name__}"
+        )

@@ -201,6 +201,13 @@ def test_elements_need_one_batch_size(sizes, generator):
         SO3.sample({name: torch.zeros(size, 3) for name, size in sizes.items()}, generator)
 
 
+@pytest.mark.parametrize("name", ["SO3", "E3", "octahedral", "permutations"])
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_seed_is_no_generator(name, seed):
+    with pytest.raises(ValueError, match="a generator is needed"):
+        elements(getattr(groups, name), seed, 3)
+
+
 def rotations(name):
     return torch.cat([g.rotation for g in getattr(groups, name).elements()])
 

@@ -12,7 +12,10 @@ from remul import (
     SO3,
     VECTOR,
     Batch,
+    Element,
+    Permutation,
     Signature,
+    groups,
     hidden_features,
     latent_terms,
     latent_transform,
@@ -84,3 +87,38 @@ def test_an_invariant_embedding_needs_no_transform(network, inputs, generator):
     batch, g = Batch(inputs, {"position": inputs["velocity"]}), SO3.sample(inputs, generator)
     terms = latent_terms(model, lambda z, g: z, batch, SIGNATURE, g, mse_loss)
     assert terms["equivariance"] < 1e-24
+
+
+def test_a_sample_of_padding_alone_has_an_embedding_of_zero(network, inputs, generator):
+    model = network("gnn", SIGNATURE, channels=8, layers=1)
+    mask = torch.ones(5, 4, 1, dtype=torch.float64)
+    mask[0] = 0
+    batch = Batch(inputs | {"mask": mask}, {"position": inputs["velocity"]})
+    assert pooled_embedding(model, batch.inputs)[1][0].abs().max() == 0
+    g, learned = SO3.sample(inputs, generator), latent_transform(8).double()
+    terms = latent_terms(model, learned, batch, SIGNATURE, g, mse_loss)
+    assert terms["equivariance"].isfinite()
+
+
+ELEMENTS = {
+    "one for all": (groups.octahedral.elements()[3], "5 samples need as many rotations, got 1"),
+    "a group": (SO3, r"needed \(Element\).*got a Group"),
+    "permutations": (Permutation(torch.tensor([[1, 0, 2, 3]] * 5)), "Permutation"),
+}
+
+
+@pytest.mark.parametrize(("g", "message"), ELEMENTS.values(), ids=ELEMENTS)
+def test_other_elements_are_refused(g, message, network, inputs):
+    model = network("gnn", SIGNATURE, channels=8, layers=1)
+    batch = Batch(inputs, {"position": inputs["velocity"]})
+    with pytest.raises(ValueError, match=message):
+        latent_terms(model, latent_transform(8).double(), batch, SIGNATURE, g, mse_loss)
+
+
+def test_rotations_are_sent_as_elements_are(inputs, generator, monkeypatch):
+    """From memory that a GPU reads while this process goes on."""
+    sent = []
+    monkeypatch.setattr(Element, "to", lambda g, device: sent.append(device) or g)
+    z = torch.zeros(5, 8)
+    latent_transform(8)(z, SO3.sample(inputs, generator))
+    assert sent == [z.device]

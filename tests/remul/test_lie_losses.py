@@ -171,6 +171,11 @@ def test_no_generator_is_refused(exact, vectors):
         lie_terms(model, Batch(vectors, model(vectors)), signature, [], mse_loss)
 
 
+def test_axes_need_a_generator(vectors):
+    with pytest.raises(ValueError, match="a generator is needed"):
+        random_axes(vectors, 0)
+
+
 AXES = {
     "axes": lambda inputs: ["x", "z"],
     "random axes": lambda inputs: random_axes(inputs, torch.Generator().manual_seed(0)),

@@ -238,7 +238,7 @@ def test_a_quarter_turn_is_one():
     )
 
 
-@pytest.mark.parametrize("frequencies", [(), (-1,), (0.5,)])
+@pytest.mark.parametrize("frequencies", [(), (-1,), (0.5,), 1])
 def test_odd_frequencies_are_refused(frequencies):
     with pytest.raises(ValueError, match="whole frequencies"):
         PlanarGroup({"plane": frequencies})
@@ -249,3 +249,49 @@ def test_reflections_are_in_the_group_of_the_plane(generator):
     g = PlanarGroup(PLANE, True).sample(inputs, generator)
     eye = torch.eye(3).double().expand(7, 3, 3)
     assert_close((g @ g.inverse()).matrices["shape"], eye)
+
+
+@pytest.mark.parametrize("make", [MatrixGroup, PlanarGroup])
+@pytest.mark.parametrize("spaces", [{}, [torch.eye(2)], (1,), 1])
+def test_a_group_names_its_spaces(make, spaces):
+    with pytest.raises(ValueError, match="given by space, one at least"):
+        make(spaces)
+
+
+@pytest.mark.parametrize("angle", [0.5, torch.tensor(0.5), torch.zeros(2, 1)])
+def test_odd_angles_are_refused(angle):
+    with pytest.raises(ValueError, match="tensor"):
+        PlanarGroup(PLANE).rotation(angle)
+
+
+MAKERS = {
+    "cyclic": cyclic,
+    "dihedral": dihedral,
+    "symmetric": symmetric,
+    "quarter_turns": quarter_turns,
+    "shifts": lambda n: shifts(2, n),
+}
+every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+@every_maker
+@pytest.mark.parametrize("n", [0, -1, 3.0, "3", None])
+def test_places_are_counted_by_whole_numbers(make, n):
+    with pytest.raises(ValueError, match="whole numbers from 1, got"):
+        make(n)
+
+
+@every_maker
+def test_matrices_are_made_on_the_cpu_whatever_the_default_device(make):
+    with torch.device("meta"):
+        made = make(3)
+        elements = MatrixGroup({"space": made}).elements()
+    assert all(torch.equal(m, wanted) for m, wanted in zip(made, make(3), strict=True))
+    assert elements[1].matrices["space"].device.type == "cpu"
+
+
+@pytest.mark.parametrize("kind", [group("C6"), PlanarGroup(PLANE)])
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_seed_is_no_generator(kind, seed):
+    with pytest.raises(ValueError, match="a generator is needed"):
+        kind.sample({"x": torch.zeros(3, 2)}, seed)

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from remul import SO3, VECTOR, Batch, Element, Signature, error_by_nearest_pose, rotations_by_angle
+from remul import (
+    SO3,
+    VECTOR,
+    Batch,
+    Element,
+    Permutation,
+    Signature,
+    error_by_nearest_pose,
+    rotations_by_angle,
+)
 from remul.nearest_poses import nearest_angle_deg
 
 SIGNATURE = Signature({"x": VECTOR}, {"x": VECTOR})
@@ -50,3 +59,22 @@ def test_many_poses_leave_no_large_angles(batch, generator):
 def test_no_pose_is_refused(batch, generator):
     with pytest.raises(ValueError, match="at least one group element"):
         error_by_nearest_pose(lambda x: x, batch, SIGNATURE, [], generator)
+
+
+@pytest.mark.parametrize(
+    ("poses", "count", "message"),
+    [
+        (Permutation(torch.tensor([[1, 0]])), 4, r"needed \(Element\).*got a Permutation"),
+        ([STILL, 3], 4, "got a int"),
+        (STILL, 0, "at least one test pose, got 0"),
+    ],
+)
+def test_other_poses_and_counts_are_refused(poses, count, message, batch, generator):
+    with pytest.raises(ValueError, match=message):
+        error_by_nearest_pose(lambda x: x, batch, SIGNATURE, poses, generator, count)
+
+
+def test_poses_are_drawn_on_the_cpu_whatever_the_default_device(batch, generator):
+    with torch.device("meta"):
+        curve = error_by_nearest_pose(lambda x: x, batch, SIGNATURE, STILL, generator, 1)
+    assert {x.device.type for x in vars(curve).values()} == {"cpu"}
