@@ -16,7 +16,9 @@ import torch
 
 from bench.core.cases import target_from_plain
 from bench.core.config import Run, run_from_plain
+from bench.core.keys import run_name
 from bench.core.outcomes import UNWRITABLE, outcome
+from bench.records.run_record import RunRecord
 from bench.records.run_store import CHECKPOINT, RunStore
 from bench.system import environment, protocol
 from bench.system.protocol import (
@@ -92,6 +94,7 @@ def train(request: Train, send: Send) -> None:
         send(Failed(UNWRITABLE, f"{error.filename}: {error.strerror}"))
         return
     status, reason = trained.record.status, trained.record.reason
+    _tell_left_out(trained.record, send)
     send(Done() if status == "done" else Failed(status, reason or ""))
 
 
@@ -109,12 +112,18 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
         for index, trained in enumerate(seeds):
             store.keep(*trained)
             statuses.add(trained.record.status)
+            _tell_left_out(trained.record, send)
             send(Ended(index))
         if statuses & ENDED:
             checkpoint.drop()
     except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
+
+
+def _tell_left_out(record: RunRecord, send: Send) -> None:
+    if record.status == "done" and record.reason:
+        send(Line(f"{run_name(record.run, record.key)}: {record.reason}"))
 
 
 def _spare_memory(device: str) -> None:

@@ -56,6 +56,7 @@ class Profiles(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
 class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a run ended, its scores, penalty, timings and counters, and the machine it ran on.
 
+    The `reason` is why it failed, or what was left out of the scores of one that is done.
     `seconds` are those of training and scoring, `scoring_seconds` of scoring alone; `untimed` is
     the session in which it could not be timed.
     """

@@ -25,7 +25,7 @@ from bench.training.flops import count_training
 from bench.training.generators import rng, seed_global_generators
 from bench.training.loop import Progress, train
 from bench.training.loss_surface import measure_surface
-from bench.training.scores import check_finite, profiles, score
+from bench.training.scores import check_finite, own_scores, part_finite, profiles, score
 from remul import SO3
 
 Artifacts = dict[str, bytes]  # by the ends of their files
@@ -110,8 +110,11 @@ def _score(
     wrapped = symmetrise(model, task.signature, run.symmetrise)
     alone = run.symmetrise == "none"  # profiles are of the trained network, over rotations
     alone = alone and task.group is SO3
+    scores = best | check_finite(score(run, task, wrapped, generator))
+    own, odd = part_finite(own_scores(task, wrapped))
     parts = {
-        "scores": best | check_finite(score(run, task, wrapped, generator)),
+        "scores": scores | own,
+        "reason": "left out: " + ", ".join(odd) if odd else None,
         "profiles": Profiles(**profiles(task, model, method.poses, generator))
         if alone
         else Profiles(),

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from bench.core.config import Run
 from bench.core.contracts import Task
 from bench.core.outcomes import DivergedError
+from bench.records.run_record import LARGEST
 from remul import (
     Batch,
     Element,
@@ -74,7 +75,10 @@ def squared_errors(model: nn.Module, data: Batch, types: Types) -> SquaredErrors
 
 
 def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[str, float]:
-    """Return the scores that every record has, one of each kind for each split."""
+    """Return the scores that every record has, one of each kind for each split.
+
+    The median of an even number of squared errors is the lower of the two in the middle.
+    """
     scores = {}
     for name, data in task.splits.items():
         squares = squared_errors(model, data, task.signature.outputs)
@@ -142,6 +146,12 @@ def check_finite(scores: dict[str, float]) -> dict[str, float]:
     return scores
 
 
+def part_finite(scores: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Return the scores that a record can hold, and what the others are: the rest is sound."""
+    kept = {name: value for name, value in scores.items() if abs(value) <= LARGEST}
+    return kept, [f"{name} is {scores[name]}" for name in scores if name not in kept]
+
+
 @torch.no_grad()
 def profiles(
     task: Task, model: nn.Module, poses: list[Element] | None, generator: Generator
@@ -175,6 +185,8 @@ def _own_curves(task: Task, model: nn.Module) -> dict[str, list[float]]:
             curves[name] = [float(value) for value in curve]
         except (TypeError, ValueError) as error:
             raise ValueError(f"profile {name!r} is no list of numbers: {error}") from None
+        if not all(map(isfinite, curves[name])):
+            raise ValueError(f"profile {name!r} has values that are not finite")
     return curves
 
 

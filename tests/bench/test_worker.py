@@ -8,7 +8,7 @@ from bench.core.config import to_plain
 from bench.core.outcomes import UNWRITABLE
 from bench.records.run_record import blank_record
 from bench.records.run_store import CHECKPOINT, RunStore
-from bench.system.protocol import Failed, Train, TrainSeeds
+from bench.system.protocol import Done, Failed, Train, TrainSeeds
 from bench.training.execute import TrainedRun
 
 RUNS = [Run(Plugin("nbody_gravity"), Plugin("mlp"), Plugin("plain"), seed=s) for s in range(2)]
@@ -31,10 +31,10 @@ def ended(trained, status):
 
 
 def train(folder):
-    """What a worker says of a run at last."""
+    """What a worker says of a run."""
     said = []
     worker.train(Train(to_plain(RUNS[0]), str(folder), "cpu"), said.append)
-    return said[-1]
+    return said
 
 
 STATUSES = [("done", True), ("diverged", True), ("failed", False), ("oom", False)]
@@ -64,5 +64,12 @@ def test_what_cannot_be_written_may_go_on(checkpoint, tmp_path, monkeypatch):
 
     monkeypatch.setattr(worker, "execute", lambda *_: TRAINED[0])
     monkeypatch.setattr(RunStore, "keep", refuse)
-    assert train(tmp_path) == Failed(UNWRITABLE, "weights: No space left on device")
+    assert train(tmp_path) == [Failed(UNWRITABLE, "weights: No space left on device")]
     assert checkpoint.exists()
+
+
+def test_what_was_left_out_is_a_line(checkpoint, tmp_path, monkeypatch):
+    record = structs.replace(TRAINED[0].record, reason="left out: mine is nan")
+    monkeypatch.setattr(worker, "execute", lambda *_: TrainedRun(record, ""))
+    line, end = train(tmp_path)
+    assert (line.text.partition(": ")[2], end) == ("left out: mine is nan", Done())

@@ -62,10 +62,17 @@ def test_a_profile_of_anything_else_is_named(curve, record_of):
     assert "profile 'c' is no list of numbers" in record.reason
 
 
-def test_a_score_beyond_all_means_is_named(record_of):
-    record = record_of("tasks", scores={"mine": lambda _: 1e200})
-    assert record.status == "failed"
-    assert "'mine' is none, or cannot be 1e+200" in record.reason
+@pytest.mark.parametrize("odd", [float("nan"), float("-inf"), 1e200])
+def test_a_score_of_its_own_that_is_no_number_leaves_the_others(odd, record_of):
+    record = record_of("tasks", scores={"mine": lambda _: odd, "other": lambda _: 1.0})
+    assert (record.status, record.reason) == ("done", f"left out: mine is {odd}")
+    assert "mine" not in record.scores
+    assert record.scores.keys() >= {"mse_test", "other"}
+
+
+def test_a_profile_that_is_not_finite_is_named(record_of):
+    record = record_of("tasks", profile=lambda _: {"c": [1.0, float("nan")]})
+    assert "profile 'c' has values that are not finite" in record.reason
 
 
 class Counting(torch.nn.Module):
