@@ -117,13 +117,31 @@ def check_temporary_folder() -> None:
     """Raise `ValueError` if the folder of temporary files, which workers need, is full."""
     folder = os.environ.get("TMPDIR")
     try:
-        with tempfile.TemporaryFile(dir=folder or None) as probe:
-            probe.write(bytes(PROBE))
+        _probe(folder or None)
     except OSError as error:
         raise ValueError(
             f"temporary files cannot be written to {folder or 'their folder'} ({error.strerror}); "
             "set TMPDIR to another one"
         ) from None
+
+
+def check_data_folder() -> None:
+    """Raise `ValueError` if no data could be kept."""
+    from bench.data.cache import folder
+
+    where = folder()
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        _probe(where)
+    except OSError as error:
+        raise ValueError(
+            f"data cannot be kept in {where} ({error.strerror}); choose another folder with --data"
+        ) from None
+
+
+def _probe(folder: Path | str | None) -> None:
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(PROBE))
 
 
 def choose_data(options: Namespace) -> None:

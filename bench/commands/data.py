@@ -56,13 +56,17 @@ def get(options: Namespace) -> None:
 
 def make(options: Namespace) -> None:
     """make what is not here"""
-    from bench.core import notation
+    from bench.core import notation, plugins
     from bench.data import catalogue
+    from bench.data.source import read_source
     from bench.system.progress import print_progress
 
     pairs = [word.partition("=") for word in options.options]
     values = [notation.parse_value(key) for key, equals, _ in pairs if not equals]
     named = {key: notation.parse_value(text) for key, equals, text in pairs if equals}
+    read_source(plugins.source(options.name))
+    if catalogue.state(options.name) == "not here":
+        _options.check_data_folder()
     catalogue.make(options.name, values, named, print_progress(options.name))
     print(f"{options.name}: {catalogue.state(options.name)}")
 

@@ -88,6 +88,16 @@ def test_what_was_made_is_told():
     assert catalogue.state("nbody_gravity").startswith("made, 1 file")
 
 
+def test_data_that_cannot_be_kept_are_not_made(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    where = str(tmp_path / "file" / "data")
+    monkeypatch.setenv("REMUL_DATA", where)
+    assert main(["data", "make", "nbody_gravity", "train=1", "val=1"]) == 2
+    shown = capsys.readouterr().err
+    assert f"data cannot be kept in {where} (Not a directory); choose another" in shown
+    assert shown.count("\n") == 1
+
+
 def test_options_reach_the_task(capsys):
     assert main(["data", "make", "nbody_gravity", "train=0"]) == 2
     assert "'train': 0" in capsys.readouterr().err
