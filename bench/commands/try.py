@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from bench.commands import FAILED, OK, _options
+from bench.system import machine
 
 EXAMPLE = "try my_model.py --task nbody_gravity"
 
@@ -30,6 +31,7 @@ def run(options: Namespace) -> int:
     from bench.conformance.check import check
     from bench.conformance.result import format_line, has_failed
 
+    machine.folder(options.device)  # refuses what is no device here
     _options.choose_data(options)
     results = []
     for result in check(options.model, options.task, options.symmetric, options.device):

@@ -180,6 +180,11 @@ def test_a_task_and_a_model_take_options(capsys):
     assert "split 'val': 8 samples" in capsys.readouterr().out
 
 
+def test_an_unknown_device_is_one_line(capsys):
+    assert main(["try", "drift", "--device", "foo"]) == 2
+    assert capsys.readouterr().err == "error: no device 'foo'; there are cpu, cuda\n"
+
+
 def test_an_unknown_option_is_one_line(capsys):
     assert main(["try", "--task", "nbody_gravity:vall=500"]) == 2
     shown = capsys.readouterr().err
