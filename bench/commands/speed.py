@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 from bench.commands import FAILED, OK, _options
-from bench.core import plugins
+from bench.core import notation, plugins
 from bench.core.cases import GRAPHED, MODES
 from bench.core.config import Plugin
 from bench.system import machine
@@ -18,7 +18,7 @@ ON_GPU = {*GRAPHED, "tf32"}
 
 def arguments(command: ArgumentParser) -> None:
     """What the command line takes."""
-    models_argument(command)
+    models_argument(command, "as in egnn or my_model.py:channels=64 (default: every network)")
     command.add_argument("--nodes", nargs="+", type=int, metavar="N", help="bodies per sample")
     command.add_argument("--batch", nargs="+", type=int, metavar="B", help="samples per call")
     command.add_argument(
@@ -40,9 +40,9 @@ def arguments(command: ArgumentParser) -> None:
     _options.results_argument(command)
 
 
-def models_argument(command: ArgumentParser) -> None:
+def models_argument(command: ArgumentParser, text: str = "default: every network") -> None:
     """`--models`."""
-    command.add_argument("--models", nargs="+", metavar="MODEL", help="default: every network")
+    command.add_argument("--models", nargs="+", metavar="MODEL", help=text)
 
 
 def run(options: Namespace) -> int:
@@ -98,19 +98,18 @@ def _measure_peers(root: Path, options: Namespace) -> int:
 
 def models(options: Namespace) -> list[Plugin]:
     """The models in the size that is asked for; those without that size are left out, by name."""
-    names = options.models or plugins.networks()
-    for name in names:
-        plugins.find("models", name)
+    asked = [notation.parse("models", text) for text in options.models or plugins.networks()]
     if options.size == "default":
-        return [Plugin(name) for name in names]
+        return asked
     from bench.core.sizes import check_size, options_for_size
     from bench.tasks.bodies import SIGNATURE
 
     check_size(options.size)
     sized = []
-    for name in names:
+    for plugin in asked:
         try:
-            sized.append(Plugin(name, options_for_size(name, options.size, SIGNATURE)))
+            own = options_for_size(plugin.name, options.size, SIGNATURE, **plugin.kwargs)
+            sized.append(Plugin(plugin.name, own))
         except ValueError as error:
             print(f"left out: {error}")
     if not sized:

@@ -22,15 +22,17 @@ REFUSALS = 64
 LARGEST = 10**8
 
 
-def options_for_size(name: str, size: str, signature: Signature) -> dict[str, object]:
-    """Return the options for a size: "default", "paper" or a number of parameters.
+def options_for_size(
+    name: str, size: str, signature: Signature, **hparams: object
+) -> dict[str, object]:
+    """Return the options for a size, "default", "paper" or a number of parameters, and those given.
 
     Raises `ValueError` for other sizes, and as `paper_options` and `match_width` do.
     """
     check_size(size)
     if size in ("default", "paper"):
-        return paper_options(name) if size == "paper" else {}
-    return match_width(name, signature, int(size))
+        return (paper_options(name) if size == "paper" else {}) | hparams
+    return match_width(name, signature, int(size), **hparams)
 
 
 def check_size(size: str) -> None:

@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import fields, replace
 from typing import Any
 
-from bench.core import notation
+from bench.core import notation, plugins
 from bench.core.config import Plugin, Run
 from bench.records.speed_record import SpeedRecord
 
@@ -52,10 +53,28 @@ def _write_value(value: Any) -> str:  # noqa: ANN401 - any option
     return str(value)
 
 
+def _without_size(model: Plugin, scale: str) -> Plugin:
+    """Return the model without the options that `--size` chooses."""
+    chosen: dict[str, Any] = {}
+    if scale == "paper":
+        with suppress(ValueError):  # its file is gone
+            chosen = plugins.paper_options(model.name)
+    elif scale != "default":
+        chosen = {"channels": model.kwargs.get("channels")}
+    given = {key: value for key, value in model.kwargs.items() if chosen.get(key) != value}
+    return replace(model, kwargs=given)
+
+
 def write_speed_command(record: SpeedRecord) -> str:
     """Return the command that times a case of the speed grid again."""
     case = record.cell
-    words = ["speed", "--models", case.model.name, "--nodes", f"{case.nodes}"]
+    words = [
+        "speed",
+        "--models",
+        _write(_without_size(case.model, record.scale)),
+        "--nodes",
+        f"{case.nodes}",
+    ]
     words += ["--batch", f"{case.batch}", "--modes", case.mode, "--dtypes", case.dtype]
     words += ["--size", record.scale] if record.scale != "default" else []
     words += ["--device", "cuda"] if record.machine.gpu else []

@@ -76,9 +76,10 @@ def test_an_option_is_read_as_it_is(value, tmp_path):
     assert runs_of(command) == [run]
 
 
-@pytest.mark.parametrize("scale", ["default", "paper"])
-def test_a_command_of_the_speed_grid_names_its_case(scale):
-    options = {} if scale == "default" else options_for_size("egnn", scale, SIGNATURE)
+@pytest.mark.parametrize("scale", ["default", "paper", "60000"])
+@pytest.mark.parametrize("given", [{}, {"layers": 2}])
+def test_a_command_of_the_speed_grid_names_its_case(scale, given):
+    options = options_for_size("egnn", scale, SIGNATURE, **given)
     record = structs.replace(blank_record(SpeedCase(Plugin("egnn", options), 5, 8)), scale=scale)
     asked = parser().parse_args(shlex.split(write_speed_command(record))[3:])
     assert speed.models(asked) == [record.cell.model]
