@@ -80,13 +80,14 @@ def curvature(
 
 def _list_weights(weights: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
     """Return the tensors that need a gradient; `ValueError` for what is no tensor."""
-    weights = weights.parameters() if isinstance(weights, nn.Module) else weights
+    if isinstance(weights, nn.Module):
+        weights = weights.parameters()
     several = isinstance(weights, Iterable) and not isinstance(weights, Tensor)
-    listed = list(weights) if several else [weights]
-    for weight in listed:
-        if not isinstance(weight, Tensor):
-            raise ValueError(f"weights are tensors or a module, got a {type(weight).__name__}")
-    return [weight for weight in listed if weight.requires_grad]
+    listed: list[object] = [*weights] if several else [weights]
+    others = [type(weight).__name__ for weight in listed if not isinstance(weight, Tensor)]
+    if others:
+        raise ValueError(f"weights are tensors or a module, got a {others[0]}")
+    return [weight for weight in listed if isinstance(weight, Tensor) and weight.requires_grad]
 
 
 def _differentiate_again(loss: Tensor, weights: list[Tensor]) -> Callable[[Tensor], Tensor]:
@@ -124,7 +125,7 @@ def _iterate(multiply: Callable[[Tensor], Tensor], v: Tensor, iterations: int) -
             return v.new_tensor(torch.nan)
         before, (value, residual) = value, _estimate(matrix, k + 1)
         change = (value.abs() - before.abs()).abs()
-        if max(residual, change) <= CLOSE * value.abs():
+        if torch.maximum(residual, change) <= CLOSE * value.abs():
             break
     return value.to(v)
 

@@ -123,10 +123,7 @@ def latent_terms(
         ['fit', 'equivariance']
     """
     layout = check_labels(batch, signature)
-    check_elements([g], (Element,))
-    if len(g) != layout.size:
-        raise ValueError(f"{layout.size} samples need as many rotations, got {len(g)}")
-    g = g.to(batch.device)
+    g = _match(g, batch)
     turned = transform(g, batch.inputs, signature.inputs, layout)
     outputs, embedding = pooled_embedding(model, join([batch.inputs, turned]))
     output = {name: y[: len(y) // 2] for name, y in outputs.items()}
@@ -136,3 +133,11 @@ def latent_terms(
         FIT: field_distance(output, batch.targets, distance, mask),
         EQUIVARIANCE: (learned(z, g) - z_turned).square().mean(),
     }
+
+
+def _match(g: Element, batch: Batch) -> Element:
+    """Return the elements where the batch is; `ValueError` unless they are motions, one each."""
+    check_elements([g], (Element,))
+    if len(g) != len(batch):
+        raise ValueError(f"{len(batch)} samples need as many rotations, got {len(g)}")
+    return g.to(batch.device)

@@ -14,8 +14,10 @@ Generator = str | Callable[[Tensor], GroupElement]
 
 def list_generators(generators: Generator | Iterable[Generator]) -> list[Generator]:
     """Return one generator or several as a list; `ValueError` for none, and for anything else."""
-    several = isinstance(generators, Iterable) and not callable(generators)
-    listed = list(generators) if several else [generators]
+    if isinstance(generators, Iterable) and not callable(generators):
+        listed: list[Generator] = list(generators)
+    else:
+        listed = [generators]
     if not listed:
         raise ValueError("a Lie derivative needs at least one generator; there are x, y, z")
     return [_check(generator) for generator in listed]
@@ -38,7 +40,7 @@ def put_to_rest(inputs: Fields, types: Types, generator: Generator) -> Fields:
     }
 
 
-def _check(generator: object) -> Generator:
+def _check(generator: Generator) -> Generator:
     if callable(generator) or (isinstance(generator, str) and generator in AXES):
         return generator
     name = repr(generator) if isinstance(generator, str) else f"of type {type(generator).__name__}"

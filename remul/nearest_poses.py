@@ -47,8 +47,7 @@ def error_by_nearest_pose(
         its centre: angles `(intervals,)` and errors `(intervals, 1)`, in units of the output.
 
     Raises:
-        ValueError: As `loss_terms`, without poses, for permutations or matrices among them, and for
-            fewer test poses than 1.
+        ValueError: As `loss_terms`, for other poses or none, and for a count below 1.
 
     Example:
         >>> as_they_are = rotations_by_angle(0, 0).sample(inputs, generator)
