@@ -16,6 +16,8 @@ from bench.system import environment
 from bench.system.checkout import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.records.run_record import RunRecord
     from bench.records.run_store import RunStore
 
@@ -205,6 +207,15 @@ def list_machines(options: Namespace, *patterns: str) -> list[Path]:
 
 def _holds_records(folder: Path, *patterns: str) -> bool:
     return any(next(folder.glob(pattern), None) for pattern in patterns)
+
+
+def write_changed(texts: Mapping[Path, str]) -> None:
+    """Write the files whose texts are not there yet, once they are printed: this may fail."""
+    from bench.records import files
+
+    for file, text in texts.items():
+        if not (file.is_file() and file.read_bytes() == text.encode()):
+            files.write_whole(file, text)
 
 
 def read_runs(store: RunStore) -> list[RunRecord]:

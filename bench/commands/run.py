@@ -123,8 +123,10 @@ def run(options: Namespace) -> int:
     timed = options.no_timing or measure_runs(runs, store, options.device, options.timeout)
     stages.append(now())
     complete = launcher.all_finished(training_options) and training.complete and timed
-    print(write_runs_table(store.root, _options.read_runs(store), "text", None))
+    records, texts = _options.read_runs(store), {}
+    print(write_runs_table(store.root, records, "text", None, texts.__setitem__))
     print(_spent(training, stages, training_options))
+    _options.write_changed(texts)
     return OK if complete else FAILED
 
 

@@ -73,14 +73,16 @@ def _write_all(
     from bench.reporting.scaling_table import write_scaling_table
     from bench.reporting.speed_table import write_speed_table
 
+    texts: dict[Path, str] = {}
     for root, records in machines.items():
         if len(machines) > 1 and options.format == "text":
             print(f"{root.name}\n{'=' * len(root.name)}\n")
-        print(write_runs_table(root, records, options.format, options.task))
+        print(write_runs_table(root, records, options.format, options.task, texts.__setitem__))
     for root in timed:
         writers = (write_speed_table, write_peers_table, write_scaling_table)
-        tables = (write(root, options.format) for write in writers)
+        tables = (write(root, options.format, texts.__setitem__) for write in writers)
         print("\n".join(filter(None, tables)).rstrip("\n"))
+    _options.write_changed(texts)
 
 
 def _print_choice(

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
+from pathlib import Path
 from typing import Any
 
 from bench.system.plain import one_line
 
 Row = Mapping[str, Any]
+Write = Callable[[Path, str], object]  # of a file and its text: at once, or later
 SUFFIXES = {"md": "md", "csv": "csv", "latex": "tex"}  # of the files of a table
 ABSENT = "–"
 SMALL = 1e-3

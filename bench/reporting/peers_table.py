@@ -13,13 +13,13 @@ from bench.reporting import formats
 from bench.reporting.scaling_table import graphs, power
 
 
-def write_peers_table(root: Path, form: str) -> str:
+def write_peers_table(root: Path, form: str, write: formats.Write = files.write_whole) -> str:
     """Write root/tables/peers.* in every form, and return the table in one; "" without any."""
     if not (root / "peers").is_dir():
         return ""
     texts = forms(root)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"peers.{suffix}", texts[name])
+        write(root / "tables" / f"peers.{suffix}", texts[name])
     return texts[form]
 
 

@@ -24,7 +24,7 @@ from bench.reporting.aggregate import (
     with_speed,
 )
 from bench.reporting.choice import choose
-from bench.reporting.formats import Column, Table
+from bench.reporting.formats import Column, Table, Write
 
 MS = [f"{kind}_ms" for kind in TIMED]
 HIDDEN = [
@@ -68,7 +68,13 @@ def _heading(data: pd.DataFrame, score: str) -> str:
     return " ".join([word, *[unit for name, unit in units.items() if word.startswith(f"{name}_")]])
 
 
-def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str | None) -> str:
+def write_runs_table(
+    root: Path,
+    records: list[RunRecord],
+    form: str,
+    task: str | None,
+    write: Write = write_whole,
+) -> str:
     """Write every task's tables under root/tables, and return those of one form as text."""
     data = frame(records)
     tasks = sorted(data["name"].unique()) if len(data) else []
@@ -77,7 +83,7 @@ def write_runs_table(root: Path, records: list[RunRecord], form: str, task: str 
         own = data[data["name"] == name]
         texts = format_task(own, root.name)
         for kind, suffix in formats.SUFFIXES.items():
-            write_whole(root / "tables" / f"{name}.{suffix}", texts[kind])
+            write(root / "tables" / f"{name}.{suffix}", texts[kind])
         chosen = keep_task(own, task)
         if len(chosen):
             texts = texts if len(chosen) == len(own) else format_task(chosen, root.name)

@@ -15,14 +15,14 @@ SIDES = ("theirs", "ours")
 MEASURES = {"ms": "time", "mb": "memory"}
 
 
-def write_scaling_table(root: Path, form: str) -> str:
+def write_scaling_table(root: Path, form: str, write: formats.Write = files.write_whole) -> str:
     """Write root/tables/scaling.* in every form, and return the table in one; "" without any."""
     rows = make_rows(root)
     if not rows:
         return ""
     texts = forms(rows)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"scaling.{suffix}", texts[name])
+        write(root / "tables" / f"scaling.{suffix}", texts[name])
     return texts[form]
 
 

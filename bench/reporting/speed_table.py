@@ -13,7 +13,7 @@ from bench.records.speed_store import SpeedStore
 from bench.reporting import formats
 from bench.reporting.choice import choose
 from bench.reporting.comparisons import median_interval
-from bench.reporting.formats import Column, Row, Table
+from bench.reporting.formats import Column, Row, Table, Write
 
 HIDDEN = ("key", "batch_size")  # from CSV
 SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
@@ -141,13 +141,13 @@ def _percent(row: Row, name: str) -> str:
     return f"{row[name][0]:.0%} / {row[name][1]:.0%}" if row[name] else formats.ABSENT
 
 
-def write_speed_table(root: Path, form: str) -> str:
+def write_speed_table(root: Path, form: str, write: Write = files.write_whole) -> str:
     """Write root/tables/speed.* in every form, and return the table in one; "" without any."""
     if not (root / "speed").is_dir():
         return ""
     texts = forms(root)
     for name, suffix in formats.SUFFIXES.items():
-        files.write_whole(root / "tables" / f"speed.{suffix}", texts[name])
+        write(root / "tables" / f"speed.{suffix}", texts[name])
     return texts[form]
 
 

@@ -308,9 +308,18 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
     record_in(tmp_path)
     (tmp_path / "machine" / "tables").touch()
     assert main(["table", "--results", str(tmp_path)]) == 2
-    shown = capsys.readouterr().err
-    assert str(tmp_path / "machine" / "tables") in shown
-    assert shown.count("\n") == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith("nbody_gravity\n")
+    assert str(tmp_path / "machine" / "tables") in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_tables_that_are_there_are_not_written_again(tmp_path):
+    record_in(tmp_path)
+    assert main(["table", "--results", str(tmp_path)]) == 0
+    before = {file: file.stat().st_ino for file in (tmp_path / "machine" / "tables").iterdir()}
+    assert main(["table", "--results", str(tmp_path)]) == 0
+    assert {file: file.stat().st_ino for file in before} == before
 
 
 def test_an_unknown_task_of_a_table_is_a_mistake(tmp_path, capsys):
