@@ -54,8 +54,7 @@ def arguments(command: ArgumentParser) -> None:
         help="parallel runs (default: cores, or what the engine has); on a CPU each may take half "
         "of the free memory, on a GPU its share",
     )  # fmt: skip
-    text = "start no run after this time (what is left is named, and no failure)"
-    _options.budget_argument(command, float("inf"), text)
+    _options.budget_argument(command, float("inf"), "start no run after this, which is no failure")
     _options.timeout_argument(command)
     command.add_argument("--shard", metavar="I/N", help="part I of N (default: Slurm's array)")
     command.add_argument("--dry-run", action="store_true", help="list the cells and the time")
