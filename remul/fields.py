@@ -1,9 +1,10 @@
 """Typed fields: which named tensor is a scalar, a vector, a point or any other irreps."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ IRREP = re.compile(r"\s*((?P<mul>\d+)\s*x\s*)?(?P<degree>\d+)\s*(?P<parity>[eoy]
 
 def _parse(irreps: str) -> Iterator[tuple[int, int, int]]:
     """Yield (multiplicity, degree, parity) of each term of a sum such as 2x0e+1o."""
-    for term in str(irreps).split("+"):
+    for term in irreps.split("+"):
         match = IRREP.fullmatch(term)
         if not match:
             raise ValueError(
@@ -28,9 +29,11 @@ def _parse(irreps: str) -> Iterator[tuple[int, int, int]]:
         yield int(match["mul"] or 1), degree, parity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rep:
     """How the last axis of a field transforms: its irreps, and whether translations act too.
+
+    Two that transform alike are equal, whatever their irreps are written as.
 
     Args:
         irreps: Irreps of O(3) as e3nn writes them, such as "0e" or "2x0e+1o"; components follow
@@ -50,6 +53,8 @@ class Rep:
     Example:
         >>> Rep("2x0e+1o").dim
         5
+        >>> Rep("1x1o") == VECTOR
+        True
     """
 
     irreps: str
@@ -58,12 +63,25 @@ class Rep:
     space: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "irreps", str(self.irreps))
         if self.objects not in (0, 1, 2):
             raise ValueError(f"a value belongs to 0, 1 or 2 objects, not to {self.objects!r}")
         if self.dim == 0:
             raise ValueError(f"irreps {self.irreps!r} have no components")
         if self.affine and any((degree, parity) != (1, -1) for _, degree, parity in self.chunks):
             raise ValueError(f"an affine field consists of 1o alone, not of {self.irreps!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rep) and self._action == other._action
+
+    def __hash__(self) -> int:
+        return hash(self._action)
+
+    @cached_property
+    def _action(self) -> tuple[Hashable, ...]:
+        runs = groupby(self.chunks, lambda chunk: chunk[1:])  # 1o+1o is 2x1o
+        copies = tuple((irrep, sum(mul for mul, *_ in run)) for irrep, run in runs)
+        return copies, self.affine, self.objects, self.space
 
     @cached_property
     def chunks(self) -> tuple[tuple[int, int, int], ...]:

@@ -52,3 +52,27 @@ def test_a_signature_needs_both_sides(sides):
 def test_the_name_mask_is_kept(sides):
     with pytest.raises(ValueError, match="'mask'"):
         Signature(*sides)
+
+
+ALIKE = [("1x1o", "1o"), ("1y", "1o"), ("0e + 1o", "0e+1o"), ("1o+1o", "2x1o"), ("0x2e+1o", "1o")]
+
+
+@pytest.mark.parametrize(("first", "second"), ALIKE)
+def test_reps_that_transform_alike_are_equal(first, second):
+    assert Rep(first) == Rep(second)
+    assert hash(Rep(first)) == hash(Rep(second))
+
+
+@pytest.mark.parametrize(
+    "other", [Rep("1e"), POINT, Rep("1o", objects=2), Rep("1o", space="s"), Rep("2x1o"), "1o"]
+)
+def test_reps_that_do_not_are_not(other):
+    assert other != VECTOR
+
+
+def test_a_rep_keeps_the_text_of_its_irreps():
+    assert repr(Rep(o3.Irreps("1o"))) == "Rep(irreps='1x1o', affine=False, objects=1, space='')"
+
+
+def test_the_mask_may_be_declared_in_any_spelling():
+    assert Signature({"x": POINT, "mask": Rep("1x0e")}, {"y": POINT}).inputs["mask"].dim == 1
