@@ -9,7 +9,7 @@ from torch import Tensor
 from remul.checks import check
 from remul.constants import constant
 from remul.elements import Element, GroupElement, MatrixElement, Permutation
-from remul.fields import UNTYPED, Fields, Rep, Types
+from remul.fields import UNTYPED, Fields, Rep, Types, check_types
 from remul.layouts import Layout
 
 Elements = GroupElement | Iterable[GroupElement]
@@ -51,6 +51,7 @@ def act(g: GroupElement, fields: Fields, types: Types) -> Fields:
         ([[1.0, 2.0, 1.0]], [[0.0, 1.0, 0.0]])
     """
     check_elements([g])
+    check_types(types)
     return transform(g, fields, types, None)
 
 

@@ -15,7 +15,7 @@ from remul.fields import (
     Rep,
     Signature,
     Types,
-    keep_real,
+    check_fields,
 )
 from remul.layouts import Layout, join, layout_of
 from remul.values import has_nan, shape_of
@@ -27,6 +27,7 @@ def check(fields: Fields, types: Types, layout: Layout | None = None) -> Layout:
     That is: a field undeclared, missing, of the wrong width or of other samples, a mask that is not
     (batch, n, 1), indices that do not fit, or an empty batch. Outputs lie as `layout` says.
     """
+    check_fields(fields)
     _check_names(fields.keys() - UNTYPED, types.keys() - UNTYPED)
     layout = layout or layout_of(fields)
     _check_mask(fields)
@@ -39,21 +40,33 @@ def check(fields: Fields, types: Types, layout: Layout | None = None) -> Layout:
 def check_inputs(inputs: Fields, types: Types) -> Layout:
     """Return the layout as `check` does; `ValueError` for a NaN in a real object, too."""
     layout = check(inputs, types)
-    check_numbers(inputs, inputs.get(MASK))
+    check_numbers(inputs, types, layout)
     return layout
 
 
 def check_labels(batch: Batch, signature: Signature) -> Layout:
     """Return the layout of a batch; `ValueError` if it does not match the signature or itself."""
+    if not isinstance(batch, Batch):
+        raise ValueError(f"a Batch(inputs, targets) is needed, got a {type(batch).__name__}")
+    check_signature(signature)
     layout = check(batch.inputs, signature.inputs)
     check(batch.targets, signature.outputs, layout)
-    for fields in (batch.inputs, batch.targets):
-        check_numbers(fields, batch.inputs.get(MASK))
+    check_numbers(batch.inputs, signature.inputs, layout)
+    check_numbers(batch.targets, signature.outputs, layout)
     return layout
+
+
+def check_signature(signature: object) -> None:
+    """Raise `ValueError` for what is no signature."""
+    if not isinstance(signature, Signature):
+        raise ValueError(
+            f"a Signature(inputs, outputs) is needed, got a {type(signature).__name__}"
+        )
 
 
 def check_alike(labelled: Fields, unlabelled: Fields) -> None:
     """Raise `ValueError` for unlabelled fields that cannot join the batch of labelled ones."""
+    check_fields(unlabelled)
     for name in labelled.keys() | unlabelled.keys():
         axis = 2 if name == EDGE_INDEX else 1  # after that of samples, objects or edges
         shapes = [
@@ -63,13 +76,13 @@ def check_alike(labelled: Fields, unlabelled: Fields) -> None:
             raise ValueError(f"unlabelled field {name!r} has samples unlike those of the batch")
 
 
-def check_numbers(fields: Fields, mask: Tensor | None) -> None:
+def check_numbers(fields: Fields, types: Types, layout: Layout) -> None:
     """Raise `ValueError` for a NaN in a real object.
 
     Looks where that costs next to nothing: on a CPU, outside `torch.compile` and `vmap`.
     """
     for name, x in fields.items():
-        if has_nan(x) and has_nan(keep_real(x, mask)):
+        if has_nan(x) and has_nan(layout.pad(x, types[name].objects if name in types else 1)):
             raise ValueError(f"field {name!r} holds a NaN")
 
 

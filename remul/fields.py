@@ -157,8 +157,8 @@ class Signature:
         outputs: Types of the outputs.
 
     Raises:
-        ValueError: If a side is empty, a type is no `Rep`, or one of these names is given to
-            anything else.
+        ValueError: If a side is empty or no mapping, a type is no `Rep`, or one of these names is
+            given to anything else.
 
     Example:
         >>> signature = Signature({"position": POINT, "velocity": VECTOR}, {"position": POINT})
@@ -168,15 +168,34 @@ class Signature:
     outputs: Types
 
     def __post_init__(self) -> None:
+        for types in (self.inputs, self.outputs):
+            check_types(types)
         if not self.inputs or not self.outputs:
             raise ValueError("a signature needs at least one input field and one output field")
-        for name, rep in (*self.inputs.items(), *self.outputs.items()):
-            if not isinstance(rep, Rep):
-                raise ValueError(f"the type of field {name!r} has to be a Rep, got {rep!r}")
         if self.inputs.get(MASK, SCALAR) != SCALAR or MASK in self.outputs:
             raise ValueError(f"the name {MASK!r} is kept for the input scalar that marks padding")
         for name in {*INDICES} & {*self.inputs, *self.outputs}:
             raise ValueError(f"the name {name!r} is kept for indices, which have no type")
+
+
+def check_types(types: object) -> None:
+    """Raise `ValueError` for what is no mapping of names to types."""
+    if not isinstance(types, Mapping):
+        kind = type(types).__name__
+        raise ValueError(f"types are Reps by field name, such as signature.inputs, got a {kind}")
+    for name, rep in types.items():
+        if not isinstance(rep, Rep):
+            raise ValueError(f"the type of field {name!r} has to be a Rep, got {rep!r}")
+
+
+def check_fields(fields: object) -> None:
+    """Raise `ValueError` for what is no mapping of names to tensors with an axis."""
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"fields are tensors by name, got a {type(fields).__name__}")
+    for name, x in fields.items():
+        if not isinstance(x, Tensor) or x.dim() == 0:
+            kind = "number" if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"field {name!r} has to be a tensor (batch, ..., dim), got a {kind}")
 
 
 def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:

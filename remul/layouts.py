@@ -12,7 +12,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from remul.fields import BATCH, EDGE_INDEX, MASK, SHIFT, UNTYPED, Fields, keep_real
+from remul.fields import BATCH, EDGE_INDEX, MASK, SHIFT, UNTYPED, Fields, check_fields, keep_real
 from remul.indices import check_indices
 from remul.rows import Rows
 from remul.values import holds
@@ -186,11 +186,7 @@ Layout = Dense | Ragged
 
 def layout_of(fields: Fields) -> Layout:
     """Return how fields lie over samples; `ValueError` for fields that lie in no one way."""
-    if not isinstance(fields, Mapping):
-        raise ValueError(f"fields are tensors by name, got a {type(fields).__name__}")
-    for name, x in fields.items():
-        if not isinstance(x, Tensor) or x.dim() == 0:
-            raise ValueError(f"field {name!r} has to be a tensor (batch, ..., dim), got {x!r:.40}")
+    check_fields(fields)
     check_indices(fields)
     if BATCH in fields:
         return Ragged(fields[BATCH], fields.get(EDGE_INDEX))

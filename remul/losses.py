@@ -217,8 +217,10 @@ def _turn(batch: Batch, signature: Signature, g: GroupElement, layout: Layout) -
 
 
 def _check_names(names: Iterable[str]) -> list[str]:
-    names = list(names)
-    for name in names:
+    listed = list(names)
+    if isinstance(names, str) or not listed:
+        raise ValueError(f"names are a list of terms, such as [{FIT!r}], got {names!r}")
+    for name in listed:
         if name not in (FIT, EQUIVARIANCE):
             raise ValueError(f"no term {name!r}; there are {FIT}, {EQUIVARIANCE}")
-    return names
+    return listed

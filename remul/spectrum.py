@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from remul.actions import transform, wigner
-from remul.checks import check_inputs, predict
+from remul.checks import check_inputs, check_signature, predict
 from remul.elements import Element
 from remul.fields import BATCH, Fields, Model, Signature
 from remul.hidden import hidden_features
@@ -46,6 +46,7 @@ def error_spectrum(
         tensor(True)
     """
     _check_degree(l_max)
+    check_signature(signature)
     check_inputs(inputs, signature.inputs)
     return _project(lambda g: {"": _pull_back(model, inputs, signature, g)}, l_max)[""]
 
@@ -85,6 +86,7 @@ def feature_spectrum(
         (tensor(True), tensor(True))
     """
     _check_degree(l_max)
+    check_signature(signature)
     check_inputs(inputs, signature.inputs)
     if BATCH in inputs:
         raise ValueError("a spectrum of features needs samples of one shape, these are ragged")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from remul.actions import check_elements, list_elements, transform
-from remul.checks import check, predict
+from remul.checks import check, check_signature, predict
 from remul.elements import Element, MatrixElement
 from remul.fields import Fields, Model, Signature
 from remul.frames import Frames, canonical_frame, principal_frames
@@ -48,6 +48,7 @@ def group_average(
         >>> equivariance_error(average, inputs, signature, h).max() < 1e-10
         tensor(True)
     """
+    check_signature(signature)
     g = list_elements(elements)
     if all(isinstance(h, MatrixElement) for h in g):
         return OrbitMean(model, signature, cast("list[MatrixElement]", g))
@@ -165,6 +166,7 @@ class OrbitMean(nn.Module):
 
 
 def _check_vectors(signature: Signature) -> None:
+    check_signature(signature)
     if not any(degree == 1 for rep in signature.inputs.values() for _, degree, _ in rep.chunks):
         types = ", ".join(f"{name!r} {rep.irreps}" for name, rep in signature.inputs.items())
         raise ValueError(f"frames need an input of degree 1, 1o or 1e; there are {types}")

@@ -292,3 +292,17 @@ def test_an_output_of_another_shape_is_told(function, words, draw):
             lambda inputs: {"v": function(inputs["v"])},
             batch, signature, Element(EYE, NO_SHIFT), torch.nn.functional.mse_loss,
         )  # fmt: skip
+
+
+NO_CALLS = {
+    "a tensor": (torch.zeros(2, 4, 3), {"v": VECTOR}, "fields are tensors by name, got a Tensor"),
+    "a signature": ({"v": torch.zeros(2, 4, 3)}, Signature({"v": VECTOR}, {"v": VECTOR}), "Reps"),
+    "a text": ({"v": torch.zeros(2, 4, 3)}, {"v": "1o"}, "has to be a Rep, got '1o'"),
+    "whole numbers": ({"v": torch.zeros(2, 4, 3, dtype=torch.int64)}, {"v": VECTOR}, "floating"),
+}
+
+
+@pytest.mark.parametrize(("fields", "types", "words"), NO_CALLS.values(), ids=NO_CALLS)
+def test_act_says_what_it_takes(fields, types, words):
+    with pytest.raises(ValueError, match=words):
+        act(Element(EYE, NO_SHIFT), fields, types)

@@ -76,3 +76,9 @@ def test_a_rep_keeps_the_text_of_its_irreps():
 
 def test_the_mask_may_be_declared_in_any_spelling():
     assert Signature({"x": POINT, "mask": Rep("1x0e")}, {"y": POINT}).inputs["mask"].dim == 1
+
+
+@pytest.mark.parametrize("side", [["x"], "x", None, Signature({"x": POINT}, {"y": POINT})], ids=str)
+def test_what_names_no_types_is_no_side_of_a_signature(side):
+    with pytest.raises(ValueError, match="types are Reps by field name"):
+        Signature({"x": POINT}, side)
