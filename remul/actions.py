@@ -11,6 +11,7 @@ from remul.constants import constant
 from remul.elements import Element, GroupElement, MatrixElement, Permutation
 from remul.fields import UNTYPED, Fields, Rep, Types, check_types
 from remul.layouts import Layout
+from remul.values import shape_of, to_floats
 
 Elements = GroupElement | Iterable[GroupElement]
 """Group elements: one per sample, or several such, each of which acts on all samples.
@@ -113,7 +114,7 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
 
     Args:
         degree: l, 0 or more.
-        rotation: R, `(batch, 3, 3)`.
+        rotation: R, `(batch, 3, 3)`; whole numbers count as torch's default floats.
 
     Returns:
         D^l(R), `(batch, 2 l + 1, 2 l + 1)`, orthogonal.
@@ -127,11 +128,11 @@ def wigner(degree: int, rotation: Tensor) -> Tensor:
     """
     if not isinstance(degree, int) or degree < 0:
         raise ValueError(f"the degree needs to be whole, 0 or more, got {degree!r}")
-    if rotation.shape[1:] != (3, 3):
+    if shape_of(rotation)[1:] != (3, 3):
         raise ValueError(f"rotations are (batch, 3, 3), got {tuple(rotation.shape)}")
+    block = rotation = to_floats(rotation)
     if degree == 0:
         return torch.ones_like(rotation[:, :1, :1])
-    block = rotation
     with torch.autocast(rotation.device.type, enabled=False):
         for higher in range(2, degree + 1):
             table = _coupling(higher, rotation.device).to(rotation)

@@ -39,6 +39,9 @@ class Element:
                 "an element is a rotation (batch, 3, 3) and a translation (batch, 3), "
                 f"of batch 1 if it serves all samples; got {shapes[0]} and {shapes[1]}"
             )
+        if {self.rotation.dtype, self.translation.dtype} != {torch.float64}:
+            object.__setattr__(self, "rotation", self.rotation.double())
+            object.__setattr__(self, "translation", self.translation.double())
 
     def __matmul__(self, other: "Element") -> "Element":
         if not isinstance(other, Element):
@@ -93,6 +96,8 @@ class Permutation:
                 "a permutation is whole numbers (batch, n), each from 0 to n - 1 once in a row; "
                 f"got {shape} of {getattr(self.order, 'dtype', type(self.order).__name__)}"
             )
+        if self.order.dtype != torch.int64:  # bytes would index as a mask
+            object.__setattr__(self, "order", self.order.long())
 
     def __matmul__(self, other: "Permutation") -> "Permutation":
         if not isinstance(other, Permutation):
@@ -142,6 +147,8 @@ class MatrixElement:
             raise ValueError(
                 f"an element is matrices (batch, d, d) by space, all of one batch; got {shapes}"
             )
+        if any(m.dtype != torch.float64 for m in self.matrices.values()):
+            object.__setattr__(self, "matrices", {s: m.double() for s, m in self.matrices.items()})
 
     def __matmul__(self, other: "MatrixElement") -> "MatrixElement":
         if not isinstance(other, MatrixElement):

@@ -29,6 +29,11 @@ def send(x: Tensor, device: torch.device) -> Tensor:
     return x.to(device)
 
 
+def to_floats(x: Tensor) -> Tensor:
+    """Return a tensor as it is, or whole numbers in torch's default floating dtype."""
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
+
+
 def shape_of(x: object) -> tuple[int, ...]:
     """Return the shape of a tensor; `ValueError` for anything else."""
     if not isinstance(x, Tensor):

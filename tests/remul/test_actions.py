@@ -15,6 +15,7 @@ from remul import (
     VECTOR,
     Batch,
     Element,
+    MatrixElement,
     Permutation,
     Rep,
     Signature,
@@ -306,3 +307,34 @@ NO_CALLS = {
 def test_act_says_what_it_takes(fields, types, words):
     with pytest.raises(ValueError, match=words):
         act(Element(EYE, NO_SHIFT), fields, types)
+
+
+QUARTER = torch.tensor([[[0, -1, 0], [1, 0, 0], [0, 0, 1]]])
+DTYPES = [torch.int64, torch.float16, torch.float32]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elements_are_kept_in_float64(dtype):
+    g = Element(QUARTER.to(dtype), torch.ones(1, 3, dtype=torch.float32))
+    space = MatrixElement({"plane": QUARTER.to(dtype)})
+    kept = [g.rotation, g.translation, (g @ g.inverse()).rotation, space.matrices["plane"]]
+    assert {x.dtype for x in kept} == {torch.float64}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("irreps", ["1e", "2e", "3o"])
+def test_an_element_of_whole_numbers_acts_as_any_other(irreps, dtype, draw):
+    x, types = {"x": draw(2, 4, Rep(irreps).dim)}, {"x": Rep(irreps)}
+    expected = act(Element(QUARTER.double(), NO_SHIFT), x, types)
+    assert_close(act(Element(QUARTER.to(dtype), NO_SHIFT), x, types), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("degree", range(4))
+def test_wigner_takes_whole_numbers(degree):
+    assert_close(wigner(degree, QUARTER), wigner(degree, QUARTER.float()), rtol=0, atol=0)
+
+
+def test_a_permutation_may_come_in_bytes(draw):
+    x, order = {"x": draw(2, 3, 1)}, torch.tensor([[2, 0, 1]])
+    moved = act(Permutation(order.to(torch.uint8)), x, {"x": SCALAR})
+    assert_close(moved, act(Permutation(order), x, {"x": SCALAR}), rtol=0, atol=0)

@@ -37,3 +37,16 @@ def test_the_unit_matrix_is_a_scalar():
 def test_other_shapes_are_refused(convert):
     with pytest.raises(ValueError, match=r"got \(2, 4\)"):
         convert(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("convert", [matrix_to_irreps, irreps_to_matrix])
+def test_whole_numbers_count_as_floats(convert):
+    x = torch.tensor([[1, 2, 0], [2, -1, 3], [0, 3, 4]])
+    x = x if convert is matrix_to_irreps else x.flatten()[:6]
+    assert_close(convert(x), convert(x.float()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("convert", [matrix_to_irreps, irreps_to_matrix])
+def test_a_list_is_no_tensor(convert):
+    with pytest.raises(ValueError, match="a tensor is needed, got a list"):
+        convert([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
