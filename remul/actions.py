@@ -1,6 +1,7 @@
 """Group elements and how they act on typed fields."""
 
 from collections.abc import Iterable
+from math import prod
 from typing import TypeVar, cast, get_args
 
 import torch
@@ -58,26 +59,33 @@ def act(g: GroupElement, fields: Fields, types: Types) -> Fields:
 
 def transform(g: GroupElement, fields: Fields, types: Types, layout: Layout | None) -> Fields:
     """Return the fields after g as `act` does, where they lie as `layout` says."""
-    layout = check(fields, types, layout)
+    return move(g, fields, types, check(fields, types, layout))
+
+
+def move(g: GroupElement, fields: Fields, types: Types, layout: Layout) -> Fields:
+    """Return the fields after g, where `check` has found them to be what their types say."""
     if len(g) not in (1, layout.size):
         name = next(iter(fields))
         raise ValueError(
             f"field {name!r} has {layout.size} samples, the group element has {len(g)}"
         )
-    g = g.to(next(iter(fields.values())).device)
     if isinstance(g, Permutation):
         objects = {name: rep.objects for name, rep in types.items()}
         return layout.permute(fields, objects, g.order)
-    if isinstance(g, MatrixElement):
-        return {
-            name: _multiply(name, x, types[name], g, layout) if name not in UNTYPED else x
-            for name, x in fields.items()
-        }
-    blocks = _wigner_blocks(g.rotation, types)
-    return {
-        name: x if name in UNTYPED else _transform(name, x, types[name], g, blocks, layout)
+    wide = {
+        name: _widen(name, x)
         for name, x in fields.items()
+        if name not in UNTYPED and _moves(g, types[name])
     }
+    if not wide:
+        return {**fields}
+    device = next(iter(wide.values())).device
+    with torch.autocast(device.type, enabled=False):
+        if isinstance(g, MatrixElement):
+            moved = _multiply(g.to(device), wide, types, layout)
+        else:
+            moved = _turn(g.to(device), wide, types, layout)
+    return {name: moved[name].to(x.dtype) if name in moved else x for name, x in fields.items()}
 
 
 def list_elements(g: G | Iterable[G] | None) -> list[G]:
@@ -151,64 +159,84 @@ def _coupling(degree: int, device: torch.device) -> Tensor:
     return table.to(device)  # (3 (2 l - 1), 2 l + 1)
 
 
-def _wigner_blocks(rotation: Tensor, types: Types) -> dict[tuple[int, int], Tensor]:
-    needed = {(degree, parity) for rep in types.values() for _, degree, parity in rep.chunks}
-    return {
-        (degree, parity): wigner(degree, rotation) * _handedness(degree, parity, rotation)
-        for degree, parity in needed - {(0, 1)}
-    }
+def _moves(g: Element | MatrixElement, rep: Rep) -> bool:
+    """Tell whether elements of this kind act on the components of a field."""
+    if isinstance(g, MatrixElement):
+        return bool(rep.space)
+    return any(chunk[1:] != (0, 1) for chunk in rep.chunks)
 
 
-def _handedness(degree: int, parity: int, rotation: Tensor) -> Tensor | float:
-    if parity == (-1) ** degree:
-        return 1.0
-    first, second, third = rotation.unbind(1)  # no factorisation, which no CUDA graph can hold
-    return (torch.linalg.cross(first, second) * third).sum(-1).sign()[:, None, None]
-
-
-def _transform(name: str, x: Tensor, rep: Rep, g: Element, blocks: dict, layout: Layout) -> Tensor:
-    if all(chunk[1:] == (0, 1) for chunk in rep.chunks):
-        return x
+def _widen(name: str, x: Tensor) -> Tensor:
+    """Return a field in the precision in which it moves, whatever that of a network's products."""
     if not x.is_floating_point():
-        raise ValueError(f"field {name!r} is {x.dtype}; what turns has to be floating")
+        raise ValueError(f"field {name!r} is {x.dtype}; what moves has to be floating")
+    return x.to(torch.promote_types(x.dtype, torch.float64 if x.is_cuda else torch.float32))
+
+
+def _turn(g: Element, fields: Fields, types: Types, layout: Layout) -> Fields:
+    blocks = _wigner_blocks(g.rotation, [types[name] for name in fields])
+    cast = {
+        dtype: (
+            {irrep: block.to(dtype) for irrep, block in blocks.items()},
+            g.translation.to(dtype),
+        )
+        for dtype in {x.dtype for x in fields.values()}
+    }
+    return {name: _turn_field(x, types[name], *cast[x.dtype], layout) for name, x in fields.items()}
+
+
+def _wigner_blocks(rotation: Tensor, reps: Iterable[Rep]) -> dict[tuple[int, int], Tensor]:
+    needed = {(degree, parity) for rep in reps for _, degree, parity in rep.chunks}
+    return {irrep: _wigner_block(*irrep, rotation) for irrep in needed - {(0, 1)}}
+
+
+def _wigner_block(degree: int, parity: int, rotation: Tensor) -> Tensor:
+    block = wigner(degree, rotation)
+    if parity == (-1) ** degree:
+        return block
+    first, second, third = rotation.unbind(1)  # no factorisation, which no CUDA graph can hold
+    return block * (torch.linalg.cross(first, second) * third).sum(-1).sign()[:, None, None]
+
+
+def _turn_field(
+    x: Tensor, rep: Rep, blocks: dict[tuple[int, int], Tensor], translation: Tensor, layout: Layout
+) -> Tensor:
     widths = [mul * (2 * degree + 1) for mul, degree, _ in rep.chunks]
-    wide = x.to(torch.promote_types(x.dtype, torch.float64 if x.is_cuda else torch.float32))
     parts = [
         part
         if chunk[1:] == (0, 1)
-        else _turn(part, layout.spread(blocks[chunk[1:]].to(wide), rep.objects))
-        for part, chunk in zip(wide.split(widths, -1), rep.chunks, strict=True)
+        else _product(layout.spread(blocks[chunk[1:]], rep.objects), part)
+        for part, chunk in zip(x.split(widths, -1), rep.chunks, strict=True)
     ]
     turned = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
     if rep.affine:
-        turned = turned + _shift(layout.spread(g.translation.to(wide), rep.objects), wide)
-    return turned.to(x.dtype)
+        turned = turned + _shift(layout.spread(translation, rep.objects), x)
+    return turned
 
 
-def _multiply(name: str, x: Tensor, rep: Rep, g: MatrixElement, layout: Layout) -> Tensor:
-    if not rep.space:
-        return x
-    matrix = g.matrices.get(rep.space)
-    if matrix is None or matrix.shape[-1] != rep.dim:
-        there = {space: m.shape[-1] for space, m in g.matrices.items()}
-        raise ValueError(
-            f"field {name!r} has {rep.dim} components in space {rep.space!r}, the group element "
-            f"acts on {there}"
-        )
-    if not x.is_floating_point():
-        raise ValueError(f"field {name!r} is {x.dtype}; what a matrix moves has to be floating")
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    return _turn(wide, layout.spread(matrix.to(wide), rep.objects)).to(x.dtype)
+def _multiply(g: MatrixElement, fields: Fields, types: Types, layout: Layout) -> Fields:
+    moved = {}
+    for name, x in fields.items():
+        rep, matrix = types[name], g.matrices.get(types[name].space)
+        if matrix is None or matrix.shape[-1] != rep.dim:
+            there = {space: m.shape[-1] for space, m in g.matrices.items()}
+            raise ValueError(
+                f"field {name!r} has {rep.dim} components in space {rep.space!r}, "
+                f"the group element acts on {there}"
+            )
+        moved[name] = _product(layout.spread(matrix.to(x), rep.objects), x)
+    return moved
 
 
-def _turn(x: Tensor, block: Tensor) -> Tensor:
-    """Return D x, whatever the precision of a network's products."""
-    copies = x.unflatten(-1, (-1, block.shape[-1])).flatten(1, -2)  # (rows, copies, 2 l + 1)
-    with torch.autocast(x.device.type, enabled=False):
-        return (copies @ block.mT).reshape(x.shape)
+def _product(block: Tensor, x: Tensor) -> Tensor:
+    """Return D y for each run y of as many components of x as D has columns."""
+    width = block.shape[-1]
+    copies = x.reshape(len(x), prod(x.shape[1:]) // width, width)  # (rows, copies, 2 l + 1)
+    return copies.bmm(block.mT.expand(len(x), width, width)).reshape(x.shape)
 
 
 def _shift(translation: Tensor, x: Tensor) -> Tensor:
     """Return translations, (rows or 1, 3), of as many points as the last axis of x has."""
-    shift = translation.repeat(1, x.shape[-1] // 3)
+    points = x.shape[-1] // 3
+    shift = translation if points == 1 else translation.repeat(1, points)
     return shift.view(len(shift), *(1,) * (x.dim() - 2), x.shape[-1])

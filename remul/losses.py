@@ -4,9 +4,15 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from remul.actions import Elements, list_elements, transform
+from remul.actions import Elements, list_elements, move, transform
 from remul.batches import Batch
-from remul.checks import check_alike, check_inputs, check_labels, predict_together
+from remul.checks import (
+    check_alike,
+    check_inputs,
+    check_labels,
+    check_signature,
+    predict_together,
+)
 from remul.distances import Distance, field_distance, mean_distance
 from remul.elements import GroupElement
 from remul.fields import MASK, Fields, Model, Signature
@@ -59,7 +65,9 @@ def loss_terms(
     layout = check_labels(batch, signature)
     makers = {
         FIT: lambda: [batch],
-        EQUIVARIANCE: lambda: [_turn(batch, signature, h, layout) for h in list_elements(g)],
+        EQUIVARIANCE: lambda: [
+            _turn(batch, signature, h, layout) for h in _list_beside(batch.inputs, g)
+        ],
     }
     parts = {name: makers[name]() for name in _check_names(names)}
     inputs = [part.inputs for batches in parts.values() for part in batches]
@@ -106,11 +114,14 @@ def consistency_terms(
     """
     if EQUIVARIANCE not in (names := _check_names(names)):
         return loss_terms(model, batch, signature, None, distance, names)
-    check_labels(batch, signature)
-    elements, inputs = list_elements(g), batch.inputs if unlabelled is None else unlabelled
-    check_alike(batch.inputs, inputs)
-    labelled = [batch.inputs] if unlabelled is not None and FIT in names else []
-    layout, outputs = _predict_turned(model, inputs, signature, elements, labelled)
+    layout, inputs, labelled = check_labels(batch, signature), batch.inputs, []
+    if unlabelled is not None:
+        check_alike(inputs, unlabelled)
+        layout, inputs = check_inputs(unlabelled, signature.inputs), unlabelled
+        labelled = [batch.inputs] if FIT in names else []
+    elements, types = _list_beside(inputs, g), signature.outputs
+    turned = [move(h, inputs, signature.inputs, layout) for h in elements]
+    outputs = predict_together(model, [*labelled, inputs, *turned], types)
     mask, input_mask = batch.inputs.get(MASK), inputs.get(MASK)
     pairs = _pair(outputs[len(labelled) :], signature, elements, layout, stop_gradient)
     makers = {
@@ -177,23 +188,18 @@ def consistency_loss(
         >>> consistency_loss(offset, inputs, signature, g, mse) > 0.01
         tensor(True)
     """
-    elements = list_elements(g)
-    layout, outputs = _predict_turned(model, inputs, signature, elements)
+    check_signature(signature)
+    layout, elements = check_inputs(inputs, signature.inputs), _list_beside(inputs, g)
+    turned = [move(h, inputs, signature.inputs, layout) for h in elements]
+    outputs = predict_together(model, [inputs, *turned], signature.outputs)
     pairs = _pair(outputs, signature, elements, layout, stop_gradient)
     return mean_distance(pairs, distance, inputs.get(MASK))
 
 
-def _predict_turned(
-    model: Model,
-    inputs: Fields,
-    signature: Signature,
-    elements: list[GroupElement],
-    others: Iterable[Fields] = (),
-) -> tuple[Layout, list[Fields]]:
-    """Return the outputs of other inputs, f(x) and each f(h x), from one forward pass."""
-    layout = check_inputs(inputs, signature.inputs)
-    turned = [transform(h, inputs, signature.inputs, layout) for h in elements]
-    return layout, predict_together(model, [*others, inputs, *turned], signature.outputs)
+def _list_beside(inputs: Fields, g: Elements | None) -> list[GroupElement]:
+    """Return the elements one by one, where the inputs are: sent once, they act several times."""
+    device = next(iter(inputs.values())).device
+    return [h.to(device) for h in list_elements(g)]
 
 
 def _pair(
@@ -212,8 +218,8 @@ def _pair(
 
 
 def _turn(batch: Batch, signature: Signature, g: GroupElement, layout: Layout) -> Batch:
-    inputs = transform(g, batch.inputs, signature.inputs, layout)
-    return Batch(inputs, transform(g, batch.targets, signature.outputs, layout))
+    inputs = move(g, batch.inputs, signature.inputs, layout)
+    return Batch(inputs, move(g, batch.targets, signature.outputs, layout))
 
 
 def _check_names(names: Iterable[str]) -> list[str]:

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from e3nn import o3
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import remul
 from remul import (
@@ -338,3 +340,20 @@ def test_a_permutation_may_come_in_bytes(draw):
     x, order = {"x": draw(2, 3, 1)}, torch.tensor([[2, 0, 1]])
     moved = act(Permutation(order.to(torch.uint8)), x, {"x": SCALAR})
     assert_close(moved, act(Permutation(order), x, {"x": SCALAR}), rtol=0, atol=0)
+
+
+def test_matrices_act_on_a_gpu_in_the_precision_of_rotations():
+    """Neither TF32 nor anything else rounds there; fake tensors tell without a device."""
+    seen = []
+
+    class Products(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.extend(x.dtype for x in args[:2] if "bmm" in str(function))
+            return function(*args, **(kwargs or {}))
+
+    with FakeTensorMode(), Products():
+        matrix = torch.empty(2, 3, 3, device="cuda", dtype=torch.float64)
+        x = {"x": torch.empty(2, 4, 3, device="cuda")}
+        act(MatrixElement({"plane": matrix}), x, {"x": Rep("3x0e", space="plane")})
+        act(Element(matrix, torch.empty(2, 3, device="cuda").double()), x, {"x": VECTOR})
+    assert seen == [torch.float64] * 4
