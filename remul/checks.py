@@ -91,7 +91,7 @@ def predict(model: Model, inputs: Fields, types: Mapping[str, Rep | Tensor]) -> 
 
     Raises `ValueError` if one is missing, or of other samples than the inputs.
     """
-    layout, outputs = layout_of(inputs), model(inputs)
+    layout, outputs = layout_of(inputs), model({**inputs})  # it may take fields out
     if not isinstance(outputs, Mapping):
         raise ValueError(f"the model gives a {type(outputs).__name__}, not a dict of fields")
     missing = ", ".join(sorted(types.keys() - outputs.keys()))
@@ -100,6 +100,9 @@ def predict(model: Model, inputs: Fields, types: Mapping[str, Rep | Tensor]) -> 
         raise ValueError(f"field {missing!r} is not predicted; the model gives {there}")
     for name, like in types.items():
         shape = shape_of(outputs[name])
+        if not outputs[name].is_floating_point() and not outputs[name].is_complex():
+            dtype = outputs[name].dtype
+            raise ValueError(f"the model gives field {name!r} in {dtype}; it has to be floating")
         length = layout.count(like.objects) if isinstance(like, Rep) else len(like)
         if shape[:1] != (length,):
             there = layout.describe(like.objects) if isinstance(like, Rep) else f"{length} targets"

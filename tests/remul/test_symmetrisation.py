@@ -13,6 +13,7 @@ from remul import (
     SE3,
     SO3,
     VECTOR,
+    MatrixElement,
     Rep,
     Signature,
     act,
@@ -308,3 +309,25 @@ def test_forces_of_a_frame_average_are_the_slope_of_its_energy(cloud, draw):
     with torch.no_grad():
         expected = slope(lambda t: energy(x + t * along, weight), 0.0, 1e-6)
     assert_close((found * along).sum(), expected, rtol=1e-5, atol=1e-6)
+
+
+AVERAGES = {
+    "group_average": lambda f, s: group_average(f, s, groups.tetrahedral.elements()),
+    "mean in a space": lambda f, s: group_average(f, s, [MatrixElement({"": torch.eye(1)[None]})]),
+    **WRAPPERS,
+}
+every_average = pytest.mark.parametrize("wrap", AVERAGES.values(), ids=AVERAGES)
+
+
+@every_average
+def test_whole_numbers_have_no_average(wrap, bodies):
+    signature = Signature(SIGNATURE.inputs, {"kind": SCALAR})
+    model = wrap(lambda inputs: {"kind": inputs["mass"].long()}, signature)
+    with pytest.raises(ValueError, match=r"'kind' in .*int64; it has to be floating"):
+        model(bodies)
+
+
+@every_average
+def test_an_average_needs_a_signature(wrap):
+    with pytest.raises(ValueError, match=r"a Signature.* is needed, got a dict"):
+        wrap(skewed, SIGNATURE.inputs)
