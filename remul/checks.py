@@ -20,12 +20,19 @@ from remul.fields import (
 from remul.layouts import Layout, join, layout_of
 from remul.values import has_nan, shape_of
 
+SHAPES = (  # of fields, by `objects`
+    "(batch, dim)",
+    "(batch, n, ..., dim) with the n of the mask",
+    "(batch, n, n, ..., dim), with the n of a mask",
+)
+
 
 def check(fields: Fields, types: Types, layout: Layout | None = None) -> Layout:
     """Return how fields lie over samples; `ValueError` if they are not what their types say.
 
-    That is: a field undeclared, missing, of the wrong width or of other samples, a mask that is not
-    (batch, n, 1), indices that do not fit, or an empty batch. Outputs lie as `layout` says.
+    That is: a field undeclared, missing, of the wrong width, of other samples or of other objects
+    than its type or the mask says, a mask that is not (batch, n, 1), indices that do not fit, or an
+    empty batch. Outputs lie as `layout` says.
     """
     check_fields(fields)
     _check_names(fields.keys() - UNTYPED, types.keys() - UNTYPED)
@@ -150,3 +157,7 @@ def _check_field(name: str, x: Tensor, rep: Rep | None, layout: Layout) -> None:
         )
     if len(x) != layout.count(objects):
         raise ValueError(f"field {name!r} has length {len(x)} for {layout.describe(objects)}")
+    if not layout.allows(x.shape, objects):
+        raise ValueError(
+            f"field {name!r} is {shape_of(x)}; as objects={objects} it has to be {SHAPES[objects]}"
+        )

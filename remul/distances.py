@@ -6,7 +6,7 @@ from math import frexp
 import torch
 from torch import Tensor
 
-from remul.fields import Fields, real_fraction, zero_padding
+from remul.fields import Fields, Types, check_fields, real_entries
 from remul.values import holds
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -22,6 +22,7 @@ def field_distance(
     target: Fields,
     distance: Distance | Mapping[str, Distance],
     mask: Tensor | None = None,
+    types: Types | None = None,
 ) -> Tensor:
     """Return the sum over fields of the mean distance between real objects.
 
@@ -31,13 +32,16 @@ def field_distance(
         distance: As `torch.nn.functional.mse_loss`; or one for each field, by its name, where
             fields have scales or weights of their own.
         mask: 1 at real objects, `(batch, n, 1)`; where it is 0 both may hold anything.
+        types: What says by `objects` which axes of a field the mask is of. Without them
+            `(batch, n, n, dim)` is of pairs.
 
     Returns:
         A scalar, in the units of `distance`.
 
     Raises:
         ValueError: For a field that is not predicted, in another shape, without entries or without
-            a distance, for a mask in another shape, and for one without a real object (on a CPU).
+            a distance, for a distance that gives no scalar, for a mask of another shape, of other
+            samples or of another number of objects, and for one without a real object (on a CPU).
 
     Example:
         >>> x, mask = torch.tensor([[[3.0], [9.0]]]), torch.tensor([[[1.0], [0.0]]])
@@ -47,21 +51,69 @@ def field_distance(
         >>> field_distance({"x": x}, {"x": 0 * x}, by_name, mask)
         tensor(3.)
     """
+    _check_pair(prediction, target)
+    distances = _list_distances(distance, target)
+    if mask is not None:
+        _check_mask(mask, target)
+    per_field = []
+    for name, y in target.items():
+        objects = types[name].objects if types and name in types else None
+        real = None if mask is None else real_entries(y, mask, objects)
+        per_field.append(_average(name, distances[name], prediction[name], y, real))
+    return sum(per_field[1:], start=per_field[0])
+
+
+def _check_pair(prediction: Fields, target: Fields) -> None:
+    for fields in (prediction, target):
+        check_fields(fields)
+    if not target:
+        raise ValueError("a distance needs at least one field, the target has none")
     for name, y in target.items():
         shape = tuple(prediction[name].shape) if name in prediction else "not predicted"
         if shape != tuple(y.shape):
             raise ValueError(f"field {name!r} is {shape}, its target {tuple(y.shape)}")
         if y.numel() == 0:
             raise ValueError(f"field {name!r} has no entries: it is {shape}")
-        if isinstance(distance, Mapping) and name not in distance:
-            raise ValueError(f"field {name!r} has no distance; there are {', '.join(distance)}")
-    _check_mask(mask)
-    prediction, target = zero_padding(prediction, mask), zero_padding(target, mask)
-    distances = distance if isinstance(distance, Mapping) else dict.fromkeys(target, distance)
-    per_field = [
-        distances[name](prediction[name], y) / real_fraction(y, mask) for name, y in target.items()
-    ]
-    return sum(per_field[1:], start=per_field[0])
+
+
+def _list_distances(
+    distance: Distance | Mapping[str, Distance], target: Fields
+) -> Mapping[str, Distance]:
+    """Return the distance of each field by its name."""
+    by_name = distance if isinstance(distance, Mapping) else dict.fromkeys(target, distance)
+    for name in target:
+        if name not in by_name:
+            raise ValueError(f"field {name!r} has no distance; there are {', '.join(by_name)}")
+        if isinstance(by_name[name], type) or not callable(by_name[name]):
+            raise ValueError(
+                "a distance is a function of two tensors, such as torch.nn.functional.mse_loss, "
+                f"got {by_name[name]!r}"
+            )
+    return by_name
+
+
+def _check_mask(mask: Tensor, target: Fields) -> None:
+    if mask.dim() != 3 or mask.shape[-1] != 1:
+        raise ValueError(f"the mask is {tuple(mask.shape)}; it has to be (batch, n, 1)")
+    for name, y in target.items():
+        if len(y) != len(mask) or not {*y.shape[1:-1][:1]} <= {mask.shape[1]}:
+            raise ValueError(
+                f"the mask is {tuple(mask.shape)}, field {name!r} {tuple(y.shape)}; "
+                "they need one batch and one number of objects"
+            )
+    if holds((mask == 0).all()):
+        raise ValueError("the mask marks no object as real")
+
+
+def _average(name: str, distance: Distance, x: Tensor, y: Tensor, real: Tensor | None) -> Tensor:
+    """Return the mean distance over the real entries, over all where nothing is padded."""
+    if real is not None:
+        x, y = torch.where(real, x, 0), torch.where(real, y, 0)
+    mean = distance(x, y)
+    if not isinstance(mean, Tensor) or mean.dim():
+        gives = f"a tensor {tuple(mean.shape)}" if isinstance(mean, Tensor) else repr(mean)
+        raise ValueError(f"the distance of field {name!r} gives {gives}; it has to be a scalar")
+    return mean if real is None else mean / real.to(mean.dtype).mean()
 
 
 def norm(x: Tensor) -> Tensor:
@@ -77,19 +129,12 @@ def norm(x: Tensor) -> Tensor:
     return (x * scale.unsqueeze(-1)).norm(dim=-1) / scale
 
 
-def _check_mask(mask: Tensor | None) -> None:
-    if mask is None:
-        return
-    if mask.dim() != 3 or mask.shape[-1] != 1:
-        raise ValueError(f"the mask is {tuple(mask.shape)}; it has to be (batch, n, 1)")
-    if holds((mask == 0).all()):
-        raise ValueError("the mask marks no object as real")
-
-
 def mean_distance(
     pairs: Iterable[tuple[Fields, Fields]],
     distance: Distance | Mapping[str, Distance],
     mask: Tensor | None,
+    types: Types | None = None,
 ) -> Tensor:
     """Return the mean of `field_distance` over pairs of prediction and target."""
-    return torch.stack([field_distance(*pair, distance, mask) for pair in pairs]).mean()
+    distances = [field_distance(*pair, distance, mask, types) for pair in pairs]
+    return torch.stack(distances).mean() if len(distances) > 1 else distances[0]

@@ -69,11 +69,12 @@ class Element:
 class Permutation:
     """Permutations of n objects, one per sample or a single one for all samples.
 
-    Fields (batch, n, k) and `mask` are reordered, pair fields (batch, n, n, k) along both axes,
-    fields without objects (batch, k) stay; `g @ h` acts with h first. Losses and measures read the
-    mask before the action: give them permutations that leave padded objects in place, as those of
-    `groups.permutations` do. Of ragged samples n is the largest size; a smaller one has its own
-    objects first in its row, the rest in place. Edges keep their rows, `edge_index` follows.
+    Fields (batch, n, ..., k) and `mask` are reordered, those whose type has `objects=2`,
+    (batch, n, n, ..., k), along both axes of objects, those of the sample, (batch, k), stay;
+    `g @ h` acts with h first. Losses and measures read the mask before the action: give them
+    permutations that leave padded objects in place, as those of `groups.permutations` do. Of ragged
+    samples n is the largest size; a smaller one has its own objects first in its row, the rest in
+    place. Edges keep their rows, `edge_index` follows.
 
     Args:
         order: Whole numbers, `(batch, n)`: object `order[i]` comes to place i.

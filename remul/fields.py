@@ -207,21 +207,20 @@ def zero_padding(fields: Fields, mask: Tensor | None) -> Fields:
     return {name: keep_real(x, mask) for name, x in fields.items()}
 
 
-def keep_real(x: Tensor, mask: Tensor | None) -> Tensor:
+def keep_real(x: Tensor, mask: Tensor | None, objects: int | None = None) -> Tensor:
     """Return one field with the components of padded objects set to zero."""
-    return x if mask is None else torch.where(_real_entries(x, mask), x, 0)
+    return x if mask is None else torch.where(real_entries(x, mask, objects), x, 0)
 
 
-def real_fraction(x: Tensor, mask: Tensor | None) -> Tensor | float:
-    """Return the share of the entries of one field that belong to real objects."""
-    return 1.0 if mask is None else _real_entries(x, mask).expand(x.shape).to(x.dtype).mean()
+def real_entries(x: Tensor, mask: Tensor, objects: int | None = None) -> Tensor:
+    """Return which entries are of real objects, to be broadcast; all where x has no objects.
 
-
-def _real_entries(x: Tensor, mask: Tensor) -> Tensor:
-    """Return which entries are of real objects, to be broadcast; all where x has no objects."""
+    `objects` is that of the type of x; without one it is told from the shape.
+    """
     real, n = mask.bool(), mask.shape[1]
-    if x.shape[1:-1] == (n, n):
-        return real[:, :, None] & real[:, None]
-    if x.dim() > 2 and x.shape[1] == n:
-        return real.view(*real.shape[:2], *(1,) * (x.dim() - 2))
-    return real.new_ones(())
+    if objects is None:
+        objects = 2 if x.shape[1:-1] == (n, n) else int(n in x.shape[1:2])
+    if objects == 0 or x.dim() == 2:
+        return real.new_ones(())
+    real = real[:, :, None] & real[:, None] if objects == 2 else real  # (batch, n, (n,) 1)
+    return real.view(*real.shape[:-1], *(1,) * (x.dim() + 1 - real.dim()))

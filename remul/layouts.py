@@ -41,6 +41,14 @@ class Dense:
         """Return what the first axis of a field counts."""
         return f"{self.size} samples"
 
+    def allows(self, shape: Sequence[int], objects: int) -> bool:
+        """Tell whether a field has the axes of its objects, as many as the mask has."""
+        axes = [*shape[1:-1]]
+        if objects == 0 or not axes:
+            return objects < 2 and not axes
+        n = axes[0] if self.mask is None else self.mask.shape[1]
+        return axes[:objects] == [n] * objects
+
     def spread(self, values: Tensor, objects: int) -> Tensor:
         """Return values of each sample, or one for all, such that they broadcast over a field."""
         return values
@@ -51,7 +59,7 @@ class Dense:
 
     def pad(self, x: Tensor, objects: int) -> Tensor:
         """Return a field as blocks, one for each sample, zero where there is no object."""
-        return keep_real(x, self.mask)
+        return keep_real(x, self.mask, objects)
 
     def real(self, fields: Fields) -> Tensor:
         """Return which objects of the blocks there are, (batch, n)."""
@@ -68,18 +76,21 @@ class Dense:
 
     def permute(self, fields: Fields, objects: Objects, order: Tensor) -> Fields:
         """Return the fields with their objects in another order, (batch or 1, n)."""
-        return {name: self._reorder(name, x, order.to(x.device)) for name, x in fields.items()}
+        return {
+            name: self._reorder(name, x, objects.get(name, 1), order.to(x.device))
+            for name, x in fields.items()
+        }
 
-    def _reorder(self, name: str, x: Tensor, order: Tensor) -> Tensor:
-        if x.dim() == 2:
+    def _reorder(self, name: str, x: Tensor, objects: int, order: Tensor) -> Tensor:
+        if objects == 0 or x.dim() == 2:
             return x
-        if set(x.shape[1:-1]) != {order.shape[1]}:
+        axes = x.shape[1 : 1 + objects]
+        if {*axes} != {order.shape[1]}:
             raise ValueError(
-                f"field {name!r} has objects {tuple(x.shape[1:-1])}, "
-                f"the permutation is of {order.shape[1]}"
+                f"field {name!r} has objects {tuple(axes)}, the permutation is of {order.shape[1]}"
             )
         sample = torch.arange(len(x), device=x.device)[:, None]
-        if x.dim() == 3:
+        if objects == 1:
             return x[sample, order]
         return x[sample[:, :, None], order[:, :, None], order[:, None]]
 
@@ -119,6 +130,10 @@ class Ragged:
     def describe(self, objects: int) -> str:
         """Return what the rows of a field are."""
         return f"{self.count(objects)} {KINDS[objects]}"
+
+    def allows(self, shape: Sequence[int], objects: int) -> bool:
+        """Tell whether a field has the axes of its objects: one of samples no further ones."""
+        return objects > 0 or len(shape) == 2
 
     def spread(self, values: Tensor, objects: int) -> Tensor:
         """Return values of each sample, or one for all, such that they broadcast over a field."""

@@ -56,7 +56,8 @@ def loss_terms(
 
     Raises:
         ValueError: For fields that do not match the signature or one another in size, empty
-            batches, a NaN in a real object (on a CPU), no element and unknown names.
+            batches, a NaN in a real object (on a CPU), no element, unknown names or none, and as
+            `field_distance`.
 
     Example:
         >>> list(loss_terms(offset, batch, signature, g, mse))
@@ -72,11 +73,9 @@ def loss_terms(
     parts = {name: makers[name]() for name in _check_names(names)}
     inputs = [part.inputs for batches in parts.values() for part in batches]
     outputs = iter(predict_together(model, inputs, signature.outputs))
-    mask = batch.inputs.get(MASK)
-    return {
-        name: mean_distance([(next(outputs), part.targets) for part in batches], distance, mask)
-        for name, batches in parts.items()
-    }
+    pairs = {name: [(next(outputs), p.targets) for p in some] for name, some in parts.items()}
+    mask, types = batch.inputs.get(MASK), signature.outputs
+    return {name: mean_distance(some, distance, mask, types) for name, some in pairs.items()}
 
 
 def consistency_terms(
@@ -125,8 +124,8 @@ def consistency_terms(
     mask, input_mask = batch.inputs.get(MASK), inputs.get(MASK)
     pairs = _pair(outputs[len(labelled) :], signature, elements, layout, stop_gradient)
     makers = {
-        FIT: lambda: field_distance(outputs[0], batch.targets, distance, mask),
-        EQUIVARIANCE: lambda: mean_distance(pairs, distance, input_mask),
+        FIT: lambda: field_distance(outputs[0], batch.targets, distance, mask, types),
+        EQUIVARIANCE: lambda: mean_distance(pairs, distance, input_mask, types),
     }
     return {name: makers[name]() for name in names}
 
@@ -193,7 +192,7 @@ def consistency_loss(
     turned = [move(h, inputs, signature.inputs, layout) for h in elements]
     outputs = predict_together(model, [inputs, *turned], signature.outputs)
     pairs = _pair(outputs, signature, elements, layout, stop_gradient)
-    return mean_distance(pairs, distance, inputs.get(MASK))
+    return mean_distance(pairs, distance, inputs.get(MASK), signature.outputs)
 
 
 def _list_beside(inputs: Fields, g: Elements | None) -> list[GroupElement]:

@@ -342,6 +342,21 @@ def test_a_permutation_may_come_in_bytes(draw):
     assert_close(moved, act(Permutation(order), x, {"x": SCALAR}), rtol=0, atol=0)
 
 
+SWAP = Permutation(torch.tensor([[1, 0, 2]]))
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_a_permutation_leaves_the_steps_of_a_path_alone(steps, draw):
+    x = draw(2, 3, steps, 3)
+    assert torch.equal(act(SWAP, {"x": x}, {"x": VECTOR})["x"], x[:, [1, 0, 2]])
+
+
+def test_a_permutation_reorders_pairs_that_are_typed_so(draw):
+    x = draw(2, 3, 3, 3)
+    found = act(SWAP, {"x": x}, {"x": Rep("1o", objects=2)})["x"]
+    assert torch.equal(found, x[:, [1, 0, 2]][:, :, [1, 0, 2]])
+
+
 def test_matrices_act_on_a_gpu_in_the_precision_of_rotations():
     """Neither TF32 nor anything else rounds there; fake tensors tell without a device."""
     seen = []

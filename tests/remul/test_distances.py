@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torch.nn.functional import mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 from torch.testing import assert_close
 
-from remul import field_distance
+from remul import Rep, field_distance
 
 
 def test_a_pair_counts_where_both_objects_are_real(draw):
@@ -40,3 +40,68 @@ def test_fields_may_have_distances_of_their_own(draw):
 def test_a_field_without_a_distance_is_named(draw):
     with pytest.raises(ValueError, match="'force' has no distance"):
         field_distance({"force": draw(2, 3)}, {"force": draw(2, 3)}, {"energy": mse_loss})
+
+
+MASK = torch.tensor([1.0, 1, 0]).view(1, 3, 1)
+TYPED = {  # what counts where two of three objects are real
+    "a series as long as there are objects": (1, lambda x: x[:, :2]),
+    "pairs": (2, lambda x: x[:, :2, :2]),
+}
+
+
+@pytest.mark.parametrize(("objects", "real"), TYPED.values(), ids=TYPED)
+def test_a_type_says_what_the_mask_is_of(objects, real, draw):
+    found, wanted = draw(1, 3, 3, 2), draw(1, 3, 3, 2)
+    types = {"x": Rep("2x0e", objects=objects)}
+    distance = field_distance({"x": found}, {"x": wanted}, mse_loss, MASK, types)
+    assert_close(distance, mse_loss(real(found), real(wanted)))
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 1), (3, 3, 1), (2, 3, 1), (2, 3)], ids=str)
+def test_a_mask_of_others_is_refused(shape, draw):
+    x = {"x": draw(1, 3, 2)}
+    with pytest.raises(ValueError, match="the mask is"):
+        field_distance(x, x, mse_loss, torch.ones(shape))
+
+
+def test_a_mask_of_other_samples_is_refused_for_their_energies(draw):
+    x = {"energy": draw(2, 1)}
+    with pytest.raises(ValueError, match="they need one batch"):
+        field_distance(x, x, mse_loss, MASK)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
+def test_targets_may_be_whole_numbers(mask):
+    target = {"x": torch.tensor([1, 2, 9]).view(1, 3, 1)}
+    prediction = {"x": torch.tensor([2.0, 3, 10]).view(1, 3, 1)}
+    assert field_distance(prediction, target, l1_loss, mask) == 1
+
+
+NO_FIELDS = {"a tensor": MASK, "none": None, "a number": {"x": 1.0}, "no field": {}}
+
+
+@pytest.mark.parametrize("fields", NO_FIELDS.values(), ids=NO_FIELDS)
+def test_what_is_no_fields_is_told(fields):
+    with pytest.raises(ValueError, match=r"fields are tensors|has to be a tensor|at least one"):
+        field_distance(fields, fields, mse_loss)
+
+
+NO_DISTANCES = {
+    "a class": (torch.nn.MSELoss, "a function of two tensors"),
+    "a text": ("mse", "a function of two tensors"),
+    "none": (None, "a function of two tensors"),
+    "each entry": (torch.nn.MSELoss(reduction="none"), r"gives a tensor \(1, 3, 2\)"),
+    "a number": (lambda x, y: 1.0, "gives 1.0"),
+}
+
+
+@pytest.mark.parametrize(("distance", "words"), NO_DISTANCES.values(), ids=NO_DISTANCES)
+def test_what_is_no_distance_is_told(distance, words, draw):
+    x = {"x": draw(1, 3, 2)}
+    with pytest.raises(ValueError, match=words):
+        field_distance(x, x, distance)
+
+
+def test_only_fields_of_the_target_are_masked(draw):
+    x = {"x": draw(1, 3, 2)}
+    assert field_distance(x | {"spare": draw(1, 5, 2)}, x, mse_loss, MASK) == 0

@@ -17,6 +17,7 @@ from remul import (
     VECTOR,
     FiniteGroup,
     Permutation,
+    Rep,
     about_axis,
     act,
     groups,
@@ -262,7 +263,7 @@ def test_an_inverse_undoes_its_element(name, generator, draw):
     assert (both.rotation - torch.eye(3)).abs().max() + both.translation.abs().max() < 1e-12
 
 
-SET = {"v": VECTOR, "pair": SCALAR, "whole": SCALAR}
+SET = {"v": VECTOR, "pair": Rep("0e", objects=2), "whole": SCALAR}
 
 
 @pytest.fixture
@@ -296,7 +297,7 @@ def test_an_inverse_permutation_undoes_it(name, objects, orders):
 def test_a_permutation_moves_pairs_with_their_objects(orders, draw):
     v = draw(50, 4, 3)
     products = (v[:, :, None] * v[:, None]).sum(-1, keepdim=True)
-    turned = act(orders[0], {"v": v, "pair": products}, {"v": VECTOR, "pair": SCALAR})
+    turned = act(orders[0], {"v": v, "pair": products}, {name: SET[name] for name in ("v", "pair")})
     expected = (turned["v"][:, :, None] * turned["v"][:, None]).sum(-1, keepdim=True)
     assert torch.equal(turned["pair"], expected)
 

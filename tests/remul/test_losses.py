@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import l1_loss, mse_loss
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from remul import (
     E3,
@@ -421,3 +422,68 @@ def test_unlabelled_samples_are_like_those_of_the_batch(batch):
         consistency_terms(
             shifted, batch, SIGNATURE, G, mse_loss, unlabelled={"x": torch.zeros(7, 5, 3)}
         )
+
+
+INPUTS = {"x": torch.zeros(2, 4, 3)}
+SWAPPED = {
+    "a tuple": ((INPUTS, INPUTS), SIGNATURE, "a Batch.* is needed, got a tuple"),
+    "inputs": (INPUTS, SIGNATURE, "a Batch.* is needed, got a dict"),
+    "swapped": (SIGNATURE, Batch(INPUTS, INPUTS), "a Batch.* is needed, got a Signature"),
+    "types": (Batch(INPUTS, INPUTS), {"x": VECTOR}, "a Signature.* is needed, got a dict"),
+    "tensors": (Batch(INPUTS["x"], INPUTS["x"]), SIGNATURE, "fields are tensors by name"),
+    "a tensor": (Batch(INPUTS, INPUTS["x"]), SIGNATURE, "fields are tensors by name"),
+}
+
+
+@pytest.mark.parametrize("terms", [loss_terms, consistency_terms])
+@pytest.mark.parametrize(("batch", "signature", "words"), SWAPPED.values(), ids=SWAPPED)
+def test_losses_say_what_they_take(terms, batch, signature, words):
+    with pytest.raises(ValueError, match=words):
+        terms(shifted, batch, signature, G, mse_loss)
+
+
+def test_consistency_needs_a_signature(batch):
+    with pytest.raises(ValueError, match=r"a Signature.* is needed, got a dict"):
+        consistency_loss(shifted, batch.inputs, SIGNATURE.inputs, G, mse_loss)
+
+
+@pytest.mark.parametrize("names", ["fit", [], ()], ids=str)
+@pytest.mark.parametrize("terms", [loss_terms, consistency_terms])
+def test_names_are_a_list_of_terms(terms, names, batch):
+    with pytest.raises(ValueError, match="names are a list of terms"):
+        terms(shifted, batch, SIGNATURE, G, mse_loss, names)
+
+
+@every_loss
+def test_a_path_as_long_as_there_are_objects_is_masked_by_object(loss, padded, draw):
+    mask = padded.inputs["mask"]
+    paths = Batch({"x": draw(5, 4, 4, 3), "mask": mask}, {"y": draw(5, 4, 4, 3)})
+    alone = Batch(real({"x": paths.inputs["x"]}, mask), real(paths.targets, mask))
+    assert_close(loss(shifted, paths, G), loss(shifted, alone, G))
+
+
+@pytest.mark.parametrize("distance", [torch.nn.MSELoss(reduction="none"), torch.nn.MSELoss])
+@pytest.mark.parametrize("terms", [loss_terms, consistency_terms])
+def test_every_loss_needs_a_distance_that_is_one(terms, distance, batch):
+    with pytest.raises(ValueError, match="distance"):
+        terms(shifted, batch, SIGNATURE, G, distance)
+
+
+def test_a_model_may_empty_its_inputs(batch):
+    loss_terms(lambda inputs: {"y": inputs.pop("x")}, batch, SIGNATURE, None, mse_loss, ["fit"])
+    assert list(batch.inputs) == ["x"]
+
+
+def test_turning_takes_few_operations(batch):
+    """Counted where nothing else is done: what a small network pays on top of its own."""
+    count = 0
+
+    class Count(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal count
+            count += 1
+            return function(*args, **(kwargs or {}))
+
+    with Count():
+        loss_terms(lambda inputs: {"y": inputs["x"]}, batch, SIGNATURE, G, mse_loss)
+    assert count <= 32
