@@ -6,14 +6,14 @@ processes each has its own, and they drift apart unless it is shared by `load_st
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite, log
+from math import isfinite, log, nan
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._compile import _disable_dynamo  # imports the compiler at the first call alone
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
-from remul.penalties import State, Weights, weigh
+from remul.penalties import State, Weights, check_terms, weigh
 
 LEAST = 1e-3  # no weight of GradNorm's falls below it before they are rescaled
 WIDEST = 1e4  # violations of the level beyond this factor count as it
@@ -60,9 +60,15 @@ class GradNorm:
         self._weights = torch.tensor([self.alpha, self.beta], dtype=torch.float64)
         self._first: Tensor | None = None
 
-    def watch(self, parameters: Iterable[Tensor]) -> None:
-        """Take gradients in these parameters, in REMUL those of the network's last layer."""
-        self._shared = [p for p in parameters if p.requires_grad]
+    def watch(self, parameters: Tensor | nn.Module | Iterable[Tensor]) -> None:
+        """Take gradients in these parameters, in REMUL those of the network's last layer.
+
+        A module stands for its parameters. Frozen ones do not count; `ValueError` if none is left,
+        and for anything else.
+        """
+        self._shared = [p for p in _list_tensors(parameters) if p.requires_grad]
+        if not self._shared:
+            raise ValueError("GradNorm has nothing to watch: no parameter requires a gradient")
 
     @property
     def weights(self) -> Weights:
@@ -79,10 +85,11 @@ class GradNorm:
         """Return the weighted sum of both terms; then take one step of the weights."""
         if not self._shared:
             raise ValueError("GradNorm has no shared weights; call watch(parameters) first")
+        check_terms(terms, self.weights)
         values = _widen(torch.stack([terms[FIT], terms[EQUIVARIANCE]]))
         self._weights = self._weights.to(values)
         first = values if self._first is None else self._first.to(values)
-        self._first = first = torch.where(first.isfinite(), first, values)
+        self._first = first = torch.where(first.isfinite().all(), first, values)
         total = weigh(terms, self.weights)
         shares = values / first.clamp(min=torch.finfo(values.dtype).tiny)
         self._step(shares, torch.stack([self._norm(terms[FIT]), self._norm(terms[EQUIVARIANCE])]))
@@ -174,15 +181,17 @@ class Dual:
 
     def __call__(self, terms: Terms) -> Tensor:
         """Return the weighted sum of both terms; then take one step of beta."""
+        check_terms(terms, self.weights)
         value = _widen(terms[EQUIVARIANCE])
         self._log_beta = self._log_beta.to(value)
         total = weigh(terms, self.weights)
-        mean = value if self._mean is None else self._mean.to(value)
+        mean = torch.full_like(value, nan) if self._mean is None else self._mean.to(value)
         before = torch.where(mean.isfinite(), mean, value)
         after = self.smoothing * before + (1 - self.smoothing) * value
         moved = self._ascend(self._violation(before), self._violation(after))
-        self._mean = torch.where(value.isfinite(), after, before)
-        self._log_beta = torch.where(value.isfinite(), moved, self._log_beta)
+        finite = value.isfinite() & terms[FIT].detach().isfinite()
+        self._mean = torch.where(finite, after, mean)
+        self._log_beta = torch.where(finite, moved, self._log_beta)
         return total
 
     def _ascend(self, before: Tensor, after: Tensor) -> Tensor:
@@ -190,7 +199,7 @@ class Dual:
         return moved.clamp(*map(log, BOUNDS))
 
     def _violation(self, mean: Tensor) -> Tensor:
-        return (mean / self.level).log().clamp(-log(WIDEST), log(WIDEST))
+        return (mean / self.level).clamp(min=0).log().clamp(-log(WIDEST), log(WIDEST))
 
     def state_dict(self) -> State:
         """Return the multiplier and the running mean of the equivariance term."""
@@ -202,6 +211,20 @@ class Dual:
         self._log_beta = torch.tensor(state["log_beta"], dtype=torch.float64)
         mean = state["mean"]
         self._mean = None if mean is None else torch.tensor(mean, dtype=torch.float64)
+
+
+def _list_tensors(parameters: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
+    if isinstance(parameters, nn.Module):
+        return list(parameters.parameters())
+    tensors = [parameters] if isinstance(parameters, Tensor) else parameters
+    tensors = list(tensors) if isinstance(tensors, Iterable) else [tensors]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise ValueError(
+                "watch takes parameters, such as network.parameters(), or a module, "
+                f"got a {type(tensor).__name__}"
+            )
+    return tensors
 
 
 def _check_positive(**options: float) -> None:

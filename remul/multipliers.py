@@ -18,7 +18,8 @@ class Multipliers:
     2025) the weight gamma_i of a free path beside the exact one of layer i. The loss is fit + sum_i
     lambda_i c_i, and each lambda_i grows by `lr` * c_i after a step: an oscillator, which `damping`
     * c_i^2 / 2 calms. With `slack` |c_i| takes the place of c_i, lambda_i grows by `lr` * (|c_i| -
-    slack) and never falls below 0: what is free within the slack stays so.
+    slack) and never falls below 0: what is free within the slack stays so. A step whose loss is not
+    finite leaves them as they are.
 
     Args:
         lr: Step size of the multipliers.
@@ -26,7 +27,8 @@ class Multipliers:
         damping: Weight of half the squared constraints beside the multipliers.
 
     Raises:
-        ValueError: Unless `lr` is finite and positive, and the others finite and not negative.
+        ValueError: Unless `lr` is finite and positive, and the others finite and not negative; at a
+            call with the term "equivariance", a loss that cannot vanish, or without "fit".
 
     Example:
         >>> multipliers = Multipliers(lr=0.5)
@@ -60,16 +62,23 @@ class Multipliers:
 
     def __call__(self, terms: Terms) -> Tensor:
         """Return the Lagrangian of the terms; then take one step of the multipliers."""
-        constraints = {n: c for n, c in terms.items() if n not in (FIT, EQUIVARIANCE)}
+        if EQUIVARIANCE in terms:
+            raise ValueError(
+                f"the term {EQUIVARIANCE!r} is a loss, no constraint of Multipliers; leave it out, "
+                "or choose Dual(level), which bounds it"
+            )
+        constraints = {name: c for name, c in terms.items() if name != FIT}
         if self.slack:
             constraints = {name: c.abs() for name, c in constraints.items()}
         held = {name: self._hold(name, c.detach()) for name, c in constraints.items()}
         total = weigh({**terms, **constraints}, {FIT: 1.0, **self.values, **held})
-        if self.damping:
+        if self.damping and constraints:
             squares = torch.stack([c.square() for c in constraints.values()])
             total = total + self.damping / 2 * squares.sum()
+        finite = total.detach().isfinite()
         for name, c in constraints.items():
-            self.values[name] = self._ascend(held[name], c.detach())
+            moved = self._ascend(held[name], c.detach())
+            self.values[name] = torch.where(finite, moved, held[name])
         return total
 
     def _hold(self, name: str, constraint: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Penalties: how the loss terms add up to one number, by weights fixed in advance."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ class Constant:
     beta = 0 is plain training, alpha = 0 data augmentation.
 
     Args:
-        alpha: Weight of the fit.
+        alpha: Weight of the fit. It comes first: `Constant(10)` has beta = 1.
         beta: Weight of the equivariance term.
 
     Raises:
@@ -106,7 +107,7 @@ class Ramp:
 
     Raises:
         ValueError: For weights that are negative or not finite, two zeros at either end, and
-            `steps` below 1.
+            `steps` below 1 or not finite.
 
     Example:
         >>> ramp = Ramp(beta=10.0, steps=2)
@@ -124,8 +125,8 @@ class Ramp:
     def __post_init__(self) -> None:
         _check_weights(self.alpha, self.beta)
         _check_weights(self.alpha, self.start)
-        if self.steps < 1:
-            raise ValueError(f"steps needs to be at least 1, got {self.steps}")
+        if not (isfinite(self.steps) and self.steps >= 1):
+            raise ValueError(f"steps needs to be finite, at least 1, got {self.steps}")
 
     @property
     def weights(self) -> Weights:
@@ -206,8 +207,16 @@ class Hinge:
 
 def weigh(terms: Terms, weights: Weights) -> Tensor:
     """Return the sum of the terms that have a weight, each times its weight."""
+    check_terms(terms, weights)
     parts = [weight * terms[name] for name, weight in weights.items()]
     return sum(parts[1:], start=parts[0])
+
+
+def check_terms(terms: Terms, wanted: Iterable[str]) -> None:
+    """Raise `ValueError` for a term that is wanted and missing."""
+    for name in wanted:
+        if name not in terms:
+            raise ValueError(f"no term {name!r}; there are {', '.join(terms)}")
 
 
 def _drop_zeros(weights: Weights) -> Weights:

@@ -159,3 +159,69 @@ def test_the_multiplier_stays_within_its_bounds(value, bound):
     for _ in range(20):
         dual({"fit": torch.tensor(1.0), "equivariance": torch.tensor(value)})
     assert dual.weights["equivariance"].item() == pytest.approx(bound, rel=1e-4)
+
+
+@adaptive
+@nothing
+@pytest.mark.parametrize("name", ["fit", "equivariance"])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_no_step_of_which_a_term_is_not_finite_counts(penalty, value, name, steps):
+    w = weight()
+    late, sound = call_copy(penalty, steps, w), call_copy(penalty, steps, w)
+    late({**two_terms(w), name: w.sum() * value})
+    for each in (late, sound):
+        for _ in range(2):
+            each(two_terms(w))
+    assert late.state_dict() == sound.state_dict()
+
+
+def test_a_term_below_zero_undercuts_the_level():
+    dual, zero = Dual(0.1, smoothing=0.0), Dual(0.1, smoothing=0.0)
+    for _ in range(3):
+        dual({"fit": torch.tensor(1.0), "equivariance": torch.tensor(-2.0)})
+        zero({"fit": torch.tensor(1.0), "equivariance": torch.tensor(0.0)})
+    assert numbers(dual) == numbers(zero)
+
+
+@adaptive
+@pytest.mark.parametrize(("name", "there"), [("fit", "equivariance"), ("equivariance", "fit")])
+def test_a_missing_term_is_named(penalty, name, there):
+    w = weight()
+    with pytest.raises(ValueError, match=f"no term '{name}'; there are {there}"):
+        call_copy(penalty, 0, w)({there: two_terms(w)[there]})
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        self.w, self.frozen = torch.nn.Parameter(w), torch.nn.Parameter(w, requires_grad=False)
+
+
+WATCHED = {
+    "a parameter": lambda layer: layer.w,
+    "a module": lambda layer: layer,
+    "some are frozen": lambda layer: [layer.frozen, layer.w],
+    "a generator": lambda layer: layer.parameters(),
+}
+
+
+@pytest.mark.parametrize("watched", WATCHED.values(), ids=WATCHED)
+def test_gradnorm_watches_parameters_in_any_form(watched):
+    penalty, layer = GradNorm(), Layer(weight().detach())
+    penalty.watch(watched(layer))
+    penalty(two_terms(layer.w))
+    assert numbers(penalty) == pytest.approx([10 / 11, 12 / 11])
+
+
+UNWATCHED = {
+    "frozen": (torch.ones(2), "nothing to watch"),
+    "no parameters": ([], "nothing to watch"),
+    "names": (["weight"], "got a str"),
+    "a number": (3, "got a int"),
+}
+
+
+@pytest.mark.parametrize(("watched", "words"), UNWATCHED.values(), ids=UNWATCHED)
+def test_what_has_no_gradient_is_not_watched(watched, words):
+    with pytest.raises(ValueError, match=words):
+        GradNorm().watch(watched)

@@ -52,3 +52,26 @@ def test_the_state_goes_on_where_it_was_taken():
 def test_impossible_numbers_are_refused(options):
     with pytest.raises(ValueError, match="lr needs to be positive"):
         Multipliers(**options)
+
+
+def test_the_equivariance_term_is_no_constraint():
+    with pytest.raises(ValueError, match="'equivariance' is a loss"):
+        Multipliers()({"fit": torch.tensor(3.0), "equivariance": torch.tensor(4.0)})
+
+
+def test_the_fit_may_stand_alone():
+    assert Multipliers(damping=1.0)({"fit": torch.tensor(3.0)}) == 3
+
+
+def test_a_missing_fit_is_named():
+    with pytest.raises(ValueError, match="no term 'fit'; there are c"):
+        Multipliers()({"c": torch.tensor(3.0)})
+
+
+@pytest.mark.parametrize("name", ["fit", "c"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_step_that_is_not_finite_leaves_the_multipliers(name, value):
+    multipliers, terms = Multipliers(lr=0.5), {"fit": torch.tensor(3.0), "c": torch.tensor(2.0)}
+    multipliers(terms)
+    multipliers({**terms, name: torch.tensor(value)})
+    assert multipliers.state_dict() == {"c": 1.0}

@@ -151,6 +151,8 @@ def test_a_ramp_starts_without_its_term():
         (lambda: Ramp(-1.0, 2), "beta"),
         (lambda: Ramp(1.0, 2, alpha=0.0), "beta=0"),
         (lambda: Ramp(1.0, 0), "steps"),
+        (lambda: Ramp(1.0, float("nan")), "steps"),
+        (lambda: Ramp(1.0, float("inf")), "steps"),
     ],
 )
 def test_impossible_options_of_a_ramp_are_named(build, name):
@@ -173,3 +175,13 @@ def test_a_hinge_below_its_level_pulls_at_nothing():
 def test_an_impossible_level_is_refused(level):
     with pytest.raises(ValueError, match="level"):
         Hinge(level)
+
+
+MISSING = [Constant(), Ramp(2.0, 4, start=1.0), Hinge(1.0)]
+
+
+@pytest.mark.parametrize("penalty", MISSING, ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize(("name", "there"), [("fit", "equivariance"), ("equivariance", "fit")])
+def test_a_missing_term_is_named(penalty, name, there):
+    with pytest.raises(ValueError, match=f"no term '{name}'; there are {there}"):
+        penalty({there: TERMS[there]})
