@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from remul.actions import transform, wigner
 from remul.checks import check_inputs, check_signature, predict
 from remul.elements import Element
-from remul.fields import BATCH, Fields, Model, Signature
+from remul.fields import BATCH, MASK, Fields, Model, Signature, keep_real
 from remul.hidden import hidden_features
 from remul.layouts import batch_size, join, layout_of
 from remul.metrics import flatten
@@ -58,7 +58,8 @@ def feature_spectrum(
 
     Features h(g x) have no type, so they are not turned back: degree 0 is what no rotation changes,
     degree 1 turns as vectors do, and so on, by the energies of `error_spectrum`. Which degrees a
-    plain network has learned to hold, and where, is read off their shares.
+    plain network has learned to hold, and where, is read off their shares. Padded objects do not
+    count.
 
     Args:
         model: A network that `hidden_features` reads, called on (l_max + 1)(2 l_max + 1)^2
@@ -94,7 +95,8 @@ def feature_spectrum(
     def look(rotation: Tensor) -> dict[str, Tensor]:
         turned, size = _turn(inputs, signature, rotation)[0], batch_size(inputs)
         features = hidden_features(model, turned)[1]
-        return {name: x.flatten(1).unflatten(0, (-1, size)) for name, x in features.items()}
+        real = {name: keep_real(x, turned.get(MASK), 1) for name, x in features.items()}
+        return {name: x.flatten(1).unflatten(0, (-1, size)) for name, x in real.items()}
 
     return _project(look, l_max)
 

@@ -203,3 +203,17 @@ def test_ragged_samples_are_refused(network, bodies):
     model, rows = network("gnn", SIGNATURE), {n: x.flatten(0, 1) for n, x in bodies.items()}
     with pytest.raises(ValueError, match="ragged"):
         feature_spectrum(model, rows | {"batch": torch.arange(15) // 5}, SIGNATURE, 1)
+
+
+@pytest.mark.parametrize("content", [0.0, 1.0, 1e3])
+def test_features_of_padded_objects_do_not_count(content, draw):
+    x, mask = draw(4, 5, 3), torch.ones(4, 5, 1)
+    x[:, 3:], mask[:, 3:] = content, 0
+    found = feature_spectrum(Stages(), {"x": x, "mask": mask}, ARROWS, 2)
+    assert_close(found, feature_spectrum(Stages(), {"x": x[:, :3]}, ARROWS, 2))
+
+
+@pytest.mark.parametrize("measure", [error_spectrum, feature_spectrum])
+def test_types_alone_are_no_signature(measure, draw):
+    with pytest.raises(ValueError, match=r"Signature\(inputs, outputs\) is needed, got a dict"):
+        measure(Stages(), {"x": draw(1, 2, 3)}, {"x": VECTOR}, 1)
