@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
-from remul.fields import BATCH, Fields
+from remul.fields import BATCH, UNTYPED, Fields
 from remul.layouts import Index, Layout, Ragged, join, layout_of
 
 
@@ -25,7 +25,8 @@ class Batch:
             sample, 2 for an edge. An index and a loader ask it.
 
     Raises:
-        ValueError: When an index picks ragged samples, for fields that `objects` does not fit.
+        ValueError: When an index picks ragged samples, for fields that `objects` does not fit, and
+            for those it leaves out where edges, as many as objects, are of other samples.
 
     Example:
         >>> batch = Batch({"x": torch.zeros(5, 4, 3)}, {"energy": torch.zeros(5, 1)})
@@ -48,7 +49,8 @@ class Batch:
     def __getitem__(self, index: Index) -> "Batch":
         sides = (self.inputs, self.targets)
         inputs, targets = (self._layout.take(side, self.objects, index) for side in sides)
-        return Batch(inputs, targets, self.objects)
+        rest = {name: 1 for name in (*inputs, *targets) if name not in UNTYPED}
+        return Batch(inputs, targets, {**rest, **self.objects})
 
     def __getitems__(self, indices: Sequence[int]) -> "Batch":
         """Return some samples at once, as loaders ask for them."""
@@ -59,14 +61,26 @@ class Batch:
         """Where the fields are."""
         return next(iter(self.inputs.values())).device
 
-    def to(self, *args: torch.device | torch.dtype | str) -> "Batch":
+    def to(
+        self,
+        *args: torch.device | torch.dtype | str,
+        **options: torch.device | torch.dtype | str | bool,
+    ) -> "Batch":
         """Return the same samples on another device or in another floating dtype.
 
-        Fields of integers keep their dtype.
+        Takes what `Tensor.to` does, such as `non_blocking=True`. Fields of integers keep their
+        dtype.
         """
         places = [arg for arg in args if not isinstance(arg, torch.dtype)]
-        target = {True: args, False: places}  # by whether the field is floating
-        return self._map(lambda x: x.to(*to) if (to := target[x.is_floating_point()]) else x)
+        kept = {name: option for name, option in options.items() if name != "dtype"}
+        target: dict[bool, tuple[Any, Any]]  # by whether the field is floating
+        target = {True: (args, options), False: (places, kept)}
+
+        def send(x: Tensor) -> Tensor:
+            where, how = target[x.is_floating_point()]
+            return x.to(*where, **how)
+
+        return self._map(send)
 
     def pin_memory(self) -> "Batch":
         """Return the same samples in memory from which a GPU copies without waiting."""

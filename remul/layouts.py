@@ -165,13 +165,24 @@ class Ragged:
             moves = counts[1].cumsum(0) - counts[1] - self.kinds[1].starts[samples]
             old = fields[EDGE_INDEX][:, self.rows(samples, 2)]
             taken[EDGE_INDEX] = old + moves.repeat_interleave(counts[2])
+        objects = {**objects, SHIFT: 2}
         for name in fields.keys() - taken.keys():
-            kind = 2 if name == SHIFT else objects.get(name, 1)
-            if len(fields[name]) != self.count(kind):
-                length = len(fields[name])
-                raise ValueError(f"field {name!r} has length {length} for {self.describe(kind)}")
-            taken[name] = fields[name][self.rows(samples, kind)]
+            self._check_length(name, len(fields[name]), objects.get(name))
+            taken[name] = fields[name][self.rows(samples, objects.get(name, 1))]
         return {name: taken[name] for name in fields}
+
+    def _check_length(self, name: str, length: int, objects: int | None) -> None:
+        """Raise `ValueError` for a length that does not fit, or, undeclared, fits two kinds."""
+        kind = 1 if objects is None else objects
+        if length != self.count(kind):
+            hint = "; name it in objects=, 0 for a sample, 2 for an edge" * (objects is None)
+            raise ValueError(f"field {name!r} has length {length} for {self.describe(kind)}{hint}")
+        either = objects is None and 2 in self.kinds and length == self.count(2)
+        if either and holds(self.kinds[2].sample != self.batch):
+            raise ValueError(
+                f"field {name!r} may be of {self.describe(1)} or of {self.describe(2)}; "
+                "name it in objects=, 1 for an object, 2 for an edge"
+            )
 
     def permute(self, fields: Fields, objects: Objects, order: Tensor) -> Fields:
         """Return the fields with their objects in another order, (batch or 1, n).

@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Subset
 
 from remul import Batch
 
+HALF = torch.float16
+
 
 def test_a_slice_of_a_batch_keeps_inputs_and_targets_together():
     batch = Batch({"x": torch.arange(5)[:, None]}, {"y": 10 * torch.arange(5)[:, None]})
@@ -136,3 +138,53 @@ def test_a_ragged_batch_can_be_sent_to_a_worker(forms):
     batch = forms[1].batch
     sent = pickle.loads(pickle.dumps(batch))[1]
     assert_close((sent.inputs, sent.targets), (batch[1].inputs, batch[1].targets))
+
+
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [((), {"device": "meta"}), (("meta",), {"non_blocking": True}), (("meta",), {"dtype": HALF})],
+    ids=str,
+)
+def test_a_batch_goes_where_a_tensor_would(args, options):
+    sent = numbered(2).to(*args, **options)
+    wanted = torch.zeros(1).to(*args, **options)
+    assert (sent.inputs["x"].dtype, sent.inputs["x"].device) == (wanted.dtype, wanted.device)
+    assert sent.inputs["charge"].dtype == torch.long
+
+
+def rings(edge_index, **objects):
+    """Two samples of three objects, with as many edges as objects."""
+    inputs = {"x": torch.zeros(6, 3), "batch": torch.tensor([0, 0, 0, 1, 1, 1])}
+    inputs |= {"edge_index": torch.tensor(edge_index), "bond": torch.arange(6.0)[:, None]}
+    return Batch(inputs, {"energy": torch.zeros(2, 1)}, {"energy": 0, **objects})
+
+
+UNEVEN = [[0, 1, 3, 4, 5, 3], [1, 2, 4, 5, 3, 5]]  # two edges in the first sample
+EVEN = [[0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 3]]
+
+
+def test_a_value_of_either_objects_or_edges_is_named():
+    with pytest.raises(ValueError, match=r"'bond' .*6 objects or of 6 edges; name it in objects="):
+        rings(UNEVEN, x=1)[1]
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(1, [3, 4, 5]), (2, [2, 3, 4, 5])])
+def test_once_named_it_goes_with_its_kind(kind, rows):
+    part = rings(UNEVEN, x=1, bond=kind)[1]
+    assert part.inputs["bond"][:, 0].tolist() == rows
+
+
+def test_where_both_are_the_same_rows_no_name_is_needed():
+    assert rings(EVEN)[1].inputs["bond"][:, 0].tolist() == [3, 4, 5]
+
+
+def test_what_was_picked_is_known():
+    part = rings(EVEN)[:]
+    part.inputs["edge_index"] = torch.tensor(UNEVEN)
+    assert len(part[0].inputs["x"]) == 3
+
+
+def test_a_length_that_fits_nothing_says_what_to_write():
+    batch = rings(EVEN)
+    with pytest.raises(ValueError, match=r"2 for 6 objects; name it in objects=, 0 for a sample"):
+        Batch(batch.inputs, batch.targets)[0]
