@@ -12,7 +12,7 @@ from remul.fields import BATCH, UNTYPED, Fields
 from remul.layouts import Index, Layout, Ragged, join, layout_of
 
 
-@dataclass  # not frozen: Lightning casts the fields of a copy in place
+@dataclass(eq=False)  # not frozen: Lightning casts the fields of a copy in place
 class Batch:
     """Inputs and targets of the same samples; an index picks samples of both.
 

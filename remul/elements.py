@@ -9,7 +9,7 @@ from torch import Tensor
 from remul.values import holds, send, shape_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Element:
     """Elements of E(3), one per sample or a single one for all: x -> R x + t on a point x.
 
@@ -65,7 +65,7 @@ class Element:
         return Element(send(self.rotation, device), send(self.translation, device))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Permutation:
     """Permutations of n objects, one per sample or a single one for all samples.
 
@@ -119,7 +119,7 @@ class Permutation:
         return self if self.order.device == device else Permutation(send(self.order, device))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatrixElement:
     """Elements of a group that is no motion, by the matrices with which they act on each space.
 

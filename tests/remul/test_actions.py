@@ -357,6 +357,20 @@ def test_a_permutation_reorders_pairs_that_are_typed_so(draw):
     assert torch.equal(found, x[:, [1, 0, 2]][:, :, [1, 0, 2]])
 
 
+ELEMENTS = {
+    "motion": lambda: Element(EYE, NO_SHIFT),
+    "permutation": lambda: Permutation(torch.tensor([[1, 0]])),
+    "matrix": lambda: MatrixElement({"plane": EYE}),
+}
+
+
+@pytest.mark.parametrize("make", ELEMENTS.values(), ids=ELEMENTS)
+def test_elements_are_compared_as_objects(make):
+    g = make()
+    assert {g: 1}[g] == 1
+    assert g != make()
+
+
 def test_matrices_act_on_a_gpu_in_the_precision_of_rotations():
     """Neither TF32 nor anything else rounds there; fake tensors tell without a device."""
     seen = []

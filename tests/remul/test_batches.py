@@ -152,6 +152,12 @@ def test_a_batch_goes_where_a_tensor_would(args, options):
     assert sent.inputs["charge"].dtype == torch.long
 
 
+def test_batches_are_compared_as_objects():
+    batch = numbered(2)
+    assert batch == batch
+    assert batch != numbered(2)
+
+
 def rings(edge_index, **objects):
     """Two samples of three objects, with as many edges as objects."""
     inputs = {"x": torch.zeros(6, 3), "batch": torch.tensor([0, 0, 0, 1, 1, 1])}
