@@ -111,7 +111,7 @@ def say_tuned(gravity: Study) -> str:
     }
     adam, muon = (gravity.compare(remul[by], augment[by]) for by in (by_adam, by_muon))
     return (
-        f"With rates tuned ({TUNED_STEPS} steps, {adam.seeds} seeds: hints) REMUL errs "
+        f"With rates tuned ({TUNED_STEPS} steps) REMUL errs "
         f"{adam.brief} times as much as augmentation of twice those steps by Adam, {muon.brief} "
         "times by Muon, by which augmentation errs "
         f"{gravity.compare(augment[by_muon], augment[by_adam]).brief} times as much."
