@@ -148,9 +148,8 @@ def _mirror(frequencies: Sequence[int]) -> Tensor:
 
 def _check_spaces(by_space: object) -> None:
     if not isinstance(by_space, Mapping) or not by_space:
-        raise ValueError(
-            f"generators or frequencies are given by space, one at least; got {by_space!r:.40}"
-        )
+        found = "none" if isinstance(by_space, Mapping) else f"a {type(by_space).__name__}"
+        raise ValueError(f"generators or frequencies are given by space, one at least; got {found}")
 
 
 def _check_generators(generators: Mapping[str, Sequence[Tensor]]) -> None:

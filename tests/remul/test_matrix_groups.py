@@ -254,7 +254,7 @@ def test_reflections_are_in_the_group_of_the_plane(generator):
 @pytest.mark.parametrize("make", [MatrixGroup, PlanarGroup])
 @pytest.mark.parametrize("spaces", [{}, [torch.eye(2)], (1,), 1])
 def test_a_group_names_its_spaces(make, spaces):
-    with pytest.raises(ValueError, match="given by space, one at least"):
+    with pytest.raises(ValueError, match=r"given by space, one at least; got (none|a )"):
         make(spaces)
 
 
