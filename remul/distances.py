@@ -113,7 +113,7 @@ def _average(name: str, distance: Distance, x: Tensor, y: Tensor, real: Tensor |
     if not isinstance(mean, Tensor) or mean.dim():
         gives = f"a tensor {tuple(mean.shape)}" if isinstance(mean, Tensor) else repr(mean)
         raise ValueError(f"the distance of field {name!r} gives {gives}; it has to be a scalar")
-    return mean if real is None else mean / real.to(mean.dtype).mean()
+    return mean / (1.0 if real is None else real.to(mean.dtype).mean())
 
 
 def norm(x: Tensor) -> Tensor:

@@ -73,9 +73,11 @@ def loss_terms(
     parts = {name: makers[name]() for name in _check_names(names)}
     inputs = [part.inputs for batches in parts.values() for part in batches]
     outputs = iter(predict_together(model, inputs, signature.outputs))
-    pairs = {name: [(next(outputs), p.targets) for p in some] for name, some in parts.items()}
     mask, types = batch.inputs.get(MASK), signature.outputs
-    return {name: mean_distance(some, distance, mask, types) for name, some in pairs.items()}
+    return {  # an output is let go before the next is compared
+        name: mean_distance([(next(outputs), p.targets) for p in some], distance, mask, types)
+        for name, some in parts.items()
+    }
 
 
 def consistency_terms(
