@@ -14,6 +14,7 @@ from torch._compile import _disable_dynamo  # imports the compiler at the first 
 
 from remul.losses import EQUIVARIANCE, FIT, Terms
 from remul.penalties import State, Weights, check_terms, weigh
+from remul.values import list_trained
 
 LEAST = 1e-3  # no weight of GradNorm's falls below it before they are rescaled
 WIDEST = 1e4  # violations of the level beyond this factor count as it
@@ -66,9 +67,7 @@ class GradNorm:
         A module stands for its parameters. Frozen ones do not count; `ValueError` if none is left,
         and for anything else.
         """
-        self._shared = [p for p in _list_tensors(parameters) if p.requires_grad]
-        if not self._shared:
-            raise ValueError("GradNorm has nothing to watch: no parameter requires a gradient")
+        self._shared = list_trained(parameters)
 
     @property
     def weights(self) -> Weights:
@@ -211,20 +210,6 @@ class Dual:
         self._log_beta = torch.tensor(state["log_beta"], dtype=torch.float64)
         mean = state["mean"]
         self._mean = None if mean is None else torch.tensor(mean, dtype=torch.float64)
-
-
-def _list_tensors(parameters: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
-    if isinstance(parameters, nn.Module):
-        return list(parameters.parameters())
-    tensors = [parameters] if isinstance(parameters, Tensor) else parameters
-    tensors = list(tensors) if isinstance(tensors, Iterable) else [tensors]
-    for tensor in tensors:
-        if not isinstance(tensor, Tensor):
-            raise ValueError(
-                "watch takes parameters, such as network.parameters(), or a module, "
-                f"got a {type(tensor).__name__}"
-            )
-    return tensors
 
 
 def _check_positive(**options: float) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from remul.rotations import EXACT
+from remul.values import list_trained
 
 CLOSE = 1e-3  # relative error of the eigenvalue at which the iteration ends
 
@@ -61,11 +62,10 @@ def curvature(
         >>> found.largest.round(decimals=2), found.trace.round(decimals=2)
         (tensor(3.), tensor(4.))
     """
-    weights = _list_weights(weights)
-    if not weights or iterations < 1 or probes < 1:
+    weights = list_trained(weights)
+    if iterations < 1 or probes < 1:
         raise ValueError(
-            "curvature needs weights, an iteration and a probe, got "
-            f"{len(weights)}, {iterations} and {probes}"
+            f"curvature needs an iteration and a probe at least, got {iterations} and {probes}"
         )
     multiply = _differentiate_again(loss, weights)
     size = sum(weight.numel() for weight in weights)
@@ -76,18 +76,6 @@ def curvature(
     signs = (draw().sign() for _ in range(probes))
     trace = torch.stack([v @ multiply(v) for v in signs]).mean()
     return Curvature(_iterate(multiply, draw(), iterations), trace)
-
-
-def _list_weights(weights: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
-    """Return the tensors that need a gradient; `ValueError` for what is no tensor."""
-    if isinstance(weights, nn.Module):
-        weights = weights.parameters()
-    several = isinstance(weights, Iterable) and not isinstance(weights, Tensor)
-    listed: list[object] = [*weights] if several else [weights]
-    others = [type(weight).__name__ for weight in listed if not isinstance(weight, Tensor)]
-    if others:
-        raise ValueError(f"weights are tensors or a module, got a {others[0]}")
-    return [weight for weight in listed if isinstance(weight, Tensor) and weight.requires_grad]
 
 
 def _differentiate_again(loss: Tensor, weights: list[Tensor]) -> Callable[[Tensor], Tensor]:

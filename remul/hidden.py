@@ -42,7 +42,7 @@ def hidden_features(model: nn.Module, inputs: Fields) -> tuple[Fields, dict[str,
     if not list_layers(model):
         raise ValueError(f"{type(model).__name__} holds no nn.ModuleList, so no layers are known")
     with _recording(model) as features:
-        outputs = model(inputs)
+        outputs = model({**inputs})  # it may take fields out
     if not features:
         raise ValueError(f"{type(model).__name__} does not call the layers that it holds")
     objects = {x.shape[:2] for x in inputs.values() if x.dim() == 3}

@@ -130,7 +130,7 @@ def latent_terms(
     z, z_turned = embedding.chunk(2)
     mask = batch.inputs.get(MASK)
     return {
-        FIT: field_distance(output, batch.targets, distance, mask),
+        FIT: field_distance(output, batch.targets, distance, mask, signature.outputs),
         EQUIVARIANCE: (learned(z, g) - z_turned).square().mean(),
     }
 

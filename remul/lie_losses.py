@@ -89,10 +89,10 @@ def lie_terms(
     differentiate = _in_reverse if _is_one_invariant(signature) else _forwards
     listed = list_generators(generators)
     output, derivatives = differentiate(model, batch.inputs, signature, listed)
-    mask = batch.inputs.get(MASK)
+    mask, types = batch.inputs.get(MASK), signature.outputs
     makers = {
-        FIT: lambda: field_distance(output, batch.targets, distance, mask),
-        EQUIVARIANCE: lambda: mean_distance(_beside_zero(derivatives), distance, mask),
+        FIT: lambda: field_distance(output, batch.targets, distance, mask, types),
+        EQUIVARIANCE: lambda: mean_distance(_beside_zero(derivatives), distance, mask, types),
     }
     return {name: makers[name]() for name in names}
 

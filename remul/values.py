@@ -1,7 +1,9 @@
 """What comes from outside: shapes, values as far as they are at hand, devices, generators."""
 
+from collections.abc import Iterable
+
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 
 def has_nan(x: Tensor) -> bool:
@@ -39,6 +41,25 @@ def shape_of(x: object) -> tuple[int, ...]:
     if not isinstance(x, Tensor):
         raise ValueError(f"a tensor is needed, got a {type(x).__name__}")
     return tuple(x.shape)
+
+
+def list_trained(weights: Tensor | nn.Module | Iterable[Tensor]) -> list[Tensor]:
+    """Return the tensors, or the parameters of a module, that require a gradient.
+
+    Raises `ValueError` for anything else, and if none does.
+    """
+    given = weights.parameters() if isinstance(weights, nn.Module) else weights
+    several = isinstance(given, Iterable) and not isinstance(given, Tensor)
+    trained = []
+    for weight in given if several else [given]:
+        if not isinstance(weight, Tensor):
+            found = type(weight).__name__
+            raise ValueError(f"tensors are needed, or a module for its parameters, got a {found}")
+        if weight.requires_grad:
+            trained.append(weight)
+    if not trained:
+        raise ValueError("there are no tensors that require a gradient")
+    return trained
 
 
 def check_generator(generator: object) -> None:

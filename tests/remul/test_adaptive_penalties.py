@@ -214,8 +214,8 @@ def test_gradnorm_watches_parameters_in_any_form(watched):
 
 
 UNWATCHED = {
-    "frozen": (torch.ones(2), "nothing to watch"),
-    "no parameters": ([], "nothing to watch"),
+    "frozen": (torch.ones(2), "no tensors that require a gradient"),
+    "no parameters": ([], "no tensors that require a gradient"),
     "names": (["weight"], "got a str"),
     "a number": (3, "got a int"),
 }

@@ -117,7 +117,9 @@ def test_weights_come_in_any_of_these_forms(take, generator):
 
 @pytest.mark.parametrize("weights", [3, "w", [torch.ones(2), 1.0], {"w": torch.ones(2)}])
 def test_other_weights_are_refused(weights, draw, generator):
-    with pytest.raises(ValueError, match="weights are tensors or a module, got a"):
+    with pytest.raises(
+        ValueError, match="tensors are needed, or a module for its parameters, got a"
+    ):
         curvature(draw(3).requires_grad_().sum(), weights, generator)
 
 

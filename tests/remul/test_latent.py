@@ -54,6 +54,19 @@ def test_no_hook_is_left(network, inputs):
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_a_model_may_take_fields_out_of_what_it_is_given(inputs):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Identity()])
+
+        def forward(self, fields):
+            return {"position": self.layers[0](fields.pop("position"))}
+
+    hidden_features(Net(), inputs)
+    assert inputs.keys() == TYPES.keys()
+
+
 def test_a_model_without_layers_is_refused(inputs):
     with pytest.raises(ValueError, match="no layers are known"):
         hidden_features(nn.Identity(), inputs)

@@ -165,6 +165,22 @@ def test_padded_objects_do_not_count(network, batch):
     )
 
 
+def test_a_mask_is_not_of_axes_after_the_objects(draw):
+    """Of three objects at three times, the third object is padded, not the third time."""
+    signature, late = Signature({"x": VECTOR}, {"x": VECTOR}), torch.zeros(3, 3)
+    late[2] = 1
+
+    def model(inputs):
+        return {"x": inputs["x"] + late}
+
+    mask = torch.tensor([[1.0], [1.0], [0.0]]).expand(2, 3, 1)
+    x = draw(2, 3, 3, 3)
+    data = Batch({"x": x, "mask": mask}, {"x": x})
+    terms = lie_terms(model, data, signature, ["x"], mse_loss)
+    assert terms["fit"].item() == pytest.approx(1 / 3)
+    assert terms["equivariance"] > 0
+
+
 def test_no_generator_is_refused(exact, vectors):
     model, signature = exact
     with pytest.raises(ValueError, match="at least one generator"):
