@@ -1,6 +1,7 @@
 """What is timed: inference, a training step, a step of several seeds at once."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import replace
@@ -31,22 +32,33 @@ COMPARISON_ROUNDS = 3  # of seeds at once and one alone
 
 
 def seconds_per_step(runs: Iterable[Run], device: str) -> list[float | None]:
-    """Return the rough time of one training step of each run; None, and say why, where it fails."""
-    return [_time_step(run, device) for run in runs]
+    """Return the rough time of one training step of each run; None where it fails.
+
+    Why is said once for all runs that fail of the same.
+    """
+    steps, failed = [], defaultdict(list)
+    for run in runs:
+        step_s, reason = _time_step(run, device)
+        steps.append(step_s)
+        if reason:
+            failed[reason].append(f"{run.model} {run.method}")
+    for reason, (first, *others) in failed.items():
+        cells = f"{first} and {len(others)} more" if others else first
+        print(f"no estimate: {cells}: {reason}", file=sys.stderr, flush=True)
+    return steps
 
 
-def _time_step(run: Run, device: str) -> float | None:
+def _time_step(run: Run, device: str) -> tuple[float | None, str]:
+    """Return the seconds of a step; or None, and why."""
     try:
         step, inference, _ = build_closures(run, device)
         step = step or inference
         step()
-        return clock_of(device)(step, 3)
+        return clock_of(device)(step, 3), ""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plug-in may raise SystemExit as well
-        reason = outcome(error)["reason"]
-        print(f"no estimate: {run.model} {run.method}: {reason}", file=sys.stderr, flush=True)
-        return None
+        return None, outcome(error)["reason"]
 
 
 def build_closures(

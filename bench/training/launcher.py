@@ -48,10 +48,11 @@ class Training:
 
 
 def train_missing(options: TrainingOptions) -> Training:
-    """Train and score what is missing."""
-    files.check_writable(options.store.root)
+    """Train and score what is missing. A store that lacks nothing need not be writable."""
     if options.log_dir:
         scalars.check_folder(options.log_dir)
+    if _todo(options):
+        files.check_writable(options.store.root)
     options.store.set_aside_damaged(options.runs)
     before = {options.store.path(run): options.store.state(run) for run in options.runs}
     todo = _todo(options)
@@ -95,23 +96,30 @@ def estimate(options: TrainingOptions) -> str:
     except RuntimeError as error:
         steps = [None] * len(first)
         print(f"no estimate: {error}")
-    lines, total = [], 0.0
+    lines, times = [], []
     for (key, runs), step_s in zip(configurations.items(), steps, strict=True):
-        run_s = runs[0].steps * (step_s or 0.0)
-        total += run_s * todo.get(key, 0)
+        run_s, left = runs[0].steps * (step_s or 0.0), todo.get(key, 0)
+        times += [run_s if step_s else None] * left
         each = duration(run_s) if step_s else "?"
         lines.append(
             f"{runs[0].model} {runs[0].method}, {runs[0].steps} steps: "
-            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {todo.get(key, 0)} to do, {each} each"
+            f"{len(runs)} seed{'s' * (len(runs) > 1)}, {left} to do, {each} each"
         )
-    number = sum(todo.values())
-    jobs = options.jobs if options.engine.is_local else min(options.jobs, max(number, 1))
+    jobs = options.jobs if options.engine.is_local else min(options.jobs, max(len(times), 1))
     lines.append(
-        f"{number} of {len(options.runs)} runs to do, about "
-        f"{duration(total / jobs)} of training with {jobs} jobs on "
-        f"{machine.folder(options.device)}, from three steps of each cell"
+        f"{len(times)} of {len(options.runs)} runs to do, {_say_total(times, jobs)} with {jobs} "
+        f"job{'s' * (jobs > 1)} on {machine.folder(options.device)}, from three steps of each cell"
     )
     return "\n".join(lines)
+
+
+def _say_total(times: list[float | None], jobs: int) -> str:
+    """Return how long runs take, in words that leave out none whose time is not known."""
+    known = [run_s for run_s in times if run_s is not None]
+    if times and not known:
+        return "for an unknown time"
+    more = f" of {len(known)} and an unknown time of {len(times) - len(known)}"
+    return f"about {duration(sum(known) / jobs)} of training{more * (len(known) < len(times))}"
 
 
 def _todo(options: TrainingOptions) -> list[Run]:

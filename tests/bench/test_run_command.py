@@ -17,6 +17,7 @@ from msgspec import structs
 from bench.cli import main
 from bench.core.config import SYMMETRISE, Plugin, Run, run_from_plain
 from bench.core.outcomes import UNWRITABLE
+from bench.records import files
 from bench.records.run_record import Penalty, blank_record
 from bench.records.run_store import RunStore
 from bench.records.timings import Timing
@@ -173,6 +174,15 @@ def test_a_second_run_trains_nothing(finished, capsys):
     assert found(finished) == before
 
 
+def test_a_run_that_has_finished_writes_nothing(finished, monkeypatch):
+    def refuse(root):
+        raise ValueError(f"{root} cannot be written")
+
+    monkeypatch.setattr(files, "check_writable", refuse)
+    assert run(finished, models=("drift", "egnn"), timing=True) == 0
+    assert run(finished, "--force", models=("drift", "egnn"), timing=True) == 2
+
+
 def test_force_runs_again_to_the_same_scores(finished):
     before = scores(finished)
     assert run(finished, "--force", models=("drift", "egnn"), timing=True) == 0
@@ -222,7 +232,17 @@ def no_estimate(monkeypatch):
 
 def test_an_estimate_survives_a_worker_that_dies(no_estimate, tmp_path, capsys):
     assert run(tmp_path, "--dry-run") == 0
-    assert "no estimate: the worker ended with code 9" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "no estimate: the worker ended with code 9" in shown
+    assert "2 of 2 runs to do, for an unknown time with" in shown
+
+
+def test_a_total_says_what_it_does_not_know(monkeypatch, tmp_path, capsys):
+    """Cells of which one has an estimate: 0.5 s a step, 4 steps, 2 seeds."""
+    monkeypatch.setattr(pool, "ask", lambda *_: [0.5, None])
+    assert run(tmp_path, "--dry-run", "--jobs", "1", models=("drift", "egnn")) == 0
+    total = capsys.readouterr().out.splitlines()[-1]
+    assert "about 4 s of training of 2 and an unknown time of 2 with 1 job on" in total
 
 
 BESIDE = {"surface": RunStore.surface_path, "penalty_traces": RunStore.curve_path}

@@ -16,3 +16,12 @@ def test_a_run_that_fails_has_no_estimate_and_says_why(error, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert shown.startswith(f"no estimate: {models[0]} plain: {error[: error.index('(')]}: ")
     assert shown.endswith("(odd.py, line 2)\n")
+
+
+def test_one_reason_is_said_once_for_all_that_it_stops(tmp_path, capsys):
+    (tmp_path / "odd.py").write_text("def build(signature):\n    raise KeyError('x')\n")
+    odd = Plugin(str(tmp_path / "odd.py"))
+    runs = [Run(Plugin("bodies"), odd, Plugin(m), batch_size=2) for m in ("plain", "augment")]
+    assert closures.seconds_per_step(runs, "cpu") == [None, None]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"no estimate: {odd} plain and 1 more: KeyError: ")
