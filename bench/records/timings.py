@@ -15,7 +15,8 @@ NEAR, NEAR_MS = 1e-4, 1e-5  # samples are kept with six decimals
 class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Samples in milliseconds with their median, its interval, the best, the spread and a quality.
 
-    `session` is when a run was timed beside the others of its task. A case of the speed grid has
+    `session` is when a run was timed beside the others of its task, `commit` the code that was, of
+    which its record may know only what trained it. A case of the speed grid has
     the `ratios` of its samples to those of the unit, their median `x_unit`, and the energy of a
     call, None where nothing counts it. A run's `ratios` are to the row whose key is `beside`, which
     was timed in the same session and relates it to others. A reference leaves the samples out.
@@ -31,6 +32,7 @@ class Timing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     quality: Quality
     reason: str | None = None
     session: str | None = None
+    commit: str | None = None
     ratios: Several = []
     x_unit: Positive | None = None
     beside: str | None = None

@@ -165,9 +165,10 @@ def _list_stack(a: Side, b: Side, measure: str, pool: Pool) -> Iterator[Differen
         (STACK, *((inf, "its kernels are others") if timed else amplified)),
         (MACHINE, *((inf, "times never cross machines") if timed else amplified)),
     ):
-        names = [name for name in group if _fact(a, name) != _fact(b, name)]
-        if names:
-            what = ", ".join(f"{n} {_fact(a, n)} / {_fact(b, n)}" for n in names)
+        facts = {name: (_fact(a, name, measure), _fact(b, name, measure)) for name in group}
+        other = {name: values for name, values in facts.items() if values[0] != values[1]}
+        if other:
+            what = ", ".join(f"{name} {' / '.join(values)}" for name, values in other.items())
             yield Difference(what, factor, why)
 
 
@@ -202,10 +203,16 @@ def _place(record: RunRecord) -> list[Any]:
     return [getattr(record.machine, name) for name in MACHINE]
 
 
-def _fact(side: Side, name: str) -> str:
+def _fact(side: Side, name: str, measure: str) -> str:
+    """Return a fact of a record; the commit of a time is the one that was timed, where it is kept.
+
+    Training may be of an earlier one.
+    """
     facts: MachineFacts = side.first.machine
-    value = getattr(facts, name)
-    return value[:10] if name == "commit" and value else str(value)
+    if name != "commit":
+        return str(getattr(facts, name))
+    timing = side.first.timings.get(measure.removesuffix(" ms"))
+    return str((timing and timing.commit) or facts.commit)[:10]
 
 
 def _bare(run: Run) -> Run:

@@ -147,12 +147,14 @@ def _name(kind: str, key: str) -> str:
 def _collect(key: str, run: Run, worker: TimedWorker) -> Row:
     timings, names = worker.timings(), {kind: _name(kind, key) for kind in SWEEP_KINDS}
     missing = {kind: name for kind, name in names.items() if name not in timings}
+    code = worker.facts.machine
+    found = {kind: timings[name] for kind, name in names.items() if name in timings}
     return Row(
-        {kind: timings[name] for kind, name in names.items() if name in timings},
+        {kind: replace(own, commit=code.get("commit")) for kind, own in found.items()},
         {kind: worker.facts.reasons.get(name, "") for kind, name in missing.items()},
         worker.try_ask(Count(to_plain(run), worker.device)) or {},
         bool(worker.death),
-        bool(worker.facts.machine.get("dirty")),
+        bool(code.get("dirty")),
     )
 
 

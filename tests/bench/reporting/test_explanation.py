@@ -57,6 +57,17 @@ def test_a_time_is_not_measured_on_another_machine():
     assert all("measured" not in line for line in causes(a, b, elsewhere, "inference"))
 
 
+def test_a_time_is_of_the_code_that_was_timed():
+    """Both were trained by one commit, and timed by two."""
+    records = rows("remul", 1e-3, ms=2.0), rows("remul", 1e-3, ms=3.0)
+    sides = [
+        [replace(r, timings={k: replace(t, commit=c) for k, t in r.timings.items()}) for r in side]
+        for side, c in zip(records, ("aaa", "bbb"), strict=True)
+    ]
+    assert any("commit aaa / bbb" in line for line in causes(*sides, measure="inference"))
+    assert not any("commit" in line for line in causes(*records, measure="inference"))
+
+
 def test_nothing_differs_between_a_result_and_itself():
     own = rows("plain", 1e-3)
     assert [line.split(", ")[-1] for line in explain(Side(own), Side(own), own)] == ["the same"] * 3

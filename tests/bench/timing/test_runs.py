@@ -27,6 +27,9 @@ RUNS = [
 ]
 
 
+COMMIT = "0123456789abcdef"
+
+
 @pytest.fixture
 def store(tmp_path):
     for run in RUNS:
@@ -41,7 +44,7 @@ def worker(targets, lost, died=(), dirty=False):
     timings = dict.fromkeys(targets.keys() - reasons.keys(), TIMING)
     return SimpleNamespace(
         timings=lambda: timings,
-        facts=SimpleNamespace(reasons=reasons, machine={"dirty": dirty}),
+        facts=SimpleNamespace(reasons=reasons, machine={"dirty": dirty, "commit": COMMIT}),
         device="cpu",
         try_ask=lambda *_, **__: {"flops": 1},
         death="killed" if {part[0] for part in parts.values()} & {*died} else "",
@@ -79,6 +82,13 @@ def test_all_cells_have_one_session_in_every_seed(store, stand_in):
         *[["inference", "train_step"]] * 4,
         ["inference"],
     ]
+
+
+def test_times_name_the_commit_that_was_timed(store, stand_in):
+    runs.measure_runs(RUNS, store, "cpu")
+    records = [store.finished(run) for run in RUNS]
+    assert {timing.commit for record in records for timing in record.timings.values()} == {COMMIT}
+    assert COMMIT not in {record.machine.commit for record in records}
 
 
 @pytest.mark.parametrize("dirty", [False, True])
