@@ -105,20 +105,24 @@ def train_seeds(request: TrainSeeds, send: Send) -> None:
     checkpoint = _checkpoint(store, runs, request.device, send)
     name = f"{runs[0].model} {runs[0].method}"
     try:
-        if not checkpoint.is_usable():
-            _check_gain(name, runs, request.device, send)
-        seeds = multi_seed.execute_seeds(runs, request.device, send, checkpoint, _keep())
-        statuses = set()
-        for index, trained in enumerate(seeds):
-            store.keep(*trained)
-            statuses.add(trained.record.status)
-            _tell_left_out(trained.record, send)
-            send(Ended(index))
-        if statuses & ENDED:
-            checkpoint.drop()
+        if checkpoint.is_usable() or _is_faster(name, runs, request.device, send):
+            _train_at_once(runs, request.device, store, checkpoint, send)
     except BaseException as error:  # a plug-in may raise SystemExit as well
         send(Line(f"{name}, one seed at a time: {outcome(error)['reason']}"))
     send(Done())
+
+
+def _train_at_once(
+    runs: list[Run], device: str, store: RunStore, checkpoint: Checkpoint, send: Send
+) -> None:
+    seeds, statuses = multi_seed.execute_seeds(runs, device, send, checkpoint, _keep()), set()
+    for index, trained in enumerate(seeds):
+        store.keep(*trained)
+        statuses.add(trained.record.status)
+        _tell_left_out(trained.record, send)
+        send(Ended(index))
+    if statuses & ENDED:
+        checkpoint.drop()
 
 
 def _tell_left_out(record: RunRecord, send: Send) -> None:
@@ -134,13 +138,13 @@ def _spare_memory(device: str) -> None:
         torch.cuda.set_per_process_memory_fraction(float(share))
 
 
-def _check_gain(name: str, runs: list[Run], device: str, send: Send) -> None:
-    """Say what it gains to train seeds at once; raise `ValueError` if that is nothing."""
+def _is_faster(name: str, runs: list[Run], device: str, send: Send) -> bool:
+    """Say what it gains to train seeds at once; return whether that is anything."""
     alone, at_once = closures.compare_steps(runs, device)
     won = f"{at_once:.3g} ms a step and seed, {alone:.3g} alone: {alone / at_once:.2f} times"
-    send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast"))
-    if at_once >= alone:
-        raise ValueError("that is no gain")
+    alone_then = ", so one seed at a time" * (at_once >= alone)
+    send(Line(f"{name}, {len(runs)} seeds at once: {won} as fast{alone_then}"))
+    return at_once < alone
 
 
 def _checkpoint(store: RunStore, runs: list[Run], device: str, send: Send) -> Checkpoint:

@@ -1,6 +1,6 @@
 """Paired tests: what errs more, what is within a margin, what is not told from the best, Pareto."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 MARGIN = 0.1  # an error that is larger by less is as good
+ALIKE = 0.05  # times that differ by less are as good
 CONFIDENCE = 0.95
 FEW_SEEDS = 5  # fewer give a hint, no result
 AFFORDABLE_SEEDS = 100
@@ -107,17 +108,19 @@ def find_ties(errors: Mapping[str, Errors]) -> list[str]:
     return [row for row in order if row not in told]
 
 
-def find_front(rows: Sequence[Sequence[float | None]]) -> list[bool]:
+def find_front(rows: Iterable[Sequence[float | None]], names: Sequence[str]) -> list[bool]:
     """Return which rows no other one dominates: none is as good in all numbers, better in one.
 
-    Smaller is better; a row that lacks a number is not on the front.
+    Smaller is better; times, whose names end with `_ms`, are alike within the 5 % below which
+    `check` calls a change none. A row that lacks a number is not on the front.
     """
     numbers = np.array([[np.nan if x is None else x for x in row] for row in rows], dtype=float)
     if not len(numbers):
         return []
+    slack = np.array([1 + ALIKE * name.endswith("_ms") for name in names])
     whole = ~np.isnan(numbers).any(1)
     return [
-        bool(known and not ((numbers <= row).all(1) & (numbers < row).any(1)).any())
+        bool(known and not ((numbers <= slack * row).all(1) & (slack * numbers < row).any(1)).any())
         for row, known in zip(numbers, whole, strict=True)
     ]
 

@@ -147,7 +147,7 @@ def mark_best(evidence: Evidence, rows: pd.DataFrame) -> tuple[dict[str, set[str
     costs = costs.dropna(axis="columns", how="all")
     error = "mse_ood" if "mse_ood" in costs else "mse_test"
     costs = costs[[n for n in (error, symmetry, "inference_ms") if n in costs]].astype(float)
-    marks = find_front(costs.values.tolist())
+    marks = find_front(costs.values.tolist(), [*costs])
     return ties, {*costs[costs.notna().all(axis=1) & ~np.array(marks, dtype=bool)].index}
 
 

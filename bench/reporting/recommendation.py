@@ -63,7 +63,7 @@ def recommend(
     few = [row for row in equal if row in (choice, best) and row["seeds"] < FEW_SEEDS]
     if few:
         lines.append(f"to be sure, {evidence.settle(few, FEW_SEEDS)}")
-    front = find_front([[_known(row, name) for name in NUMBERS] for row in fit])
+    front = find_front([[_known(row, name) for name in NUMBERS] for row in fit], NUMBERS)
     others = [row for row, best in zip(fit, front, strict=True) if best and row is not choice]
     lines += ["", "also on the front of error, time and E':"] if others else []
     lines += [

@@ -19,7 +19,7 @@ TRAINED = [TrainedRun(blank_record(run), "") for run in RUNS]
 def checkpoint(tmp_path, monkeypatch):
     """The file of a training that is under way."""
     monkeypatch.setattr(worker.environment, "spare_memory", lambda _: None)
-    monkeypatch.setattr(worker, "_check_gain", lambda *_: None)
+    monkeypatch.setattr(worker, "_is_faster", lambda *_: True)
     file = RunStore(tmp_path).path(RUNS[0]).with_suffix(CHECKPOINT)
     file.parent.mkdir(parents=True)
     file.touch()
@@ -73,3 +73,15 @@ def test_what_was_left_out_is_a_line(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "execute", lambda *_: TrainedRun(record, ""))
     line, end = train(tmp_path)
     assert (line.text.partition(": ")[2], end) == ("left out: mine is nan", Done())
+
+
+@pytest.mark.parametrize(("alone_ms", "begun"), [(2.0, True), (1.0, False)])
+def test_seeds_are_trained_at_once_where_that_is_faster(alone_ms, begun, tmp_path, monkeypatch):
+    at_once, said = [], []
+    monkeypatch.setattr(worker.environment, "spare_memory", lambda _: None)
+    monkeypatch.setattr(worker.closures, "compare_steps", lambda *_: (alone_ms, 1.5))
+    monkeypatch.setattr(worker.multi_seed, "execute_seeds", lambda *_: at_once.append(1) or [])
+    request = TrainSeeds([to_plain(run) for run in RUNS], str(tmp_path), "cpu")
+    worker.train_seeds(request, said.append)
+    assert bool(at_once) == begun
+    assert said[0].text.endswith("as fast" if begun else "as fast, so one seed at a time")

@@ -33,7 +33,7 @@ PLOTS = (
         "front",
         front,
         "What accuracy costs: mean squared error against the time of inference and of a training "
-        f"step. The line is the front: nothing below and left of it. {POINTS}",
+        f"step. The line is the front: nothing below and more than 5 % left of it. {POINTS}",
     ),
     Plot(
         "pareto",

@@ -10,10 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-WIDE = 0.58  # of a letter, in sizes
+WIDE = 0.6  # of a letter, in sizes
 SHARES = 0.82, 0.74  # of width and height of a panel that its axes fill
-PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), (1, -1, 2, -2, 3, -3, 4, -4))]
+STEPS = [step for far in range(1, 7) for step in (far, -far)]  # of a name's height, up or down
+PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), *product((1, -1), STEPS)]
 NEAR = [place for place in PLACES if abs(place[1]) < 2]  # where a name needs no leader
+CROSSING = 4  # how much worse a leader is that crosses than a name that covers as much
+LEADS = 0.85  # of the way to its point, beyond which a leader covers no name
+EDGE = 3  # points to the lower and the upper end of a panel that a name keeps off
 BAR = 1.5  # points to either side of a line that a name keeps off
 LEADER = {"linewidth": 0.5, "alpha": 0.6}
 ARROW = LEADER | {"arrowstyle": "-", "shrinkA": 1, "shrinkB": 2}
@@ -72,7 +76,7 @@ def label_ends(
 def label_points(
     ax: Axes, labels: Iterable[Label], lines: Iterable[Box] = (), others: Iterable[Box] = ()
 ) -> None:
-    """Write each name beside its point, where it covers neither points nor names nor lines.
+    """Write each name beside its point, where neither it nor its leader covers what stands there.
 
     Lines, upright or level ones, are given by their ends, x and y of each; `others` are names that
     stand already, as `label_ends` returns them.
@@ -87,11 +91,17 @@ def label_points(
     for label, (x, y) in sorted(zip(labels, places, strict=True), key=lambda pair: -pair[0].must):
         near = PLACES if label.must else NEAR
         offers = [_keep_inside(_box(label.text, x, y, *side), wide, side[1]) for side in near]
+        leaders = [
+            _leader(box, x, y) if abs(up) > 1 else []
+            for box, (_, up) in zip(offers, near, strict=True)
+        ]
         costs = _costs(offers, taken, wide, high)
+        crossed = [_costs(leader, taken, inf, inf).sum() if leader else 0.0 for leader in leaders]
+        costs += CROSSING * np.array(crossed)
         best = int(costs.argmin())
         if not label.must and costs[best]:
             continue
-        taken.append(offers[best])
+        taken += [offers[best], *leaders[best]]
         left, low, right, top = offers[best]
         offset = ((left + right) / 2 - x, (low + top) / 2 - y)
         ax.annotate(
@@ -159,6 +169,16 @@ def _keep_inside(box: Box, wide: float, up: int) -> Box:
     return left + shift, low, right + shift, top
 
 
+def _leader(box: Box, x: float, y: float) -> list[Box]:
+    """Return small boxes along the line from the edge of a name to near its point."""
+    left, low, right, top = box
+    across, up = x - (left + right) / 2, y - (low + top) / 2
+    edge = min((right - left) / 2 / max(abs(across), 1e-9), (top - low) / 2 / max(abs(up), 1e-9))
+    shares = np.linspace(min(edge, LEADS), LEADS, 12)
+    ends = [(x - across * (1 - share), y - up * (1 - share)) for share in shares]
+    return [(a - 1, b - 1, a + 1, b + 1) for a, b in ends]
+
+
 def _costs(offers: list[Box], taken: list[Box], wide: float, high: float) -> np.ndarray:
     """Return for each box the area of what it covers, and of what of it lies outside."""
     left, low, right, top = np.array(offers).T[:, :, None]
@@ -166,5 +186,6 @@ def _costs(offers: list[Box], taken: list[Box], wide: float, high: float) -> np.
     across = np.minimum(right, others[2]) - np.maximum(left, others[0])
     up = np.minimum(top, others[3]) - np.maximum(low, others[1])
     covered = (across.clip(0) * up.clip(0)).sum(1)
-    outside = (-left).clip(0) + (right - wide).clip(0) + (-low).clip(0) + (top - high).clip(0)
+    outside = (-left).clip(0) + (right - wide).clip(0)
+    outside += (EDGE - low).clip(0) + (top + EDGE - high).clip(0)
     return covered + 10 * outside[:, 0]

@@ -28,16 +28,17 @@ from bench.reporting.figures.style import (
 ALONE = 1e-5  # the place of exact rows that no other stands beside
 CROWD = 40  # rows of a panel, beyond which the beaten ones have neither bars nor names
 NAMED = 4  # exact rows, the most accurate, that a crowd has names for
+FEWEST = 2  # rows that a figure compares
 ROOM, SPAN = 1.25, 5.0  # factors from points to the ends of an axis of times, and between these
 DULL = "#9aa3ad"  # of rows that another one beats in both
 
 
 def front(table: pd.DataFrame, title: str) -> Figure | None:
-    """Return mean squared error against the time of inference and of a training step."""
+    """Return mean squared error against the time of inference and of a step, of several rows."""
     shown = {f"{kind}_ms": words for kind, words in SPEED_KINDS.items() if f"{kind}_ms" in table}
     shown = {name: words for name, words in shown.items() if table[name].notna().any()}
     table = table[~table["trivial"].eq(True)]
-    if not shown or table.empty:
+    if not shown or len(table) < FEWEST:
         return None
     split = "ood" if "mse_ood" in table else "test"
     table = _choose(table)
@@ -69,7 +70,7 @@ def _leave_room(low: float, high: float) -> tuple[float, float]:
 
 def undominated(table: pd.DataFrame, *costs: str) -> list[int]:
     """Return the index of rows than which no other is smaller in one cost and in none larger."""
-    marks = find_front(table[list(costs)].to_numpy(dtype=float))
+    marks = find_front(table[list(costs)].to_numpy(dtype=float), costs)
     return [i for i, mark in zip(table.index, marks, strict=True) if mark]
 
 
@@ -81,7 +82,7 @@ def pareto(table: pd.DataFrame, title: str) -> Figure | None:
     table = _choose(table)
     splits = [split for split in SPLITS if f"mse_{split}" in table]
     known = {s: table.dropna(subset=[f"expected_error_{s}", f"mse_{s}"]) for s in splits}
-    known = {split: rows for split, rows in known.items() if len(rows)}
+    known = {split: rows for split, rows in known.items() if len(rows) >= FEWEST}
     if not known:
         return None
     figure, axes = panels(len(known))
@@ -102,7 +103,7 @@ def pareto(table: pd.DataFrame, title: str) -> Figure | None:
         column = rows[exact & rows["equivariant"].eq(True) & ~rows["trivial"].eq(True)]
         if len(rows) > CROWD:
             column = column.nsmallest(NAMED, y)
-            ax.set_ylim(bottom=ax.get_ylim()[0] / 2)  # for names below the best
+            ax.set_ylim(bottom=ax.get_ylim()[0] / 3)  # for names below the best
         spans = [*_bars(broken, places, y), *_level_bars(broken, x, y)]
         others = label_ends(ax, _labels(column, places, y, best), floor * 2, spans)
         free = rows[~exact] if len(rows) <= CROWD else rows[~exact & rows.index.isin([*best])]

@@ -117,8 +117,15 @@ def test_a_smaller_gap_needs_more_seeds():
 
 def test_the_front_is_what_nothing_dominates():
     rows = [(1.0, 3.0), (3.0, 1.0), (2.0, 2.0), (2.0, 3.0), (1.0, 3.0), (None, 0.0)]
-    assert find_front(rows) == [True, True, True, False, True, False]
-    assert find_front([]) == []
+    assert find_front(rows, ("mse_test", "mse_ood")) == [True, True, True, False, True, False]
+    assert find_front([], ("mse_test",)) == []
+
+
+def test_times_that_hardly_differ_give_no_place_on_the_front():
+    """The second is faster by less than 5 %, the third by more; of the last two, none by enough."""
+    rows = [(1.0, 2.00), (2.0, 1.96), (3.0, 1.80), (4.0, 1.70), (4.0, 1.69)]
+    assert find_front(rows, ("mse_test", "inference_ms")) == [True, False, True, True, True]
+    assert find_front(rows, ("mse_test", "mse_ood")) == [True, True, True, False, True]
 
 
 def test_intervals_hold_their_middles():

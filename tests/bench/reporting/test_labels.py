@@ -1,5 +1,6 @@
 """Names beside lines and points: none covers another."""
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -61,6 +62,29 @@ def test_a_name_that_would_cover_is_left_out_unless_it_must_be_there(axes):
     figure, ax = axes
     label_points(ax, [Label(10, 10, "n" * 20, "black", must=i == 0) for i in range(30)])
     assert 1 <= len(boxes(figure, ax)) < 10
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(8.7, 9.4), (15.4, 10.6), (8.0, 7.9), (14.3, 7.8)],
+        [(12.0, 10.8), (12.4, 10.2), (9.7, 8.2), (7.8, 12.0)],
+        [(8.8, 9.3), (10.4, 7.0), (9.2, 6.3), (12.5, 13.8)],
+    ],
+)
+def test_no_leader_crosses_a_name(axes, points):
+    figure, ax = axes
+    label_points(
+        ax, [Label(*at, f"a network with name {i}", "black") for i, at in enumerate(points)]
+    )
+    found = boxes(figure, ax)
+    led = [(text, box) for text, box in zip(ax.texts, found, strict=True) if text.arrow_patch]
+    assert led
+    for text, own in led:
+        ends = [(own.x0 + own.x1) / 2, (own.y0 + own.y1) / 2], ax.transData.transform(text.xy)
+        for share in np.linspace(0, 0.85, 50):
+            x, y = (1 - share) * np.array(ends[0]) + share * ends[1]
+            assert not any(b.contains(x, y) for b in found if b is not own)
 
 
 def test_a_name_with_a_leader_stays_within_its_panel(axes):

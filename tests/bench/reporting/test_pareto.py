@@ -63,9 +63,16 @@ def test_rows_without_equivariance_errors_have_no_figure():
     assert pareto(summary(frame([replace(make("gnn", 0, 1.0), scores=scores)])), "t") is None
 
 
+@pytest.mark.parametrize("draw", [front, pareto])
+def test_one_row_alone_has_no_figure(draw):
+    records = [make(model, seed, 1e-3) for model in ("egnn", "gnn") for seed in (0, 1)]
+    assert draw(with_speed(summary(frame(records))), "t") is not None
+    assert draw(with_speed(summary(frame(records[:2]))), "t") is None
+
+
 def test_one_time_alone_stands_in_the_middle_of_its_axis():
     ms = 0.28451669296197607  # matplotlib may make both ends of it, one bit apart
-    records = [make("egnn", seed, 1e-3 * (1 + seed), ms=ms, steps=4) for seed in (0, 1)]
+    records = [make(model, 0, 1e-3, ms=ms, steps=4) for model in ("egnn", "gnn")]
     figure = front(with_speed(summary(frame(records))), "t")
     for low, high in (ax.get_xlim() for ax in figure.axes):
         assert (ms / low, high / ms) == pytest.approx((sqrt(SPAN), sqrt(SPAN)))
