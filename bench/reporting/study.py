@@ -10,7 +10,7 @@ from bench.core import notation
 from bench.core.config import Plugin
 from bench.reporting import comparisons
 from bench.reporting.aggregate import AND, time_ratios
-from bench.reporting.findings.accuracy import is_unfinished
+from bench.reporting.findings.accuracy import compare_flops, is_unfinished
 from bench.reporting.findings.claim import OPEN, Claim
 from bench.reporting.findings.evidence import NO, YES, Evidence, Row, say_end, say_interval
 from bench.reporting.formats import ABSENT
@@ -190,13 +190,8 @@ class Study:
 
         That of a network that learns nothing is none.
         """
-        flops = {
-            record.key: record.run.steps * record.counters["step_flops"]
-            for record in self.evidence.records
-            if record.key in (row["key"], other["key"]) and record.counters.get("step_flops")
-        }
-        known = {row["key"], other["key"]} <= flops.keys()
-        return f"{flops[row['key']] / flops[other['key']]:.2g}" if known else ABSENT
+        times = compare_flops(self.evidence, row, other)
+        return ABSENT if times is None else f"{times:.2g}"
 
     def change_power(self, network: str, method: str, other: str) -> Change:
         """Return by how much the power of compute changes from one method to another."""

@@ -88,6 +88,8 @@ def compare_backbones(evidence: Evidence, split: str) -> Finding:
     if usual:
         times = formats.plain(usual.ratio, 3)
         sentence += f"; by the median over samples {times} times ({say_ends(usual)})"
+    if times := compare_flops(evidence, free, exact):
+        sentence += f"; its training takes {times:.2g} times the FLOPs"
     little = compare_trivial(evidence)
     sentence += f". But {little}." if little else "."
     finding = _finish(evidence, question, sentence, verdict, ratio, [free, exact], LIMIT)
@@ -209,6 +211,20 @@ def is_unfinished(evidence: Evidence, row: Row) -> bool:
     """Return whether a row was improving still when its training ended, by every seed."""
     best = evidence.errors(row, "best_step").values()
     return bool(best) and min(best) >= row["steps"]
+
+
+def compare_flops(evidence: Evidence, row: Row, other: Row) -> float | None:
+    """Return how many times the FLOPs of another row's training a row's training takes, if known.
+
+    Those of a network that learns nothing are not.
+    """
+    keys = row["key"], other["key"]
+    flops = {
+        record.key: record.run.steps * record.counters["step_flops"]
+        for record in evidence.records
+        if record.key in keys and record.counters.get("step_flops")
+    }
+    return flops[keys[0]] / flops[keys[1]] if {*keys} <= flops.keys() else None
 
 
 def _copies(evidence: Evidence, row: Row) -> int:

@@ -1,6 +1,11 @@
 """The answer to the page's own question, in one sentence a task."""
 
-from bench.reporting.findings.accuracy import LIMIT, compare_backbones, compare_trivial
+from bench.reporting.findings.accuracy import (
+    LIMIT,
+    compare_backbones,
+    compare_flops,
+    compare_trivial,
+)
 from bench.reporting.findings.evidence import (
     NO,
     PERCENT,
@@ -14,6 +19,7 @@ from bench.reporting.findings.evidence import (
 from bench.reporting.findings.speed import find_speed_up
 from bench.reporting.formats import plain
 
+DEARER = 2  # times the FLOPs in training, beyond which an answer names them
 ERRS = "the best unconstrained network, {name}, errs {times} times as much as the best exact one"
 ACCURATE = {
     YES: f"{{name}} is as accurate as the best exact one, to {PERCENT}",
@@ -49,6 +55,9 @@ def lead(evidence: Evidence) -> str:
     name = evidence.name(evidence.by_key(accurate.rows[0]))
     times = say_interval(mean.value, mean.low, mean.high)
     words = [ACCURATE[accurate.verdict].format(name=name, times=times)]
+    flops = compare_flops(evidence, *map(evidence.by_key, accurate.rows))
+    if accurate.verdict == YES and flops and flops > DEARER:
+        words[0] += f", for {flops:.2g} times the FLOPs in training"
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
     elif accurate.verdict != UNDECIDED:

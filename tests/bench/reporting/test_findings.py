@@ -413,6 +413,20 @@ def test_the_lead_says_whether_an_exact_network_pays(rows, begins):
     assert findings.lead(evidence).startswith(begins)
 
 
+@pytest.mark.parametrize(("flops", "said"), [(3000, ", for 3 times the FLOPs"), (1500, None)])
+def test_the_lead_says_what_accuracy_takes_to_train(flops, said):
+    steps = {"egnn": 1000, "gnn": flops}
+    records = [
+        replace(record, counters=record.counters | {"step_flops": steps[record.run.model.stem]})
+        for record in make_rows(5, egnn=1e-3, gnn=1e-3)
+    ]
+    (evidence,) = findings.collect_evidence(records)
+    lead = findings.lead(evidence)
+    assert said in lead if said else "FLOPs" not in lead
+    found = answer(records, "Is an unconstrained network as accurate as the best exact one?")
+    assert f"; its training takes {flops / 1000:.2g} times the FLOPs." in found.sentence
+
+
 @pytest.mark.parametrize(
     ("seeds", "exact", "begins"),
     [(5, 0.97e-3, "Not answered: the best exact network errs 0.97 times as much as drift, which"),
