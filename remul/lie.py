@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from remul.actions import transform
-from remul.checks import check, check_inputs, predict
+from remul.checks import check, check_inputs, check_signature, predict
 from remul.fields import UNTYPED, Fields, Model, Signature, Types
 from remul.forward_mode import differentiate_at_zero
 from remul.layouts import layout_of
@@ -118,8 +118,8 @@ def lie_error_by_field(
         >>> list(lie_error_by_field(offset, inputs, signature))
         ['x']
     """
-    check(inputs, signature.inputs)
     stages, listed = _as_one_stage(model, signature), list_generators(generators)
+    check(inputs, signature.inputs)
     rests = [(put_to_rest(inputs, signature.inputs, generator), generator) for generator in listed]
     return {
         name: _mean_square(stages, [(rest | {name: x}, g) for rest, g in rests], signature)
@@ -177,6 +177,7 @@ def stages_of(model: Model) -> Stages:
 
 
 def _as_one_stage(model: Model, signature: Signature) -> Stages:
+    check_signature(signature)
     types = signature.outputs
     return {"model": (lambda inputs: predict(model, inputs, types), types)}
 
@@ -205,6 +206,7 @@ def _differentiate(
     """Return the derivative of the chain in which one stage is turned: rho^-1 stage(rho x)."""
     if layer not in stages:
         raise ValueError(f"no stage {layer!r}; there are {', '.join(stages)}")
+    check_signature(signature)
     layout = check_inputs(inputs, signature.inputs)
 
     def chain(angle: Tensor) -> Fields:

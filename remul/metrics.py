@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from remul.actions import Elements, list_elements, transform
-from remul.checks import check_inputs, predict, predict_together
+from remul.checks import check_inputs, check_signature, predict, predict_together
 from remul.distances import norm
 from remul.elements import GroupElement
 from remul.fields import Fields, Model, Signature, Types
@@ -215,6 +215,7 @@ def _act_before_and_after(
     model: Model, inputs: Fields, signature: Signature, elements: Elements, at_once: int
 ) -> tuple[Tensor, Tensor]:
     """Return f(g x) and g f(x) for each g, as (M, batch, components of the whole output)."""
+    check_signature(signature)
     layout = check_inputs(inputs, signature.inputs)
     types_in, types = signature.inputs, signature.outputs
     output, elements = predict(model, inputs, types), list_elements(elements)

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import pad
 
 from remul.actions import transform
-from remul.checks import check_inputs, predict
+from remul.checks import check_inputs, check_signature, predict
 from remul.distances import norm
 from remul.elements import Element
 from remul.fields import BATCH, Fields, Model, Signature
@@ -70,6 +70,7 @@ def pose_differences(
         >>> found.mean["x"].shape, bool(found.mean["x"][0].max() < found.mean["x"][1].max())
         (torch.Size([2, 5]), True)
     """
+    check_signature(signature)
     layout, turns_deg = check_inputs(inputs, signature.inputs), [*turns_deg]
     if not turns_deg:
         raise ValueError("pose differences need at least one turn, in degrees")
