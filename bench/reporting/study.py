@@ -87,9 +87,9 @@ class Study:
             raise ValueError(f"{row['label']} and {other['label']} share no seed")
         return Comparison(ratio)
 
-    def by_seed(self, row: Row, other: Row) -> str:
+    def by_seed(self, row: Row, other: Row, score: str = "") -> str:
         """Return how many times as much a row errs as another, seed by seed."""
-        errors, others = (self.evidence.errors(one, self.score) for one in (row, other))
+        errors, others = (self.evidence.errors(one, score or self.score) for one in (row, other))
         return ", ".join(
             say_end(errors[seed] / others[seed]) for seed in sorted(errors.keys() & others.keys())
         )

@@ -1,5 +1,7 @@
 """The answer to the page's own question, in one sentence a task."""
 
+from statistics import geometric_mean
+
 from bench.reporting.findings.accuracy import (
     LIMIT,
     compare_backbones,
@@ -30,9 +32,10 @@ OF_FEW = (
     "the mean error of the best unconstrained network is as small as the best exact one's, "
     "but few samples make it: the median is {} times as large"
 )
+LESS = "{name} errs {times} times as much as the best exact one"
 TURNED = {
     YES: "",
-    NO: ", though on poses unlike those (OOD) the best errs {} times as much",
+    NO: ", though on poses unlike those (OOD) the best, {}, errs {} times as much",
     UNDECIDED: ", though on poses unlike those (OOD) that is open",
 }
 FASTER = {
@@ -54,10 +57,13 @@ def lead(evidence: Evidence) -> str:
     mean, *usual = accurate.numbers
     name = evidence.name(evidence.by_key(accurate.rows[0]))
     times = say_interval(mean.value, mean.low, mean.high)
-    words = [ACCURATE[accurate.verdict].format(name=name, times=times)]
+    said = LESS if accurate.verdict == YES and mean.high < 1 else ACCURATE[accurate.verdict]
+    words = [said.format(name=name, times=times)]
     flops = compare_flops(evidence, *map(evidence.by_key, accurate.rows))
     if accurate.verdict == YES and flops and flops > DEARER:
         words[0] += f", for {flops:.2g} times the FLOPs in training"
+    if accurate.verdict == YES:
+        words[0] += _say_median(evidence, accurate.rows[0])
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
     elif accurate.verdict != UNDECIDED:
@@ -67,9 +73,29 @@ def lead(evidence: Evidence) -> str:
         turned = compare_backbones(evidence, "ood")
         if turned.verdict != YES:
             pays = f"{pays} on poses like those in training"
-        errs = plain(turned.numbers[0].value, 3) if turned.numbers else ""
-        words[0] += TURNED[turned.verdict].format(errs)
+        if turned.numbers:
+            best = evidence.name(evidence.by_key(turned.rows[0]))
+            words[0] += TURNED[turned.verdict].format(best, plain(turned.numbers[0].value, 3))
     return f"{pays}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
+
+
+def _say_median(evidence: Evidence, key: str) -> str:
+    """Return how much more the median of a row may be than the least of exact networks."""
+    score = "squared_error_median_test"
+    medians = {row["key"]: evidence.errors(row, score).values() for row in evidence.exact}
+    known = {
+        exact: geometric_mean(values)
+        for exact, values in medians.items()
+        if values and min(values) > 0
+    }
+    if not known:
+        return ""
+    exact = evidence.by_key(min(known, key=lambda key: known[key]))
+    ratio = evidence.compare(evidence.by_key(key), exact, score, (1, len(known)))
+    if not ratio or ratio.is_within():
+        return ""
+    times = say_interval(ratio.ratio, ratio.low, ratio.high)
+    return f", by the median of squared errors {times} times that of {evidence.name(exact)}"
 
 
 def _verdict(finding: Finding | None) -> str:

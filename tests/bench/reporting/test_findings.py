@@ -444,7 +444,7 @@ def test_the_lead_compares_nothing_with_exact_networks_that_learn_nothing(seeds,
     [
         (1e-3, "You need no exact network: gnn", "to 10 %; "),
         (3e-3, "You need no exact network on poses like those in training: gnn",
-         "though on poses unlike those (OOD) the best errs 3 times as much; "),
+         "though on poses unlike those (OOD) the best, gnn with plain, errs 3 times as much; "),
     ],
 )  # fmt: skip
 def test_the_lead_says_what_does_not_hold_on_turned_poses(turned, begins, said):
@@ -457,6 +457,22 @@ def test_the_lead_says_what_does_not_hold_on_turned_poses(turned, begins, said):
     lead = findings.lead(evidence)
     assert lead.startswith(begins)
     assert said in lead
+
+
+def test_the_lead_names_the_exact_network_whose_median_is_less():
+    medians = {"egnn": 4e-5, "painn": 1e-5, "gnn": 4e-5}
+    records = [
+        replace(
+            record,
+            scores={**record.scores, "squared_error_median_test": medians[record.run.model.stem]},
+        )
+        for record in make_rows(5, egnn=1e-3, painn=1.02e-3, gnn=1e-3)
+    ]
+    (evidence,) = findings.collect_evidence(records)
+    lead = findings.lead(evidence)
+    assert lead.startswith("You need no exact network: gnn")
+    assert ", by the median of squared errors 4" in lead
+    assert "times that of painn" in lead
 
 
 @pytest.mark.parametrize(
