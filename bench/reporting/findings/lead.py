@@ -62,7 +62,7 @@ def lead(evidence: Evidence) -> str:
     flops = compare_flops(evidence, *map(evidence.by_key, accurate.rows))
     if accurate.verdict == YES and flops and flops > DEARER:
         words[0] += f", for {flops:.2g} times the FLOPs in training"
-    if accurate.verdict == YES:
+    if accurate.verdict != NO:
         words[0] += _say_median(evidence, accurate.rows[0])
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
         words[0] = OF_FEW.format(plain(usual[0].value, 3))
