@@ -51,8 +51,6 @@ def train_missing(options: TrainingOptions) -> Training:
     """Train and score what is missing. A store that lacks nothing need not be writable."""
     if options.log_dir:
         scalars.check_folder(options.log_dir)
-    if _todo(options):
-        files.check_writable(options.store.root)
     options.store.set_aside_damaged(options.runs)
     before = {options.store.path(run): options.store.state(run) for run in options.runs}
     todo = _todo(options)
@@ -61,6 +59,7 @@ def train_missing(options: TrainingOptions) -> Training:
         _catch_up([run for run in options.runs if options.store.finished(run)], options)
     if not todo:
         return Training(complete=True)
+    files.check_writable(options.store.root)
     failed = _train(todo, [before[options.store.path(run)] for run in todo], options)
     records = [record for run in todo if (record := options.store.find(run))]
     scoring_s = sum(record.scoring_seconds or 0.0 for record in records)

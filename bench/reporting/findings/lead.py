@@ -15,6 +15,7 @@ from bench.reporting.findings.evidence import (
     YES,
     Evidence,
     Finding,
+    Row,
     say_interval,
     say_seeds,
 )
@@ -55,31 +56,37 @@ def lead(evidence: Evidence) -> str:
     if beside_trivial := compare_trivial(evidence):
         return f"Not answered: {beside_trivial}."
     mean, *usual = accurate.numbers
-    name = evidence.name(evidence.by_key(accurate.rows[0]))
-    times = say_interval(mean.value, mean.low, mean.high)
-    said = LESS if accurate.verdict == YES and mean.high < 1 else ACCURATE[accurate.verdict]
-    words = [said.format(name=name, times=times)]
-    flops = compare_flops(evidence, *map(evidence.by_key, accurate.rows))
-    if accurate.verdict == YES and flops and flops > DEARER:
-        words[0] += f", for {flops:.2g} times the FLOPs in training"
-    if accurate.verdict != NO:
-        words[0] += _say_median(evidence, accurate.rows[0])
     if accurate.verdict == UNDECIDED and mean.high < LIMIT:
-        words[0] = OF_FEW.format(plain(usual[0].value, 3))
-    elif accurate.verdict != UNDECIDED:
+        words = [OF_FEW.format(plain(usual[0].value, 3))]
+    else:
+        words = [_say_accuracy(evidence, accurate)]
+    if accurate.verdict != UNDECIDED:
         words.append(FASTER[_verdict(find_speed_up(evidence, "inference"))])
     pays = PAYS[accurate.verdict]
     if accurate.verdict == YES and "ood" in evidence.splits:
         turned = compare_backbones(evidence, "ood")
         if turned.verdict != YES:
             pays = f"{pays} on poses like those in training"
-        if turned.numbers:
-            best = evidence.name(evidence.by_key(turned.rows[0]))
-            words[0] += TURNED[turned.verdict].format(best, plain(turned.numbers[0].value, 3))
+        best = evidence.name(evidence.by_key(turned.rows[0])) if turned.rows else ""
+        errs = plain(turned.numbers[0].value, 3) if turned.numbers else ""
+        words[0] += TURNED[turned.verdict].format(best, errs)
     return f"{pays}: {'; '.join(words)} ({say_seeds(accurate.seeds)})."
 
 
-def _say_median(evidence: Evidence, key: str) -> str:
+def _say_accuracy(evidence: Evidence, accurate: Finding) -> str:
+    """Return how the best unconstrained row errs, what that takes, and what its median says."""
+    free, exact = map(evidence.by_key, accurate.rows)
+    mean, verdict = accurate.numbers[0], accurate.verdict
+    said = LESS if verdict == YES and mean.high < 1 else ACCURATE[verdict]
+    times = say_interval(mean.value, mean.low, mean.high)
+    words = said.format(name=evidence.name(free), times=times)
+    flops = compare_flops(evidence, free, exact)
+    if verdict == YES and flops and flops > DEARER:
+        words += f", for {flops:.2g} times the FLOPs in training"
+    return words if verdict == NO else words + _say_median(evidence, free)
+
+
+def _say_median(evidence: Evidence, free: Row) -> str:
     """Return how much more the median of a row may be than the least of exact networks."""
     score = "squared_error_median_test"
     medians = {row["key"]: evidence.errors(row, score).values() for row in evidence.exact}
@@ -91,7 +98,7 @@ def _say_median(evidence: Evidence, key: str) -> str:
     if not known:
         return ""
     exact = evidence.by_key(min(known, key=lambda key: known[key]))
-    ratio = evidence.compare(evidence.by_key(key), exact, score, (1, len(known)))
+    ratio = evidence.compare(free, exact, score, (1, len(known)))
     if not ratio or ratio.is_within():
         return ""
     times = say_interval(ratio.ratio, ratio.low, ratio.high)

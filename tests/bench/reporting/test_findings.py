@@ -459,6 +459,18 @@ def test_the_lead_says_what_does_not_hold_on_turned_poses(turned, begins, said):
     assert said in lead
 
 
+def test_the_lead_says_where_turned_poses_were_not_compared():
+    records = make_rows(5, egnn=1e-3, gnn=1e-3)
+    for record in records:
+        record.scores.pop("mse_ood", None)
+        if record.run.model.stem == "gnn":
+            record.scores["mse_ood"] = 1e-3
+    (evidence,) = findings.collect_evidence(records)
+    lead = findings.lead(evidence)
+    assert lead.startswith("You need no exact network on poses like those in training: gnn")
+    assert "though on poses unlike those (OOD) that is open" in lead
+
+
 def test_the_lead_names_the_exact_network_whose_median_is_less():
     medians = {"egnn": 4e-5, "painn": 1e-5, "gnn": 4e-5}
     records = [
