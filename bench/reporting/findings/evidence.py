@@ -139,8 +139,9 @@ class Evidence:
 
     @cached_property
     def usual_steps(self) -> int:
-        """The number of steps that most rows have."""
-        return Counter(row["steps"] for row in self.rows).most_common(1)[0][0]
+        """The number of steps that most rows have, of several such the largest."""
+        rows = Counter(row["steps"] for row in self.rows)
+        return max(rows, key=lambda steps: (rows[steps], steps))
 
     def name(self, row: Row) -> str:
         """Return what a sentence calls a row: the network, how it was trained, and what is odd."""

@@ -34,6 +34,13 @@ def test_a_row_that_is_not_there_is_named():
         study(3, egnn=1e-3).row("egnn", "augment")
 
 
+def test_usual_steps_are_those_of_most_rows_and_then_the_longest():
+    one = study(3, egnn={"error": 1e-3, "steps": 500}, gnn={"error": 1e-3, "steps": 34000})
+    assert one.evidence.usual_steps == 34000
+    rows = {"gnn__plain": {"error": 1e-3, "steps": 500}, "gnn__remul": 1e-3}
+    assert study(3, egnn={"error": 1e-3, "steps": 500}, **rows).evidence.usual_steps == 500
+
+
 def test_what_was_not_measured_is_absent():
     one = study(3, egnn=1e-3)
     assert one.error(one.row("egnn"), "squared_error_median_ood") == "–"
