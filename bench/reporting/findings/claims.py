@@ -132,8 +132,9 @@ def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) ->
     rows = [pairs[0][0], *[high for _, high, _ in pairs]]
     runs = [evidence.configurations[row["key"]] for row in rows]
     betas = " < ".join(f"{_beta(run):g}" for run in runs)
-    others = ", ".join(f"{k}={v}" for k, v in runs[0].method.kwargs.items() if k != "beta")
-    where = f"{rows[0]['model']} ({others})" if others else rows[0]["model"]
+    others = [f"{k}={v}" for k, v in runs[0].method.kwargs.items() if k != "beta"]
+    notes = ", ".join(others + evidence.unusual_steps(rows[0]))
+    where = f"{rows[0]['model']} ({notes})" if notes else rows[0]["model"]
     falls, rises = (sum(getattr(p[2], side) for p in pairs) for side in ("is_better", "is_worse"))
     return (
         f"{where}, beta = {betas}: E' falls in {falls} and rises in {rises} of {len(pairs)} "

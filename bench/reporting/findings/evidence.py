@@ -148,9 +148,12 @@ class Evidence:
         method, _, after = row["method"].partition(aggregate.AND)
         bare = method == "plain" and row["equivariant"]
         words = row["model"] if bare else f"{row['model']} with {method}"
-        notes = [f"{row['steps']:,} steps"] if row["steps"] != self.usual_steps else []
-        notes += [after] if after else []
+        notes = [*self.unusual_steps(row), *([after] if after else [])]
         return f"{words} ({', '.join(notes)})" if notes else words
+
+    def unusual_steps(self, row: Row) -> list[str]:
+        """Return what a sentence says of a row's steps: nothing if they are the usual ones."""
+        return [f"{row['steps']:,} steps"] * (row["steps"] != self.usual_steps)
 
     def settle(self, rows: Sequence[Row], seeds: int | None) -> str:
         """Return the commands that bring rows to so many seeds, or that no number would do."""

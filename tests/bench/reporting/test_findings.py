@@ -296,6 +296,19 @@ def test_every_ladder_of_betas_counts():
     assert f"On gnn (group=about_y), {ladder} 1 and rises in 1 of 2 steps" in claim.sentence
 
 
+def test_a_ladder_of_unusual_steps_names_them():
+    records = [
+        make("gnn", seed, 1.0, "remul", steps=steps, options={"beta": beta},
+             symmetry=(1 + 0.01 * seed) / beta)
+        for steps in (500, 1500)
+        for beta in (1.0, 10.0)
+        for seed in range(3)
+    ] + make_rows(3, egnn=1e-3)  # fmt: skip
+    sentence = judge(records, "The weight beta").sentence
+    assert "gnn (500 steps), beta = 1 < 10" in sentence
+    assert "gnn, beta = 1 < 10" in sentence
+
+
 def test_speed_is_said_beside_the_slowest_and_the_fastest_that_errs_less():
     rows = {
         "tfn": {"error": 1e-3, "ms": 12.0},
