@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from remul import Batch, Element, Rep, Signature, act
-from remul.fields import MASK, Types
+from remul.fields import BATCH, MASK, Types
 from remul.groups import octahedral
 
 SYMMETRY_SAMPLES = 300
@@ -15,8 +15,10 @@ MINIMUM_PAIRS = 8  # informative ones
 CERTAIN = 1e-3  # chance of so lopsided a count if turning made no difference
 
 
-def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None]:
+def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None] | None:
     """Return for each field above l = 0, points aside, whether it turns; None if data cannot tell.
+
+    Nor can ragged or padded data, and those without points, tell of any field: None altogether.
 
     Each of the first samples is paired with the one nearest to it in shape, by the best rotation
     of its points (Kabsch). A field that turns is nearer to its partner's once it is turned along.
@@ -25,8 +27,8 @@ def fields_that_turn(data: Batch, signature: Signature) -> dict[str, bool | None
     """
     types = {**signature.inputs, **signature.outputs}
     points = [name for name, rep in signature.inputs.items() if rep.affine and rep.objects == 1]
-    if not points or MASK in data.inputs:
-        return {}
+    if not points or {MASK, BATCH} & data.inputs.keys():
+        return None
     data = data[:SYMMETRY_SAMPLES].to(torch.float64)
     fields = {**data.inputs, **data.targets}
     x = data.inputs[points[0]][..., :3]

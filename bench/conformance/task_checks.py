@@ -22,10 +22,12 @@ def check_task(task: Task, symmetric: bool) -> Iterator[CheckResult]:
         return
     types = {**task.signature.inputs, **task.signature.outputs}
     turning = data_symmetry.fields_that_turn(task.train, task.signature)
-    if not turning:
-        text = "no points without padding, so the samples do not tell which turn"
+    if turning is None:
+        text = "no points, or objects that differ in number: the samples do not tell which turn"
         yield CheckResult("fields", text, False if symmetric else None)
-    for field, turns in turning.items():
+    elif not turning:
+        yield CheckResult("fields", "none above l = 0 beside the points", symmetric or None)
+    for field, turns in (turning or {}).items():
         declared = f"declared {types[field].irreps!r}"
         words = {True: "turns with the points", False: "does not turn with the points"}
         text = words.get(turns, "these samples do not tell whether it turns")

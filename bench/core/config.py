@@ -123,6 +123,11 @@ class Run:
         """The task, the model and the method, by these names."""
         return {"task": self.task, "model": self.model, "method": self.method}
 
+    def validates_after(self, step: int) -> bool:
+        """Whether the state after a step is scored: `validations` times a run, the last too."""
+        done, before = (x * self.validations // self.steps for x in (step, step - 1))
+        return done > before
+
 
 def _is_whole(value: Any) -> bool:  # noqa: ANN401 - any value
     return isinstance(value, int) and not isinstance(value, bool)

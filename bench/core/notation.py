@@ -3,8 +3,9 @@
 import ast
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,24 @@ def parse(kind: str, text: str) -> Plugin:
             key, value = next(iter(defaults), ""), word
         given[key] = parse_value(value)
         if isinstance(defaults.get(key), float):
-            given[key] = _as_float(given[key], f"{kind[:-1]} {name!r}, option {key!r}")
-    _check_options(kind, name, given)
-    return Plugin(name, given)
+            given[key] = _as_float(given[key], _whose(kind, name, key))
+    return complete(kind, Plugin(name, given))
 
 
 def complete(kind: str, plugin: Plugin) -> Plugin:
     """Return the plug-in as `parse` gives it, with 10.0 for 10 where the default is a float.
 
-    So it has one key however it is given. Raises `ValueError` for an option that it does not have.
+    So it has one key however it is given. Raises `ValueError` for an option that it does not have,
+    and for one that is no finite number, or not as many numbers, where its default is.
     """
     defaults, given = plugins.options(kind, plugin.name), dict(plugin.kwargs)
     _check_options(kind, plugin.name, given)
     for key, value in given.items():
-        if type(value) is int and isinstance(defaults.get(key), float):
-            given[key] = _as_float(value, f"{kind[:-1]} {plugin.name!r}, option {key!r}")
+        default, whose = defaults.get(key), _whose(kind, plugin.name, key)
+        if isinstance(default, float) and type(value) in (int, float):
+            given[key] = _as_float(value, whose)
+        elif isinstance(default, tuple) and default and isinstance(default[0], float):
+            given[key] = _as_floats(value, len(default), whose)
     return replace(plugin, kwargs=given)
 
 
@@ -80,8 +84,21 @@ def _takes_any(file: Path, function: str) -> bool:
     return not written or written[0].args.kwarg is not None
 
 
+def _whose(kind: str, name: str, option: str) -> str:
+    return f"{kind[:-1]} {name!r}, option {option!r}"
+
+
 def _as_float(value: Any, whose: str) -> float:  # noqa: ANN401 - any literal
     try:
-        return float(value)
+        number = float(value)
     except (OverflowError, TypeError, ValueError):
-        raise ValueError(f"{whose} has to be a number, got {quote(value)}") from None
+        number = nan
+    if not isfinite(number):
+        raise ValueError(f"{whose} has to be a number, got {quote(value)}")
+    return number
+
+
+def _as_floats(value: Any, count: int, whose: str) -> Sequence[float]:  # noqa: ANN401
+    if not isinstance(value, list | tuple) or len(value) != count:
+        raise ValueError(f"{whose} has to be {count} numbers, got {quote(value)}")
+    return type(value)(_as_float(one, whose) for one in value)

@@ -31,6 +31,12 @@ TAKEN = {  # files and sections of the report that are of no task
     "answer", "discovery", "machines", "others", "peers", "records", "scaling", "speed",
 }  # fmt: skip
 SHARED = {"models": {"conservative": False}}  # options of each plug-in of a kind, by default
+GROUPS = {  # that a model may claim, and the motions under which it is exact then
+    "SO3": ("rotations",),
+    "O3": ("rotations", "reflections"),
+    "SE3": ("rotations", "translations"),
+    "E3": ("rotations", "reflections", "translations"),
+}
 
 
 def names(kind: str, folder: str = "") -> list[str]:
@@ -120,13 +126,17 @@ def group_claim(model: str, given: Mapping[str, object] | None = None) -> str | 
 
     `EQUIVARIANT = True` in its file claims E3, `EQUIVARIANT = "SE3"` all of it but reflections.
     `EQUIVARIANT = {"frames": {"learned": "SE3"}}` claims it for a value of an option, of those
-    given or by default, and nothing for others; of several options each has to claim.
+    given or by default, and nothing for others; of several options each has to claim. Raises
+    `ValueError` for other groups.
     """
     file = find("models", model)
     claim = syntax.read_constant(file, "EQUIVARIANT", None, bool, str, dict, type(None))
     if isinstance(claim, dict):
         claim = _choose_claim(file, claim, options("models", model) | dict(given or {}))
-    return "E3" if claim is True else claim or None
+    group = "E3" if claim is True else claim or None
+    if group not in (None, *GROUPS):
+        raise ValueError(f"{file}: EQUIVARIANT has to be True or one of {', '.join(GROUPS)}")
+    return group
 
 
 def _choose_claim(file: Path, claim: dict[str, Any], chosen: dict[str, Any]) -> bool | str | None:

@@ -15,6 +15,13 @@ TIMES = 100  # at which a curve has a value
 APART = 100.0  # kcal/mol/atom
 
 
+def check_length(picoseconds: float) -> None:
+    """Raise `ValueError` for a length that is no multiple of what a curve's values are apart."""
+    apart = TIMES * DT / 1000
+    if picoseconds < 0 or abs(picoseconds / apart - round(picoseconds / apart)) > 1e-6:
+        raise ValueError(f"dynamics last multiples of {apart:g} ps, got {picoseconds:g}")
+
+
 def energy_drift(model: Model, inputs: Fields, picoseconds: float) -> Mapping[str, list[float]]:
     """Return how far total energies are from the first ones, mean of the size in kcal/mol/atom.
 

@@ -16,6 +16,8 @@ def check_kind(kind: str, n: int) -> None:
     """Raise `ValueError` for unknown kinds of maps, and for sizes that a kind does not have."""
     if kind not in KINDS:
         raise ValueError(f"no {kind!r} map; there are {', '.join(KINDS)}")
+    if n < 1:
+        raise ValueError(f"n has to be at least 1, got {n}")
     if (kind == "quarter_turns" and round(n**0.5) ** 2 != n) or (kind == "planar" and n % 2):
         raise ValueError(f"n = {n} is no square grid, or no number of planar components")
 

@@ -34,9 +34,7 @@ def make_task(
     return Task(signature, **batches, distance=mse_loss, more=more)
 
 
-def moments(
-    frames: np.ndarray, starts: np.ndarray, later: int, **scalars: np.ndarray
-) -> dict[str, np.ndarray]:
+def moments(frames: np.ndarray, starts: np.ndarray, later: int) -> dict[str, np.ndarray]:
     """Return positions at the starts, velocities to the next frame, and targets `later` frames on.
 
     `frames` is (frames, n, 3); velocities are in its unit of length per frame.
@@ -45,7 +43,6 @@ def moments(
         "position": frames[starts],
         "velocity": frames[starts + 1] - frames[starts],
         "target": frames[starts + later],
-        **scalars,
     }
 
 

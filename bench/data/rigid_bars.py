@@ -18,8 +18,10 @@ def read_bars(pairs: Pairs, bodies: int) -> Tensor:
     Raises `ValueError` for anything but pairs of bodies that close no ring.
     """
     try:
-        index = torch.tensor(pairs, dtype=torch.int64).reshape(len(pairs), 2)
-        start, end = torch.nn.functional.one_hot(index, bodies).double().unbind(1)
+        index = torch.tensor(pairs).reshape(len(pairs), 2)
+        if pairs and index.is_floating_point():
+            raise TypeError
+        start, end = torch.nn.functional.one_hot(index.long(), bodies).double().unbind(1)
     except (IndexError, RuntimeError, TypeError, ValueError):
         raise ValueError(f"bars are pairs of {bodies} bodies, from 0 on, not {pairs}") from None
     ends = end - start

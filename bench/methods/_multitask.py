@@ -26,13 +26,14 @@ def multitask(
     the latter with "stop_gradient" through the second part on demand; each is the mean over
     `samples` elements per item, drawn uniformly from the `group`: that of the "task", all rotations
     unless it says otherwise, "so3", or "about_y" for data with an up. Raises `ValueError` for other
-    variants and groups, a task without a group and fewer samples than 1.
+    variants and groups, a task that the group leaves as it is and fewer samples than 1.
     """
     for kind, name, known in (("variant", variant, VARIANTS), ("group", group, (*GROUPS, OWN))):
         if name not in known:
             raise ValueError(f"no {kind} {name!r}; there are {', '.join(known)}")
     drawn_from = task.group if group == OWN else GROUPS[group]
-    if drawn_from is None and "equivariance" in penalty.active:
+    acts = drawn_from is not None if group == OWN else _turns(task)
+    if not acts and "equivariance" in penalty.active:
         raise ValueError("no group acts on this task, so there is no symmetry to learn")
     if samples < 1:
         raise ValueError(f"samples needs to be at least 1, got {samples}")
@@ -48,3 +49,8 @@ def multitask(
         return VARIANTS[variant](model, batch, task.signature, elements, task.distance, active)
 
     return Method(terms, penalty, draw=draw)
+
+
+def _turns(task: Task) -> bool:
+    """Return whether rotations move an input: one that is no scalar."""
+    return any(degree for rep in task.signature.inputs.values() for _, degree, _ in rep.chunks)

@@ -36,8 +36,12 @@ def build(
     with `ridge`. It starts at the corner of most invariances among those whose error is within a
     standard error of the lowest (Breiman et al. 1984). Heads on the corners are fitted beside.
     Families are the rotations of each planar field, or of clouds of points the rotations,
-    translations and permutations. Raises `ValueError` for other models when training begins.
+    translations and permutations. Raises `ValueError` for options out of their range and, when
+    training begins, for other models and too few steps for two phases.
     """
+    if not (0 < share < 1 and labelled > 0 and temperature > 0 and ridge >= 0):
+        given = f"{share=}, {labelled=}, {temperature=}, {ridge=}"
+        raise ValueError(f"share is between 0 and 1, the others are positive, got {given}")
     families = list_families(task.signature)
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
@@ -48,6 +52,8 @@ def build(
         few = task.train[:labelled]
         choose = partial(_choose, model, few, ridge)
         first = round(share * run.steps)
+        if not 0 < first < run.steps:
+            raise ValueError(f"{run.steps} steps leave none for a phase, with a share of {share}")
         yield from _descend(contrast, [*model.hyper.parameters()], run.lr, first)
         _place(model, few, ridge)
         yield from _descend(choose, [model.descriptor], CHOICE_LR, run.steps - first)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from bench import Method, Task
+from bench.core.config import require_whole
 from bench.methods._multitask import GROUPS, OWN, multitask
 from remul import Batch, Constant
 from remul.actions import transform
@@ -22,8 +23,7 @@ def build(task: Task, group: str = "task", copies: int | None = None) -> Method:
     fresh = multitask(task, Constant(alpha=0, beta=1), group=group)
     if copies is None:
         return fresh
-    if copies < 1:
-        raise ValueError(f"copies needs to be at least 1, got {copies}")
+    require_whole("copies", copies, 1)
     drawn_from = task.group if group == OWN else GROUPS[group]
     generator = torch.Generator().manual_seed(0)
     poses = [drawn_from.sample(task.train.inputs, generator) for _ in range(copies)]

@@ -24,8 +24,11 @@ def build(
     of Adam on the upper weights, along the hypergradient of the validation error plus `strength`
     times the column norms of the assignment over its rows and half its row entropy. In the last
     step rows are hardened and the other weights fitted on. Solvers as in `_hypergradients`. Raises
-    `ValueError` for others, and for networks without upper weights when training begins.
+    `ValueError` for others, for fewer inner steps than 1, and for networks without upper weights
+    when training begins.
     """
+    if inner_steps < 1:
+        raise ValueError(f"inner_steps needs to be at least 1, got {inner_steps}")
     if solver not in SOLVERS:
         raise ValueError(f"no solver {solver!r}; there are {', '.join(SOLVERS)}")
 

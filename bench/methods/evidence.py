@@ -44,6 +44,11 @@ def build(
     `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
     _check(likelihood, curvature, newton)
+    if min(burn_in, updates) < 0 or every < 1 or min(rate, precision) <= 0:
+        given = f"{burn_in=}, {every=}, {updates=}, {rate=}, {precision=}"
+        raise ValueError(
+            f"a rate, a precision and `every` are positive, none negative, got {given}"
+        )
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         data = task.train
@@ -59,7 +64,7 @@ def build(
                 loss = _descend(problem, weights, priors, optimiser)
             if learn and step > burn_in and step % every == 0:
                 priors.climb(_evidence(problem, weights, curvature), updates)
-            if step % max(1, run.steps // run.validations) == 0 or step == run.steps:
+            if run.validates_after(step):
                 _write(model, weights.detach())
             if step == run.steps:
                 _tell(model, _evidence(problem, weights, curvature), priors, names, len(data))

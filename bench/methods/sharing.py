@@ -19,8 +19,11 @@ def build(task: Task, strength: float = 0.03, restarts: int = 16, polish: bool =
     row entropy (hard rows). In the last step the rows are hardened, `polish` moves single weights
     and merges groups as long as that lowers the cost, the cheapest restart is kept and its numbers
     are fitted to training and validation samples. For `discovery/tied`, whose lower problem is
-    solved in closed form; raises `ValueError` for other models when training begins.
+    solved in closed form; raises `ValueError` for fewer restarts than 1 and, when training begins,
+    for other models.
     """
+    if restarts < 1:
+        raise ValueError(f"restarts needs to be at least 1, got {restarts}")
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         if not hasattr(model, "tie"):

@@ -68,7 +68,7 @@ class RevisionComparison:
                 open_kinds = [
                     kind
                     for kind, c in comparisons.items()
-                    if c.verdict == INCONCLUSIVE and not late
+                    if c.verdict == INCONCLUSIVE and not late and _can_run(pair, kind)
                 ]
             return comparisons, _judge_counters(case, *pair)
 

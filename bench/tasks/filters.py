@@ -31,12 +31,14 @@ def load(
     learn their symmetry matrix U with rank 1 "band_energy", its share in the 3 diagonals of
     convolutions, and "row_deviation", how far its rows are from the same, and "turn_violation",
     the share of the learned W that is not the same filter in 4 orientations. Raises `ValueError`
-    for other kinds and sizes below 1.
+    for other kinds, sizes below 1 and a rank of quarter turns.
     """
     if kind not in KINDS:
         raise ValueError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    if min(rank, train, val, test, support or 1) < 1:
+    if min(rank, train, val, test, 1 if support is None else support) < 1:
         raise ValueError("sizes have to be at least 1")
+    if kind == "quarter_turns" and rank != 1:
+        raise ValueError(f"filters in 4 orientations have no rank, got {rank}")
     generator = Generator().manual_seed(seed)
     draw, score = KINDS[kind](rank, support, generator)
     sizes = {"train": train, "val": val, "test": test}

@@ -31,8 +31,11 @@ def load(
     Data are GFN2-xTB dynamics at constant energy near 500 K, in which the molecule turns as a
     whole; `trajectory` is their seed. The first 60 % of the frames train, the next 20 % validate,
     the last 20 % test, no target beyond its part; `seed` draws the training frames. Raises
-    `ValueError` for another molecule, for more samples than there are, and without the extra.
+    `ValueError` for another molecule, for more samples than there are, a delta below 1, and without
+    the extra.
     """
+    if delta < 1:
+        raise ValueError(f"delta has to be at least 1 frame, got {delta}")
     sizes = {"train": train, "val": val, "test": test}
     starts = molecules.block_by_time(seed, frames, delta, sizes)
     found = load_trajectory(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))

@@ -27,10 +27,11 @@ def load(
 
     Inputs are the positions of all atoms in Å and their elements, one-hot. Scores of its own: mean
     absolute errors, roots of mean squares, and what turns change in energies per atom and in
-    forces; with `dynamics_ps`, how total energies drift in dynamics of that length from 8 test
-    frames. Data, split and errors are those of the task `md_gfn2` (GFN2-xTB: Bannwarth et al.
-    2019).
+    forces; with `dynamics_ps`, how total energies drift in dynamics of that length, in multiples of
+    0.05 ps, from 8 test frames at most. Data, split and errors are those of the task `md_gfn2`
+    (GFN2-xTB: Bannwarth et al. 2019); raises `ValueError` for another length of dynamics, too.
     """
+    dynamics.check_length(dynamics_ps)
     sizes = {"train": train, "val": val, "test": test}
     chosen = molecules.block_by_time(seed, frames, 0, sizes)
     found = load_trajectory(molecule, frames, trajectory, print_progress(f"md_gfn2 {molecule}"))

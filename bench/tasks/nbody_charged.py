@@ -43,7 +43,7 @@ def load(
     cached.
 
     `field` and `wall` break the symmetry, E(3) at 0, by accelerations along z (see `simulate`):
-    with draw_from, rotations about z, mirrors that hold z and translations remain; with a wall,
+    with a field, rotations about z, mirrors that hold z and translations remain; with a wall,
     those along x and y alone. Velocities tell of a field that has acted `before`; at 0 the inputs
     are as symmetric as without it.
 

@@ -11,6 +11,7 @@ from bench.data.poses import bonds, draw_from, make_posed_task
 from remul import POINT, Batch, Fields, Rep, Signature
 
 INPUTS = {"position": POINT, "adjacency": Rep("0e", objects=2)}
+HIGHEST = 11  # degree of the harmonics that e3nn has
 
 
 def load(
@@ -32,7 +33,7 @@ def load(
     `degree`, at most `fold` and that if not given, in e3nn's basis; its negative for the turned
     star; mean square 1. Inputs are position and `adjacency`, 1 for bonded pairs. Arms are 1 long;
     objects come in any order, turned as in `quadrupole`. Raises `ValueError` for sizes below 1,
-    fewer than two arms, other degrees and angles outside [0, 180].
+    fewer than two arms, other degrees, above 11 too, and angles outside [0, 180].
 
     Known answers. Whatever its layers, an exactly equivariant network answers a symmetric star
     with something as symmetric: below degree `fold` the same for both stars, MSE 1 at best. At
@@ -40,8 +41,9 @@ def load(
     equivariant learns either from the pose, and fails in others below degree `fold`.
     """
     degree = fold if degree is None else degree
-    if fold < 2 or not 1 <= degree <= fold:
-        raise ValueError(f"fold has to be from 2, degree from 1 to fold, got {fold} and {degree}")
+    if fold < 2 or not 1 <= degree <= min(fold, HIGHEST):
+        limits = f"fold has to be from 2, degree from 1 to fold and {HIGHEST}"
+        raise ValueError(f"{limits}, got {fold} and {degree}")
     sizes = {"train": train, "val": val, "test": test, "ood": ood}
     signature = Signature(INPUTS, {"direction": Rep(f"{degree}{'eo'[degree % 2]}", objects=0)})
     direction = torch.stack([harmonic(degree), -harmonic(degree)])

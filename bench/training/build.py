@@ -36,10 +36,10 @@ def build(run: Run, device: str) -> tuple[Task, nn.Module, Method]:
     method = check_returned(built, Method, f"build of {run.method.name}")
     with seed_global_generators(run):
         options = run.model.kwargs
-        model = build_network(run.model.name, task.signature, task.scales, **options)
+        model = build_network(run.model.name, task.signature, task.scales, **options).to(device)
         if method.wrap:
             model = check_returned(method.wrap(model), nn.Module, f"wrap of {run.method.name}")
-        model = model.to(device)
+            model = model.to(device)
     method = replace(method, penalty=history.record_penalty(method.penalty, run.steps))
     watch_last_layer(method, model)
     return task, model, method

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from math import cos, inf, isfinite, pi
 from typing import Any
@@ -25,6 +25,7 @@ from bench.training.precision import autocast, check_precision, tf32
 from bench.training.scores import squared_errors
 from remul import Batch, Terms
 
+UNREAD = ("clip", "decay", "optimiser", "precision")  # by methods that have a `train`
 FINAL_LR = 0.01  # share of the learning rate that is left at the last step
 Progress = Callable[[Step | Line], None]
 
@@ -112,7 +113,7 @@ def train(
         )
     parts = {"steps": steps, "best": best} if is_resumable(method) else {}
     for step, loss in enumerate(steps, checkpoint.resume(parts) + 1):
-        if is_checkpoint(step, run):
+        if run.validates_after(step):
             error = best.update(step, loss)
             method.penalty.note_error(step, error)
             progress(Step(step, [loss.item()], [error]))
@@ -128,10 +129,19 @@ def is_resumable(method: Method) -> bool:
 def take_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterator[Tensor]:
     """Return the losses of one step after the other, as the method trains."""
     if method.train:
+        _refuse_unread(run)
         return _take_own_steps(run, task, model, method)
     data = method.data or task.train
     batches = Batches(data, run.batch_size, rng("batches", run.seed))
     return Steps(run, trainer(run, model, method), batches)
+
+
+def _refuse_unread(run: Run) -> None:
+    """Raise `ValueError` for options that a method which trains in its own way does not read."""
+    for one in fields(Run):
+        if one.name in UNREAD and getattr(run, one.name) != one.default:
+            why = f"{run.method} trains in its own way, which has no {one.name}"
+            raise ValueError(f"{why}: leave it at {one.default}")
 
 
 def _take_own_steps(run: Run, task: Task, model: nn.Module, method: Method) -> Iterator[Tensor]:
@@ -229,11 +239,6 @@ def validate(step: int, loss: Tensor, model: nn.Module, task: Task) -> float:
 def deepcopy_state(model: nn.Module) -> dict[str, Tensor]:
     """Return a copy of the weights that further training does not touch."""
     return {name: weight.clone() for name, weight in model.state_dict().items()}
-
-
-def is_checkpoint(step: int, run: Run) -> bool:
-    """Return whether the state after a step is scored: `validations` times a run, the last too."""
-    return step * run.validations // run.steps > (step - 1) * run.validations // run.steps
 
 
 def lr_factor(decay: str, progress: float) -> float:

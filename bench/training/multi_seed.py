@@ -17,7 +17,6 @@ from bench.training.execute import Keep, TrainedRun, keep_nothing, record_traini
 from bench.training.loop import (
     BestCheckpoint,
     Progress,
-    is_checkpoint,
     is_resumable,
     is_trainable,
     lr_factor,
@@ -160,7 +159,7 @@ def train_seeds(
     for step in range(checkpoint.resume(state) + 1, run.steps + 1):
         set_lr(trainer.optimiser, run.lr * lr_factor(run.decay, (step - 1) / run.steps))
         losses = trainer.step([next(seed.batches) for seed in trainer.seeds])
-        if is_checkpoint(step, run):
+        if run.validates_after(step):
             own = zip(trainer.seeds, checkpoints, losses, strict=True)
             errors = [_update(seed, checkpoint, step, loss) for seed, checkpoint, loss in own]
             pairs = zip(losses, errors, strict=True)

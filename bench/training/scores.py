@@ -1,6 +1,7 @@
 """Scores of a trained model: accuracy and equivariance errors on every split."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -94,9 +95,21 @@ def score(run: Run, task: Task, model: nn.Module, generator: Generator) -> dict[
 def own_scores(task: Task, model: nn.Module) -> dict[str, float]:
     """Return what the task itself measures of a model in evaluation, as far as that has it."""
     model.eval()
-    scores = {name: measure(model) for name, measure in task.scores.items()}
+    with _beside_samples(model):
+        scores = {name: measure(model) for name, measure in task.scores.items()}
     model.train()
     return {name: float(value) for name, value in scores.items() if value is not None}
+
+
+@contextmanager
+def _beside_samples(model: nn.Module) -> Iterator[None]:
+    """Keep a model on the CPU, where the samples are that a task's own functions hold."""
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    model.to("cpu")
+    try:
+        yield
+    finally:
+        model.to(device)
 
 
 @torch.no_grad()
@@ -180,7 +193,9 @@ def profiles(
 
 def _own_curves(task: Task, model: nn.Module) -> dict[str, list[float]]:
     curves = {}
-    for name, curve in (task.profile(model) if task.profile else {}).items():
+    with _beside_samples(model):
+        measured = task.profile(model) if task.profile else {}
+    for name, curve in measured.items():
         try:
             curves[name] = [float(value) for value in curve]
         except (TypeError, ValueError) as error:

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from bench.cli import main
-from bench.conformance import check, speed_check, task_checks
+from bench.conformance import check, model_checks, speed_check, task_checks
 from bench.conformance.data_symmetry import fields_that_turn
+from bench.core import plugins
 from bench.core.config import Plugin, Run
 from bench.core.contracts import Task
+from bench.core.networks import build_network
 from bench.timing import counters
 from bench.timing.closures import build_closures
 from bench.training import scores
@@ -244,6 +246,49 @@ CHIRAL = "x + self.weight * torch.linalg.cross(inputs['velocity'], x - x.mean(1,
 def test_a_claim_is_of_a_whole_group(output, claim, code, motion, tmp_path, capsys):
     assert main(["try", *a_file(tmp_path, output, f"EQUIVARIANT = {claim}")]) == code
     assert motion in capsys.readouterr().out
+
+
+def test_a_claim_is_tried_behind_weights_that_begin_at_zero(tmp_path, capsys):
+    mine = a_file(tmp_path, "x + self.weight * inputs['velocity'].abs()", "EQUIVARIANT = True")
+    file = tmp_path / "mine.py"
+    file.write_text(file.read_text().replace("torch.ones(())", "torch.zeros(())"))
+    assert main(["try", *mine]) == 4
+    assert "FAIL rotations" in capsys.readouterr().out
+
+
+def test_ragged_samples_are_tried_one_by_one(capsys):
+    task = plugins.load("tasks", "inertia").load(0, train=9, val=2, test=2, ood=2, largest=12)
+    network = build_network("tfn", task.signature, channels=4, layers=1)
+    results = [*task_checks.check_task(task, False)]
+    results += model_checks.check_model(Plugin("tfn"), network, task)
+    assert not [result for result in results if result.passed is False]
+    words = {result.about: result.text for result in results}
+    assert "do not tell which turn" in words["fields"]
+    assert words["samples"] == "each by itself"
+    assert "padding" not in words
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_task_of_points_and_scalars_has_nothing_that_could_not_turn(symmetric):
+    task = plugins.load("tasks", "kchain").load(0, train=8, val=2, test=2, ood=2)
+    last = [*task_checks.check_task(task, symmetric)][-1]
+    assert last.text == "none above l = 0 beside the points"
+    assert last.passed is (True if symmetric else None)
+
+
+@pytest.mark.slow
+def test_the_default_model_of_another_size_has_its_own_time(monkeypatch):
+    task = Plugin("nbody_gravity", {"train": 64, "val": 8, "test": 8, "ood": 8})
+    measured = {}
+
+    def measure(functions, rounds, clock):
+        measured.update(functions)
+        return {}
+
+    monkeypatch.setattr(speed_check, "measure_functions", measure)
+    tiny = Plugin("transformer", {"channels": 8, "layers": 1, "heads": 2})
+    assert not [*speed_check.measure_speed(Run(task, tiny, Plugin("plain")), "cpu")]
+    assert len(measured) == 4
 
 
 def test_a_model_without_the_claim_may_break_the_symmetry(tmp_path):

@@ -62,6 +62,8 @@ def test_a_plug_in_that_takes_any_option_is_given_any(code, tmp_path):
         ("remul:gamma=1", "method 'remul' has no option 'gamma'; there are beta, alpha"),
         ("remul:None", "method 'remul', option 'beta' has to be a number, got None"),
         ("remul:many", "method 'remul', option 'beta' has to be a number, got 'many'"),
+        ("remul:nan", "method 'remul', option 'beta' has to be a number, got 'nan'"),
+        ("remul:1e999", "method 'remul', option 'beta' has to be a number, got inf"),
         ("plain:1", "method 'plain' has no option ''; there are none"),
         ("remull", "did you mean 'remul'"),
     ],
@@ -69,6 +71,14 @@ def test_a_plug_in_that_takes_any_option_is_given_any(code, tmp_path):
 def test_what_is_written_wrong_is_named(text, reason):
     with pytest.raises(ValueError, match=reason):
         notation.parse("methods", text)
+
+
+@pytest.mark.parametrize("written", ["90", "[90]", "['a','b']"])
+def test_a_pair_of_numbers_is_a_pair_of_numbers(written):
+    with pytest.raises(ValueError, match=r"option 'ood_deg' has to be (2 numbers|a number), got"):
+        notation.parse("tasks", f"nbody_gravity:ood_deg={written}")
+    given = notation.parse("tasks", "nbody_gravity:ood_deg=[80,170]").kwargs
+    assert repr(given["ood_deg"]) == "[80.0, 170.0]"
 
 
 def test_a_path_may_have_options(tmp_path):

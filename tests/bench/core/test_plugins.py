@@ -39,6 +39,12 @@ def test_a_claim_about_no_option_is_refused(claim, tmp_path):
         plugins.group_claim(claiming(tmp_path, claim))
 
 
+@pytest.mark.parametrize("claim", ["'SE(3)'", "{'frames': {'learned': 'E(3)'}}"])
+def test_a_claim_of_an_unknown_group_is_refused(claim, tmp_path):
+    with pytest.raises(ValueError, match="EQUIVARIANT has to be True or one of SO3, O3, SE3, E3"):
+        plugins.group_claim(claiming(tmp_path, claim))
+
+
 def test_options_are_read_with_their_defaults(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(

@@ -134,8 +134,35 @@ def test_a_budget_trains_alone_and_at_once_alike():
 
 
 def test_no_copies_are_refused():
-    with pytest.raises(ValueError, match="copies needs to be at least 1"):
-        build(budget(0), "cpu")
+    for copies in (0, 1.5):
+        with pytest.raises(ValueError, match="copies has to be a whole number from 1"):
+            build(budget(copies), "cpu")
+
+
+def test_a_method_is_built_for_another_device():
+    assert build(run_of(CASES["latent"]), "meta")[1].transform is not None
+
+
+@pytest.mark.parametrize("task", ["number_sums", "linear_maps"])
+def test_rotations_of_what_they_do_not_move_are_refused(task):
+    module = plugins.load("methods", "augment")
+    with pytest.raises(ValueError, match="no group acts on this task"):
+        module.build(plugins.load("tasks", task).load(0), group="so3")
+
+
+BAD = {
+    "amortise": ({"share": 1.0}, {"labelled": 0}, {"temperature": 0.0}, {"ridge": -1.0}),
+    "evidence": ({"every": 0}, {"updates": -1}, {"precision": 0.0}, {"rate": 0.0}),
+    "sharing": ({"restarts": 0},),
+    "bilevel": ({"inner_steps": -1},),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), [(k, one) for k in BAD for one in BAD[k]])
+def test_options_that_train_nothing_are_refused(name, options):
+    task = plugins.load("tasks", "nbody_gravity").load(0, **TASK.kwargs)
+    with pytest.raises(ValueError, match=f"got .*{str(*options.values())}"):
+        plugins.load("methods", name).build(task, **options)
 
 
 def test_a_record_has_the_tails_of_its_errors():

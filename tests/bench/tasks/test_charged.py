@@ -242,7 +242,7 @@ def test_networks_are_told_of_bars(short):
 
 
 @pytest.mark.parametrize(
-    "bars", [[[0, 1], [1, 2], [2, 0]], [[0, 5]], [[0, -1]], [[0, 1, 2]], 3, [[0]]]
+    "bars", [[[0, 1], [1, 2], [2, 0]], [[0, 5]], [[0, -1]], [[0, 1, 2]], 3, [[0]], [[0, 1.9]]]
 )
 def test_bars_that_hold_nothing_together_are_refused(bars):
     with pytest.raises(ValueError, match=r"bars .*(ring|pairs of 5 bodies)"):

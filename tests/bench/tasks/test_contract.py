@@ -345,3 +345,20 @@ def test_a_folder_that_cannot_be_written_is_survived(tmp_path, monkeypatch):
     (tmp_path / "nbody_gravity").write_text("in the way")
     monkeypatch.setenv("REMUL_DATA", str(tmp_path))
     assert len(NBODY.load(0, **SIZES).train) == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("filters", {"support": 0}, "at least 1"),
+        ("filters", {"kind": "quarter_turns", "rank": 5}, "no rank, got 5"),
+        ("linear_maps", {"kind": "quarter_turns", "n": -1}, "got -1"),
+        ("rotsym", {"fold": 13}, "got 13 and 13"),
+        ("md_gfn2", {"delta": 0}, "at least 1 frame, got 0"),
+        ("md_gfn2_forces", {"dynamics_ps": 0.07}, "multiples of 0.05 ps, got 0.07"),
+        ("md_gfn2_forces", {"dynamics_ps": -1.0}, "multiples of 0.05 ps, got -1"),
+    ],
+)
+def test_options_that_no_data_could_have_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        plugins.load("tasks", name).load(0, **options)

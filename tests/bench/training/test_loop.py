@@ -26,7 +26,6 @@ from bench.training.history import current_weights, final_weights, record_penalt
 from bench.training.loop import (
     FINAL_LR,
     deepcopy_state,
-    is_checkpoint,
     lr_factor,
     take_steps,
     train,
@@ -221,12 +220,12 @@ def test_the_best_state_is_the_best_of_all_checkpoints():
 )
 def test_there_are_as_many_checkpoints_as_asked_for(steps, validations):
     run = replace(PLAIN, steps=steps, validations=validations)
-    assert sum(is_checkpoint(step, run) for step in range(1, steps + 1)) == validations
+    assert sum(run.validates_after(step) for step in range(1, steps + 1)) == validations
 
 
 @pytest.mark.parametrize(("steps", "validations"), [(5, 20), (7, 3), (100, 20), (1, 1)])
 def test_the_last_state_is_a_checkpoint(steps, validations):
-    assert is_checkpoint(steps, replace(PLAIN, steps=steps, validations=validations))
+    assert replace(PLAIN, steps=steps, validations=validations).validates_after(steps)
 
 
 @pytest.mark.parametrize("decay", ["exponential", "cosine"])

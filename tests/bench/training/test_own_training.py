@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from bench import Method, Plugin, Run
 from bench.core import plugins
 from bench.training import build as building
+from bench.training import scores
 from bench.training.build import build
 from bench.training.checkpoints import Checkpoint
 from bench.training.execute import execute
@@ -88,6 +89,22 @@ def test_scores_of_the_task_are_in_the_record(shrinking):
     record = execute(RUN, "cpu", lambda step: None).record
     assert record.status == "done", record.reason
     assert record.scores["weights"] == count_weights(build(RUN, "cpu")[1])
+
+
+@pytest.mark.parametrize(("name", "value"), [("optimiser", "muon"), ("decay", "cosine")])
+def test_what_its_steps_do_not_read_is_refused(shrinking, name, value):
+    run = replace(RUN, **{name: value})
+    with pytest.raises(ValueError, match=f"plain trains in its own way, which has no {name}"):
+        take_steps(run, *build(run, "cpu"))
+
+
+def test_scores_of_the_task_are_measured_where_its_samples_are(shrinking):
+    task, model, _ = build(RUN, "cpu")
+    moves = []
+    model.to = moves.append
+    scored = replace(task, scores={"moves": lambda model: len(moves)})
+    assert scores.own_scores(scored, model) == {"moves": 1}
+    assert list(map(str, moves)) == ["cpu", "cpu"]
 
 
 def test_a_score_that_a_model_does_not_have_is_left_out(shrinking):
