@@ -10,6 +10,7 @@ from models.layers.fields import (
     join_by_l,
     multiplicities,
     origins,
+    refuse_cell,
     split_by_l,
 )
 from models.layers.mlp import linear
@@ -27,8 +28,8 @@ def build(signature: Signature, points: bool = False, turning: bool = False) -> 
     scalars. With `points` input points, relative to the centroid, are among the vectors, so that a
     cloud may shrink: a x + t v. With `turning` so are, too, their part along their angular momentum
     L and L × x, so that it may turn as a rigid body does. Takes 0e and 1o; fields are
-    (batch, n, dim). Raises `ValueError` for other irreps, and where what is to turn has no point or
-    no vector.
+    (batch, n, dim). Raises `ValueError` for other irreps, where what is to turn has no point or no
+    vector, and for points in a cell, which has no centroid.
     """
     return Drift(signature, points or turning, turning)
 
@@ -41,6 +42,8 @@ class Drift(nn.Module):
         self.free = {name: rep for name, rep in inputs if not rep.affine}
         self.points = {name: rep for name, rep in inputs if rep.affine and points}
         check_points(signature, "drift")
+        if points:
+            refuse_cell(signature, "drift of points")
         muls_in, places = (multiplicities(x, 1, "drift") for x in (self.free, self.points))
         muls_out = multiplicities(signature.outputs, 1, "drift")
         if turning and not (muls_in[1] and places[1]):

@@ -73,7 +73,7 @@ class Reader(nn.Module):
         return self.back(self.language.read(self.prefix, text, self.project(h), real))
 
     def measure(self, inputs: Fields, x: Tensor, v: Tensor) -> Tensor:
-        """Return mean and largest distance from the centre, and mean lengths: (batch, 2 + k)."""
+        """Return the mean distance from the centre and mean lengths of vectors: (batch, 1 + k)."""
         with torch.no_grad():
             lengths = torch.cat([x.norm(dim=-1, keepdim=True), v.norm(dim=-1)], -1)
             return mean_objects(inputs, lengths)

@@ -33,6 +33,7 @@ PAPER = {"channels": 128, "layers": 8, "heads": 8}
 KINDS = ("learned", "random", "identity")
 AXES, POOLED, HIDDEN = 2, 2, 32
 SHORT = 1e-2  # what tells a direction from rounding errors, in float32 too
+LEAST = 1e-6  # mean length of vectors: of no real objects it is none
 
 
 def build(
@@ -71,7 +72,8 @@ class Framed(nn.Module):
         check_outputs(signature, "framed")
         refuse_cell(signature, "framed")
         learned = frames == "learned" and _has_frames(signature)
-        count = count_pair_scalars(signature.inputs, "framed") if learned else 0
+        turning = learned or self.random
+        count = count_pair_scalars(signature.inputs, "framed") if turning else 0
         attributes = count or pair_width(signature.inputs)
         self.bias = nn.Linear(attributes, heads, bias=False) if attributes else None
         self.embed = nn.Linear(width(signature.inputs), channels)
@@ -120,7 +122,8 @@ class Frames(nn.Module):
         ]
         invariants = [log_squared_length(x, keepdim=False) if l else x.flatten(2) for l, x in parts]
         h, v = torch.cat(invariants, -1), torch.cat([x for l, x in parts if l == 1], 2)
-        v = v / mean_around(inputs, smooth_length(v, keepdim=False)).unsqueeze(-1)
+        size = mean_around(inputs, smooth_length(v, keepdim=False))
+        v = v / size.clamp_min(LEAST).unsqueeze(-1)
         pooled = self.pooled(h).unflatten(-1, (POOLED, -1)) @ v  # (batch, n, POOLED, 3)
         pooled = mean_around(inputs, pooled.flatten(2)).unflatten(-1, (POOLED, 3))
         v = torch.cat([v, pooled.expand(-1, v.shape[1], -1, -1)], 2)

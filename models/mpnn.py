@@ -38,10 +38,11 @@ def build(
     object is updated by a gated recurrent unit, `layers` times with the same weights, and read
     beside the first one. Edges are squared distances as log(1 + d^2) and the fields of pairs;
     means, not sums. Points, from the centroid, and vectors are features of objects: no symmetry but
-    permutations. (The "MPNN" of tables of motion capture and MD17 has coordinates as features, too;
-    by all we know it is the GNN of the EGNN paper, `gnn`, with distances on its edges.) In a cell,
-    where there is no centroid, the vectors of edges are seen instead. The senders of an object are
-    all others, its nearest `neighbours`, or those within the `cutoff`, towards which they fade out.
+    permutations and translations. (The "MPNN" of tables of motion capture and MD17 has coordinates
+    as features, too; by all we know it is the GNN of the EGNN paper, `gnn`, with distances on its
+    edges.) In a cell, where there is no centroid, the vectors of edges are seen instead. The
+    senders of an object are all others, its nearest `neighbours`, or those within the `cutoff`,
+    towards which they fade out.
     Takes any irreps of objects, pairs and the whole sample; fields are (batch, n, dim). Raises
     `ValueError` for fields of pairs among the outputs.
     """

@@ -7,7 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.core import plugins
+from bench.core.config import require_whole
 from bench.core.contracts import check_returned
+
+SIZES = {"channels", "heads", "layers"}  # of networks of ours
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,8 +29,8 @@ def build_network(
 
     With `conservative`, its forces are minus the gradient of its energy. Raises `ValueError` where
     the network refuses the signature, where that has no energy and forces or not the fields that
-    are scaled, for different scales of an energy and forces that are its gradient, and where the
-    file builds no network.
+    are scaled, for different scales of an energy and forces that are its gradient, for sizes below
+    1, and where the file builds no network.
     """
     conservative = options.pop("conservative", False)
     build = partial(_build_checked, name, options)
@@ -46,5 +49,7 @@ def build_network(
 def _build_checked(name: str, options: Mapping[str, object], signature: Signature) -> nn.Module:
     from torch import nn
 
+    for option in SIZES & options.keys() if not name.endswith(".py") else ():
+        require_whole(option, options[option], 1)
     network = plugins.load("models", name).build(signature, **options)
     return check_returned(network, nn.Module, f"build of {name}")

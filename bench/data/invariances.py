@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from math import pi
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,7 +12,14 @@ from torch import Generator, Tensor, nn
 from bench.core.contracts import Sampler, Score
 from remul import Batch, Fields, Group, Signature, act
 
+QUADRANTS = 4
 Corner = tuple[int, ...]  # a 0 or 1 for each family
+
+
+def find_quadrant(x: Tensor) -> Tensor:
+    """Return in which quadrant of their first two components vectors lie, (batch,)."""
+    turn = torch.atan2(x[:, 1], x[:, 0]) / (2 * pi)
+    return (turn.remainder(1) * QUADRANTS).long().clamp(max=QUADRANTS - 1)
 
 
 def _identities(size: int, _: Generator) -> Tensor:

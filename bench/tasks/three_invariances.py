@@ -1,17 +1,20 @@
 """Clouds of points and three questions, each of which needs other invariances."""
 
-from math import pi
-
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.functional import mse_loss, one_hot
 
 from bench import Task
-from bench.data.invariances import TRANSLATIONS, descriptor_scores
+from bench.data.invariances import (
+    QUADRANTS,
+    TRANSLATIONS,
+    descriptor_scores,
+    find_quadrant,
+)
 from remul import POINT, SO3, Batch, Rep, Signature
 from remul.groups import permutations
 
-POINTS, SECTORS = 3, 4
+POINTS = 3
 RIGHT = {"size": (1, 1, 1), "farthest": (1, 1, 0), "place": (0, 0, 1)}  # of FAMILIES
 FAMILIES = {"rotation": SO3, "translation": TRANSLATIONS, "order": permutations}
 BOUND = 5.35  # the median of chi^2 of 6 degrees of freedom
@@ -43,11 +46,6 @@ def _draw(size: int, generator: Generator) -> Batch:
     classes = {
         "size": one_hot((square.sum(-1) > BOUND).long(), 2),
         "farthest": one_hot(square.argmax(-1), POINTS),
-        "place": one_hot(_sector(mean[:, 0]), SECTORS),
+        "place": one_hot(find_quadrant(mean[:, 0]), QUADRANTS),
     }
     return Batch({"x": x}, {name: labels.float() for name, labels in classes.items()})
-
-
-def _sector(x: Tensor) -> Tensor:
-    turn = torch.atan2(x[:, 1], x[:, 0]) / (2 * pi)
-    return (turn.remainder(1) * SECTORS).long().clamp(max=SECTORS - 1)

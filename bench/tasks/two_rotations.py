@@ -1,16 +1,13 @@
 """Two planar vectors and three questions: each needs another invariance."""
 
-from math import pi
-
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.functional import mse_loss, one_hot
 
 from bench import Task
-from bench.data.invariances import descriptor_scores
+from bench.data.invariances import QUADRANTS, descriptor_scores, find_quadrant
 from remul import Batch, PlanarGroup, Rep, Signature
 
-SECTORS = 4
 RIGHT = {"first": (0, 1), "second": (1, 0), "lengths": (1, 1)}  # rotations of which do not matter
 FAMILIES = {
     "u": PlanarGroup({"u": (1,), "w": (0, 0)}),
@@ -42,12 +39,11 @@ def load(seed: int, train: int = 2000, val: int = 500, test: int = 2000) -> Task
 def _draw(size: int, generator: Generator) -> Batch:
     u, w = torch.randn(2, size, 2, generator=generator)
     longer = torch.stack([x.norm(dim=-1) > RADIUS for x in (u, w)], -1).long()
-    classes = {"first": _sector(u), "second": _sector(w), "lengths": longer @ torch.tensor([2, 1])}
-    counts = {"first": SECTORS, "second": SECTORS, "lengths": 4}
+    classes = {
+        "first": find_quadrant(u),
+        "second": find_quadrant(w),
+        "lengths": longer @ torch.tensor([2, 1]),
+    }
+    counts = {"first": QUADRANTS, "second": QUADRANTS, "lengths": 4}
     targets = {name: one_hot(label, counts[name]).float() for name, label in classes.items()}
     return Batch({"u": u, "w": w}, targets)
-
-
-def _sector(x: Tensor) -> Tensor:
-    turn = torch.atan2(x[:, 1], x[:, 0]) / (2 * pi)
-    return (turn.remainder(1) * SECTORS).long().clamp(max=SECTORS - 1)

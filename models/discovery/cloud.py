@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.layers.mlp import mlp
-from remul.fields import Fields, Rep, Signature
+from remul.fields import POINT, Fields, Signature
 
 
 def build(
@@ -21,11 +21,11 @@ def build(
     """
     points = [name for name, rep in signature.inputs.items() if rep.affine]
     simple = all(
-        {chunk[1:] for chunk in rep.chunks} <= {(0, 1), (1, -1)}
+        {chunk[1:] for chunk in rep.chunks} in ({(0, 1)}, {(1, -1)}) and rep.objects == 1
         for rep in signature.inputs.values()
     )
     given = [*signature.outputs.values()]
-    if len(points) != 1 or not simple or given != [Rep("1o", affine=True)]:
+    if [signature.inputs[name] for name in points] != [POINT] or not simple or given != [POINT]:
         raise ValueError("cloud takes one point, scalars and vectors and gives one point")
     if not paths or not {*paths} <= {"exact", "free"}:
         raise ValueError(f"paths are some of exact, free, got {paths}")

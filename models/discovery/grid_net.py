@@ -20,8 +20,8 @@ def build(signature: Signature, dimensions: int = 2, channels: int = 8, hidden: 
     if any(len(side) != 1 or next(iter(side.values())).objects for side in sides):
         raise ValueError("grid_net takes one input and one output, each of the whole sample")
     pixels = next(iter(signature.inputs.values())).dim
-    side = round(pixels ** (1 / dimensions))
-    if dimensions not in (1, 2) or side**dimensions != pixels:
+    side = round(pixels ** (1 / dimensions)) if dimensions in (1, 2) else 0
+    if not side or side**dimensions != pixels:
         raise ValueError(f"{pixels} pixels are no grid of {dimensions} dimensions, of 1 or 2")
     return Grid(signature, (side,) * dimensions, channels, hidden)
 

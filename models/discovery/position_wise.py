@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
-from remul.fields import Fields, Signature
+from remul.fields import SCALAR, Fields, Rep, Signature
 
 DIGITS = 10
 
@@ -18,8 +18,9 @@ def build(
     places with one row share their matrix. Takes one scalar of each of `places` objects and gives
     one of the whole sample; raises `ValueError` for other signatures.
     """
-    if len(signature.inputs) != 1 or len(signature.outputs) != 1:
-        raise ValueError("position_wise takes one input and gives one output")
+    sides = [[*side.values()] for side in (signature.inputs, signature.outputs)]
+    if sides != [[SCALAR], [Rep("0e", objects=0)]]:
+        raise ValueError("position_wise takes one scalar of each object and gives one of them all")
     return PositionWise(signature, places, channels, hidden)
 
 

@@ -36,10 +36,11 @@ class Conservative(nn.Module):
 
     The outputs of the signature are an energy of the sample, `Rep("0e", objects=0)`, forces,
     `Rep("1o")`, of its first input point, and in a cell, on demand, the stress,
-    `Rep("0e+2e", objects=0)`: the derivative by the strain over the volume. All names are free. All
-    have derivatives of their own where gradients are on, so that forces can be trained. Forces that
-    are minus a gradient do no work on a closed path, and are exactly equivariant where the energy
-    is invariant. Raises `ValueError` for other outputs.
+    `Rep("0e+2e", objects=0)`: the derivative by the strain over the volume, of a slab over its area
+    and of a wire over its length. All names are free. All have derivatives of their own where
+    gradients are on, so that forces can be trained. Forces that are minus a gradient do no work on
+    a closed path, and are exactly equivariant where the energy is invariant. Raises `ValueError`
+    for other outputs.
     """
 
     def __init__(self, build: Callable[[Signature], nn.Module], signature: Signature) -> None:
@@ -50,7 +51,7 @@ class Conservative(nn.Module):
     def forward(self, inputs: Fields) -> Fields:
         trained = torch.is_grad_enabled()
         with torch.inference_mode(False), torch.enable_grad():
-            fields = {name: _leave_inference(x) for name, x in inputs.items()}
+            fields = {name: _begin(x) for name, x in inputs.items()}
             outputs = self.differentiate(fields, trained)
         if not trained:
             return {name: x.detach() for name, x in outputs.items()}
@@ -68,11 +69,12 @@ class Conservative(nn.Module):
             moved = _strain(moved, names.point, variables[1])
         by_object = as_block(inputs, self.network(moved)[names.energy])
         energy = sum_objects(inputs, apply_mask(inputs, by_object))
-        slopes = torch.autograd.grad(energy.sum(), variables, create_graph=trained)
+        slopes = torch.autograd.grad(
+            energy.sum(), variables, create_graph=trained, materialize_grads=True
+        )
         outputs = {names.energy: energy, names.force: -slopes[0]}
         if names.stress:
-            volume = torch.linalg.det(cell).abs().unsqueeze(-1)
-            outputs[names.stress] = matrix_to_irreps(slopes[1]) / volume
+            outputs[names.stress] = matrix_to_irreps(slopes[1]) / _measure(cell).unsqueeze(-1)
         return outputs
 
 
@@ -106,6 +108,16 @@ def _strain(inputs: Fields, point: str, strain: Tensor) -> Fields:
     }
 
 
-def _leave_inference(x: Tensor) -> Tensor:
-    """Return a tensor that can be differentiated: one made in inference mode is copied."""
-    return x.clone() if x.is_inference() else x
+def _measure(cell: Tensor) -> Tensor:
+    """Return the volume of cells (samples, 3, 3), without rows of zeros the area or the length."""
+    absent = ~cell.any(-1)
+    spanned = torch.linalg.det(cell @ cell.mT + torch.diag_embed(absent.to(cell)))
+    return torch.where(absent.any(-1), spanned.sqrt(), torch.linalg.det(cell).abs())
+
+
+def _begin(x: Tensor) -> Tensor:
+    """Return a tensor of its own in the graph: what one field is made of may be another field.
+
+    One made in inference mode is copied, as it cannot be differentiated.
+    """
+    return x.clone() if x.is_inference() else x.view_as(x) if x.requires_grad else x

@@ -1,6 +1,6 @@
 """Frozen language models, which read a text, numbers and vectors of objects."""
 
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,10 @@ class RandomLanguageModel(nn.Module):
 
     def read(self, prefix: Tensor, text: Tensor, objects: Tensor, real: Tensor | None) -> Tensor:
         p, t = len(prefix), text.shape[1]
+        if p + t >= len(self.places.weight):
+            raise ValueError(
+                f"a prompt of {p + t} bytes is too long, {len(self.places.weight) - 1} fit"
+            )
         start = (self.tokens(prefix) + self.places.weight[:p])[None].to(objects)
         text = (self.tokens(text) + self.places.weight[p : p + t]).to(objects)
         objects = objects + self.places.weight[p + t]
@@ -112,6 +116,10 @@ class LocalLanguageModel(nn.Module):
             raise ValueError(f"no language model in {folder}: {error}") from error
         self.width = self.network.get_input_embeddings().weight.shape[1]
         freeze(self.network)
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation: frozen, it has no dropout either."""
+        return super().train(False)
 
     def tokenise(self, text: str) -> list[int]:
         return self.tokeniser.encode(text, add_special_tokens=False)

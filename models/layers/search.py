@@ -95,6 +95,8 @@ def find_images(x: Tensor, sample: Tensor, cells: Tensor, cutoff: float) -> Pair
     `cells` are (samples, 3, 3), their rows the lattice vectors; along a row of zeros nothing
     repeats. An edge's sender is moved by its shift times the cell.
     """
+    if not len(x):
+        return pair_all(sample)
     search = NeighborList(cutoff=cutoff, full_list=True, sorted=True, n_threads=1)
     points, samples, found = _read(x), _read(sample), []
     for index, cell in enumerate(_read(cells)):

@@ -103,6 +103,28 @@ def test_other_outputs_are_refused(outputs):
         build_network("egnn", Signature(INPUTS, outputs), conservative=True)
 
 
+@pytest.mark.parametrize("second", [lambda x: x, lambda x: x**2], ids=["itself", "its square"])
+def test_fields_made_of_each_other_have_the_slope_of_an_ordinary_pass(second, inputs):
+    """Of a network that sees one tensor, or what is made of it, in two fields."""
+    types = Signature({"position": POINT, "velocity": VECTOR}, dict(SIGNATURE.outputs))
+    torch.random.manual_seed(0)
+    model = build_network("egnn", types, channels=8, layers=2, conservative=True).double()
+    x = inputs["position"]
+
+    def solve(x):
+        return model({"position": x, "velocity": second(x)})["energy"].sum()
+
+    leaf = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(solve(leaf), leaf)
+    step = 1e-5 * torch.ones_like(x)
+    assert_close((slope * step).sum(), (solve(x + step) - solve(x - step)) / 2, rtol=1e-6, atol=0)
+
+
+def test_an_energy_that_sees_no_places_has_no_forces(inputs):
+    model = build_network("drift", SIGNATURE, conservative=True).double()
+    assert not model(inputs)["force"].any()
+
+
 CRYSTAL = crystal.SIGNATURE
 CUT_OFF = [
     name
@@ -152,6 +174,19 @@ def in_cells(name):
     torch.random.manual_seed(0)
     options = {"channels": 4, "layers": 2, "cutoff": 1.2, "conservative": True}
     return build_network(name, CRYSTAL, **options).double()
+
+
+def test_the_stress_of_a_slab_is_over_its_area_and_of_a_wire_over_its_length(draw):
+    """As if it were one long along what does not repeat, a length that is taken out."""
+    x, model = 0.5 * draw(1, 4, 3), in_cells("egnn")
+    fields = {"species": torch.ones(1, 4, 1).double(), "position": x}
+    for sides in ([2.0, 3.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]):
+        cells = [torch.tensor(sides).double(), torch.tensor([side or 50.0 for side in sides])]
+        open_, long = (
+            model(fields | {"cell": torch.diag(cell.double()).flatten()[None]})["stress"]
+            for cell in cells
+        )
+        assert_close(open_, long * 50.0 ** sides.count(0.0), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", CUT_OFF)

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 import remul
 from bench.core import plugins
 from bench.core.config import Plugin, Run
+from bench.core.networks import build_network
 from bench.training.build import build
 from bench.training.loop import lr_factor, set_lr, trainer
 from remul import (
@@ -209,6 +210,43 @@ def test_samples_do_not_see_each_other(name, draw):
 def test_the_order_of_the_fields_does_not_matter(name, draw):
     model, inputs = made(name, SIGNATURES["bodies"]), drawn(BODIES, draw)
     assert_close(model(dict(reversed(inputs.items()))), model(inputs), rtol=0, atol=0)
+
+
+def takes_no_points(name):
+    """A network, or None, for charges, velocities and an order of the fields of its own."""
+    types = Signature({"charge": SCALAR, "velocity": VECTOR}, {"velocity": VECTOR})
+    try:
+        return made(name, types)
+    except ValueError:
+        return None
+
+
+@every_model
+def test_integers_and_masks_may_come_first_where_there_are_no_points(name, draw):
+    model, v = takes_no_points(name), draw(2, 4, 3)
+    if model is None:
+        pytest.skip("takes points alone")
+    charge, mask = torch.ones(2, 4, 1), torch.ones(2, 4, 1).long()
+    given = {"mask": mask, "charge": charge.long(), "velocity": v}
+    expected = {"velocity": v, "charge": charge.double(), "mask": mask.double()}
+    if name not in ("mlp", "emlp"):
+        assert_close(model(given), model(expected), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", plugins.networks())
+def test_what_turns_is_refused_of_scalars_alone(name):
+    types = Signature({"charge": SCALAR}, {"velocity": VECTOR})
+    refused = pytest.raises(ValueError, match=r"of scalars alone|there are none to turn")
+    exact = plugins.claims_equivariance(name) or name == "rapidash"  # by other options than usual
+    with refused if exact else nullcontext():
+        load(name).build(types)
+
+
+@pytest.mark.parametrize("name", plugins.networks())
+def test_sizes_are_at_least_one(name):
+    for option in {"channels", "layers", "heads"} & plugins.options("models", name).keys():
+        with pytest.raises(ValueError, match=f"{option} has to be a whole number from 1"):
+            build_network(name, SIGNATURES["bodies"], **{option: 0})
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not is_ordered(name)])

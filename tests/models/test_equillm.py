@@ -91,6 +91,12 @@ def test_a_prefix_is_read_once_as_if_it_stood_before_each_sample(draw):
     assert_close(split, whole, rtol=1e-12, atol=1e-12)
 
 
+def test_a_prompt_that_is_too_long_is_one_line(draw):
+    language = RandomLanguageModel(longest=8).double()
+    with pytest.raises(ValueError, match="a prompt of 8 bytes is too long, 7 fit"):
+        language.read(torch.zeros(5).long(), torch.zeros(1, 3).long(), draw(1, 2, 64), None)
+
+
 def test_a_checkpoint_is_read_from_its_folder(tmp_path, draw, generator):
     transformers = pytest.importorskip("transformers")
     tokens = {bytes([byte]).decode("latin1"): byte for byte in range(256)}
@@ -102,6 +108,7 @@ def test_a_checkpoint_is_read_from_its_folder(tmp_path, draw, generator):
     tokeniser.save_pretrained(tmp_path)
     model, inputs = build(checkpoint=str(tmp_path)), drawn(draw)
     assert error(model, inputs, generator) < 1e-12
+    assert not model.train().reader.language.network.training
     order = torch.tensor([3, 1, 4, 0, 2])
     moved = model({name: x[:, order] for name, x in inputs.items()})
     assert_close(moved["position"], model(inputs)["position"][:, order], rtol=1e-10, atol=1e-12)

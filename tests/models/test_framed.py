@@ -114,10 +114,19 @@ def test_vectors_need_something_to_make_frames_of():
         framed.build(Signature({"charge": SCALAR}, {"force": VECTOR}))
 
 
-def test_only_learned_frames_refuse_pairs_of_vectors():
+def test_frames_that_turn_refuse_pairs_of_vectors():
     with pytest.raises(ValueError, match="framed takes 0e of pairs; field 'bond' is '1o'"):
         framed.build(BONDED)
     assert framed.build(BONDED, frames="identity").bias is not None
+    with pytest.raises(ValueError, match="framed takes 0e of pairs"):
+        framed.build(BONDED, frames="random")
+
+
+def test_a_sample_of_padding_alone_spoils_no_other(network, inputs):
+    mask = torch.ones(*inputs["position"].shape[:2], 1).double()
+    mask[0] = 0
+    outputs = network("framed", SIGNATURE)(inputs | {"mask": mask})
+    assert all(x.isfinite().all() for x in outputs.values())
 
 
 @pytest.mark.parametrize("options", [{"frames": "all"}, {"heads": 3}], ids=str)
