@@ -66,7 +66,27 @@ def find_nearest(x: Tensor, real: Tensor, neighbours: int) -> tuple[Tensor, Tens
 
 
 def find_nearest_of_samples(x: Tensor, sample: Tensor, neighbours: int) -> Pairs:
-    """Return the edges of `find_nearest` between points (N, 3) of the samples (N,)."""
+    """Return the edges of `find_nearest` between points (N, 3) of the samples (N,), in order.
+
+    Where sizes differ by four times or more, samples are padded beside those of less than twice
+    their size alone, so that a large one costs the small ones nothing.
+    """
+    size = sample.bincount()[sample].double().log2().long()
+    sizes = size.unique().tolist()
+    if len(sizes) < 2 or sizes[-1] - sizes[0] < 2:
+        return _find_nearest_padded(x, sample, neighbours)
+    parts = []
+    for one in sizes:
+        (rows,) = (size == one).nonzero(as_tuple=True)
+        _, own = sample[rows].unique_consecutive(return_inverse=True)
+        pairs = _find_nearest_padded(x[rows], own, neighbours)
+        parts.append(rows[torch.stack([pairs.receivers, pairs.senders])])
+    receivers, senders = torch.cat(parts, 1)
+    receivers, order = receivers.sort(stable=True)
+    return Pairs(senders[order], receivers)
+
+
+def _find_nearest_padded(x: Tensor, sample: Tensor, neighbours: int) -> Pairs:
     padding = find_padding(sample)
     points, real = padding.pad(x.detach()), padding.pad(torch.ones_like(sample)) > 0
     if neighbours >= points.shape[1] - 1:

@@ -5,7 +5,13 @@ import torch
 from torch.testing import assert_close
 
 from models.layers import search
-from models.layers.search import find_images, find_nearest, find_within, pair_all
+from models.layers.search import (
+    find_images,
+    find_nearest,
+    find_nearest_of_samples,
+    find_within,
+    pair_all,
+)
 
 SAMPLE = torch.arange(3).repeat_interleave(torch.tensor([20, 1, 30]))
 SHIFTS = torch.cartesian_prod(*[torch.arange(-4, 5)] * 3)
@@ -27,6 +33,32 @@ def test_pairs_within_a_cutoff_are_exact_in_any_unit(unit, draw):
     near &= (SAMPLE[:, None] == SAMPLE) & ~torch.eye(len(SAMPLE)).bool()
     expected = [tuple(pair) for pair in near.nonzero().tolist()]
     assert pairs_of(find_within(x, SAMPLE, unit)) == expected
+
+
+@pytest.mark.parametrize("sizes", [[40, 3, 1, 9, 2, 40], [5, 7], [1]])
+def test_the_nearest_of_samples_of_any_size_are_those_of_each_alone(sizes, draw):
+    sample = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    x, expected = draw(len(sample), 3), []
+    for first, points in zip(
+        torch.tensor([0, *sizes]).cumsum(0).tolist(), x.split(sizes), strict=False
+    ):
+        edges = find_nearest_of_samples(points, torch.zeros(len(points)).long(), 4)
+        expected += [(first + i, first + j) for i, j in pairs_of(edges)]
+    edges = find_nearest_of_samples(x, sample, 4)
+    assert pairs_of(edges) == sorted(expected)
+    assert (edges.receivers.diff() >= 0).all()
+
+
+def test_a_large_sample_costs_small_ones_nothing(draw, monkeypatch):
+    padded = []
+    monkeypatch.setattr(
+        search,
+        "_rank_others",
+        lambda x, *rest, rank=search._rank_others: padded.append(x.shape) or rank(x, *rest),
+    )
+    sample = torch.tensor([0] * 200 + [1 + i // 8 for i in range(80)])
+    find_nearest_of_samples(draw(280, 3), sample, 2)
+    assert {shape[:2] for shape in padded} == {(1, 200), (10, 8)}
 
 
 def test_pairs_come_by_receiver(draw):
