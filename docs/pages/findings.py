@@ -58,6 +58,7 @@ def write_page() -> str:
         claims=claims,
         studies=studies,
         paper=published.errors("nbody_gravity"),
+        paper_walk=published.errors("mocap(subject=walk)"),
         lacking=lacking,
         overfit=overfit,
         compare_all=compare_all,
