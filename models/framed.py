@@ -25,7 +25,7 @@ from models.layers.mlp import mlp
 from models.layers.padding import call_padded
 from models.layers.samples import mean_around
 from remul.actions import wigner
-from remul.fields import Fields, Signature, Types
+from remul.fields import MASK, Fields, Signature, Types
 from remul.rotations import draw_haar
 
 EQUIVARIANT = {"frames": {"learned": "SE3"}}
@@ -123,7 +123,8 @@ class Frames(nn.Module):
         invariants = [log_squared_length(x, keepdim=False) if l else x.flatten(2) for l, x in parts]
         h, v = torch.cat(invariants, -1), torch.cat([x for l, x in parts if l == 1], 2)
         size = mean_around(inputs, smooth_length(v, keepdim=False))
-        v = v / size.clamp_min(LEAST).unsqueeze(-1)
+        size = size.clamp_min(LEAST) if MASK in inputs else size
+        v = v / size.unsqueeze(-1)
         pooled = self.pooled(h).unflatten(-1, (POOLED, -1)) @ v  # (batch, n, POOLED, 3)
         pooled = mean_around(inputs, pooled.flatten(2)).unflatten(-1, (POOLED, 3))
         v = torch.cat([v, pooled.expand(-1, v.shape[1], -1, -1)], 2)

@@ -44,11 +44,7 @@ def build(
     `sigma` and `log_evidence` per sample. Raises `ValueError` for others.
     """
     _check(likelihood, curvature, newton)
-    if min(burn_in, updates) < 0 or every < 1 or min(rate, precision) <= 0:
-        given = f"{burn_in=}, {every=}, {updates=}, {rate=}, {precision=}"
-        raise ValueError(
-            f"a rate, a precision and `every` are positive, none negative, got {given}"
-        )
+    _check_numbers(burn_in, every, updates, rate, precision)
 
     def train(run: Run, task: Task, model: nn.Module) -> Iterator[Tensor]:
         data = task.train
@@ -80,6 +76,14 @@ def _check(likelihood: str, curvature: str, newton: bool) -> None:
     if curvature not in known:
         words = ", of steps by Gauss-Newton" if newton else ""
         raise ValueError(f"no curvature {curvature!r}{words}; there are {', '.join(known)}")
+
+
+def _check_numbers(burn_in: int, every: int, updates: int, rate: float, precision: float) -> None:
+    if min(burn_in, updates) < 0 or every < 1 or min(rate, precision) <= 0:
+        given = f"{burn_in=}, {every=}, {updates=}, {rate=}, {precision=}"
+        raise ValueError(
+            f"a rate, a precision and `every` are positive, none negative, got {given}"
+        )
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,7 @@ def centroid(inputs: Fields, types: Types) -> Tensor:
     fields = broadcast_to_objects(inputs, types)
     points = [x for name, x in fields.items() if types[name].affine]
     if not points:
-        kinds = sorted(fields.values(), key=Tensor.is_floating_point)  # charges may be integers
-        return kinds[-1].new_zeros(1, 1, 3)
+        return max(fields.values(), key=Tensor.is_floating_point).new_zeros(1, 1, 3)
     if has_cell(types):
         return apply_mask(inputs, points[0][..., :3])
     means = mean_around(inputs, torch.cat(points, -1))  # (batch, n or 1, points * 3)
@@ -193,20 +192,15 @@ def refuse_cell(signature: Signature, model: str) -> None:
 
 
 def check_points(signature: Signature, model: str) -> None:
-    """Raise `ValueError` as `check_outputs`, and for output points without an input point.
-
-    And for vectors and tensors of scalars alone: of those an exact network can make none.
-    """
+    """Raise `ValueError` as `check_outputs`, for points without one, and what turns of scalars."""
     check_outputs(signature, model)
     points = [name for name, rep in signature.outputs.items() if rep.affine]
     if points and not has_points(signature.inputs):
         raise ValueError(f"{model} needs a point among the inputs to place the point {points[0]!r}")
-    turns = [
-        [name for name, rep in side.items() if any(l for _, l, _ in rep.chunks)]
-        for side in (signature.inputs, signature.outputs)
-    ]
-    if turns[1] and not turns[0]:
-        raise ValueError(f"{model} cannot make {turns[1][0]!r}, which turns, of scalars alone")
+    sides = (signature.inputs, signature.outputs)
+    given, made = ([k for k, r in side.items() if any(l for _, l, _ in r.chunks)] for side in sides)
+    if made and not given:
+        raise ValueError(f"{model} cannot make {made[0]!r}, which turns, of scalars alone")
 
 
 def split_irreps(packed: Tensor, types: Types) -> list[tuple[Tensor, int, int, int]]:

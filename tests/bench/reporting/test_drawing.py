@@ -106,11 +106,12 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     (machine,) = (machine for machine in MACHINES if (machine / "runs" / "mocap").is_dir())
     runs = [
-        machine.glob(f"runs/{task}/transformer-plain-*-s0.*") for task in ("mocap", "nbody_charged")
+        machine.glob(f"runs/{task}/transformer-plain-*-s0.*")
+        for task in ("mocap", "md_gfn2_forces")
     ]
     for file in (
         *[file for files in runs for file in files],
-        *machine.glob("speed/transformer-5x*"),
+        *machine.glob("speed/se3_transformer-5x*"),
     ):
         target = folder / file.relative_to(machine.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ def test_plot_in_another_format_is_on_demand(results, capsys):
 
 def test_plot_of_a_task_without_records_names_those_with(results, capsys):
     assert main(["plot", "--task", "md17", "--results", str(results)]) == 2
-    assert "there are mocap, nbody_charged" in capsys.readouterr().err
+    assert "there are md_gfn2_forces, mocap" in capsys.readouterr().err
 
 
 @pytest.mark.slow
