@@ -42,9 +42,8 @@ def build(
     as features, too; by all we know it is the GNN of the EGNN paper, `gnn`, with distances on its
     edges.) In a cell, where there is no centroid, the vectors of edges are seen instead. The
     senders of an object are all others, its nearest `neighbours`, or those within the `cutoff`,
-    towards which they fade out.
-    Takes any irreps of objects, pairs and the whole sample; fields are (batch, n, dim). Raises
-    `ValueError` for fields of pairs among the outputs.
+    towards which they fade out. Takes any irreps of objects, pairs and the whole sample; fields are
+    (batch, n, dim). Raises `ValueError` for fields of pairs among the outputs.
     """
     return MPNN(signature, channels, layers, limit_reach(signature, neighbours, cutoff, "mpnn"))
 

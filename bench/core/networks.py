@@ -10,12 +10,12 @@ from bench.core import plugins
 from bench.core.config import require_whole
 from bench.core.contracts import check_returned
 
-SIZES = {"channels", "heads", "layers"}  # of networks of ours
-
 if TYPE_CHECKING:
     from torch import nn
 
     from remul import Signature
+
+SIZES = {"channels", "heads", "layers"}  # of networks of ours
 
 
 def build_network(

@@ -229,8 +229,7 @@ def test_integers_and_masks_may_come_first_where_there_are_no_points(name, draw)
     charge, mask = torch.ones(2, 4, 1), torch.ones(2, 4, 1).long()
     given = {"mask": mask, "charge": charge.long(), "velocity": v}
     expected = {"velocity": v, "charge": charge.double(), "mask": mask.double()}
-    if name not in ("mlp", "emlp"):
-        assert_close(model(given), model(expected), rtol=1e-11, atol=1e-11)
+    assert_close(model(given), model(expected), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", plugins.networks())
