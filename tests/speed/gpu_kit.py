@@ -16,12 +16,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.core.config import Plugin
-from bench.core.sizes import options_for_size
 from bench.system import machine
 from bench.system.checkout import ROOT
 from bench.system.clock import now
-from bench.tasks.bodies import SIGNATURE
 
 RESULTS = ROOT / "results" / "local"
 MODELS = ("transformer", "egnn", "gatr", "se3_transformer")
@@ -45,8 +42,8 @@ def list_parts(out: Path) -> dict[str, Part]:
     variants = (
         "--modes",
         "eager",
-        "compile",
         "cuda_graph",
+        "compile",
         "compiled_graph",
         "--dtypes",
         "float32",
@@ -54,25 +51,14 @@ def list_parts(out: Path) -> dict[str, Part]:
         "bf16",
     )
     figure = (*speed, "--nodes", "5", "20", "40", "--modes", "eager", "--budget", "100s")
-    training = ("bench", "run", "--task", "nbody_gravity", "--device", "cuda", "--graph")
-    training += ("--jobs", "4", "--seeds", "3", "--steps", "10000", "--no-timing")
-    transformer, *exact = map(write_published, MODELS)
-    methods = ("plain", "augment", "remul:10")
+    training = ("bench", "run", "paper_nbody_short", "--device", "cuda", "--graph", "--jobs", "6")
     return {
         "tests": Part(tests, 200),
         "grid": Part((*speed, "--nodes", "20", *variants, "--budget", "330s"), 400),
         "paper": Part((*figure, "--size", "paper"), 150),
         "matched": Part((*figure, "--size", MATCHED), 150),
-        "unconstrained": Part((*training, "--models", transformer, "--methods", *methods), 220),
-        "exact": Part((*training, "--models", *exact, "--methods", "plain"), 250),
+        "runs": Part((*training, "--budget", "400s"), 470),
     }
-
-
-def write_published(model: str) -> str:
-    """Return a model of its published size as a command takes it."""
-    options = options_for_size(model, "paper", SIGNATURE)
-    plugin = Plugin(model, options)
-    return f"{model}:" + ",".join(f"{key}={value}" for key, value in plugin.kwargs.items())
 
 
 def do(part: Part, log: Path) -> dict[str, float | int | str]:
