@@ -73,10 +73,10 @@ class Sampler:
         return Sample(1e3 * seconds, lag=0.0, mhz=gpu.clock_mhz(), throttled=gpu.throttle_reasons())
 
     def _warm_caches(self, name: str) -> None:
-        """Call without timing, since other processes have filled the caches."""
-        started = now()
+        """Call untimed, since other processes have filled the caches; a GPU ends each call."""
+        started, clock = now(), clock_of(self.device)
         while self.sample_s[name] < LONG_S and now() - started < WARM_CACHES_S:
-            self.functions[name]()
+            clock(self.functions[name], 1)
 
     def energy_mj(self, name: str) -> float | None:
         """Return the millijoules of a call on a GPU that counts them, over a second at least."""

@@ -132,7 +132,7 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
     monkeypatch.setenv(environment.GRAPH, "1")
     weights, points, lines = train_on(run, "cuda")
     assert lines == []
-    atol = 2e-4 if precision == "bf16" else 1e-5  # sums over edges have no order on a GPU
+    atol = 1e-3 if precision == "bf16" else 1e-5  # sums over edges have no order on a GPU
     assert_close(weights, expected, rtol=1e-3, atol=atol)
     assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=1e-2, atol=1e-5)
 
