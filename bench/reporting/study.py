@@ -13,7 +13,7 @@ from bench.reporting.aggregate import AND, time_ratios
 from bench.reporting.findings.accuracy import compare_flops, is_unfinished
 from bench.reporting.findings.claim import OPEN, Claim
 from bench.reporting.findings.evidence import NO, YES, Evidence, Row, say_end, say_interval
-from bench.reporting.formats import ABSENT
+from bench.reporting.formats import ABSENT, plain
 from bench.reporting.scaling_laws import (
     COLUMNS,
     EXPONENTS,
@@ -191,7 +191,7 @@ class Study:
         That of a network that learns nothing is none.
         """
         times = compare_flops(self.evidence, row, other)
-        return ABSENT if times is None else f"{times:.2g}"
+        return ABSENT if times is None else plain(times, 2)
 
     def change_power(self, network: str, method: str, other: str) -> Change:
         """Return by how much the power of compute changes from one method to another."""

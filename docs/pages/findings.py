@@ -14,6 +14,7 @@ from bench.reporting import findings, formats, published
 from bench.reporting.findings.evidence import Evidence, Row
 from bench.reporting.study import Study, Written
 from bench.reporting.verdicts import Comparison, judge
+from pages import gpu
 from pages.published import PUBLISHED
 
 TEMPLATE = Path(__file__).with_name("findings.md.jinja")
@@ -62,6 +63,7 @@ def write_page() -> str:
         lacking=lacking,
         overfit=overfit,
         compare_all=compare_all,
+        gpu=gpu,
     )
 
 

@@ -89,7 +89,7 @@ def compare_backbones(evidence: Evidence, split: str) -> Finding:
         times = formats.plain(usual.ratio, 3)
         sentence += f"; by the median over samples {times} times ({say_ends(usual)})"
     if times := compare_flops(evidence, free, exact):
-        sentence += f"; its training takes {times:.2g} times the FLOPs"
+        sentence += f"; its training takes {formats.plain(times, 2)} times the FLOPs"
     little = compare_trivial(evidence)
     sentence += f". But {little}." if little else "."
     finding = _finish(evidence, question, sentence, verdict, ratio, [free, exact], LIMIT)

@@ -2,6 +2,7 @@
 
 from statistics import geometric_mean
 
+from bench.reporting import formats
 from bench.reporting.findings.accuracy import (
     LIMIT,
     compare_backbones,
@@ -82,7 +83,7 @@ def _say_accuracy(evidence: Evidence, accurate: Finding) -> str:
     words = said.format(name=evidence.name(free), times=times)
     flops = compare_flops(evidence, free, exact)
     if verdict == YES and flops and flops > DEARER:
-        words += f", for {flops:.2g} times the FLOPs in training"
+        words += f", for {formats.plain(flops, 2)} times the FLOPs in training"
     return words if verdict == NO else words + _say_median(evidence, free)
 
 

@@ -158,6 +158,16 @@ def test_each_scale_has_figures_of_its_own(tmp_path, record):
     assert {f"speed-{scale}-nodes.png" for scale in scales} <= names
 
 
+@pytest.mark.parametrize(("nodes", "drawn"), [((2, 3), True), ((2,), False)])
+def test_a_mode_that_was_timed_at_several_sizes_has_figures_too(nodes, drawn, tmp_path, record):
+    for mode, n in product(("cuda_graph",), nodes):
+        cell = blank_record(SpeedCase(UNIT, n, 2, mode))
+        parts = {part: getattr(record, part) for part in ("status", "timings", "counters")}
+        SpeedStore(tmp_path).write(structs.replace(cell, **parts, scale="paper"))
+    names = {drawing.file.name for drawing in draw_speed_figures(tmp_path)}
+    assert ("speed-paper-cuda_graph-nodes.png" in names) == drawn
+
+
 def test_a_disturbed_time_is_hollow(record):
     row = {"model": "egnn", "equivariant": True, "nodes": 2, "inference_ms": 1.0, "colour": "red"}
     ax = Figure().subplots()
@@ -173,6 +183,20 @@ def own_sampler(monkeypatch):
     monkeypatch.setattr(environment, "pin", lambda: None)
     monkeypatch.setattr(environment, "spare_memory", lambda _: None)
     return Sampler()
+
+
+def test_caches_are_warmed_by_calls_that_have_ended(own_sampler, monkeypatch):
+    ended = []
+
+    def clock(function, calls):
+        ended.extend(function() for _ in range(calls))
+        return 1e-3
+
+    own_sampler.device, own_sampler.functions = "cuda", {"step": lambda: "step"}
+    own_sampler.sample_s = {"step": 1e-3}
+    monkeypatch.setattr(sampler, "clock_of", {"cuda": clock}.get)
+    own_sampler._warm_caches("step")
+    assert ended
 
 
 def test_what_a_model_refuses_is_not_tried_again(own_sampler, tmp_path):

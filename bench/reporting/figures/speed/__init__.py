@@ -1,9 +1,9 @@
 """The figures of the speed grid, from its records alone."""
 
 from collections import Counter
-from itertools import product
 from pathlib import Path
 
+from bench.core.cases import MODES
 from bench.records.speed_store import SpeedStore
 from bench.reporting import speed_table
 from bench.reporting.figures.drawing import Drawing, Job, Plot, draw_files
@@ -49,18 +49,23 @@ PLOTS = (
         "above it (brown) slower. C: disturbed.",
     ),
     Plot(
-        "ladder",
-        ladder,
-        "Time of each network in every mode and precision over that of the default Transformer, "
-        "eager: shorter is faster.",
-    ),
-    Plot(
         "roofline",
         roofline,
         "Rate of training steps against operations per byte moved, a point for each size; the grey "
         "line is what this machine's bandwidth (left) and arithmetic (right) allow.",
     ),
 )
+LADDER = Plot(
+    "ladder",
+    ladder,
+    "Time of each network in every mode and precision over that of the default Transformer, "
+    "eager: shorter is faster.",
+)
+MODE_NAMES = {
+    "compile": ["compiled"],
+    "cuda_graph": ["CUDA graphs"],
+    "compiled_graph": ["compiled CUDA graphs"],
+}
 
 
 def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> list[Drawing]:
@@ -68,18 +73,27 @@ def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> li
     rows = speed_table.make_rows(SpeedStore(root).load()[0])
     rows = [row for row in rows if row["inference_ms"]]
     jobs = []
-    for scale, plot in product(sorted({row["scale"] for row in rows}), PLOTS):
+    for scale in sorted({row["scale"] for row in rows}):
         words = SCALES[scale] if scale in SCALES else f"{int(scale):,} parameters each"
         own = shorten_names([row for row in rows if row["scale"] == scale])
-        plain = [row for row in own if row["mode"] == "eager" and row["dtype"] == "float32"]
-        shown, title = own if plot.draw is ladder else plain, f"{words}, {root.name}"
         stem = root / "figures" / f"speed-{scale}"
-        jobs.append(Job(plot, shown, title, stem))
+        jobs += [Job(LADDER, own, f"{words}, {root.name}", stem)]
+        for mode in list_modes(own):
+            shown = [row for row in own if (row["mode"], row["dtype"]) == (mode, "float32")]
+            title = ", ".join([words, *MODE_NAMES.get(mode, ()), root.name])
+            named = stem if mode == "eager" else stem.with_name(f"{stem.name}-{mode}")
+            jobs += [Job(plot, shown, title, named) for plot in PLOTS]
     drawings = draw_files(jobs, form, look)
     folder = root / "figures" / look.folder
     for file in {*folder.glob(f"speed-*.{form}")} - {drawing.file for drawing in drawings}:
         file.unlink()  # of cells that are no more
     return drawings
+
+
+def list_modes(rows: Rows) -> list[str]:
+    """Return the modes that were timed at several sizes, eager first."""
+    sizes = {mode: {r["size"] for r in rows if r["mode"] == mode} for mode in MODES}
+    return [mode for mode in MODES if len(sizes[mode]) > 1 or mode == "eager"]
 
 
 def shorten_names(rows: Rows) -> Rows:
