@@ -78,7 +78,7 @@ def number(row: Row, name: str) -> str:
     if _is_absent(row.get(name)):
         return ABSENT
     disturbed = row.get(name.replace("_ms", "_quality")) == "C"
-    return f"{row[name]:.3g}" + " C" * disturbed
+    return plain(row[name], 3) + " C" * disturbed
 
 
 def in_units(unit: float) -> Callable[[Row, str], str]:

@@ -1,8 +1,9 @@
 """The table of the speed grid from its records alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 from bench.core import cases
@@ -16,6 +17,7 @@ from bench.reporting.comparisons import median_interval
 from bench.reporting.formats import Column, Row, Table, Write
 
 HIDDEN = ("key", "batch_size")  # from CSV
+SPREAD = 0.2  # interquartile range over median
 SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
@@ -47,9 +49,18 @@ def _row(record: SpeedRecord) -> dict[str, Any]:
             short = {"median_ms": f"{kind}_ms"}.get(name, f"{kind}_{name}")
             row[short] = getattr(timing, name, None) or None
         _, low, high = median_interval(timing.ratios) if timing and timing.ratios else 3 * (None,)
+        row[f"{kind}_x_unit_quality"] = _grade(timing.ratios if timing else None)
         row[f"{kind}_x_unit_low"], row[f"{kind}_x_unit_high"] = low, high
         row[f"{kind}_shares"] = _shares(row, kind)
     return row
+
+
+def _grade(ratios: Sequence[float] | None) -> str | None:
+    """Return C where ratios to the unit are as far apart as samples of a disturbed time."""
+    if not ratios or len(ratios) < 2:
+        return None
+    low, middle, high = quantiles(ratios, n=4)
+    return "C" if (high - low) / middle >= SPREAD else None
 
 
 def _shares(row: Row, kind: str) -> tuple[float, float] | None:
@@ -102,7 +113,7 @@ def columns() -> list[Column]:
         for kind, short in SHORT.items()
         for column in (
             Column(f"{short} ms", f"{kind}_ms", _time),
-            Column(f"{short} x unit", f"{kind}_x_unit", formats.ratio),
+            Column(f"{short} x unit", f"{kind}_x_unit", _ratio),
         )
     ]
     return [
@@ -125,6 +136,10 @@ def columns() -> list[Column]:
 def _time(row: Row, name: str) -> str:
     full = row[name] is None and row["status"] == "oom"
     return row["status"] if full else formats.number(row, name)
+
+
+def _ratio(row: Row, name: str) -> str:
+    return formats.ratio(row, name) + " C" * (row[f"{name}_quality"] == "C")
 
 
 def _energy(row: Row, name: str) -> str:
@@ -180,8 +195,9 @@ def footnotes(rows: list[dict[str, Any]]) -> list[str]:
         "of inference; step MB: most bytes alive at once that the step made",
         "of peak: shares of this machine's matrix product and copy rates that the step reaches",
     ]
-    if any(formats.is_disturbed(row, CASE_KINDS) for row in rows):
-        notes.insert(1, f"{formats.DISTURBED}; x unit, a ratio within each round, is still given")
+    marked = (*CASE_KINDS, *(f"{kind}_x_unit" for kind in CASE_KINDS))
+    if any(formats.is_disturbed(row, marked) for row in rows):
+        notes.insert(1, f"{formats.DISTURBED}; x unit, a ratio within each round, has its own mark")
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["why"]:

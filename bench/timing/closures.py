@@ -136,7 +136,7 @@ def count_run(run: Run, device: str) -> dict[str, int | None]:
     inference()
     if step:
         step()
-    return counters.count(model, inference, device, step)
+    return counters.count(model, inference, step)
 
 
 def count_breaks(run: Run, device: str) -> int:

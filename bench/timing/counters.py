@@ -15,16 +15,16 @@ Function = Callable[[], Any]
 
 
 def count(
-    model: nn.Module, inference: Function, device: str, step: Function | None = None
+    model: nn.Module, inference: Function, step: Function | None = None
 ) -> dict[str, int | None]:
     """Return counters of one inference call, and with the prefix `step_` of one training step.
 
     `flops` are those of matrix products and attention; `moved_bytes` what all operations read and
     write; `peak_bytes` the most that was alive at once, of what the call itself made.
     """
-    counts = {"parameters": parameters(model)} | _count(inference, device)
+    counts = {"parameters": parameters(model)} | _count(inference)
     if step:
-        counts |= {f"step_{name}": number for name, number in _count(step, device).items()}
+        counts |= {f"step_{name}": number for name, number in _count(step).items()}
     return counts
 
 
@@ -35,23 +35,21 @@ def graph_breaks(model: nn.Module, inputs: dict[str, Tensor]) -> int:
         return torch._dynamo.explain(model)(inputs).graph_break_count
 
 
-def peak_bytes(function: Function, device: str) -> int:
+def peak_bytes(function: Function) -> int:
     """Return the most that was alive at once during a call, as in `count`."""
-    if device == "cuda":
-        return _allocated_bytes(function)
     with _Counter() as counter:
         function()
     return counter.peak
 
 
-def _count(function: Function, device: str) -> dict[str, int | None]:
+def _count(function: Function) -> dict[str, int | None]:
     with _Counter() as counter:
         function()
     return {
         "flops": flops(function),
         "dispatched_ops": counter.operations,
         "moved_bytes": counter.moved,
-        "peak_bytes": _allocated_bytes(function) if device == "cuda" else counter.peak,
+        "peak_bytes": counter.peak,
     }
 
 
@@ -98,12 +96,3 @@ def _storages(tree: Any) -> dict[int, torch.UntypedStorage]:  # noqa: ANN401
 
 def _bytes(tree: Any) -> int:  # noqa: ANN401
     return sum(x.numel() * x.element_size() for x in _tensors(tree))
-
-
-def _allocated_bytes(function: Function) -> int:
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    function()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before

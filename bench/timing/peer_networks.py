@@ -75,7 +75,7 @@ def _case(peer: ModuleType, n: int, batch: int, device: str) -> PeerCase:
         for kind, function in _functions(network, inputs)
     }
     flops = {which: counters.flops(functions[which, "inference"]) for which in networks}
-    peaks = {which: counters.peak_bytes(functions[which, "training"], device) for which in networks}
+    peaks = {which: counters.peak_bytes(functions[which, "training"]) for which in networks}
     clock = clock_of(device)
     round_s = sum(clock(function, 1) for function in functions.values())
     rounds = min(MOST_ROUNDS, max(LEAST_ROUNDS, round(ROUNDS_S / round_s)))

@@ -462,7 +462,7 @@ def test_memory_grows_with_the_edges(name, network, generator):
     model, peaks = build(network, name, SIMPLE, channels=4, degree=1).float(), []
     for count in (100, 300):
         fields = graph(count, 8, generator)
-        peaks.append(peak_bytes(lambda fields=fields: model(fields), "cpu"))
+        peaks.append(peak_bytes(lambda fields=fields: model(fields)))
     assert math.log(peaks[1] / peaks[0], 3) < 1.1
 
 
@@ -475,7 +475,7 @@ def test_a_training_step_grows_with_the_edges(name, network, generator):
         def step(fields=fields):
             model(fields)["force"].square().sum().backward()
 
-        costs.append((flops(step), peak_bytes(step, "cpu")))
+        costs.append((flops(step), peak_bytes(step)))
     assert max(math.log(last / first, 3) for first, last in zip(*costs, strict=True)) < 1.1
 
 
@@ -485,7 +485,7 @@ def test_a_hub_costs_no_more_than_its_edges(name, network, generator):
     for count in (100, 300):
         fields = graph(count, 1, generator)
         fields["edge_index"] = torch.stack([torch.arange(1, count), torch.zeros(count - 1).long()])
-        peaks.append(peak_bytes(lambda fields=fields: model(fields), "cpu"))
+        peaks.append(peak_bytes(lambda fields=fields: model(fields)))
     assert math.log(peaks[1] / peaks[0], 3) < 1.1
 
 

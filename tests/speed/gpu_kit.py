@@ -52,13 +52,13 @@ def list_parts(out: Path) -> dict[str, Part]:
     )
     figure = (*speed, "--nodes", "5", "20", "40", "--modes", "cuda_graph", "eager")
     figure += ("--budget", "100s")
-    training = ("bench", "run", "paper_nbody_short", "--device", "cuda", "--graph", "--jobs", "8")
+    training = ("bench", "run", "nbody_large", "--device", "cuda", "--graph", "--jobs", "8")
     return {
         "tests": Part(tests, 100),
-        "grid": Part((*speed, "--nodes", "20", *variants, "--budget", "250s"), 300),
+        "grid": Part((*speed, "--nodes", "20", *variants, "--budget", "200s"), 250),
         "paper": Part((*figure, "--size", "paper"), 150),
         "matched": Part((*figure, "--size", MATCHED), 150),
-        "runs": Part(training, 690),
+        "runs": Part(training, 740),
     }
 
 

@@ -35,6 +35,7 @@ DULL = "#9aa3ad"  # of rows that another one beats in both
 
 def front(table: pd.DataFrame, title: str) -> Figure | None:
     """Return mean squared error against the time of inference and of a step, of several rows."""
+    table = _leave_out_disturbed(table)
     shown = {f"{kind}_ms": words for kind, words in SPEED_KINDS.items() if f"{kind}_ms" in table}
     shown = {name: words for name, words in shown.items() if table[name].notna().any()}
     table = table[~table["trivial"].eq(True)]
@@ -60,6 +61,15 @@ def front(table: pd.DataFrame, title: str) -> Figure | None:
         label_points(ax, _labels(rows, rows[name], f"mse_{split}", best), lines)
     figure.suptitle(title)
     return figure
+
+
+def _leave_out_disturbed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without times of quality C, which decide nothing."""
+    kinds = [kind for kind in SPEED_KINDS if f"{kind}_quality" in table]
+    kept = {
+        f"{kind}_ms": table[f"{kind}_ms"].mask(table[f"{kind}_quality"].eq("C")) for kind in kinds
+    }
+    return table.assign(**kept)
 
 
 def _leave_room(low: float, high: float) -> tuple[float, float]:

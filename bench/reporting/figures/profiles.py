@@ -10,7 +10,14 @@ from matplotlib.ticker import NullLocator
 from bench.records.run_record import Profiles, RunRecord
 from bench.reporting.aggregate import is_exact, keep_usual
 from bench.reporting.figures.labels import Label, label_ends
-from bench.reporting.figures.style import family, line, panels, row_colour, set_plain_ticks, shorten
+from bench.reporting.figures.style import (
+    family,
+    line,
+    panels,
+    row_colour,
+    set_plain_ticks,
+    short_names,
+)
 
 MOST = 10  # rows of one figure: as many names have room beside a panel
 Profile = dict[str, Any]
@@ -79,6 +86,7 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
         if record.profiles and record.profiles.angles_deg:
             seeds_of.setdefault(record.key, []).append(record.profiles)
     trained = keep_usual(table)
+    names = short_names(trained)
     families = pd.Series([family(row) for _, row in trained.iterrows()], trained.index, object)
     for _, rows in trained.groupby(families):
         best = rows.loc[rows["mse_test"].idxmin()] if rows["mse_test"].notna().any() else None
@@ -86,11 +94,14 @@ def mean_profiles(table: pd.DataFrame, records: list[RunRecord]) -> list[Profile
         if seeds and not is_exact(best):
             shown.append((best, seeds))
     accurate = sorted(best["mse_test"] for best, _ in shown)[:MOST]
-    return [_profile(best, seeds) for best, seeds in shown if best["mse_test"] in accurate]
+    return [
+        _profile(names[best.name], best, seeds)
+        for best, seeds in shown
+        if best["mse_test"] in accurate
+    ]
 
 
-def _profile(row: pd.Series, seeds: list[Profiles]) -> Profile:
-    name = shorten(f"{row['model']} {row['method']}")
+def _profile(name: str, row: pd.Series, seeds: list[Profiles]) -> Profile:
     return {"row": name, "method": row["method"], "colour": row_colour(row)} | _mean(seeds)
 
 

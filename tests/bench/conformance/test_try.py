@@ -223,7 +223,7 @@ def test_a_model_may_differentiate_inside(tmp_path):
     assert torch.isfinite(step())
     assert inference()["position"].isfinite().all()
     assert scores.squared_errors(model, task.test, task.signature.outputs).mean > 0
-    assert counters.count(model, inference, "cpu")["flops"] is None
+    assert counters.count(model, inference)["flops"] is None
 
 
 def test_a_claim_that_does_not_hold_fails(tmp_path, capsys):

@@ -76,3 +76,10 @@ def test_one_time_alone_stands_in_the_middle_of_its_axis():
     figure = front(with_speed(summary(frame(records))), "t")
     for low, high in (ax.get_xlim() for ax in figure.axes):
         assert (ms / low, high / ms) == pytest.approx((sqrt(SPAN), sqrt(SPAN)))
+
+
+def test_a_disturbed_time_stands_on_no_front():
+    rows = {"egnn": (1e-3, "C"), "gnn": (2e-3, "A"), "painn": (3e-3, "B")}
+    records = [make(name, 0, error, quality=mark) for name, (error, mark) in rows.items()]
+    for ax in front(with_speed(summary(frame(records))), "t").axes:
+        assert {text.get_text() for text in ax.texts} == {"gnn", "painn"}

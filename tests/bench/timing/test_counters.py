@@ -18,7 +18,7 @@ CELLS = {record.cell.model.name: record for record in compare.read_records(REFER
 
 
 def counted(function):
-    return counters.count(torch.nn.Linear(3, 2), function, "cpu")
+    return counters.count(torch.nn.Linear(3, 2), function)
 
 
 def test_peak_bytes_are_those_alive_at_once():

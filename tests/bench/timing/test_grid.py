@@ -143,6 +143,16 @@ def test_the_share_of_a_ceiling_is_told_in_every_precision(tmp_path, record):
     assert shares["bf16"]
 
 
+@pytest.mark.parametrize(("ratios", "cell"), [([1.0, 2.0, 3.0], "| 2 C |"), ([2.0] * 3, "| 2 |")])
+def test_ratios_to_a_unit_that_was_disturbed_are_marked(ratios, cell, tmp_path, record):
+    timing = structs.replace(record.timings["inference"], ratios=ratios, x_unit=2.0)
+    timings = record.timings | {"inference": timing}
+    SpeedStore(tmp_path).write(structs.replace(record, timings=timings))
+    table = speed_table.forms(tmp_path)["md"]
+    assert cell in table
+    assert ("- C: disturbed" in table) or "C |" not in table
+
+
 def test_peers_take_no_options_of_the_grid(tmp_path, capsys):
     assert main(["speed", "--peers", "--modes", "compile", "--results", str(tmp_path)]) == 2
     assert "--peers has models, sizes and modes of its own" in capsys.readouterr().err

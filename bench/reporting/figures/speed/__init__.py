@@ -91,8 +91,9 @@ def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> li
 
 
 def list_modes(rows: Rows) -> list[str]:
-    """Return the modes that were timed at several sizes, eager first."""
-    sizes = {mode: {r["size"] for r in rows if r["mode"] == mode} for mode in MODES}
+    """Return the modes that were timed at several sizes in float32, eager first."""
+    plain = [row for row in rows if row["dtype"] == "float32"]
+    sizes = {mode: {row["size"] for row in plain if row["mode"] == mode} for mode in MODES}
     return [mode for mode in MODES if len(sizes[mode]) > 1 or mode == "eager"]
 
 
