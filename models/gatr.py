@@ -95,7 +95,7 @@ class Attention(nn.Module):
         bias = self.attention_bias(size, pairs, real, q.dtype)
         # float16 has no squared distances, and on a GPU autocast sums them in float32
         with torch.autocast(q.device.type, enabled=False):
-            values = narrow(attend(q, k, v.to(q.dtype), bias), s.dtype)
+            values = narrow(attend(q, k, narrow(v, q.dtype), bias), s.dtype)
         values = values.reshape(s.shape[0], self.heads, values.shape[-1])
         # Of each object and head multivectors, then scalars.
         hidden = values[..., 32 * self.rows.channels :].flatten(1)

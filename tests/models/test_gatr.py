@@ -227,3 +227,20 @@ def test_training_keeps_the_error_at_the_floor_of_float32(draw, generator):
         optimiser.step()
     error = equivariance_error(model, inputs, SIGNATURE, E3.sample(inputs, generator))
     assert error.max() < 1e-5
+
+
+def test_attention_takes_queries_that_autocast_has_summed_in_another_precision(monkeypatch):
+    model = gatr.build(SIGNATURE)
+    x = {
+        "mass": torch.ones(2, 3, 1),
+        "position": torch.randn(2, 3, 3),
+        "velocity": torch.randn(2, 3, 3),
+    }
+    expected, split = model(x)["position"], gatr.Attention.split_heads
+
+    def as_on_a_gpu(self, *rows):
+        q, k, v = split(self, *rows)
+        return q.double(), k.double(), v
+
+    monkeypatch.setattr(gatr.Attention, "split_heads", as_on_a_gpu)
+    assert_close(model(x)["position"], expected)
