@@ -33,7 +33,8 @@ PLOTS = (
         "front",
         front,
         "What accuracy costs: mean squared error against the time of inference and of a training "
-        f"step. The line is the front: nothing below and more than 5 % left of it. {POINTS}",
+        f"step. The line is the front: nothing below and more than 5 % left of it. Disturbed "
+        f"times are left out. {POINTS}",
     ),
     Plot(
         "pareto",
@@ -154,7 +155,7 @@ def _rows(root: Path, records: list[RunRecord], data: pd.DataFrame) -> dict[str,
     """
     table = summary(data.dropna(axis="columns", how="all"))
     best = baseline(table)
-    samples = [name for name in TIMINGS if not name.endswith("_ms")]
+    samples = [name for name in TIMINGS if not name.endswith(("_ms", "_quality"))]
     table = table.drop(columns=tuning.COLUMNS, errors="ignore")
     scores = table.drop(columns=[*TIMINGS, "session"])
     scores["baseline"] = scores.index == (None if best is None else best.name)
