@@ -49,9 +49,10 @@ def _is_shown(record: SpeedRecord) -> bool:
     return shown == ("cuda_graph", "float32", BATCH, "paper", "done")
 
 
-def say_span(network: str) -> str:
-    """Return the least and the largest factor of a network's inference over the sizes."""
-    times = [one.inference for one in compare_graphs() if one.network == network and one.inference]
+def say_span(network: str, kind: str = "inference") -> str:
+    """Return the least and the largest factor of a network's inference, or step, over the sizes."""
+    found = [getattr(one, kind) for one in compare_graphs() if one.network == network]
+    times = [factor for factor in found if factor]
     return f"{formats.plain(min(times), 3)} to {formats.plain(max(times), 3)}"
 
 

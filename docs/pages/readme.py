@@ -65,7 +65,9 @@ def sentences(gravity: Study, many: Study, walk: Study) -> list[str]:
         f"`{timed}`'s (one CPU core, batch 64). At published sizes, as CUDA graphs on an H100 "
         f"(batch {gpu.BATCH}, 5 to 40 bodies), inference of `gatr` takes "
         f"{gpu.say_span('gatr')} times as long as the Transformer's, of `se3_transformer` "
-        f"{gpu.say_span('se3_transformer')}, of `egnn` {gpu.say_span('egnn')}.",
+        f"{gpu.say_span('se3_transformer')}, of `egnn` {gpu.say_span('egnn')}; their steps take "
+        f"{gpu.say_span('gatr', 'step')}, {gpu.say_span('se3_transformer', 'step')} and "
+        f"{gpu.say_span('egnn', 'step')} times its step with REMUL.",
         f"5. **Optimiser.** {say_tuned(gravity)}",
         f"6. **Data with an up.** {say_walking(walk)}",
     ]
@@ -103,8 +105,9 @@ def say_rows(gravity: Study, full: Study) -> str:
         "Unless said, 1 to 5 rest on gravitating bodies (`nbody_gravity`), 100 samples to train "
         f"on, {STEPS:,} steps of Adam at a rate of {rate}, five seeds, "
         f"networks of {min(sizes):,.0f} to {max(sizes):,.0f} weights (errors: mean "
-        "squared ones x 1e3 on OOD poses, 95 % intervals). With the paper's Transformer "
-        f"({remul['parameters']:,.0f} weights, three seeds) REMUL of {SHORT:,} steps errs "
+        "squared, x 1e3 on OOD poses, 95 % intervals). With the paper's Transformer "
+        f"({remul['parameters']:,.0f} weights, rate {remul['lr']:g}, three seeds) REMUL (beta = "
+        f"10) of {SHORT:,} steps errs "
         f"{full.compare(remul, twice).brief} times as much as augmentation of {2 * SHORT:,}: "
         "[undecided](docs/findings.md#published-size)."
     )

@@ -25,6 +25,7 @@ from bench.reporting.comparisons import (
 PERCENT, LEVEL = f"{100 * MARGIN:.0f} %", f"{100 * CONFIDENCE:.0f} %"
 YES, NO, UNDECIDED = "yes", "no", "undecided"
 Row = Mapping[str, Any]  # of `aggregate.summary`
+TELLING = ("1", "1.1", "0.909")  # limits of verdicts, as three digits write them
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,6 @@ def say_span(low: float, high: float) -> str:
 
 
 def say_end(value: float) -> str:
-    """Return a ratio or an end of its interval, with as many digits as tell it from 1."""
-    digits = (3, 4, 5)
-    return next((text for n in digits if (text := formats.plain(value, n)) != "1"), "1")
+    """Return a ratio or an end of its interval, with as many digits as tell it from a limit."""
+    texts = [formats.plain(value, digits) for digits in (3, 4, 5)]
+    return next((text for text in texts if text not in TELLING), texts[0])

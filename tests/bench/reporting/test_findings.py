@@ -359,7 +359,10 @@ def test_an_exact_network_that_was_improving_still_is_called_so(last, told):
     assert ("egnn was improving still at its last step." in sentence) == told
 
 
-@pytest.mark.parametrize(("value", "text"), [(1.0012, "1.001"), (0.99996, "0.99996"), (1, "1")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0012, "1.001"), (0.99996, "0.99996"), (1, "1"), (1.1031, "1.103"), (0.9087, "0.9087")],
+)
 def test_an_end_of_an_interval_is_on_its_side_of_one(value, text):
     assert say_interval(2.0, value, 3.0) == f"2 ({text} to 3)"
 
