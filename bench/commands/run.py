@@ -91,6 +91,8 @@ def run(options: Namespace) -> int:
     from bench.timing.runs import measure_runs
     from bench.training import engines, launcher, scalars, selection
 
+    if options.vectorise and options.graph:
+        raise ValueError("--vectorise trains seeds at once, --graph one by one: give one of them")
     engine = engines.parse(options.engine)
     _options.choose_data(options)
     _options.choose_compiler(options.compile)

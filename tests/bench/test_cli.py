@@ -403,3 +403,9 @@ def test_the_tilde_of_a_folder_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REMUL_DATA", "~/x")
     assert cache.folder() == tmp_path / "x"
+
+
+def test_seeds_at_once_are_no_cuda_graph(tmp_path, capsys):
+    assert main(["run", "quick", "--vectorise", "--graph", "--results", str(tmp_path)]) == 2
+    assert "give one of them" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
