@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+DISTURBED_SPREAD = 0.2  # of samples, interquartile range over median: of quality C from there
 Positive = Annotated[float, Meta(gt=0)]
 Several = Annotated[list[Positive], Meta(min_length=1)]
 Quality = Literal["A", "B", "C"]

@@ -11,13 +11,13 @@ from bench.core.cases import CASE_KINDS
 from bench.records import files
 from bench.records.speed_record import SpeedRecord
 from bench.records.speed_store import SpeedStore
+from bench.records.timings import DISTURBED_SPREAD
 from bench.reporting import formats
 from bench.reporting.choice import choose
 from bench.reporting.comparisons import median_interval
 from bench.reporting.formats import Column, Row, Table, Write
 
 HIDDEN = ("key", "batch_size")  # from CSV
-SPREAD = 0.2  # interquartile range over median
 SHORT = dict(zip(CASE_KINDS, ("infer", "step", "augment", "remul"), strict=True))
 
 
@@ -60,7 +60,7 @@ def _grade(ratios: Sequence[float] | None) -> str | None:
     if not ratios or len(ratios) < 2:
         return None
     low, middle, high = quantiles(ratios, n=4)
-    return "C" if (high - low) / middle >= SPREAD else None
+    return "C" if (high - low) / middle >= DISTURBED_SPREAD else None
 
 
 def _shares(row: Row, kind: str) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ from functools import cache
 from math import ceil
 from statistics import median, quantiles
 
-from bench.records.timings import Timing
+from bench.records.timings import DISTURBED_SPREAD, Timing
 from bench.system.clock import Clock, Function, OffCpu, now, wall_clock
 
 SHORTEST_S = 2e-3  # a sample of a faster function is the mean of several calls
@@ -14,7 +14,7 @@ PATIENCE_S = 3.0  # a warm-up that takes longer compares single calls
 ATTEMPTS = 3
 CONFIDENCE = 0.99
 LIMITS = {  # up to which a timing is of quality A, and from which on of quality C
-    "spread": (0.05, 0.2),  # interquartile range over median
+    "spread": (0.05, DISTURBED_SPREAD),  # interquartile range over median
     "excess": (0.1, 0.5),  # median over best, less one
     "drift": (0.02, 0.2),  # median of the second half over that of the first, less one
     "lag": (0.05, 0.2),  # share of the time in which the process did not have the processor

@@ -1,7 +1,7 @@
 """How long networks of published sizes take on a GPU, as CUDA graphs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from bench.core.cases import UNIT
 from bench.records.speed_record import CaseKind, SpeedRecord
@@ -28,11 +28,13 @@ class Times:
     step: float | None
 
 
-def compare_graphs() -> Iterator[Times]:
-    """Yield the times of each network in turn with the Transformer."""
+@cache
+def compare_graphs() -> tuple[Times, ...]:
+    """Return the times of each network in turn with the Transformer, by the number of bodies."""
     records = list(filter(_is_shown, SpeedStore(GPU).load()[0]))
     records.sort(key=lambda record: (record.cell.nodes, record.cell.model.name))
     units = {record.cell.nodes: record for record in records if record.cell.model.name == UNIT.name}
+    times = []
     for record in records:
         unit, network = units[record.cell.nodes], record.cell.model.name
         step: CaseKind = "remul_step" if network == UNIT.name else "train_step"
@@ -41,7 +43,9 @@ def compare_graphs() -> Iterator[Times]:
         )
         inference = _divide(record, unit, "inference", "inference")
         step_times = _divide(record, unit, step, "remul_step")
-        yield Times(record.cell.nodes, network, inference_ms, inference, step_ms, step_times)
+        one = Times(record.cell.nodes, network, inference_ms, inference, step_ms, step_times)
+        times.append(one)
+    return tuple(times)
 
 
 def _is_shown(record: SpeedRecord) -> bool:

@@ -6,9 +6,12 @@ import pytest
 
 from bench.commands import run, speed
 from bench.core import plugins
+from bench.core.sizes import options_for_size
+from bench.tasks.bodies import SIGNATURE
 from tests.speed import gpu_kit
 from tests.speed.gpu_kit import Part
 
+SWEEP = plugins.load("sweeps", "nbody_large")
 COMMANDS = {"run": run, "speed": speed}
 
 
@@ -26,6 +29,12 @@ def test_each_command_is_one(name, tmp_path):
     assert options.device == "cuda"
     if command == "run":
         assert plugins.load("sweeps", options.sweep)
+
+
+@pytest.mark.parametrize("plugin", SWEEP.EXACT, ids=str)
+def test_what_is_trained_has_the_size_that_is_timed(plugin):
+    assert plugin.kwargs == options_for_size(plugin.name, "paper", SIGNATURE)
+    assert plugin.name in gpu_kit.MODELS
 
 
 def test_a_part_that_lasts_is_ended(tmp_path):

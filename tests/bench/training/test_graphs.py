@@ -132,12 +132,15 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
     monkeypatch.setenv(environment.GRAPH, "1")
     weights, points, lines = train_on(run, "cuda")
     assert lines == []
-    atol = 1e-3 if precision == "bf16" else 1e-5  # sums over edges have no order on a GPU
+    # Sums over edges have no order on a GPU: a gradient that is rounding turns its weight by lr.
+    atol = 2 * run.lr if precision == "bf16" else 1e-5
     assert_close(weights, expected, rtol=1e-3, atol=atol)
     assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=1e-2, atol=1e-5)
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")  # 2.11's compiler
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # a hint of the compiler
 @pytest.mark.parametrize("mode", MODES)
 def test_a_step_in_any_mode_loses_as_an_eager_one_on_a_gpu(mode):
     steps = [build_closures(RUN, "cuda", way)[0] for way in ("eager", mode)]
@@ -146,6 +149,7 @@ def test_a_step_in_any_mode_loses_as_an_eager_one_on_a_gpu(mode):
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_nothing_waits_between_validations_on_a_gpu():
     task, model, method = build(RUN, "cuda")
     steps = loop.take_steps(RUN, task, model, method)

@@ -62,9 +62,10 @@ LADDER = Plot(
     "eager: shorter is faster.",
 )
 MODE_NAMES = {
-    "compile": ["compiled"],
-    "cuda_graph": ["CUDA graphs"],
-    "compiled_graph": ["compiled CUDA graphs"],
+    "eager": "",
+    "compile": "compiled",
+    "cuda_graph": "CUDA graphs",
+    "compiled_graph": "compiled CUDA graphs",
 }
 
 
@@ -80,7 +81,7 @@ def draw_speed_figures(root: Path, form: str = "png", look: Look = SCREEN) -> li
         jobs += [Job(LADDER, own, f"{words}, {root.name}", stem)]
         for mode in list_modes(own):
             shown = [row for row in own if (row["mode"], row["dtype"]) == (mode, "float32")]
-            title = ", ".join([words, *MODE_NAMES.get(mode, ()), root.name])
+            title = ", ".join(filter(None, (words, MODE_NAMES[mode], root.name)))
             named = stem if mode == "eager" else stem.with_name(f"{stem.name}-{mode}")
             jobs += [Job(plot, shown, title, named) for plot in PLOTS]
     drawings = draw_files(jobs, form, look)
