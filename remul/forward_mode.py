@@ -15,10 +15,20 @@ from remul.rotations import EXACT
 
 
 def differentiate_at_zero(function: Callable[[Tensor], Fields]) -> tuple[Fields, Fields]:
-    """Return value and derivative at angle zero, both of which have gradients in the weights."""
-    angle = torch.zeros(1, **EXACT)
-    with sdpa_kernel(SDPBackend.MATH), _PlainNorms(), warnings.catch_warnings():
+    """Return value and derivative at angle zero, both of which have gradients in the weights.
+
+    Inference mode, where torch 2.11 takes every derivative for zero, is left meanwhile.
+    """
+    graded = torch.is_grad_enabled()
+    with (
+        torch.inference_mode(False),
+        torch.set_grad_enabled(graded),
+        sdpa_kernel(SDPBackend.MATH),
+        _PlainNorms(),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)  # torch's own
+        angle = torch.zeros(1, **EXACT)
         value, derivative, *_ = jvp(function, (angle,), (torch.ones_like(angle),))
     return value, derivative
 

@@ -51,8 +51,8 @@ def graphs(peer: PeerRecord) -> list[PeerCase]:
 
 
 def power(sizes: list[int], values: list[float]) -> float:
-    """Return with what power of the size the values grow."""
-    return linear_regression([*map(log, sizes)], [*map(log, values)]).slope
+    """Return with what power of the size the values grow, to the digits that Pythons agree on."""
+    return round(linear_regression([*map(log, sizes)], [*map(log, values)]).slope, 6)
 
 
 def _rows(peer: PeerRecord) -> Iterator[dict[str, Any]]:

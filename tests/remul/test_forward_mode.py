@@ -83,3 +83,12 @@ def test_batch_norm_in_training_is_refused_by_either_name(draw):
     x = draw(2, 6, 5)
     with pytest.raises(ValueError, match="batch norm in training"):
         differentiate_at_zero(lambda angle: {"y": direct("batch_norm", x + angle, None, True)})
+
+
+def test_derivatives_are_the_same_in_inference_mode(draw):
+    x, turned, weight = draw(4, 3), draw(4, 3), draw(3).requires_grad_()
+    measure = lambda x: differentiate_at_zero(lambda a: {"y": (weight * (x + a * turned)).sin()})  # noqa: E731
+    with torch.inference_mode():
+        inside = measure(x.clone())
+    assert_close(inside, measure(x))
+    assert not any(one["y"].requires_grad for one in inside)

@@ -139,7 +139,6 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")  # 2.11's compiler
 @pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # a hint of the compiler
 @pytest.mark.parametrize("mode", MODES)
 def test_a_step_in_any_mode_loses_as_an_eager_one_on_a_gpu(mode):
