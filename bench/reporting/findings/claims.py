@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from bench.core import plugins
@@ -43,26 +44,26 @@ def claims(evidences: Iterable[Evidence]) -> list[Claim]:
 def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
     yield _judge_symmetry(evidence, remul)
     yield _judge_control(evidence, remul)
-    runs = evidence.configurations
     published, sweeps = _published(evidence, remul)
     comparable = {row["key"] for row in evidence.comparable}
-    rows = published or [row for row in remul if row["key"] in comparable] or remul
-    scaled = [_judge_accuracy(evidence, rows)]
-    scaled += [judge_speed(evidence, rows, kind) for kind in reversed(TIMED)]
-    at_scale = bool(published) and all(row["key"] in evidence.on_gpu for row in published)
-    command = f"python -m bench run {sweeps[0] if sweeps else 'SWEEP'} --device cuda"
-    for claim in scaled:
-        if at_scale or not claim.rows:
-            yield claim
-            continue
-        words = {CONFIRMED: "holds", REFUTED: "does not hold", OPEN: "is open"}[claim.verdict]
-        size = f"{runs[claim.rows[0]].steps:,} steps"
-        yield replace(
-            claim,
-            verdict=OPEN,
-            sentence=f"{claim.sentence} At {size} it {words}; the claim is of {SCALE}.",
-            settles=command if sweeps else f"a sweep of {SCALE}",
-        )
+    others = [row for row in remul if row["key"] in comparable] or remul
+    at_scale = all(row["key"] in evidence.on_gpu for row in published)
+    for judge in (_judge_accuracy, *[partial(judge_speed, kind=kind) for kind in reversed(TIMED)]):
+        claim = judge(evidence, published) if published else None
+        if claim and claim.rows:
+            yield claim if at_scale else _leave_open(evidence, claim, sweeps)
+        else:  # nothing beside them
+            claim = judge(evidence, others)
+            yield _leave_open(evidence, claim, sweeps) if claim.rows else claim
+
+
+def _leave_open(evidence: Evidence, claim: Claim, sweeps: list[str]) -> Claim:
+    """Return what a claim of the paper's scale is worth below it: nothing that is settled."""
+    words = {CONFIRMED: "holds", REFUTED: "does not hold", OPEN: "is open"}[claim.verdict]
+    size = f"{evidence.configurations[claim.rows[0]].steps:,} steps"
+    command = f"python -m bench run {sweeps[0]} --device cuda" if sweeps else f"a sweep of {SCALE}"
+    sentence = f"{claim.sentence} At {size} it {words}; the claim is of {SCALE}."
+    return replace(claim, verdict=OPEN, sentence=sentence, settles=command)
 
 
 def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
@@ -71,21 +72,18 @@ def _judge_symmetry(evidence: Evidence, remul: list[Row]) -> Claim:
     remul = [row for row in remul if row["expected_error_test"] == row["expected_error_test"]]
     if not remul:
         return Claim(claim, evidence.task, OPEN, "No equivariance error is known.")
-    best = min(remul, key=lambda row: row["expected_error_test"])
-    trained_plainly = [
-        row
-        for row in evidence.free
-        if row["method"] == "plain"
-        and (row["label"], row["steps"]) == (best["label"], best["steps"])
-    ]
-    ratio = trained_plainly and evidence.compare(
-        best, trained_plainly[0], "expected_error_test", (len(remul), 1)
-    )
+    trained_plainly = {
+        (row["label"], row["steps"]): row for row in evidence.free if row["method"] == "plain"
+    }
+    beside = [row for row in remul if (row["label"], row["steps"]) in trained_plainly]
+    best = min(beside, key=lambda row: row["expected_error_test"], default=None)
+    plainly = best and trained_plainly[best["label"], best["steps"]]
+    ratio = plainly and evidence.compare(best, plainly, "expected_error_test", (len(beside), 1))
     if not ratio:
         return Claim(
             claim, evidence.task, OPEN, "No plain training of the same network to compare."
         )
-    pair = [best, trained_plainly[0]]
+    pair = [best, plainly]
     verdict = CONFIRMED if ratio.is_better else REFUTED if ratio.is_worse else OPEN
     name, other = map(evidence.name, pair)
     sentence = f"E' of {name} is {plain(ratio.ratio, 3)} times that of {other} ({say_ends(ratio)})."

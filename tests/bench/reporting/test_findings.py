@@ -399,6 +399,32 @@ def test_claims_of_scale_need_the_papers_scale(error, gpu, steps, verdict):
         assert claim.settles == "python -m bench run paper_nbody --device cuda"
 
 
+def test_rows_of_the_papers_scale_wait_for_exact_networks_as_long():
+    """Beside exact ones of a fifth of the steps, REMUL of as few is judged and settles nothing."""
+    whole = [one for one in published(1e-3, "H100") if one.run.model.name == "transformer"]
+    claim = judge(whole + published(2e-3, "H100", 10_000), "REMUL is competitive")
+    assert claim.sentence.startswith(
+        "transformer with remul(beta=1) errs 1.96 times as much as tfn"
+    )
+    assert "At 10,000 steps it does not hold" in claim.sentence
+    assert claim.verdict == OPEN
+
+
+def test_the_most_symmetric_row_is_one_with_plain_training_beside_it():
+    records = [
+        make("gnn", seed, 1.0, method, steps=steps, symmetry=(1 + 0.01 * seed) * error)
+        for method, steps, error in (
+            ("plain", 1500, 0.1),
+            ("remul", 1500, 0.02),
+            ("remul", 50_000, 0.001),
+        )
+        for seed in range(5)
+    ]
+    claim = judge(records, SYMMETRIC)
+    assert claim.verdict == CONFIRMED
+    assert "0.2 times" in claim.sentence
+
+
 def test_ten_times_faster_is_confirmed_by_twelve():
     assert judge(published(1e-3, "H100"), "REMUL is up to 10 times").verdict == CONFIRMED
 

@@ -133,9 +133,9 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
     weights, points, lines = train_on(run, "cuda")
     assert lines == []
     # Sums over edges have no order on a GPU: a gradient that is rounding turns its weight by lr.
-    atol = 2 * run.lr if precision == "bf16" else 1e-5
+    atol, rtol = (2 * run.lr, 0.1) if precision == "bf16" else (1e-5, 0.01)
     assert_close(weights, expected, rtol=1e-3, atol=atol)
-    assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=1e-2, atol=1e-5)
+    assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=rtol, atol=1e-5)
 
 
 @pytest.mark.gpu
