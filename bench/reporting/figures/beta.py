@@ -10,6 +10,7 @@ from bench.reporting.figures.labels import Label, label_ends
 from bench.reporting.figures.style import (
     EXACT,
     MARKERS,
+    note_steps,
     panels,
     row_colour,
     set_plain_ticks,
@@ -24,6 +25,7 @@ ERRORS = (("MSE x 1e3", 1e3, MSE), ("equivariance error", 1.0, EQUIVARIANCE))
 
 def against_beta(table: pd.DataFrame, title: str) -> Figure | None:
     """Return errors of each model and penalty against beta, 0 being plain training, and rivals."""
+    table = table.assign(note=note_steps(table))
     swept = sweep_beta(table)
     if swept.empty:
         return None
@@ -49,18 +51,20 @@ def against_beta(table: pd.DataFrame, title: str) -> Figure | None:
 def sweep_beta(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models with a penalty of several betas, at the commonest steps, by beta.
 
+    The commonest of plain rows and of those; of several the largest number of steps.
     Of many the most accurate: each has a name for each of four curves beside the panels.
     `mode` is the penalty's name; plain rows, of beta 0, belong to each mode.
     """
     split = table["method"].map(split_method)
     rows = table.assign(mode=split.str[0], beta=split.str[1]).dropna(subset="beta")
     parts: list[pd.DataFrame] = []
-    for (model, _), own in rows[rows["beta"] > 0].groupby(["model", "mode"]):
-        own = own[own["steps"] == own["steps"].mode().max()]
-        if own["beta"].nunique() > 1:
-            plain = rows[(rows["model"] == model) & (rows["beta"] == 0)]
-            plain = plain[plain["steps"] == own["steps"].iloc[0]].assign(mode=own["mode"].iloc[0])
-            parts.append(pd.concat([plain, own]).drop_duplicates("beta").sort_values("beta"))
+    for (model, mode), own in rows[rows["beta"] > 0].groupby(["model", "mode"]):
+        plain = rows[(rows["model"] == model) & (rows["beta"] == 0)].assign(mode=mode)
+        both = pd.concat([plain, own])
+        steps = both["steps"][both["steps"].isin(own["steps"])].mode().max()
+        if own["beta"][own["steps"] == steps].nunique() > 1:
+            both = both[both["steps"] == steps]
+            parts.append(both.drop_duplicates("beta").sort_values("beta"))
     parts.sort(key=lambda part: part["mse_test"].min())
     return pd.concat(parts[:MOST]) if parts else rows.iloc[:0]
 
@@ -86,7 +90,8 @@ def _curve(
         rows["beta"], y, deviation.clip(upper=0.9 * y), linestyle=dashes, color=colour, capsize=1.5,
         marker=MARKERS.get(mode, "X"), markersize=3.5,
     )  # fmt: skip
-    return Label(last["beta"], y.iloc[-1], f"{last['model']} {mode}{what}", colour)
+    name = shorten(f"{last['model']} {mode}")
+    return Label(last["beta"], y.iloc[-1], f"{name}{last['note']}{what}", colour)
 
 
 def _rivals(
@@ -105,5 +110,5 @@ def _rivals(
     for row, colour in lines:
         ax.axhline(scale * row[score], color=colour, linestyle=dashes, linewidth=0.7, alpha=0.7)
         name = shorten(f"{row['model']} {row['method']}")
-        labels.append(Label(right, scale * row[score], f"{name}{what}", colour))
+        labels.append(Label(right, scale * row[score], f"{name}{row['note']}{what}", colour))
     return labels

@@ -6,11 +6,12 @@ from typing import Any
 from zlib import crc32
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from bench.core import plugins
 from bench.reporting.aggregate import AND
@@ -26,6 +27,7 @@ SHORT = {
 SPEED_KINDS = {"inference": "inference", "train_step": "training step"}
 USUAL = re.compile(r"(=True|=False|[a-z0-9_(=., )])*")  # labels that a file name tells apart
 NARROW_IN = 4.0  # a figure of one column: its panels stand one below the other
+DECADE = (1, 2, 5)  # ticks of each
 
 INK, FAINT, GRID = "#1f2328", "#59636e", "#e4e8ed"
 EXACT, TRIVIAL = "#0b62b0", "#6e7781"  # exactly equivariant networks, predictors without weights
@@ -132,12 +134,15 @@ def bare(label: str) -> str:
 
 def short_names(table: pd.DataFrame) -> pd.Series:
     """Return model and method of each row, and the steps if they are not those of most rows."""
+    names = [shorten(f"{row.model} {row.method}") for row in table.itertuples()]
+    return pd.Series(names, table.index, object) + note_steps(table)
+
+
+def note_steps(table: pd.DataFrame) -> pd.Series:
+    """Return what a name says of each row's steps: nothing if they are those of most rows."""
     usual = table["steps"].mode()[:1].tolist()
-    names = [
-        shorten(f"{row.model} {row.method}") + f", {_count(row.steps)}" * (row.steps not in usual)
-        for row in table.itertuples()
-    ]
-    return pd.Series(names, table.index, object)
+    notes = ["" if steps in usual else f", {_count(steps)}" for steps in table["steps"]]
+    return pd.Series(notes, table.index, object)
 
 
 def _count(steps: int) -> str:
@@ -162,9 +167,21 @@ def bars(rows: pd.DataFrame, score: str, scale: float = 1.0) -> pd.Series:
     return scale * rows[f"{score}_std"].clip(upper=0.9 * rows[score])
 
 
+class _DecadeLocator(LogLocator):
+    """Ticks at steps of each decade; where fewer than two are seen, at 1, 2 and 5, or even ones."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """Return the places of the ticks."""
+        for locator in (super(), LogLocator(subs=DECADE)):
+            ticks = np.asarray(locator.tick_values(vmin, vmax))
+            if ((vmin <= ticks) & (ticks <= vmax)).sum() > 1:
+                return ticks
+        return np.asarray(AutoLocator().tick_values(vmin, vmax))
+
+
 def set_plain_ticks(axis: Axis, *steps: int) -> None:
     """Set ticks at 1, 2 and 5 of each decade, or at other steps of it, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=steps or (1, 2, 5)))
+    axis.set_major_locator(_DecadeLocator(subs=steps or DECADE))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
 

@@ -134,14 +134,16 @@ def compare_compute(evidence: Evidence) -> Iterator[Finding]:
 def _compare_compute(
     evidence: Evidence, penalised: list[Row], augmented: list[Row], split: str
 ) -> Finding:
-    best = evidence.best(penalised, split) or penalised[0]
-    steps = _copies(evidence, best) * best["steps"]
+    lengths = {row["steps"] for row in augmented}
+    beside = [row for row in penalised if _equal_steps(evidence, row) in lengths] or penalised
+    best = evidence.best(beside, split) or beside[0]
+    steps = _equal_steps(evidence, best)
     equal = [row for row in augmented if row["steps"] == steps]
     rival = evidence.best(equal, split)
     question = (
         f"Does a penalty on {best['model']} beat augmentation at equal compute{WHERE[split]}?"
     )
-    ratio = rival and evidence.compare(best, rival, f"mse_{split}", (len(penalised), len(equal)))
+    ratio = rival and evidence.compare(best, rival, f"mse_{split}", (len(beside), len(equal)))
     if not ratio:
         sentence = f"Augmentation at equal compute ({steps:,} steps) has not been run."
         return Finding(
@@ -227,8 +229,9 @@ def compare_flops(evidence: Evidence, row: Row, other: Row) -> float | None:
     return flops[keys[0]] / flops[keys[1]] if {*keys} <= flops.keys() else None
 
 
-def _copies(evidence: Evidence, row: Row) -> int:
-    return 1 + evidence.configurations[row["key"]].method.kwargs.get("samples", 1)
+def _equal_steps(evidence: Evidence, row: Row) -> int:
+    """Return the steps of augmentation that see as many samples as a row with a penalty."""
+    return row["steps"] * (1 + evidence.configurations[row["key"]].method.kwargs.get("samples", 1))
 
 
 def _say_best(rows: list[Row], word: str) -> str:

@@ -425,6 +425,18 @@ def test_the_most_symmetric_row_is_one_with_plain_training_beside_it():
     assert "0.2 times" in claim.sentence
 
 
+def test_a_penalty_is_held_against_augmentation_where_both_were_run():
+    """A longer, better row waits for augmentation of twice its steps; the shorter has it."""
+    rows = {
+        "gnn__remul": {"error": 1e-3, "steps": 1500},
+        "gnn__augment": {"error": 2e-3, "steps": 3000},
+    }
+    longer = [make("gnn", seed, 1e-4, "remul", steps=50_000) for seed in range(5)]
+    finding = answer([*make_rows(5, **rows), *longer], "Does a penalty on gnn")
+    assert finding.verdict == YES
+    assert "times as much as gnn with augment" in finding.sentence
+
+
 def test_ten_times_faster_is_confirmed_by_twelve():
     assert judge(published(1e-3, "H100"), "REMUL is up to 10 times").verdict == CONFIRMED
 

@@ -1,8 +1,8 @@
-"""Names in figures and in their files."""
+"""Names in figures and in their files, ticks of their axes."""
 
 import pytest
 
-from bench.reporting.figures.style import shorten, slug
+from bench.reporting.figures.style import panels, set_plain_ticks, shorten, slug
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,20 @@ def test_a_label_of_other_letters_has_a_name():
 )
 def test_a_short_name_has_values_and_what_is_on(row, name):
     assert shorten(row) == name
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seen"),
+    [
+        (0.05, 40, ["0.1", "1", "10"]),
+        (3, 80, ["5", "10", "20", "50"]),
+        (0.7, 1.7, ["0.8", "1", "1.2", "1.4", "1.6"]),
+    ],
+)
+def test_an_axis_of_decades_has_two_numbers_or_more(low, high, seen):
+    figure, (ax,) = panels(1)
+    ax.set(yscale="log", ylim=(low, high))
+    set_plain_ticks(ax.yaxis, 1)
+    figure.draw_without_rendering()
+    texts = {float(tick.get_text()) for tick in ax.get_yticklabels()}
+    assert sorted(value for value in texts if low <= value <= high) == [*map(float, seen)]
