@@ -68,7 +68,8 @@ class Study:
         if not errors:
             return ABSENT
         middle, low, high = comparisons.mean_interval([scale * error for error in errors])
-        return say_interval(middle, max(0.0, low), high)
+        ends = f" ({plain(max(0.0, low), 3)} to {plain(high, 3)})" if len(errors) > 1 else ""
+        return plain(middle, 3) + ends
 
     def best_steps(self, row: Row) -> tuple[float, float]:
         """Return the least and the largest step at which a seed's weights were kept."""

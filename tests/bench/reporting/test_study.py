@@ -46,6 +46,13 @@ def test_what_was_not_measured_is_absent():
     assert one.error(one.row("egnn"), "squared_error_median_ood") == "–"
 
 
+def test_an_error_has_three_digits_also_near_a_limit_of_ratios():
+    records = [make("egnn", seed, error) for seed, error in enumerate((1.1016e-3, 1.1024e-3))]
+    (evidence,) = collect_evidence(records)
+    one = Study(evidence, "machine")
+    assert one.error(one.row("egnn")) == "1.1 (1.1 to 1.11)"
+
+
 def test_a_claim_is_weighed_by_its_two_rows_on_both_kinds_of_poses():
     one = study(5, egnn=1e-3, gnn__plain=3e-3, gnn__remul=1.2e-3)
     weighed = one.weigh(claim_of(one, "REMUL is competitive"))
