@@ -35,16 +35,19 @@ def write_page(published: Path) -> str:
     """Return the page for the records of all machines in a folder."""
     roots = sorted({file.parents[2] for file in published.glob("*/runs/*/*.json")})
     records = [record for root in roots for record in RunStore(root).load()[0]]
-    ranks = {evidence.task: [*_rank(evidence)] for evidence in collect_evidence(records)}
-    tables = [_table(task, rows) for task, rows in ranks.items() if rows]
-    return "\n".join([PREFACE, *tables])
+    tables = map(_table, collect_evidence(records))
+    return "\n".join([PREFACE, *filter(None, tables)])
 
 
-def _table(task: str, rows: list[Row]) -> str:
+def _table(evidence: Evidence) -> str:
+    rows = [*_rank(evidence)]
+    if not rows:
+        return ""
     columns = [column for column in COLUMNS if any(column.name in row for row in rows)]
     few = sorted({row["seeds"] for row in rows if row["seeds"] < FEW_SEEDS})
-    notes = [f"{', '.join(map(str, few))} seeds of a row are a hint, no result"] if few else []
-    table = formats.fill_table(task, columns, rows, notes)
+    notes = [f"{evidence.usual_steps:,} steps where no number is named"]
+    notes += [f"{', '.join(map(str, few))} seeds of a row are a hint, no result"] if few else []
+    table = formats.fill_table(evidence.task, columns, rows, notes)
     return formats.format_tables([table])["md"].rstrip("\n") + "\n"
 
 

@@ -154,7 +154,9 @@ def footnotes(data: pd.DataFrame, table: pd.DataFrame, machine: str) -> list[str
         notes.append(f"{formats.DISTURBED}, kept out of every ratio")
     notes += tuning.say_search(table)
     if source:
-        notes.append(f"published: MSE x 1e3, test / OOD, other sizes and steps; {source}")
+        notes.append(
+            f"published: MSE x 1e3, test / OOD, sizes, steps and beta may be others; {source}"
+        )
     unfinished = data[data["status"] != "done"]
     for row in unfinished.to_dict("records") if len(unfinished) else []:
         run = f"{row['model']} {row['method']}, seed {row['seed']}"

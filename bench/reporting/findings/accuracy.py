@@ -155,7 +155,14 @@ def _compare_compute(
         f"compute{WHERE[split]}: {_say_side(ratio)}."
     )
     verdict = YES if ratio.is_better else NO if ratio.is_worse else UNDECIDED
-    return _finish(evidence, question, sentence, verdict, ratio, [best, rival], 1.0)
+    finding = _finish(evidence, question, sentence, verdict, ratio, [best, rival], 1.0)
+    first = evidence.best(penalised, split) or best
+    if first["key"] == best["key"]:
+        return finding
+    steps = _equal_steps(evidence, first)
+    missing = f" {evidence.name(first)} errs less; its rival, of {steps:,} steps, was not run."
+    settles = evidence.settle_steps(augmented[0], steps, first["seeds"])
+    return replace(finding, sentence=finding.sentence + missing, settles=settles)
 
 
 def _finish(

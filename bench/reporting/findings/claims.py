@@ -44,17 +44,16 @@ def claims(evidences: Iterable[Evidence]) -> list[Claim]:
 def _judge(evidence: Evidence, remul: list[Row]) -> Iterator[Claim]:
     yield _judge_symmetry(evidence, remul)
     yield _judge_control(evidence, remul)
-    published, sweeps = _published(evidence, remul)
+    keys, sweeps = _find_published(evidence)
+    at_scale = [[row for row in rows if row["key"] in keys] for rows in (remul, evidence.exact)]
     comparable = {row["key"] for row in evidence.comparable}
     others = [row for row in remul if row["key"] in comparable] or remul
-    at_scale = all(row["key"] in evidence.on_gpu for row in published)
     for judge in (_judge_accuracy, *[partial(judge_speed, kind=kind) for kind in reversed(TIMED)]):
-        claim = judge(evidence, published) if published else None
-        if claim and claim.rows:
-            yield claim if at_scale else _leave_open(evidence, claim, sweeps)
-        else:  # nothing beside them
-            claim = judge(evidence, others)
-            yield _leave_open(evidence, claim, sweeps) if claim.rows else claim
+        claim = judge(evidence, *at_scale) if all(at_scale) else None
+        if not (claim and claim.rows):
+            claim = judge(evidence, others, evidence.exact)
+            claim = _leave_open(evidence, claim, sweeps) if claim.rows else claim
+        yield claim
 
 
 def _leave_open(evidence: Evidence, claim: Claim, sweeps: list[str]) -> Claim:
@@ -140,35 +139,35 @@ def _say_ladder(evidence: Evidence, pairs: list[tuple[Row, Row, ErrorRatio]]) ->
     )
 
 
-def _judge_accuracy(evidence: Evidence, remul: list[Row]) -> Claim:
+def _judge_accuracy(evidence: Evidence, remul: list[Row], exact: list[Row]) -> Claim:
     """Return whether REMUL errs no more than exact networks that were trained about as long."""
     claim = f"REMUL is competitive with equivariant baselines (to {PERCENT})"
     best = evidence.best(remul)
-    rivals = [row for row in evidence.exact if best and 2 * row["steps"] >= best["steps"]]
-    exact = evidence.best(rivals)
+    rivals = [row for row in exact if best and 2 * row["steps"] >= best["steps"]]
+    rival = evidence.best(rivals)
     picked = len(remul), max(1, len(rivals))
-    ratio = best and exact and evidence.compare(best, exact, "mse_test", picked)
+    ratio = best and rival and evidence.compare(best, rival, "mse_test", picked)
     if not ratio:
         return Claim(claim, evidence.task, OPEN, "No exact network has finished beside it.")
-    turned = compare_turned(evidence, best, exact, picked)
+    turned = compare_turned(evidence, best, rival, picked)
     sentence = (
-        f"{evidence.name(best)} {say_ratio(ratio, evidence.name(exact))}: {say_margin(ratio)}"
+        f"{evidence.name(best)} {say_ratio(ratio, evidence.name(rival))}: {say_margin(ratio)}"
     )
     if turned:
         sentence += f"; on turned poses {plain(turned.ratio, 3)} times ({say_ends(turned)})"
     sentence += "."
-    if is_unfinished(evidence, exact):
-        sentence += f" {evidence.name(exact)} was improving still at its last step."
+    if is_unfinished(evidence, rival):
+        sentence += f" {evidence.name(rival)} was improving still at its last step."
     verdict = {True: CONFIRMED, False: REFUTED, None: OPEN}[ratio.is_within()]
-    settles = evidence.settle([best, exact], ratio.seeds_to_tell(1 + MARGIN))
+    settles = evidence.settle([best, rival], ratio.seeds_to_tell(1 + MARGIN))
     numbers = [as_number("ratio of errors", ratio)]
     numbers += [as_number("ratio of errors on turned poses", turned)] if turned else []
-    rows = (best["key"], exact["key"])
+    rows = (best["key"], rival["key"])
     return Claim(claim, evidence.task, verdict, sentence, rows, tuple(numbers), settles)
 
 
-def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[str]]:
-    """Return the rows of published sizes and steps, and the sweeps of the task that have such."""
+def _find_published(evidence: Evidence) -> tuple[set[str], list[str]]:
+    """Return the keys of what a GPU trained at published sizes and steps, and sweeps of such."""
     name = evidence.task.partition("(")[0]
     sweeps = {
         sweep: {
@@ -180,8 +179,12 @@ def _published(evidence: Evidence, remul: list[Row]) -> tuple[list[Row], list[st
         if sweep.startswith(PUBLISHED)
     }
     known = {run for runs in sweeps.values() for run in runs}
-    rows = [row for row in remul if canonical(evidence.configurations[row["key"]], seed=0) in known]
-    return rows, [sweep for sweep, runs in sweeps.items() if runs]
+    keys = {
+        key
+        for key, run in evidence.configurations.items()
+        if key in evidence.on_gpu and canonical(run, seed=0) in known
+    }
+    return keys, [sweep for sweep, runs in sweeps.items() if runs]
 
 
 def _beta(run: Run) -> float:

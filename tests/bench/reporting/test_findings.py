@@ -410,6 +410,14 @@ def test_rows_of_the_papers_scale_wait_for_exact_networks_as_long():
     assert claim.verdict == OPEN
 
 
+def test_claims_of_scale_need_exact_networks_of_published_sizes():
+    """A small exact network that is easily beaten says nothing of the paper's claim."""
+    whole = [one for one in published(1e-3, "H100") if one.run.model.name == "transformer"]
+    own = {"steps": 50_000, "task": Plugin("nbody_gravity"), "machine": {"gpu": "H100"}}
+    small = [make("egnn", seed, 9e-3, hparams={"channels": 8}, **own) for seed in range(5)]
+    assert judge([*whole, *small], "REMUL is competitive").verdict == OPEN
+
+
 def test_the_most_symmetric_row_is_one_with_plain_training_beside_it():
     records = [
         make("gnn", seed, 1.0, method, steps=steps, symmetry=(1 + 0.01 * seed) * error)
@@ -430,11 +438,14 @@ def test_a_penalty_is_held_against_augmentation_where_both_were_run():
     rows = {
         "gnn__remul": {"error": 1e-3, "steps": 1500},
         "gnn__augment": {"error": 2e-3, "steps": 3000},
+        "gnn": {"error": 9e-3, "steps": 1500},
     }
     longer = [make("gnn", seed, 1e-4, "remul", steps=50_000) for seed in range(5)]
     finding = answer([*make_rows(5, **rows), *longer], "Does a penalty on gnn")
     assert finding.verdict == YES
     assert "times as much as gnn with augment" in finding.sentence
+    assert "gnn with remul (50,000 steps) errs less; its rival, of 100,000" in finding.sentence
+    assert "--methods augment --steps 100000" in finding.settles
 
 
 def test_ten_times_faster_is_confirmed_by_twelve():
