@@ -110,8 +110,9 @@ def say_rows(gravity: Study, full: Study) -> str:
         f"networks of {min(sizes):,.0f} to {max(sizes):,.0f} weights (errors: mean "
         "squared, x 1e3 on OOD poses, 95 % intervals). The paper's Transformer "
         f"({remul['parameters']:,.0f} weights, rate {remul['lr']:g}, {LONG:,} steps, three seeds) "
-        f"errs with REMUL (beta = 10) {ratio.brief} times as much as with augmentation of as many steps "
-        f"([{ratio.less}](docs/findings.md#published-size); paper, second-hand: {theirs:.2g})."
+        f"errs with REMUL (beta = 10) {ratio.brief} times as much as with augmentation of as many "
+        f"steps ([{ratio.less}](docs/findings.md#published-size); paper, second-hand: "
+        f"{theirs:.2g})."
     )
 
 
