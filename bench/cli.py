@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from bench.commands import INTERNAL, INTERRUPTED, USAGE
+from bench.core.outcomes import is_meant
 from bench.system import signals
 from bench.system.streams import complain, complain_at_length, give_up, plain_streams
 
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str]) -> int:
         try:
             return _run(arguments)
         except ValueError as error:
+            if not is_meant(error):
+                complain_at_length(error)
+                return INTERNAL
             complain(f"error: {error}")
             return USAGE
         except signals.Interrupted as error:

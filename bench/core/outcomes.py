@@ -9,6 +9,7 @@ from bench.system.plain import one_line
 
 TORCH_FULL = "OutOfMemoryError"  # known by its name, since verdicts and tables do without torch
 CPU_FULL = "can't allocate memory"  # an allocation that fails on a CPU is a plain RuntimeError
+OWN = {"bench", "models", "remul"}
 BY_PATH = "plugin_"  # begins the names of modules that were loaded by their path
 UNWRITABLE = "unwritable"  # the status of a run whose record cannot be kept
 LONGEST = 1000  # letters of a reason
@@ -41,6 +42,17 @@ def locate(error: BaseException) -> str:
     frames = [(f.f_globals.get("__name__", ""), f, n) for f, n in walk_tb(error.__traceback__)]
     places = [(f.f_code.co_filename, n) for name, f, n in frames if name.startswith(BY_PATH)]
     return f" ({PurePath(places[-1][0]).name}, line {places[-1][1]})" if places else ""
+
+
+def is_meant(error: ValueError) -> bool:
+    """Return whether a `ValueError` is of our own words or a plug-in's, or of text that is none.
+
+    One from within a package that we use was no check of ours: what it says is no user's mistake.
+    """
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    name = frame.f_globals.get("__name__", "")
+    own = name.partition(".")[0] in OWN or name.startswith(BY_PATH)
+    return own or isinstance(error, UnicodeError)
 
 
 @contextmanager

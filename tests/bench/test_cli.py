@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, lists, one line and the exit code for a mistake."""
 
+import json
 import os
 import signal
 import subprocess
@@ -382,6 +383,12 @@ def test_an_error_of_ours_has_a_code_of_its_own(monkeypatch, capsys):
     monkeypatch.setattr(plugins, "names", lambda kind: 1 / 0)
     assert main(["list"]) == 70
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_value_error_of_another_package_is_ours(monkeypatch, capsys):
+    monkeypatch.setattr(plugins, "names", lambda kind: json.JSONDecoder().decode("{"))
+    assert main(["list"]) == 70
+    assert "internal error: JSONDecodeError" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_terminal_obeys_no_name(capsys, tmp_path):
