@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_a_second_run_trains_nothing(finished, capsys):
 
 def test_a_run_that_has_finished_writes_nothing(finished, monkeypatch):
     def refuse(root):
-        raise ValueError(f"{root} cannot be written")
+        raise PermissionError(EACCES, "Permission denied", str(root))
 
     monkeypatch.setattr(files, "check_writable", refuse)
     assert run(finished, models=("drift", "egnn"), timing=True) == 0
