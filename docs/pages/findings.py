@@ -60,6 +60,7 @@ def write_page() -> str:
         studies=studies,
         paper=published.errors("nbody_gravity"),
         paper_walk=published.errors("mocap(subject=walk)"),
+        paper_charged=published.errors("nbody_charged"),
         lacking=lacking,
         overfit=overfit,
         compare_all=compare_all,
