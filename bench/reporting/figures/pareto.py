@@ -13,6 +13,7 @@ from bench.reporting.aggregate import is_exact, keep_usual
 from bench.reporting.comparisons import find_front
 from bench.reporting.figures.labels import Box, Label, label_ends, label_points
 from bench.reporting.figures.style import (
+    DECADE,
     FAINT,
     GRID,
     SPEED_KINDS,
@@ -206,11 +207,17 @@ def _steps(line: pd.DataFrame, x: str, y: str) -> list[Box]:
     return treads + [(c, b, c, d) for (_, b), (c, d) in pairwise(corners)]
 
 
+def _between(low: float, high: float, steps: tuple[int, ...]) -> list[float]:
+    ticks = [step * 10.0**k for k in range(-12, 4) for step in steps]
+    return [tick for tick in ticks if low < tick < high]
+
+
 def _ticks(ax: Axes, floor: float, errors: pd.Series) -> None:
     """Set ticks of errors beside the one of exact rows, and room for both."""
     high = errors.max() if len(errors) else floor * 10
-    ticks = [10.0**k for k in range(-12, 4)]
-    shown = [tick for tick in ticks if floor * 2.5 < tick < high * 2]
+    shown = _between(floor * 2.5, high * 2, (1,))
+    if len(errors) and len(shown) < 2:
+        shown = _between(floor * 2.5, high * 2, DECADE)
     ax.xaxis.set_major_locator(FixedLocator([floor, *shown]))
     ax.set_xticklabels(["exact", *[f"{tick:g}" for tick in shown]])
     ax.xaxis.set_minor_locator(NullLocator())

@@ -85,3 +85,15 @@ def test_a_disturbed_time_stands_on_no_front(tmp_path):
     table = figures._rows(tmp_path, records, frame(records))["front"]
     for ax in front(table, "t").axes:
         assert {text.get_text() for text in ax.texts} == {"gnn", "painn"}
+
+
+@pytest.mark.parametrize(
+    ("errors", "numbers"),
+    [((0.09, 0.25), ["0.02", "0.05", "0.1", "0.2"]), ((0.002, 0.3), ["0.001", "0.01", "0.1"])],
+)
+def test_equivariance_errors_have_two_numbers_or_more(errors, numbers):
+    records = [make("egnn", 0, 1e-3)]
+    records += [make("gnn", 0, 1e-3, "remul", options={"beta": e}, symmetry=e) for e in errors]
+    figure = pareto(summary(frame(records)), "t")
+    texts = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert texts == ["exact", *numbers]
