@@ -117,12 +117,14 @@ def _draw(job: Job, file: Path, digest: str, look: Look) -> None:
             return
         if not look.titled:
             figure.suptitle("")
+        for title in figure.texts:
+            title.set_wrap(True)
         save(figure, file, digest)
 
 
 def fingerprint(job: Job, look: Look) -> str:
     """Return a digest of what a figure shows and of the code that draws it."""
-    files = (getfile(job.plot.draw), style.__file__, labels.__file__)
+    files = (getfile(job.plot.draw), style.__file__, labels.__file__, __file__)
     code = [Path(file).read_text() for file in files]
     content = [job.plot.name, job.title, job.rows, code, look.folder]
     text = json.dumps(content, default=_plain)

@@ -1,7 +1,6 @@
 """Errors of one network by the setting of its equivariance, and what else it is told."""
 
 import re
-from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,6 @@ from bench.reporting.figures.style import panels, row_colour, set_plain_ticks, s
 
 SWITCH = re.compile(r"equivariance=(\w+)")
 ONLY, NUMBER = re.compile(r"(\w+)=True"), re.compile(r"(\w+)=(\d+)")
-WIDE = 50  # letters of a title
 Setting = dict[str, Any]
 
 
@@ -51,5 +49,5 @@ def switch(settings: list[Setting], title: str) -> Figure | None:
     ax.set_yticks(range(len(settings)), [shorten(setting["row"]) for setting in settings])
     ax.set(xscale="log", xlabel="MSE x 1e3")
     set_plain_ticks(ax.xaxis)
-    figure.suptitle(fill(title, WIDE))
+    figure.suptitle(title)
     return figure

@@ -148,3 +148,17 @@ def test_committed_figures_follow_from_committed_records(machine, tmp_path, save
     shutil.copytree(machine / "figures", copy / "figures")
     assert main(["plot", "--results", str(tmp_path)]) == 0
     assert saved == []
+
+
+def test_a_long_title_stays_inside_the_figure(tmp_path, monkeypatch):
+    ends = []
+
+    def measure(figure, file, digest):
+        figure.draw_without_rendering()
+        title = next(text for text in figure.texts if text.get_text())
+        ends.append((title.get_window_extent(), figure.bbox))
+
+    monkeypatch.setattr(drawing, "save", measure)
+    draw(tmp_path, title="nbody_charged(before=0, field=0, test=1000, train=1000, val=500)")
+    ((title, whole),) = ends
+    assert whole.x0 <= title.x0 <= title.x1 <= whole.x1
