@@ -13,6 +13,9 @@ from bench.training.build import build
 from bench.training.compilation import compile_if_asked
 from bench.training.execute import execute
 
+# torch 2.11 of its own compiler, when that is first imported
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")
+
 TASK = Plugin("nbody_gravity", {"train": 16, "val": 8, "test": 8, "ood": 8})
 TINY = Plugin("transformer", {"channels": 8, "layers": 1, "heads": 2})
 SMALL = {"steps": 6, "batch_size": 8, "validations": 2, "elements": 2, "samples": 4, "lr": 3e-3}

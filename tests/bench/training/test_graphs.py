@@ -133,12 +133,13 @@ def test_a_graph_trains_as_eager_steps_do_on_a_gpu(model, precision, monkeypatch
     weights, points, lines = train_on(run, "cuda")
     assert lines == []
     # Sums over edges have no order on a GPU: a gradient that is rounding turns its weight by lr.
-    atol, rtol = (2 * run.lr, 0.1) if precision == "bf16" else (1e-5, 0.01)
+    atol = 2 * run.lr if precision == "bf16" else 1e-5
     assert_close(weights, expected, rtol=1e-3, atol=atol)
-    assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=rtol, atol=1e-5)
+    assert_close(points[-1]["fit"], curve[-1]["fit"], rtol=1e-2, atol=1e-5)
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated")  # 2.11's compiler
 @pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # a hint of the compiler
 @pytest.mark.parametrize("mode", MODES)
 def test_a_step_in_any_mode_loses_as_an_eager_one_on_a_gpu(mode):
